@@ -1,0 +1,1 @@
+"""The engine: everything the studio does, without a window. Never imports Qt."""

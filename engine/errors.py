@@ -1,0 +1,34 @@
+"""One family of errors: what failed, why, what to do."""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """A failure that a person can act on.
+
+    what: the thing that failed, in a few words; why: the cause; remedy: the next step to take.
+    Only words are kept: an exception object would pin the tensors of its frames.
+    """
+
+    def __init__(self, what: str, why: str, remedy: str) -> None:
+        super().__init__(what, why, remedy)
+        self.what, self.why, self.remedy = what, why, remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why} {self.remedy}"
+
+
+class InputError(EngineError):
+    """What the person asked for cannot be done as asked."""
+
+
+class ModelError(EngineError):
+    """A model could not be found, loaded or run."""
+
+
+class HeadError(EngineError):
+    """A head file could not be read, written or used with this model."""
+
+
+class Cancelled(Exception):
+    """The person stopped the job. Not an error: partial results stay valid."""

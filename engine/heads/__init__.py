@@ -1,0 +1,1 @@
+"""Heads: what steers, how it is applied, how it is stored."""

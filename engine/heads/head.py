@@ -1,0 +1,113 @@
+"""The one head type: per block w, b, z and a gate; every method yields one of these."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+Gate = Literal["relu", "identity"]
+Positions = Literal["response", "question_and_response"]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockHead:
+    """One block's share: h <- h + strength * sum_k g(h . w_k + b_k) z_k.
+
+    w [r, d], b [r], z [r, d] with unit rows; float32 arrays on the CPU.
+    """
+
+    w: np.ndarray
+    b: np.ndarray
+    z: np.ndarray
+
+    @property
+    def rank(self) -> int:
+        return self.w.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.w.shape[1]
+
+    def canonical(self) -> BlockHead:
+        """The same function with unit z rows; w and b take the old lengths.
+
+        Holds for both gates, each being positively homogeneous (METHOD.md section 2).
+        A zero row stays zero and never fires.
+        """
+        length = np.linalg.norm(self.z, axis=1)
+        safe = np.where(length > 0, length, 1.0)
+        z = self.z / safe[:, None]
+        z[length == 0] = np.eye(1, self.width, dtype=np.float32)
+        return BlockHead(
+            (self.w * length[:, None]).astype(np.float32),
+            (self.b * length).astype(np.float32),
+            z.astype(np.float32),
+        )
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which model a head belongs to; a head fits any model of the same fingerprint."""
+
+    id: str
+    revision: str | None
+    architecture: str
+    width: int
+    blocks: int
+    vocabulary: int
+    template: str
+
+    @property
+    def fingerprint(self) -> str:
+        facts = (self.architecture, self.width, self.blocks, self.vocabulary, self.template)
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+    def same_shape(self, other: ModelIdentity) -> bool:
+        """Whether a head of one can be applied to the other at all."""
+        return (self.width, self.blocks) == (other.width, other.blocks)
+
+
+@dataclass(frozen=True)
+class HeadInfo:
+    """The facts of a head's origin, stored with it."""
+
+    name: str
+    method: str
+    prompt: str
+    model: ModelIdentity
+    objective: str | None = None
+    positions: Positions = "response"
+    recipe: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+    strength_range: tuple[float, float] = (0.0, 2.0)
+    created: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A steering head: block index -> BlockHead, one gate kind for all of them."""
+
+    blocks: dict[int, BlockHead]
+    gate: Gate
+    info: HeadInfo
+
+    @property
+    def rank(self) -> int:
+        return next(iter(self.blocks.values())).rank
+
+    @property
+    def digest(self) -> str:
+        """A hash of the numbers alone: the same head under another name has the same digest."""
+        h = hashlib.sha256(self.gate.encode())
+        for block in sorted(self.blocks):
+            part = self.blocks[block]
+            h.update(block.to_bytes(4, "little"))
+            for array in (part.w, part.b, part.z):
+                h.update(np.ascontiguousarray(array, np.float32).tobytes())
+        return h.hexdigest()[:16]
+
+    def renamed(self, name: str) -> Head:
+        return replace(self, info=replace(self.info, name=name))
