@@ -8,6 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from engine.model.identity import ModelIdentity
+
+__all__ = ["BlockHead", "Gate", "Head", "HeadInfo", "ModelIdentity", "Positions"]
+
 Gate = Literal["relu", "identity"]
 Positions = Literal["response", "question_and_response"]
 
@@ -46,28 +50,6 @@ class BlockHead:
             (self.b * length).astype(np.float32),
             z.astype(np.float32),
         )
-
-
-@dataclass(frozen=True)
-class ModelIdentity:
-    """Which model a head belongs to; a head fits any model of the same fingerprint."""
-
-    id: str
-    revision: str | None
-    architecture: str
-    width: int
-    blocks: int
-    vocabulary: int
-    template: str
-
-    @property
-    def fingerprint(self) -> str:
-        facts = (self.architecture, self.width, self.blocks, self.vocabulary, self.template)
-        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-
-    def same_shape(self, other: ModelIdentity) -> bool:
-        """Whether a head of one can be applied to the other at all."""
-        return (self.width, self.blocks) == (other.width, other.blocks)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Language models: loading, decoder blocks, chat templates, text. Nothing here steers."""

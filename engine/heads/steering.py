@@ -1,0 +1,93 @@
+"""Applies a mix to a running network. The one place where anything is added to a hidden state."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from engine.heads.mix import Mix, MixBlock
+from engine.model.blocks import hidden_of, replace_hidden
+from engine.model.language_model import LanguageModel
+
+
+class Steering:
+    """While entered, every forward of the model's network is steered by the mix.
+
+        h <- h + sum_k strength_k * g_k(h . w_k + b_k) * z_k        (METHOD.md section 2, Eq. 7 and 8)
+
+    Before each forward the caller sets `strengths`, a float32 tensor [rows, T, K] or one that broadcasts to
+    it, 0 where a position must be left alone; None steers nothing. Leaving removes every hook, whatever
+    happened. Works under autograd: nothing is changed in place.
+    """
+
+    def __init__(self, model: LanguageModel, mix: Mix) -> None:
+        self.mix = mix
+        self.strengths: Tensor | None = None
+        self._blocks = model.blocks
+        self._applied: dict[int, Tensor] = {}
+        self._handles: list[RemovableHandle] = []
+
+    def __enter__(self) -> Steering:
+        try:
+            for index, part in self.mix.blocks.items():
+                hook = _hook(self, index, part)
+                self._handles.append(self._blocks[index].register_forward_hook(hook))
+        except BaseException:
+            self._detach()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._detach()
+
+    def coefficients(self) -> list[Tensor]:
+        """Per steered block, in order, the signed coefficients [rows, T, K] that the last forward applied.
+
+        They are the very tensors of the addition, strengths included.
+        """
+        return [self._applied[index] for index in self.mix.blocks]
+
+    def _detach(self) -> None:
+        while self._handles:
+            self._handles.pop().remove()
+        self._applied.clear()
+
+
+def applied_length(coefficients: Tensor, gram: Tensor) -> Tensor:
+    """The length of a whole addition, in activation units: [...] from [..., K] and gram [..., K, K].
+
+    With one column it is the coefficient itself, which keeps its sign; else sqrt(c G c^T).
+    """
+    if coefficients.shape[-1] == 1:
+        return coefficients[..., 0]
+    row = coefficients.unsqueeze(-2)
+    return (row @ gram @ row.mT)[..., 0, 0].clamp_min(0).sqrt()
+
+
+def _hook(steering: Steering, index: int, part: MixBlock) -> Any:
+    """The forward hook of one block: as few tensor operations as the formula allows.
+
+    At one token per forward each operation costs as much as the arithmetic of a small model's layer.
+    """
+    w, b, z, floor, applied = part.w, part.b, part.z, part.floor, steering._applied
+    single = z.shape[0] == 1
+
+    def hook(block: nn.Module, arguments: Any, output: Any) -> Any:
+        strengths = steering.strengths
+        if strengths is None:
+            return None
+        hidden = hidden_of(output)
+        seen = hidden if hidden.dtype is torch.float32 else hidden.float()
+        c = torch.maximum(nn.functional.linear(seen, w, b), floor) * strengths
+        applied[index] = c
+        if seen is not hidden:
+            return replace_hidden(output, hidden + (c @ z).to(hidden.dtype))
+        return replace_hidden(output, torch.addcmul(hidden, c, z) if single else hidden + c @ z)
+
+    return hook

@@ -1,0 +1,59 @@
+"""The decoder blocks of a network, found by structure, and the hidden state in what a block returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from engine.errors import ModelError
+
+
+def find_blocks(network: nn.Module) -> list[nn.Module]:
+    """The decoder blocks, first to last.
+
+    They are the nn.ModuleList on the trunk with as many items as the configuration has hidden layers, all of
+    one class where any such list is; of several the one nearest to the root, since lists inside a block
+    (experts, say) lie deeper. No class names are involved.
+    Raises ModelError for encoders, encoder-decoders and anything else without such a list.
+    """
+    config = _text_config(network)
+    if getattr(config, "is_encoder_decoder", False):
+        raise _no_blocks("It is an encoder-decoder")
+    count = getattr(config, "num_hidden_layers", None)
+    lists = [
+        (path, module)
+        for path, module in network.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) and count in (None, len(module))
+    ]
+    if not lists:
+        raise _no_blocks("It has no list of decoder blocks")
+
+    def unlikely(entry: tuple[str, nn.ModuleList]) -> tuple[int, bool, int]:
+        path, module = entry
+        return -len(module), len({type(item) for item in module}) > 1, path.count(".")
+
+    return list(min(lists, key=unlikely)[1])
+
+
+def hidden_of(output: Any) -> Tensor:
+    """The hidden state [rows, tokens, d] in a block's output, a tensor or a tuple that starts with it."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+def replace_hidden(output: Any, hidden: Tensor) -> Any:
+    """The same output with another hidden state."""
+    return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+
+
+def _text_config(network: nn.Module) -> Any:
+    config: Any = getattr(network, "config", None)
+    return config.get_text_config(decoder=True) if hasattr(config, "get_text_config") else config
+
+
+def _no_blocks(why: str) -> ModelError:
+    return ModelError(
+        "This model cannot be steered",
+        f"{why}, and steering works on decoder blocks.",
+        "Choose a decoder-only language model, for instance a Llama, Qwen, Gemma or GPT.",
+    )

@@ -1,0 +1,170 @@
+"""Conversations as tokens: the model's chat template, and where each message lies in the result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from engine.errors import ModelError
+from engine.model.language_model import LanguageModel
+
+Role = Literal["user", "assistant", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The tokens [start, stop) that hold a message's text, without the template's own marks."""
+
+    role: Role
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A conversation ready to be answered: its text, its token ids and the span of every message in them."""
+
+    text: str
+    ids: list[int]
+    spans: list[Span]
+
+
+def encode(model: LanguageModel, messages: Sequence[Message], system: str | None = None) -> Prompt:
+    """The conversation in the model's chat template, up to where the answer begins.
+
+    system: a system message, the steering prompt for instance; where the template knows no such role it is
+    put before the first user message with a blank line between. A model without a template gets plain
+    "User: ...", "Assistant:" lines. Messages whose text is empty have no span.
+    Raises ModelError when the template refuses the conversation.
+    """
+    turns = [*([Message("system", system)] if system else []), *messages]
+    template = getattr(model.tokenizer, "chat_template", None)
+    pieces = _templated(model, turns) if template else _plain(turns)
+    text = "".join(piece for piece, _ in pieces)
+    if not template and getattr(model.tokenizer, "bos_token", None) and model.tokenizer("").input_ids:
+        pieces = [(model.tokenizer.bos_token, None), *pieces]
+        text = model.tokenizer.bos_token + text
+    return _tokens(model, text, pieces)
+
+
+_Pieces = list[tuple[str, "Role | None"]]  # the text in order; a role marks the text of a message
+
+
+def _plain(turns: Sequence[Message]) -> _Pieces:
+    pieces: _Pieces = []
+    for turn in turns:
+        head = "" if turn.role == "system" else f"{turn.role.capitalize()}: "
+        pieces += [(head, None), (turn.text, turn.role), ("\n", None)]
+    return [*pieces, ("Assistant:", None)]
+
+
+def _templated(model: LanguageModel, turns: Sequence[Message]) -> _Pieces:
+    try:
+        return _render(model, turns)
+    except ModelError:
+        folded = _fold(turns)
+        if folded == list(turns):
+            raise
+        return _render(model, folded)
+
+
+def _render(model: LanguageModel, turns: Sequence[Message]) -> _Pieces:
+    """The template's output, cut at the borders of the messages.
+
+    The scaffold is found by rendering marks in the messages' stead, so that a message that repeats a word
+    of the template is never mistaken for it. Templates that look into the text are searched instead.
+    """
+    text = _apply(model, [turn.text for turn in turns], turns)
+    marks = [f"\ue000{index}\ue001" for index in range(len(turns))]
+    parts = re.split("\ue000(\\d+)\ue001", _apply(model, marks, turns))
+    pieces: _Pieces = [(parts[0], None)]
+    for index, after in zip(parts[1::2], parts[2::2], strict=True):
+        turn = turns[int(index)]
+        verbatim = text.startswith(turn.text, _length(pieces))
+        pieces += [(turn.text if verbatim else turn.text.strip(), turn.role), (after, None)]
+    if "".join(piece for piece, _ in pieces) == text:
+        if any(turn.role == "system" for turn in turns) and not any(role == "system" for _, role in pieces):
+            raise _refused("it leaves the system message out")
+        return pieces
+    return _search(text, turns)
+
+
+def _search(text: str, turns: Sequence[Message]) -> _Pieces:
+    """Each message's text looked for in order; one that the template dropped or rewrote gets no span."""
+    pieces: _Pieces = []
+    for turn in turns:
+        rest = text[_length(pieces) :]
+        shown = turn.text.strip()
+        at = rest.find(shown)
+        if at < 0 and turn.role == "system":
+            raise _refused("it leaves the system message out")
+        if at >= 0:
+            pieces += [(rest[:at], None), (shown, turn.role)]
+    return [*pieces, (text[_length(pieces) :], None)]
+
+
+def _length(pieces: _Pieces) -> int:
+    return sum(len(piece) for piece, _ in pieces)
+
+
+def _apply(model: LanguageModel, texts: Sequence[str], turns: Sequence[Message]) -> str:
+    conversation = [{"role": turn.role, "content": text} for turn, text in zip(turns, texts, strict=True)]
+    try:
+        return model.tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+    except Exception as error:  # a template may raise anything; jinja's errors have no narrower family
+        words = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise _refused(words.rstrip(".")) from error
+
+
+def _refused(why: str) -> ModelError:
+    return ModelError(
+        "The conversation does not fit the model",
+        f"Its chat template says: {why}.",
+        "Let user and assistant take turns, the user first.",
+    )
+
+
+def _fold(turns: Sequence[Message]) -> list[Message]:
+    """System messages joined to the user message that follows."""
+    folded: list[Message] = []
+    waiting: list[str] = []
+    for turn in turns:
+        if turn.role == "system":
+            waiting.append(turn.text)
+        elif turn.role == "user" and waiting:
+            folded.append(Message("user", "\n\n".join([*waiting, turn.text])))
+            waiting = []
+        else:
+            folded.append(turn)
+    return folded if not waiting else [*folded, Message("user", "\n\n".join(waiting))]
+
+
+def _tokens(model: LanguageModel, text: str, pieces: _Pieces) -> Prompt:
+    """Token ids of the text, and the pieces' borders turned from characters to tokens."""
+    tokenizer = model.tokenizer
+    if getattr(tokenizer, "is_fast", False):
+        encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids, offsets = list(encoding["input_ids"]), encoding["offset_mapping"]
+    else:
+        ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        lengths = [len(tokenizer.decode(ids[:stop])) for stop in range(len(ids) + 1)]
+        offsets = list(pairwise(lengths))
+    spans, at = [], 0
+    for piece, role in pieces:
+        if role is not None and piece:
+            inside = [i for i, (start, stop) in enumerate(offsets) if start < at + len(piece) and stop > at]
+            if inside:
+                spans.append(Span(role, inside[0], inside[-1] + 1))
+        at += len(piece)
+    return Prompt(text, ids, spans)

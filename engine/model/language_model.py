@@ -1,0 +1,113 @@
+"""A loaded language model: the network, its tokenizer, its blocks and the facts about it."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine.errors import ModelError
+from engine.model.blocks import find_blocks
+from engine.model.identity import ModelIdentity, template_hash
+
+
+@dataclass(eq=False)
+class LanguageModel:
+    """A model ready to run: in eval mode, its parameters frozen.
+
+    blocks: the decoder blocks in order; width: d, of the residual stream; vocabulary: the number of logits;
+    context: the most positions the model can take, None when it says nothing; eos_ids: the tokens that end
+    an answer; bytes: the size of the weights in memory.
+    """
+
+    network: Any
+    tokenizer: Any
+    blocks: list[nn.Module]
+    width: int
+    vocabulary: int
+    context: int | None
+    device: torch.device
+    dtype: torch.dtype
+    name: str
+    source: str
+    revision: str | None
+    identity: ModelIdentity
+    is_pocket: bool
+    eos_ids: frozenset[int]
+    bytes: int
+
+    @property
+    def loaded(self) -> bool:
+        return self.network is not None
+
+    def unload(self) -> None:
+        """Gives the memory back. The object only keeps its facts; running it is an error from then on."""
+        self.network, self.tokenizer, self.blocks = None, None, []
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def wrap(
+    network: nn.Module,
+    tokenizer: Any,
+    *,
+    source: str,
+    name: str | None = None,
+    revision: str | None = None,
+    is_pocket: bool = False,
+) -> LanguageModel:
+    """Makes a LanguageModel of a causal network and its tokenizer; puts the network in eval mode, frozen.
+
+    Raises ModelError when the network has no decoder blocks or no head that yields logits.
+    """
+    net: Any = network
+    network.eval().requires_grad_(False)
+    blocks = find_blocks(network)
+    head = net.get_output_embeddings() if hasattr(net, "get_output_embeddings") else None
+    if head is None:
+        raise ModelError(
+            "This model cannot be used", "it yields no next-token logits.", "Choose a causal language model."
+        )
+    config = net.config.get_text_config(decoder=True)
+    weight = next(network.parameters())
+    template = getattr(tokenizer, "chat_template", None)
+    identity = ModelIdentity(
+        id="pocket" if is_pocket else source,
+        revision=revision,
+        architecture=type(network).__name__,
+        width=config.hidden_size,
+        blocks=len(blocks),
+        vocabulary=head.weight.shape[0],
+        template=template_hash(template if isinstance(template, str) else repr(template or "")),
+    )
+    return LanguageModel(
+        network=network,
+        tokenizer=tokenizer,
+        blocks=blocks,
+        width=config.hidden_size,
+        vocabulary=head.weight.shape[0],
+        context=getattr(config, "max_position_embeddings", None),
+        device=weight.device,
+        dtype=weight.dtype,
+        name=name or ("Pocket" if is_pocket else Path(source).name),
+        source=source,
+        revision=revision,
+        identity=identity,
+        is_pocket=is_pocket,
+        eos_ids=_eos_ids(net, tokenizer),
+        bytes=sum(p.numel() * p.element_size() for p in network.parameters()),
+    )
+
+
+def _eos_ids(network: Any, tokenizer: Any) -> frozenset[int]:
+    """Every token that one of the three places, which often disagree, calls an end."""
+    found: set[int] = set()
+    for owner in (getattr(network, "generation_config", None), network.config, tokenizer):
+        value = getattr(owner, "eos_token_id", None)
+        found.update(value if isinstance(value, (list, tuple)) else () if value is None else (value,))
+    return frozenset(found)

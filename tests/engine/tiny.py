@@ -1,0 +1,115 @@
+"""Tiny random models and a small byte-level vocabulary, made in the test session: nothing is downloaded."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine.heads.head import BlockHead, Gate, Head, HeadInfo
+from engine.model.language_model import LanguageModel, wrap
+
+TEMPLATE = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+TEXT = """The harbour is old and salty. Ships come and go with the tide, and the gulls are loud.
+Tell me about the garden, the river, the mountain and the bakery! What else? Who are you?
+User: Assistant: Thank you, my friend. The quick brown fox jumps over the lazy dog. Über café 日本語."""
+
+_SIZE: dict[str, Any] = {
+    "vocab_size": 400,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "pad_token_id": 0,
+    "bos_token_id": None,
+    "eos_token_id": 1,
+}
+ARCHITECTURES = ("llama", "gpt2", "gemma2", "qwen2", "gpt_neox")
+
+
+@cache
+def tokenizer(template: str | None = TEMPLATE) -> Any:
+    """A byte-level BPE vocabulary with a chat template that knows a system role."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
+    backend.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    special = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    backend.train_from_iterator([TEXT] * 4, trainer)
+    made = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<|pad|>", eos_token="<|end|>")
+    made.chat_template = template
+    return made
+
+
+def network(architecture: str = "llama") -> Any:
+    """A random causal network with 3 blocks, 32 wide."""
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    made = AutoModelForCausalLM.from_config(config(architecture))
+    with torch.no_grad():
+        for weight in made.parameters():
+            if weight.dim() > 1:
+                weight.mul_(4.0)  # spreads the logits, so that greedy choices are no ties
+    return made
+
+
+def config(architecture: str) -> Any:
+    from transformers import AutoConfig
+
+    if architecture == "gpt2":
+        return AutoConfig.for_model(
+            "gpt2", vocab_size=400, n_embd=32, n_layer=3, n_head=4, n_positions=256, n_inner=48,
+            pad_token_id=0, bos_token_id=None, eos_token_id=1,
+        )
+    extra: dict[str, Any] = {}
+    if architecture == "gemma2":
+        extra = {"head_dim": 8, "sliding_window": 16}
+    if architecture == "gpt_neox":
+        extra = {"rotary_pct": 0.5}
+    return AutoConfig.for_model(architecture, **_SIZE, **extra)
+
+
+def model(architecture: str = "llama", template: str | None = TEMPLATE) -> LanguageModel:
+    return wrap(network(architecture), tokenizer(template), source=f"tiny-{architecture}")
+
+
+def save(made: LanguageModel, folder: Path) -> Path:
+    """The model as an ordinary folder on disk."""
+    made.network.save_pretrained(folder)
+    made.tokenizer.save_pretrained(folder)
+    return folder
+
+
+def head(
+    made: LanguageModel,
+    *,
+    seed: int = 0,
+    rank: int = 1,
+    gate: Gate = "relu",
+    blocks: tuple[int, ...] | None = None,
+    size: float = 1.0,
+) -> Head:
+    """A random head: about half of its gates fire, and its additions are about `size` long."""
+    random = np.random.default_rng(seed)
+    parts = {}
+    for index in blocks if blocks is not None else range(len(made.blocks)):
+        w, z = random.standard_normal((2, rank, made.width)).astype(np.float32)
+        z /= np.linalg.norm(z, axis=1, keepdims=True)
+        parts[index] = BlockHead(w * np.float32(0.1 * size), np.full(rank, 0.3 * size, np.float32), z)
+    info = HeadInfo(name=f"head-{seed}", method="a-psr", prompt="Talk so.", model=made.identity)
+    return Head(parts, gate, info)
