@@ -137,6 +137,7 @@ def _read(
         )
     try:
         network_class, tokenizer_class = _classes(folder, config)
+        _quiet()
         tokenizer = tokenizer_class.from_pretrained(folder, trust_remote_code=code)
         network, report = network_class.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, trust_remote_code=code, output_loading_info=True
@@ -184,6 +185,13 @@ def _classes(folder: Path, config: dict[str, Any]) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     return AutoModelForCausalLM, AutoTokenizer
+
+
+def _quiet() -> None:
+    """Progress is told in events: the library's own bars would write across the terminal."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
 
 def _require_finite(network: nn.Module) -> None:

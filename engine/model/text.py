@@ -29,6 +29,21 @@ class PieceDecoder:
         return self._decoder.flush()
 
 
+class TokenTexts:
+    """The text of single tokens by id, each decoded once; an incomplete character shows as its mark."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[int, str] = {}
+
+    def __getitem__(self, token: int) -> str:
+        text = self._known.get(token)
+        if text is None:
+            text = self._tokenizer.decode([token], clean_up_tokenization_spaces=False)
+            self._known[token] = text
+        return text
+
+
 class _Bytes:
     """Byte-level vocabularies: every token is bytes, and UTF-8 can be decoded as it arrives."""
 

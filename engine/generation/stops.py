@@ -1,0 +1,39 @@
+"""Stop strings in a text that comes in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class StopText:
+    """Watches a growing text for stop strings.
+
+    length: characters so far; safe: how many of them can be shown, because no stop string that is still
+    being written can reach back before them; cut: where the text must end, None while no stop was met.
+    """
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self.length = 0
+        self.safe = 0
+        self.cut: int | None = None
+        self._stops = tuple(stops)
+        self._reach = max(map(len, self._stops), default=1) - 1
+        self._tail = ""
+
+    def push(self, piece: str) -> None:
+        self.length += len(piece)
+        if not self._stops:
+            self.safe = self.length
+            return
+        window = self._tail + piece
+        start = self.length - len(window)
+        hits = [at for at in (window.find(stop) for stop in self._stops) if at >= 0]
+        if hits:
+            self.cut = self.safe = start + min(hits)
+            return
+        self._tail = window[len(window) - self._reach :] if self._reach else ""
+        held = (n for n in range(len(self._tail), 0, -1) if self._begins(self._tail[-n:]))
+        self.safe = self.length - next(held, 0)
+
+    def _begins(self, text: str) -> bool:
+        return any(stop.startswith(text) for stop in self._stops)

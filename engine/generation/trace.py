@@ -1,0 +1,104 @@
+"""The trace of one answer: what is known of every token, in arrays that grow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Alternative = tuple[int, str, float]  # id, text, probability
+ALTERNATIVES = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Token:
+    """One generated token, as it was.
+
+    lane, index: which lane and which of its tokens; text: the characters it completed; logprob (nats) and
+    rank (1 = likeliest) under the distribution it was drawn from at temperature 1, steering included;
+    strengths: one per head, those in force at this token's own position; coefficients: float32 [L], one per
+    block of the model, the length of what was added there, 0 where nothing was.
+    """
+
+    lane: int
+    index: int
+    id: int
+    text: str
+    logprob: float
+    rank: int
+    alternatives: tuple[Alternative, ...]
+    strengths: tuple[float, ...]
+    coefficients: np.ndarray
+
+
+class Trace:
+    """All tokens of one answer. The arrays are read-only views that show the tokens so far."""
+
+    def __init__(self, heads: int, blocks: int) -> None:
+        self.pieces: list[str] = []
+        self.alternatives: list[tuple[Alternative, ...]] = []
+        self._count = 0
+        self._arrays: dict[str, np.ndarray] = {
+            "ids": np.empty(64, np.int64),
+            "logprobs": np.empty(64, np.float32),
+            "ranks": np.empty(64, np.int32),
+            "strengths": np.empty((64, heads), np.float32),
+            "coefficients": np.empty((64, blocks), np.float32),
+        }
+
+    def append(self, token: Token) -> None:
+        at, arrays = self._count, self._arrays
+        if at == len(arrays["ids"]):
+            self._grow()
+        arrays["ids"][at] = token.id
+        arrays["logprobs"][at] = token.logprob
+        arrays["ranks"][at] = token.rank
+        arrays["strengths"][at] = token.strengths
+        arrays["coefficients"][at] = token.coefficients
+        self.pieces.append(token.text)
+        self.alternatives.append(token.alternatives)
+        self._count = at + 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    @property
+    def ids(self) -> np.ndarray:
+        """int64 [n]"""
+        return self._view("ids")
+
+    @property
+    def logprobs(self) -> np.ndarray:
+        """float32 [n], nats"""
+        return self._view("logprobs")
+
+    @property
+    def ranks(self) -> np.ndarray:
+        """int32 [n], 1 = likeliest"""
+        return self._view("ranks")
+
+    @property
+    def strengths(self) -> np.ndarray:
+        """float32 [n, heads]"""
+        return self._view("strengths")
+
+    @property
+    def coefficients(self) -> np.ndarray:
+        """float32 [n, blocks of the model], activation units"""
+        return self._view("coefficients")
+
+    def _view(self, name: str) -> np.ndarray:
+        view = self._arrays[name][: self._count]
+        view.flags.writeable = False
+        return view
+
+    def _grow(self) -> None:
+        """Doubles the arrays into new ones: views handed out before keep what they showed."""
+        for name, old in self._arrays.items():
+            new = np.empty((2 * len(old), *old.shape[1:]), old.dtype)
+            new[: len(old)] = old
+            self._arrays[name] = new
