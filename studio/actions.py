@@ -1,0 +1,116 @@
+"""Everything that can be done, as one table: menus, keys, tooltips and accessible names come from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenuBar, QWidget
+
+
+@dataclass(frozen=True)
+class Action:
+    """key: its name in code; keys: shortcuts, the first is shown; tip: what it does, as a sentence."""
+
+    key: str
+    menu: str
+    text: str
+    tip: str
+    keys: tuple[str, ...] = ()
+    checkable: bool = False
+    separate: bool = False  # a line above it in the menu
+
+
+# fmt: off
+MENUS = (
+    "&File",
+    "&Edit",
+    "&Steer",
+    "&Conversation",
+    "&View",
+    "&Help",
+)
+FILE, EDIT, STEER, TALK, VIEW, HELP = MENUS
+
+TABLE = (
+    Action("model_pocket", FILE, "Use &Pocket", "Load the bundled model"),
+    Action("model_folder", FILE, "Open model &folder…",
+           "Load a model from a folder on this machine", ("Ctrl+O",)),
+    Action("model_hub", FILE, "Model from the &hub…",
+           "Download a model by its hub name, owner/name"),
+    Action("load_head", FILE, "&Load head…",
+           "Put a head from a file into the mixer", ("Ctrl+L",), separate=True),
+    Action("save_head", FILE, "&Save head…",
+           "Write the chosen head to a file", ("Ctrl+S",)),
+    Action("quit", FILE, "&Quit",
+           "Close the studio", ("Ctrl+Q",), separate=True),
+    Action("undo", EDIT, "&Undo", "Take back the last change", ("Ctrl+Z",)),
+    Action("redo", EDIT, "&Redo", "Do the undone change again",
+           ("Ctrl+Shift+Z", "Ctrl+Y")),
+    Action("palette", EDIT, "&Find a command…",
+           "Search everything the studio can do", ("Ctrl+K",), separate=True),
+    Action("distill", STEER, "&Distill",
+           "Turn the steering prompt into a head", ("Ctrl+D",)),
+    Action("cancel_distill", STEER, "Cancel distilling",
+           "Stop the running distillation; a head already made stays", ("Ctrl+Shift+D",)),
+    Action("bypass", STEER, "&Bypass all heads",
+           "Hear the model as it is: every strength counts as 0", ("Ctrl+B",), True,
+           separate=True),
+    Action("edit_prompt", STEER, "Edit the steering &prompt",
+           "Move to the prompt editor", ("Ctrl+P",)),
+    Action("send", TALK, "&Send", "Answer the typed question, steered",
+           ("Ctrl+Return", "Ctrl+Enter")),
+    Action("stop", TALK, "S&top",
+           "Stop the answer; what is there stays", ("Esc",)),
+    Action("again", TALK, "Answer &again",
+           "Answer the last question again with the strengths as they are now", ("Ctrl+R",)),
+    Action("compare", TALK, "&Compare with unsteered",
+           "Show the unsteered answer beside the steered one, same seed", ("Ctrl+U",), True),
+    Action("new", TALK, "&New conversation",
+           "Clear the conversation (Undo brings it back)", ("Ctrl+N",), separate=True),
+    Action("copy_chat", TALK, "Copy as &Markdown",
+           "Copy the whole conversation", ("Ctrl+Shift+C",)),
+    Action("ask", TALK, "Type a &question",
+           "Move to the question line", ("Ctrl+I",)),
+    Action("zoom_in", VIEW, "Zoom &in", "Larger text", ("Ctrl++", "Ctrl+=")),
+    Action("zoom_out", VIEW, "Zoom &out", "Smaller text", ("Ctrl+-",)),
+    Action("zoom_reset", VIEW, "&Normal size",
+           "Text at its normal size", ("Ctrl+0",)),
+    Action("theme_system", VIEW, "Colours of the s&ystem",
+           "Light or dark as the desktop says", (), True, separate=True),
+    Action("theme_light", VIEW, "&Light", "Light colours", (), True),
+    Action("theme_dark", VIEW, "&Dark", "Dark colours", (), True),
+    Action("follow", VIEW, "Follow the l&ive edge",
+           "Scroll text and heatmap to the newest token", ("Ctrl+End",), separate=True),
+    Action("reset_layout", VIEW, "&Reset the layout",
+           "Put every panel back in its place"),
+    Action("about", HELP, "&About", "Version and method"),
+)
+# fmt: on
+
+
+def build(
+    owner: QWidget, handlers: Mapping[str, Callable[..., object]], bar: QMenuBar | None = None
+) -> dict[str, QAction]:
+    """One QAction per row, owned by `owner`, and the menus of `bar`. KeyError if a row has no handler."""
+    made: dict[str, QAction] = {}
+    menus = {m: bar.addMenu(QCoreApplication.translate("actions", m)) for m in MENUS} if bar else {}
+    for row in TABLE:
+        action = QAction(QCoreApplication.translate("actions", row.text), owner)
+        action.setObjectName(row.key)
+        action.setCheckable(row.checkable)
+        action.setShortcuts([QKeySequence(k) for k in row.keys])
+        tip = QCoreApplication.translate("actions", row.tip)
+        shown = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+        action.setToolTip(f"{tip} ({shown})" if shown else tip)
+        action.setStatusTip(tip)
+        (action.toggled if row.checkable else action.triggered).connect(handlers[row.key])
+        owner.addAction(action)
+        if bar:
+            if row.separate:
+                menus[row.menu].addSeparator()
+            menus[row.menu].addAction(action)
+        made[row.key] = action
+    return made

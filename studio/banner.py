@@ -1,0 +1,73 @@
+"""What went wrong or happened, above the conversation and never in the way."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
+
+from studio.worker import Failed
+
+
+class Banner(QFrame):
+    """Non-modal. A failure offers its details; one more button may offer the remedy itself."""
+
+    remedied = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._details = ""
+        self.text = QLabel()
+        self.text.setTextFormat(Qt.TextFormat.PlainText)
+        self.text.setWordWrap(True)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.remedy = QPushButton()
+        self.remedy.clicked.connect(self._on_remedy)
+        self.copy = QPushButton(self.tr("Copy details"))
+        self.copy.setAccessibleName(self.tr("Copy the details of the failure"))
+        self.copy.setToolTip(self.tr("The whole report, for an issue"))
+        self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self._details))
+        self.close_button = QToolButton()
+        self.close_button.setText("×")
+        self.close_button.setProperty("role", "flat")
+        self.close_button.setAccessibleName(self.tr("Close this message"))
+        self.close_button.setToolTip(self.tr("Close this message"))
+        self.close_button.clicked.connect(self.hide)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(16, 8, 8, 8)
+        layout.setSpacing(8)
+        layout.addWidget(self.text, 1)
+        for control in (self.remedy, self.copy, self.close_button):
+            layout.addWidget(control, 0, Qt.AlignmentFlag.AlignTop)
+        self.hide()
+
+    @Slot(object)
+    def show_failure(self, failed: Failed) -> None:
+        self._details = f"{failed.what}\n{failed.why}\n{failed.remedy}\n\n{failed.details}"
+        self._show("banner", f"{failed.what}. {failed.why} {failed.remedy}".replace("..", "."), details=True)
+
+    @Slot(str)
+    def show_notice(self, text: str, remedy: str = "") -> None:
+        self._show("notice", text, remedy)
+
+    def offer(self, remedy: str) -> None:
+        """Adds a button to what is shown."""
+        self.remedy.setText(remedy)
+        self.remedy.setAccessibleName(remedy)
+        self.remedy.show()
+
+    def _show(self, role: str, text: str, remedy: str = "", *, details: bool = False) -> None:
+        self.setProperty("role", role)
+        self.style().polish(self)
+        self.text.setText(text)
+        self.setAccessibleName(text)
+        self.copy.setVisible(details)
+        self.remedy.setVisible(bool(remedy))
+        self.remedy.setText(remedy)
+        self.remedy.setAccessibleName(remedy)
+        self.show()
+
+    @Slot()
+    def _on_remedy(self) -> None:
+        self.hide()
+        self.remedied.emit()

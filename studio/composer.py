@@ -1,0 +1,203 @@
+"""The question line with Send, Stop, the token count and the sampling settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QStackedWidget,
+    QToolButton,
+    QWidget,
+    QWidgetAction,
+)
+
+from studio.workspace import Workspace
+
+COUNT_DELAY_MS = 150
+
+
+class QuestionEdit(QPlainTextEdit):
+    """Enter sends, Shift+Enter breaks the line; grows to four lines."""
+
+    entered = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTabChangesFocus(True)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.textChanged.connect(self._fit)
+        self._fit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        plain = not event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and plain:
+            self.entered.emit()
+        else:
+            super().keyPressEvent(event)
+
+    @Slot()
+    def _fit(self) -> None:
+        lines = max(1, min(4, self.document().blockCount()))
+        self.setFixedHeight(self.fontMetrics().lineSpacing() * lines + 20)
+
+
+class Composer(QWidget):
+    """Writes question and settings into the workspace; asks for a token count while typing pauses."""
+
+    countWanted = Signal(str)
+
+    def __init__(
+        self, workspace: Workspace, actions: dict[str, QAction], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self.question = QuestionEdit()
+        self.question.setPlaceholderText(self.tr("Ask something…"))
+        self.question.setAccessibleName(self.tr("Question"))
+        self.question.entered.connect(actions["send"].trigger)
+        self.question.textChanged.connect(self._on_typed)
+        self.tokens = QLabel()
+        self.tokens.setProperty("role", "muted")
+        self.tokens.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.tokens.setFixedWidth(88)
+        self.compare = QCheckBox(self.tr("Compare with unsteered"))
+        self.compare.setToolTip(actions["compare"].toolTip())
+        self.compare.setAccessibleName(actions["compare"].text().replace("&", ""))
+        self.compare.toggled.connect(actions["compare"].setChecked)
+        actions["compare"].toggled.connect(self.compare.setChecked)
+        self.sampling = QToolButton()
+        self.sampling.setProperty("role", "small")
+        self.sampling.setProperty("popup", "true")
+        self.sampling.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.sampling.setAccessibleName(self.tr("Sampling settings"))
+        self.sampling.setToolTip(self.tr("How the next token is chosen"))
+        self.sampling.setMenu(self._settings_menu())
+        self.send = _button(self.tr("Send"), actions["send"], "primary")
+        self.stop = _button(self.tr("Stop"), actions["stop"])
+        self._buttons = QStackedWidget()  # Send and Stop share one place: nothing moves when a run begins
+        self._buttons.addWidget(self.send)
+        self._buttons.addWidget(self.stop)
+        self._buttons.setFixedSize(96, self.send.sizeHint().height())
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addWidget(self.question, 1)
+        for control in (self.tokens, self.compare, self.sampling, self._buttons):
+            layout.addWidget(control)
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(COUNT_DELAY_MS)
+        self._pause.timeout.connect(lambda: self.countWanted.emit(self.question.toPlainText()))
+        workspace.settingsChanged.connect(self._on_settings)
+        self._on_settings()
+
+    def set_question(self, text: str) -> None:
+        """Types `text` and leaves the cursor at its end."""
+        self.question.setPlainText(text)
+        cursor = self.question.textCursor()
+        cursor.movePosition(cursor.MoveOperation.End)
+        self.question.setTextCursor(cursor)
+
+    def set_talking(self, talking: bool) -> None:
+        self._buttons.setCurrentWidget(self.stop if talking else self.send)
+        self.send.setEnabled(not talking and bool(self._workspace.question.strip()))
+
+    @Slot(int)
+    def set_count(self, count: int) -> None:
+        self.tokens.setText(self.tr("{0} tokens").format(count))
+
+    @Slot()
+    def _on_typed(self) -> None:
+        self._workspace.question = self.question.toPlainText()
+        self.send.setEnabled(bool(self._workspace.question.strip()))
+        self._pause.start()
+
+    def recount(self) -> None:
+        self._pause.start()
+
+    def _settings_menu(self) -> QMenu:
+        menu = QMenu(self.sampling)
+        page = QWidget()
+        form = QFormLayout(page)
+        form.setContentsMargins(16, 16, 16, 16)
+        form.setSpacing(8)
+        self.temperature = QDoubleSpinBox()
+        self.temperature.setRange(0.0, 2.0)
+        self.temperature.setSingleStep(0.1)
+        self.temperature.setSpecialValueText(self.tr("0 (greedy)"))
+        self.top_p = QDoubleSpinBox()
+        self.top_p.setRange(0.05, 1.0)
+        self.top_p.setSingleStep(0.05)
+        self.top_k, self.longest, self.seed = QSpinBox(), QSpinBox(), QSpinBox()
+        self.top_k.setRange(0, 1000)
+        self.top_k.setSpecialValueText(self.tr("all"))
+        self.longest.setRange(1, 32768)
+        self.seed.setRange(0, 2**31 - 1)
+        for text, control in (
+            (self.tr("Temperature"), self.temperature),
+            (self.tr("Top p"), self.top_p),
+            (self.tr("Top k"), self.top_k),
+            (self.tr("Longest answer, tokens"), self.longest),
+            (self.tr("Seed"), self.seed),
+        ):
+            control.setAccessibleName(text)
+            control.setKeyboardTracking(False)
+            control.valueChanged.connect(self._on_edited)
+            form.addRow(text, control)
+        action = QWidgetAction(menu)
+        action.setDefaultWidget(page)
+        menu.addAction(action)
+        return menu
+
+    @Slot()
+    def _on_edited(self) -> None:
+        self._workspace.set_settings(
+            replace(
+                self._workspace.settings,
+                temperature=self.temperature.value(),
+                top_p=self.top_p.value(),
+                top_k=self.top_k.value(),
+                max_tokens=self.longest.value(),
+                seed=self.seed.value(),
+            )
+        )
+
+    @Slot()
+    def _on_settings(self) -> None:
+        settings = self._workspace.settings
+        real = ((self.temperature, settings.temperature), (self.top_p, settings.top_p))
+        whole = (
+            (self.top_k, settings.top_k),
+            (self.longest, settings.max_tokens),
+            (self.seed, settings.seed),
+        )
+        for control, number in real:
+            with QSignalBlocker(control):
+                control.setValue(number)
+        for box, count in whole:
+            with QSignalBlocker(box):
+                box.setValue(count)
+        how = self.tr("greedy") if not settings.temperature else f"T {settings.temperature:g}"
+        self.sampling.setText(self.tr("{0}, seed {1}").format(how, settings.seed))
+
+
+def _button(text: str, action: QAction, role: str = "") -> QPushButton:
+    button = QPushButton(text)
+    button.setProperty("role", role)
+    button.setToolTip(action.toolTip())
+    button.setAccessibleName(action.toolTip())
+    button.clicked.connect(action.trigger)
+    return button

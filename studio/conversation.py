@@ -1,0 +1,183 @@
+"""The conversation: one block per turn, answers of two lanes side by side, following the live edge."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from studio.answer import AnswerView
+from studio.turns import STEERED, Answer, Turn
+from studio.workspace import Workspace
+
+GUTTER = 56  # width of the speakers' column
+
+
+class Conversation(QScrollArea):
+    """Shows the workspace's turns; while the end is in sight it stays in sight."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._views: dict[Turn, TurnView] = {}
+        self._following = True
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.setAccessibleName(self.tr("Conversation"))
+        page = self._page = QWidget()
+        page.setProperty("role", "panel")
+        self._rows = QVBoxLayout(page)
+        self._rows.setContentsMargins(16, 16, 8, 16)
+        self._rows.setSpacing(16)
+        self._empty = QLabel()
+        self._empty.setProperty("role", "muted")
+        self._empty.setWordWrap(True)
+        self._rows.addWidget(self._empty)
+        self._rows.addStretch(1)
+        self.setWidget(page)
+        bar = self.verticalScrollBar()
+        bar.rangeChanged.connect(self._on_range)
+        bar.valueChanged.connect(self._on_scrolled)
+        workspace.turnsChanged.connect(self._on_turns)
+        workspace.answerGrew.connect(self._on_grown)
+        workspace.answerChanged.connect(self._on_answer)
+        workspace.selectionChanged.connect(self._on_selection)
+        workspace.modelChanged.connect(self._describe_empty)
+        self._describe_empty()
+
+    def view(self, answer: Answer) -> AnswerView | None:
+        """The widget that shows `answer`."""
+        turn = self._views.get(answer.turn)
+        return turn.views.get(answer.lane) if turn else None
+
+    def follow(self) -> None:
+        """Back to the newest text."""
+        self._following = True
+        self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
+
+    @Slot()
+    def _describe_empty(self) -> None:
+        ready = self._workspace.loading.facts is not None
+        self._empty.setText(
+            self.tr(
+                "A question is typed below. Press Enter: the answer streams here, every token shaded by the "
+                "coefficient that was applied to it, with its heatmap underneath.\n\n"
+                "Then move a slider in the mixer while it runs, or click a token to see its numbers."
+            )
+            if ready
+            else self.tr("The model is being loaded. You can type already; what you send waits for it.")
+        )
+
+    @Slot()
+    def _on_turns(self) -> None:
+        wanted = self._workspace.turns
+        for turn in [t for t in self._views if t not in wanted]:
+            view = self._views.pop(turn)
+            self._rows.removeWidget(view)
+            view.hide()
+            view.deleteLater()
+        for place, turn in enumerate(wanted):
+            if turn not in self._views:
+                self._views[turn] = TurnView(self._workspace, turn)
+                self._rows.insertWidget(place + 1, self._views[turn])
+            self._views[turn].refresh()
+        self._empty.setVisible(not wanted)
+        if wanted and self._workspace.shown not in [a for t in wanted for a in t.answers]:
+            self._workspace.show(wanted[-1].answers[0])
+        elif not wanted:
+            self._workspace.clear_selection()
+            self._workspace.show(None)
+        self._following = True
+
+    @Slot(object, int)
+    def _on_grown(self, answer: Answer, first: int) -> None:
+        view = self.view(answer)
+        if view:
+            view.grow()
+
+    @Slot(object)
+    def _on_answer(self, answer: Answer) -> None:
+        turn = self._views.get(answer.turn)
+        if turn:
+            turn.refresh()
+
+    @Slot()
+    def _on_selection(self) -> None:
+        selection = self._workspace.selection
+        view = self.view(selection.answer) if selection else None
+        if selection and view:
+            spot = view.mapTo(self._page, view.line_of(selection.cursor).center().toPoint())
+            self.ensureVisible(0, spot.y(), 0, 32)
+
+    @Slot(int, int)
+    def _on_range(self, low: int, high: int) -> None:
+        if self._following:
+            self.verticalScrollBar().setValue(high)
+
+    @Slot(int)
+    def _on_scrolled(self, value: int) -> None:
+        self._following = value >= self.verticalScrollBar().maximum() - 4
+
+
+class TurnView(QFrame):
+    """A question, its answers beside each other, and one line of facts under each."""
+
+    def __init__(self, workspace: Workspace, turn: Turn, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace, self._turn = workspace, turn
+        self.views: dict[str, AnswerView] = {}
+        self._facts: dict[str, QLabel] = {}
+        self._heads: dict[str, QLabel] = {}
+        grid = self._grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(4)
+        grid.setColumnMinimumWidth(0, GUTTER - 16)
+        grid.addWidget(_label(self.tr("you"), "speaker"), 0, 0, Qt.AlignmentFlag.AlignTop)
+        question = _label(turn.question)
+        question.setWordWrap(True)
+        question.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        grid.addWidget(question, 0, 1, 1, 2)
+        grid.setRowMinimumHeight(1, 4)
+        grid.addWidget(_label(self.tr("model"), "speaker"), 3, 0, Qt.AlignmentFlag.AlignTop)
+
+    def refresh(self) -> None:
+        """Adds a column for each new answer and brings the facts up to date."""
+        for column, answer in enumerate(self._turn.answers, start=1):
+            if answer.lane not in self.views:
+                view = self.views[answer.lane] = AnswerView(self._workspace, answer)
+                self._heads[answer.lane], self._facts[answer.lane] = _label("", "muted"), _label("", "muted")
+                self._grid.addWidget(self._heads[answer.lane], 2, column)
+                self._grid.addWidget(view, 3, column, Qt.AlignmentFlag.AlignTop)
+                self._grid.addWidget(self._facts[answer.lane], 4, column)
+                self._grid.setColumnStretch(column, 1)
+            self.views[answer.lane].grow()
+            self._heads[answer.lane].setText(self._title(answer))
+            self._facts[answer.lane].setText(self._summary(answer))
+
+    def _title(self, answer: Answer) -> str:
+        if answer.lane != STEERED:
+            return self.tr("unsteered, same seed")
+        heads = " + ".join(f"{name} {strength:.2f}" for name, _, strength in self._turn.mix)
+        return heads or self.tr("no head on")
+
+    def _summary(self, answer: Answer) -> str:
+        ends = {
+            "waiting": self.tr("waiting…"),
+            "running": self.tr("answering…"),
+            "eos": self.tr("complete"),
+            "stop": self.tr("complete"),
+            "length": self.tr("cut at the token limit"),
+            "cancelled": self.tr("stopped"),
+            "failed": self.tr("failed"),
+        }
+        end = ends.get(answer.state, answer.state)
+        return self.tr("{0} tokens, {1}").format(len(answer), end) if answer.over else end
+
+
+def _label(text: str, role: str = "") -> QLabel:
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        label.setProperty("role", role)
+    return label

@@ -1,0 +1,100 @@
+"""How closely the chosen head does what its prompt did, block by block."""
+
+from __future__ import annotations
+
+import pyqtgraph as pg
+from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
+
+from studio import theme
+from studio.workspace import Workspace
+
+
+class FaithfulnessPlot(QWidget):
+    """Relative RMSE per block, 0 = the prompt itself, 1 = no better than no head; dashed: a paraphrase."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "panel")
+        self._workspace = workspace
+        self.plot = pg.PlotWidget()
+        self.plot.setAccessibleName(self.tr("Faithfulness per block"))
+        self.plot.setMenuEnabled(False)
+        self.plot.hideButtons()
+        self.plot.setMouseEnabled(x=False, y=False)
+        self._none = pg.InfiniteLine(1.0, angle=0)
+        self.curve = pg.PlotDataItem(symbol="o", symbolSize=6)
+        self.paraphrase = pg.PlotDataItem()
+        for item in (self._none, self.paraphrase, self.curve):
+            self.plot.addItem(item)
+        self._title = QLabel()
+        self._title.setProperty("role", "muted")
+        self._title.setWordWrap(True)
+        self._empty = QLabel(
+            self.tr("Distill a prompt: how closely the head follows it is drawn here, per block.")
+        )
+        self._empty.setProperty("role", "muted")
+        self._empty.setWordWrap(True)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._empty.setContentsMargins(16, 4, 16, 8)
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(0, 0, 8, 0)
+        layout.setSpacing(4)
+        self._title.setContentsMargins(16, 0, 8, 0)
+        layout.addWidget(self._title)
+        layout.addWidget(self.plot, 1)
+        self._pages = QStackedLayout(self)
+        self._pages.addWidget(self._empty)
+        self._pages.addWidget(page)
+        workspace.channelsChanged.connect(self.refresh)
+        self.restyle()
+
+    def sizeHint(self) -> QSize:
+        return QSize(256, 220)
+
+    def restyle(self) -> None:
+        """Takes the colours of the current theme."""
+        colours = theme.current()
+        self.plot.setBackground(colours.surface)
+        font = QFont(self.font())
+        font.setPointSizeF(max(7.0, font.pointSizeF() * 0.85))
+        for name, text in (("left", self.tr("relative RMSE")), ("bottom", self.tr("block"))):
+            axis = self.plot.getAxis(name)
+            axis.setPen(pg.mkPen(colours.line))
+            axis.setTextPen(pg.mkPen(colours.muted))
+            axis.setTickFont(font)
+            axis.setLabel(text, **{"color": colours.muted, "font-size": f"{font.pointSizeF():.1f}pt"})
+            axis.enableAutoSIPrefix(False)
+            axis.setStyle(tickLength=-4)
+        self.plot.getAxis("bottom").setHeight(36)
+        self.plot.getAxis("left").setWidth(52)
+        self.curve.setPen(pg.mkPen(colours.accent, width=2))
+        self.curve.setSymbolBrush(colours.accent)
+        self.curve.setSymbolPen(colours.surface)
+        self.paraphrase.setPen(pg.mkPen(colours.muted, width=1.5, style=Qt.PenStyle.DashLine))
+        self._none.setPen(pg.mkPen(colours.line, width=1))
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        channel = self._workspace.channel(self._workspace.chosen)
+        found = self._workspace.faithfulness.get(channel.digest) if channel else None
+        self._pages.setCurrentIndex(1 if found else 0)
+        if found is None or channel is None:
+            return
+        blocks = sorted(found.blocks)
+        values = [found.blocks[b] for b in blocks]
+        self.curve.setData(blocks, values)
+        other = found.paraphrase or {}
+        self.paraphrase.setData(sorted(other), [other[b] for b in sorted(other)])
+        words = self.tr("{0}: 0 is the prompt itself, 1 is no head")
+        if other:
+            words += self.tr("; dashed: a paraphrase of the prompt")
+        self._title.setText(words.format(channel.name))
+        top = max([1.1, *(v * 1.05 for v in values), *(v * 1.05 for v in other.values())])
+        self.plot.setXRange(min(blocks) - 0.3, max(blocks) + 0.3, padding=0)
+        self.plot.setYRange(0, min(top, 2.0), padding=0)
+        step = max(1, -(-len(blocks) // 8))
+        self.plot.getAxis("bottom").setTicks([[(b, str(b)) for b in blocks[::step]], []])

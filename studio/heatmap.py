@@ -1,0 +1,251 @@
+"""Blocks x tokens: the coefficients that were applied, growing as the answer streams."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, Qt, Signal, Slot
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+
+from studio import theme
+from studio.color_bar import ColorBar
+from studio.turns import Answer
+from studio.workspace import Workspace
+
+FIRST_CAPACITY = 256  # tokens; doubled when full
+WINDOW = 64  # tokens in sight while following
+
+
+class Grid:
+    """A preallocated [tokens, blocks] array that grows by doubling; `filled` is the part with data."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._array = np.zeros((FIRST_CAPACITY, 0), np.float32)
+
+    @property
+    def filled(self) -> np.ndarray:
+        return self._array[: self.count]
+
+    @property
+    def capacity(self) -> int:
+        return len(self._array)
+
+    def extend(self, rows: np.ndarray) -> None:
+        """rows [n, blocks]; the first ones decide the number of blocks."""
+        if self._array.shape[1] != rows.shape[1]:
+            self._array, self.count = np.zeros((FIRST_CAPACITY, rows.shape[1]), np.float32), 0
+        need, size = self.count + len(rows), self.capacity
+        while size < need:
+            size *= 2
+        if size != self.capacity:
+            grown = np.zeros((size, rows.shape[1]), np.float32)
+            grown[: self.count] = self.filled
+            self._array = grown
+        self._array[self.count : need] = rows
+        self.count = need
+
+
+class Heatmap(QWidget):
+    """Shows the workspace's `shown` answer; click selects a token, wheel zooms, drag pans."""
+
+    blockPicked = Signal(int)
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "panel")
+        self._workspace = workspace
+        self._grid = Grid()
+        self._answer: Answer | None = None
+        self.following = True
+        self._moving = False
+        self.plot = pg.PlotWidget()
+        self.plot.setAccessibleName(self.tr("Heatmap of applied coefficients, blocks by tokens"))
+        self.plot.setMenuEnabled(False)
+        self.plot.hideButtons()
+        self.image = pg.ImageItem(axisOrder="col-major")
+        self._frame = pg.QtWidgets.QGraphicsRectItem()
+        self._frame.setZValue(10)
+        self._frame.hide()
+        view = self.plot.getViewBox()
+        view.addItem(self.image)
+        view.addItem(self._frame)
+        view.setMouseEnabled(x=True, y=False)
+        view.sigRangeChangedManually.connect(self._on_panned)
+        view.setDefaultPadding(0)
+        self.plot.scene().sigMouseClicked.connect(self._on_click)
+        self.plot.scene().sigMouseMoved.connect(self._on_hover)
+        self._hover = QLabel(self.tr("applied coefficient"))
+        self._hover.setProperty("role", "muted")
+        self._hover.setTextFormat(Qt.TextFormat.PlainText)
+        self.latest = QToolButton()
+        self.latest.setText(self.tr("Latest"))
+        self.latest.setProperty("role", "small")
+        self.latest.setToolTip(self.tr("Follow the newest token again"))
+        self.latest.setAccessibleName(self.latest.toolTip())
+        self.latest.clicked.connect(self.follow)
+        self.bar = ColorBar()
+        self._empty = QLabel(
+            self.tr("Every token of the next answer becomes a column here, every block a row.")
+        )
+        self._empty.setProperty("role", "muted")
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        head = QHBoxLayout()
+        head.setContentsMargins(16, 0, 16, 0)
+        head.setSpacing(16)
+        head.addWidget(self._hover, 1)
+        head.addWidget(self.latest)
+        head.addWidget(self.bar)
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(head)
+        layout.addWidget(self.plot, 1)
+        self._pages = QStackedLayout(self)
+        self._pages.setContentsMargins(0, 0, 0, 0)
+        self._pages.addWidget(self._empty)
+        self._pages.addWidget(page)
+        workspace.shownChanged.connect(self._on_shown)
+        workspace.answerGrew.connect(self._on_grown)
+        workspace.scaleChanged.connect(self._on_scale)
+        workspace.selectionChanged.connect(self._on_selection)
+        self.restyle()
+        self._on_shown()
+
+    @property
+    def tokens(self) -> int:
+        """How many columns are drawn."""
+        return self._grid.count
+
+    def values(self) -> np.ndarray:
+        """[tokens, blocks], the very numbers drawn."""
+        return self._grid.filled
+
+    def restyle(self) -> None:
+        """Takes the colours of the current theme."""
+        colours = theme.current()
+        self.plot.setBackground(colours.surface)
+        font = QFont(self.font())
+        font.setPointSizeF(max(7.0, font.pointSizeF() * 0.85))
+        for name, text in (("left", self.tr("block")), ("bottom", self.tr("token"))):
+            axis = self.plot.getAxis(name)
+            axis.setPen(pg.mkPen(colours.line))
+            axis.setTextPen(pg.mkPen(colours.muted))
+            axis.setTickFont(font)
+            axis.setLabel(text, **{"color": colours.muted, "font-size": f"{font.pointSizeF():.1f}pt"})
+            axis.setStyle(tickLength=-4, tickTextOffset=4)
+            axis.enableAutoSIPrefix(False)
+        self.plot.getAxis("left").setWidth(44)
+        self.plot.getAxis("bottom").setHeight(36)
+        self._frame.setPen(pg.mkPen(colours.selection, width=2))
+        self._on_scale()
+
+    @Slot()
+    def follow(self) -> None:
+        """Keeps the newest token in sight."""
+        self.following = True
+        self._reframe()
+
+    @Slot()
+    def _on_shown(self) -> None:
+        self._answer = self._workspace.shown
+        self._grid = Grid()
+        self.following = True
+        self._pages.setCurrentIndex(1 if self._answer else 0)
+        self._frame.hide()
+        self.image.clear()
+        if self._answer and len(self._answer):
+            self._grow()
+        self._reframe()
+        self._on_selection()
+
+    @Slot(object, int)
+    def _on_grown(self, answer: Answer, first: int) -> None:
+        if answer is self._answer:
+            self._grow()
+            self._reframe()
+
+    def _grow(self) -> None:
+        trace = self._answer.trace  # type: ignore[union-attr]
+        new = np.asarray(trace.coefficients[self._grid.count : len(trace)])
+        if len(new) == 0:
+            return
+        blocks = self._grid.filled.shape[1]
+        self._grid.extend(new)
+        if blocks != new.shape[1]:
+            self._label_blocks(new.shape[1])
+        self.image.setImage(self._grid.filled, autoLevels=False, levels=self._workspace.scale.levels)
+
+    def _label_blocks(self, blocks: int) -> None:
+        step = max(1, -(-blocks // 8))
+        ticks = [(b + 0.5, str(b)) for b in range(0, blocks, step)]
+        self.plot.getAxis("left").setTicks([ticks, []])
+        self.plot.getViewBox().setYRange(0, blocks, padding=0)
+        self.plot.getViewBox().setLimits(yMin=0, yMax=blocks)
+
+    def _reframe(self) -> None:
+        view = self.plot.getViewBox()
+        count = self._grid.count
+        view.setLimits(xMin=0, xMax=max(WINDOW, count), minXRange=4)
+        if self.following:
+            self._moving = True
+            view.setXRange(max(0, count - WINDOW), max(WINDOW, count), padding=0)
+            self._moving = False
+        self.latest.setVisible(not self.following)
+
+    def _on_panned(self, *_: object) -> None:
+        if not self._moving:
+            self.following = self.plot.getViewBox().viewRange()[0][1] >= self._grid.count - 0.5
+            self.latest.setVisible(not self.following)
+
+    @Slot()
+    def _on_scale(self) -> None:
+        scale, colours = self._workspace.scale, theme.current()
+        name = colours.signed_map if scale.signed else colours.color_map
+        self.image.setColorMap(pg.colormap.get(name))
+        self.image.setLevels(scale.levels)
+        self.bar.set_scale(pg.colormap.get(name).getLookupTable(nPts=64), *scale.levels)
+
+    @Slot()
+    def _on_selection(self) -> None:
+        selection = self._workspace.selection
+        if selection is None or selection.answer is not self._answer:
+            self._frame.hide()
+            return
+        width = selection.stop - selection.start + 1
+        self._frame.setRect(QRectF(selection.start, 0, width, self._grid.filled.shape[1]))
+        self._frame.show()
+        low, high = self.plot.getViewBox().viewRange()[0]
+        if not low <= selection.cursor < high:
+            self.following = False
+            half = (high - low) / 2
+            left = max(0.0, min(selection.cursor - half, max(WINDOW, self._grid.count) - 2 * half))
+            self.plot.getViewBox().setXRange(left, left + 2 * half, padding=0)
+        self.latest.setVisible(not self.following)
+
+    def cell_at(self, scene_point: object) -> tuple[int, int] | None:
+        """(token, block) under a point of the scene, or None."""
+        point = self.plot.getViewBox().mapSceneToView(scene_point)
+        token, block = int(np.floor(point.x())), int(np.floor(point.y()))
+        if 0 <= token < self._grid.count and 0 <= block < self._grid.filled.shape[1]:
+            return token, block
+        return None
+
+    def _on_click(self, event: object) -> None:
+        cell = self.cell_at(event.scenePos())  # type: ignore[attr-defined]
+        if cell and self._answer:
+            extend = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)  # type: ignore[attr-defined]
+            self._workspace.select(self._answer, cell[0], extend=extend)
+            self.blockPicked.emit(cell[1])
+
+    def _on_hover(self, scene_point: object) -> None:
+        cell = self.cell_at(scene_point)
+        if cell is None or self._answer is None:
+            self._hover.setText(self.tr("applied coefficient"))
+            return
+        token, block = cell
+        words = self.tr("applied coefficient {0:.2f} at token {1} “{2}”, block {3}")
+        piece = self._answer.trace.pieces[token]
+        self._hover.setText(words.format(float(self._grid.filled[token, block]), token, piece, block))

@@ -1,0 +1,163 @@
+"""One token in numbers: what it was, what else could have come, what each block applied."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PySide6.QtCore import QRectF, QSize, Qt, Slot
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from studio import theme
+from studio.workspace import Workspace
+
+ROW = 18  # pixels per bar
+
+
+class Inspector(QScrollArea):
+    """Follows the selection; several tokens show their mean coefficients and joined text."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName(self.tr("Token inspector"))
+        self.piece = _label("", "strong")
+        self.piece.setWordWrap(True)
+        self._values = {name: _label("") for name in ("token", "id", "logprob", "rank", "strength")}
+        names = {
+            "token": self.tr("token"),
+            "id": self.tr("id"),
+            "logprob": self.tr("logprob"),
+            "rank": self.tr("rank"),
+            "strength": self.tr("strength"),
+        }
+        self._empty = _label(
+            self.tr(
+                "Click a token in the answer or in the heatmap. Arrow keys walk, Shift+click takes several."
+            ),
+            "muted",
+        )
+        self._empty.setWordWrap(True)
+        self._facts = QWidget()
+        grid = QGridLayout(self._facts)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(4)
+        grid.addWidget(self.piece, 0, 0, 1, 2)
+        for row, (key, name) in enumerate(names.items(), start=1):
+            grid.addWidget(_label(name, "muted"), row, 0)
+            grid.addWidget(self._values[key], row, 1)
+        grid.setColumnStretch(1, 1)
+        self.bars = Bars(self.tr("applied coefficient per block"))
+        self.alternatives = Bars(self.tr("alternatives"))
+        page = QWidget()
+        page.setProperty("role", "panel")
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(16, 4, 16, 8)
+        layout.setSpacing(8)
+        layout.addWidget(self._empty)
+        layout.addWidget(self._facts)
+        layout.addWidget(self.bars)
+        layout.addWidget(self.alternatives)
+        layout.addStretch(1)
+        self.setWidget(page)
+        workspace.selectionChanged.connect(self.refresh)
+        workspace.scaleChanged.connect(self.refresh)
+        self.refresh()
+
+    def sizeHint(self) -> QSize:
+        return QSize(256, 360)
+
+    @Slot()
+    def refresh(self) -> None:
+        selection = self._workspace.selection
+        for widget in (self._facts, self.bars, self.alternatives):
+            widget.setVisible(selection is not None)
+        self._empty.setVisible(selection is None)
+        if selection is None:
+            return
+        trace, at = selection.answer.trace, selection.cursor
+        several = selection.start != selection.stop
+        span = slice(selection.start, selection.stop + 1)
+        pieces = trace.pieces[span]
+        self.piece.setText("“" + "".join(pieces).replace("\n", "⏎") + "”")
+        total = float(np.sum(trace.logprobs[span]))
+        self._set("token", f"{selection.start}–{selection.stop}" if several else str(at))
+        self._set("id", "" if several else str(int(trace.ids[at])))
+        self._set("logprob", self.tr("{0:.3f} in all").format(total) if several else f"{total:.3f}")
+        self._set("rank", "" if several else str(int(trace.ranks[at])))
+        self._set(
+            "strength", "" if several else ", ".join(f"{s:.2f}" for s in trace.strengths[at] if s) or "0"
+        )
+        rows = np.asarray(trace.coefficients[span]).mean(axis=0)
+        scale = self._workspace.scale
+        self.bars.set_rows(
+            [(str(b), float(v) / scale.limit, f"{float(v):.2f}") for b, v in enumerate(rows)],
+            signed=scale.signed,
+        )
+        others = [] if several else trace.alternatives[at]
+        self.alternatives.setVisible(bool(others))
+        self.alternatives.set_rows(
+            [("“" + text.replace("\n", "⏎") + "”", float(p), f"{float(p):.3f}") for _, text, p in others]
+        )
+
+    def _set(self, key: str, text: str) -> None:
+        self._values[key].setText(text or "—")
+
+
+class Bars(QWidget):
+    """Rows of name, bar and number; lengths are shares of 1, negative ones go left when signed."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._title = title
+        self._rows: list[tuple[str, float, str]] = []
+        self._signed = False
+        self.setAccessibleName(title)
+
+    def set_rows(self, rows: list[tuple[str, float, str]], signed: bool = False) -> None:
+        self._rows, self._signed = rows, signed
+        self.setAccessibleDescription("; ".join(f"{name}: {number}" for name, _, number in rows))
+        self.setFixedHeight(ROW * (len(rows) + 1) + 6)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        colours = theme.current()
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * 0.9)
+        painter.setFont(font)
+        metrics = painter.fontMetrics()
+        painter.setPen(colours.color("muted"))
+        middle, right = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignRight
+        painter.drawText(QRectF(0, 0, self.width(), ROW), middle, self._title)
+        names = min(88, max((metrics.horizontalAdvance(n) for n, _, _ in self._rows), default=0) + 8)
+        numbers = max((metrics.horizontalAdvance(n) for _, _, n in self._rows), default=0) + 8
+        room = max(8.0, self.width() - names - numbers)
+        zero = names + (room / 2 if self._signed else 0)
+        reach = room / 2 if self._signed else room
+        for index, (name, share, number) in enumerate(self._rows):
+            top = ROW * (index + 1) + 4
+            painter.setPen(colours.color("text"))
+            cut = metrics.elidedText(name, Qt.TextElideMode.ElideRight, names - 8)
+            painter.drawText(QRectF(0, top, names, ROW), middle, cut)
+            painter.drawText(QRectF(self.width() - numbers, top, numbers, ROW), middle | right, number)
+            share = max(-1.0, min(1.0, share)) if math.isfinite(share) else 0.0
+            length = abs(share) * reach
+            left = zero if share > 0 else zero - length
+            painter.fillRect(QRectF(names, top + ROW / 2, room, 1), colours.color("line"))
+            painter.fillRect(
+                QRectF(left, top + 4, length, ROW - 8), colours.color("positive" if share > 0 else "negative")
+            )
+        painter.end()
+
+
+def _label(text: str, role: str = "") -> QLabel:
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        label.setProperty("role", role)
+    return label

@@ -1,0 +1,196 @@
+"""What the worker thread does, as plain calls into the engine.
+
+The engine is imported inside the functions: this module is loaded before the first paint, torch is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import assets
+from engine.errors import EngineError, ModelError
+from engine.events import Cancel, Emit, Progress
+from studio.turns import Said, Settings
+
+Positions = Literal["response", "question_and_response"]
+
+HEAD_SUFFIX = ".head.safetensors"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The loaded model in plain values; identity: its ModelIdentity; bytes: size of the weights."""
+
+    name: str
+    source: str
+    device: str
+    dtype: str
+    blocks: int
+    width: int
+    bytes: int
+    is_pocket: bool
+    identity: Any
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model, the heads that come with it, and the files among them that could not be read."""
+
+    facts: ModelFacts
+    heads: tuple[Any, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LaneRequest:
+    """One row of the batch: (role, text) messages and its live strengths; None leaves the model alone."""
+
+    messages: tuple[Said, ...]
+    strengths: Any
+    positions: Positions = "response"
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What the steering panel asks for; block None lets the engine choose."""
+
+    prompt: str
+    method: str = "a-psr"
+    objective: str | None = None
+    recipe: str | None = None
+    block: int | None = None
+    responses: int = 12
+    seed: int = 0
+
+
+class Bench:
+    """The model on the worker's bench. Every method runs in the worker thread."""
+
+    def __init__(self) -> None:
+        self._model: Any = None
+
+    def may_pause(self) -> bool:
+        """Whether no hook sits on the model, so that another job may use it for a moment."""
+        return self._model is not None and not any(b._forward_hooks for b in self._model.blocks)
+
+    def load(self, source: str, with_heads: bool, emit: Emit, cancel: Cancel) -> Loaded:
+        """Loads a model in place of the old one, whose memory is given back first."""
+        emit(Progress("Starting the engine", 0, 0))
+        from engine.model.loading import load
+
+        if self._model is not None:
+            old, self._model = self._model, None
+            old.unload()
+            del old
+        model = load(source, emit=emit, cancel=cancel)
+        self._model = model
+        facts = ModelFacts(
+            model.name,
+            source,
+            str(model.device),
+            str(model.dtype).removeprefix("torch."),
+            len(model.blocks),
+            model.width,
+            model.bytes,
+            model.is_pocket,
+            model.identity,
+        )
+        heads, unread = self._ready_heads() if with_heads and model.is_pocket else ((), ())
+        return Loaded(facts, heads, unread)
+
+    def distill(self, request: FitRequest, emit: Emit, cancel: Cancel) -> Any:
+        """engine.distill.Distillation; heads come earlier, as HeadReady events."""
+        from engine.distill import Request, distill
+
+        asked = Request(
+            request.prompt,
+            method=request.method,
+            objective=request.objective,
+            recipe=request.recipe,
+            block=request.block,
+            responses=request.responses,
+            seed=request.seed,
+        )
+        return distill(self._need_model(), asked, cancel=cancel, emit=emit)
+
+    def generate(
+        self,
+        lanes: Sequence[LaneRequest],
+        heads: Sequence[Any],
+        settings: Settings,
+        emit: Emit,
+        cancel: Cancel,
+    ) -> list[Any]:
+        """One engine.generation Generation per lane, all in one batch."""
+        from engine.generation.decode import generate
+        from engine.generation.lanes import Lane
+        from engine.generation.sampling import Sampling
+        from engine.heads.mix import Mix
+        from engine.model.chat import Message
+
+        model = self._need_model()
+        rows = [
+            Lane(
+                [Message(role, text) for role, text in lane.messages],
+                strengths=lane.strengths,
+                seed=settings.seed,
+                positions=lane.positions,
+            )
+            for lane in lanes
+        ]
+        sampling = Sampling(settings.temperature, settings.top_k, settings.top_p, settings.max_tokens)
+        mix = Mix(list(heads), model) if heads else None
+        return generate(model, rows, sampling, mix=mix, cancel=cancel, on_token=emit)
+
+    def load_head(self, path: Path, allow_other_model: bool, emit: Emit, cancel: Cancel) -> Any:
+        from engine.heads.files import load_head
+
+        return load_head(path, self._need_model().identity, allow_other_model=allow_other_model)
+
+    def save_head(self, head: Any, path: Path, emit: Emit, cancel: Cancel) -> Path:
+        from engine.heads.files import save_head
+
+        save_head(head, path)
+        return path
+
+    def count(self, text: str, emit: Emit, cancel: Cancel) -> int:
+        """How many tokens `text` alone has."""
+        return len(self._need_model().tokenizer.encode(text, add_special_tokens=False))
+
+    def _ready_heads(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        from engine.heads.files import load_head
+
+        heads, unread = [], []
+        for path in sorted(heads_folder().glob("*" + HEAD_SUFFIX)):
+            try:
+                heads.append(load_head(path, self._model.identity))
+            except EngineError as error:  # one bad file never hides the others
+                unread.append(str(error))
+        return tuple(heads), tuple(unread)
+
+    def _need_model(self) -> Any:
+        if self._model is None:
+            raise ModelError("No model is loaded", "The last one could not be loaded.", "Choose one in File.")
+        return self._model
+
+
+def heads_folder() -> Path:
+    """Where the heads that come with Pocket lie."""
+    return Path(assets.__file__).parent / "heads"
+
+
+def make_strengths(values: Sequence[float]) -> Any:
+    """Live strengths for one run (engine.generation.strengths.Strengths)."""
+    from engine.generation.strengths import Strengths
+
+    return Strengths(values)
+
+
+def make_trace(token: Any) -> Any:
+    """An empty engine.generation.trace.Trace in the shape of its first token."""
+    from engine.generation.trace import Trace
+
+    return Trace(len(token.strengths), len(token.coefficients))

@@ -1,0 +1,37 @@
+"""The one scale of applied coefficients that text, heatmap and inspector share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Coefficients from -limit (or 0 when none is negative) to limit, in activation units."""
+
+    limit: float = 1.0
+    signed: bool = False
+
+    def weight(self, value: float) -> float:
+        """|value| as a share of the limit, in [0, 1]."""
+        return min(1.0, abs(value) / self.limit)
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        return (-self.limit if self.signed else 0.0, self.limit)
+
+    def widened(self, lowest: float, highest: float) -> Scale:
+        """The scale that also holds these values; it only grows, in round steps, so colours rarely move."""
+        limit = max(self.limit, round_up(max(abs(lowest), abs(highest))))
+        return Scale(limit, self.signed or lowest < -0.01 * limit)
+
+
+def round_up(value: float) -> float:
+    """The next number of the form step * 10^n at or above `value`; 0 for 0."""
+    if value <= 0 or not math.isfinite(value):
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (*STEPS, 20.0) if step * power >= value * (1 - 1e-9))

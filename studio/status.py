@@ -1,0 +1,73 @@
+"""The line at the bottom: how fast, how soon, which seed."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
+
+from studio.turns import STEERED, Answer
+from studio.workspace import Workspace
+
+
+class Status(QStatusBar):
+    """Figures of the running or last answer; each has a fixed place."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._begun: dict[Answer, float] = {}
+        self.setSizeGripEnabled(False)
+        self.setAccessibleName(self.tr("Status"))
+        self.busy = _label(320)
+        self.speed, self.first, self.seed = _label(96), _label(136), _label(80)
+        self.addWidget(self.busy)
+        for label in (self.speed, self.first, self.seed):
+            self.addPermanentWidget(label)
+        workspace.answerGrew.connect(self._on_grown)
+        workspace.answerChanged.connect(self._on_answer)
+        workspace.settingsChanged.connect(self._on_settings)
+        workspace.modelChanged.connect(self._on_model)
+        self._on_settings()
+        self._on_model()
+
+    @Slot(object, int)
+    def _on_grown(self, answer: Answer, first: int) -> None:
+        if answer.lane != STEERED:
+            return
+        now = time.perf_counter()
+        begun = self._begun.setdefault(answer, now)
+        if now - begun > 0.2:
+            self.speed.setText(self.tr("{0:.0f} tok/s").format(len(answer) / (now - begun)))
+
+    @Slot(object)
+    def _on_answer(self, answer: Answer) -> None:
+        if answer.over:
+            self._begun.pop(answer, None)
+        if answer.over and answer.tokens_per_second and answer.lane == STEERED:
+            self.speed.setText(self.tr("{0:.0f} tok/s").format(answer.tokens_per_second))
+            self.first.setText(self.tr("first token {0:.2f} s").format(answer.first_token_seconds))
+            self.seed.setText(self.tr("seed {0}").format(answer.turn.settings.seed))
+
+    @Slot()
+    def _on_settings(self) -> None:
+        self.seed.setText(self.tr("seed {0}").format(self._workspace.settings.seed))
+
+    @Slot()
+    def _on_model(self) -> None:
+        loading = self._workspace.loading
+        if loading.facts is not None:
+            self.busy.setText(self.tr("Ready"))
+        elif loading.total:
+            self.busy.setText(self.tr("{0}, {1} of {2}").format(loading.stage, loading.done, loading.total))
+        else:
+            self.busy.setText(loading.stage)
+
+
+def _label(width: int) -> QLabel:
+    label = QLabel()
+    label.setProperty("role", "muted")
+    label.setMinimumWidth(width)
+    label.setContentsMargins(16, 0, 0, 0)
+    return label

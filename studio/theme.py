@@ -1,0 +1,155 @@
+"""Light and dark: neutral surfaces, one accent for actions, two hues kept for coefficients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QFont, QGuiApplication, QPalette
+from PySide6.QtWidgets import QApplication
+
+GRID = 8
+BASE_POINTS, SMALL_POINTS = 10.0, 9.0
+ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours as #rrggbb. Text on every surface keeps a contrast of at least 4.5 : 1."""
+
+    dark: bool
+    window: str
+    surface: str
+    field: str
+    line: str
+    text: str
+    muted: str
+    accent: str
+    accent_hover: str
+    on_accent: str
+    danger: str
+    danger_surface: str
+    positive: str
+    negative: str
+    selection: str
+    color_map: str = "cividis"
+    signed_map: str = "CET-CBD1"
+
+    def color(self, name: str, alpha: float = 1.0) -> QColor:
+        color = QColor(getattr(self, name))
+        color.setAlphaF(alpha)
+        return color
+
+
+LIGHT = Theme(
+    dark=False, window="#f3f4f6", surface="#ffffff", field="#ffffff", line="#d5d9df", text="#191d23",
+    muted="#59626f", accent="#0b6b68", accent_hover="#0a5a57", on_accent="#ffffff", danger="#a8281c",
+    danger_surface="#fdecea", positive="#d09a00", negative="#3a7de0", selection="#191d23",
+)  # fmt: skip
+DARK = Theme(
+    dark=True, window="#15171a", surface="#1d2024", field="#16181b", line="#363b43", text="#e7e9ed",
+    muted="#a3abb6", accent="#4fc7bd", accent_hover="#6fd6cd", on_accent="#062321", danger="#ff9a8c",
+    danger_surface="#3a1f1c", positive="#e8b53a", negative="#5b9bff", selection="#f5f6f8",
+)  # fmt: skip
+
+_current = LIGHT
+
+
+def current() -> Theme:
+    return _current
+
+
+def of_system() -> Theme:
+    """Dark when the desktop says so, else light."""
+    return DARK if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else LIGHT
+
+
+def apply(app: QApplication, theme: Theme, zoom: float = 1.0) -> None:
+    """Palette, font and style sheet of the whole application."""
+    global _current
+    _current = theme
+    font = QFont(app.font())
+    font.setPointSizeF(BASE_POINTS * zoom)
+    font.setFeature(QFont.Tag("tnum"), 1)  # figures of one width: numbers that change do not shake
+    app.setFont(font)
+    app.setPalette(_palette(theme))
+    app.setStyleSheet(_sheet(theme, zoom))
+
+
+def _palette(t: Theme) -> QPalette:
+    palette = QPalette()
+    role = QPalette.ColorRole
+    pairs = (
+        (role.Window, t.window), (role.WindowText, t.text), (role.Base, t.field),
+        (role.AlternateBase, t.surface),
+        (role.Text, t.text), (role.Button, t.surface), (role.ButtonText, t.text),
+        (role.ToolTipBase, t.surface),
+        (role.ToolTipText, t.text), (role.PlaceholderText, t.muted), (role.Highlight, t.accent),
+        (role.HighlightedText, t.on_accent), (role.Link, t.accent), (role.Mid, t.line),
+        (role.Light, t.surface),
+        (role.Dark, t.line), (role.Accent, t.accent), (role.BrightText, t.danger),
+    )  # fmt: skip
+    for name, colour in pairs:
+        palette.setColor(name, QColor(colour))
+    for name in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, name, t.color("muted", 0.65))
+    return palette
+
+
+def _sheet(t: Theme, zoom: float) -> str:
+    small = SMALL_POINTS * zoom
+    return f"""
+    QToolTip {{ background: {t.surface}; color: {t.text}; border: 1px solid {t.line}; padding: 4px; }}
+    QMainWindow::separator {{ background: {t.line}; width: 1px; height: 1px; margin: 0; }}
+    QMainWindow::separator:hover {{ background: {t.accent}; }}
+    QDockWidget {{ color: {t.muted}; font-size: {small}pt; font-weight: 600; }}
+    QDockWidget::title {{ background: {t.surface}; padding: 8px 16px 4px 16px; text-align: left; }}
+    QToolBar {{ background: {t.surface}; border: none; spacing: 8px; padding: 8px 16px; }}
+    QToolBar#header {{ border-bottom: 1px solid {t.line}; padding: 4px 16px; }}
+    QToolBar#asking {{ border-top: 1px solid {t.line}; }}
+    QStatusBar {{ background: {t.surface}; border-top: 1px solid {t.line}; }}
+    QStatusBar::item {{ border: none; }}
+    QMenuBar {{ background: {t.surface}; }}
+    *[role="panel"] {{ background: {t.surface}; }}
+    QScrollArea {{ border: none; background: {t.surface}; }}
+    QLabel[role="small"], QCheckBox[role="small"], QToolButton[role="small"] {{ font-size: {small}pt; }}
+    QLabel[role="muted"] {{ color: {t.muted}; font-size: {small}pt; }}
+    QLabel[role="speaker"] {{ color: {t.muted}; font-size: {small}pt; font-weight: 600; }}
+    QLabel[role="danger"] {{ color: {t.danger}; font-size: {small}pt; }}
+    QLabel[role="strong"] {{ font-weight: 600; }}
+    QFrame[role="banner"] {{ background: {t.danger_surface}; border-bottom: 1px solid {t.line}; }}
+    QFrame[role="notice"] {{ background: {t.window}; border-bottom: 1px solid {t.line}; }}
+    QPlainTextEdit, QLineEdit, QAbstractSpinBox, QComboBox {{
+        background: {t.field}; border: 1px solid {t.line}; border-radius: 4px; padding: 3px 6px;
+        selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
+    QPlainTextEdit {{ padding: 4px; }}
+    QPlainTextEdit:focus, QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {{
+        border: 1px solid {t.accent}; }}
+    QComboBox::drop-down {{ border: none; width: 16px; }}
+    QComboBox QAbstractItemView {{ background: {t.surface}; border: 1px solid {t.line}; }}
+    QPushButton, QToolButton {{ border: 1px solid {t.line}; border-radius: 4px; padding: 4px 12px;
+        background: {t.surface}; color: {t.text}; }}
+    QToolButton {{ padding: 4px 8px; }}
+    QPushButton:hover, QToolButton:hover {{ border-color: {t.muted}; }}
+    QPushButton:focus, QToolButton:focus {{ border-color: {t.accent}; }}
+    QPushButton:pressed, QToolButton:pressed, QToolButton:checked {{ background: {t.line}; }}
+    QPushButton:disabled, QToolButton:disabled {{ color: {t.muted}; background: {t.window}; }}
+    QPushButton[role="primary"] {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent};
+        font-weight: 600; padding: 4px 16px; }}
+    QPushButton[role="primary"]:hover {{ background: {t.accent_hover}; }}
+    QPushButton[role="primary"]:focus {{ border: 2px solid {t.text}; padding: 3px 15px; }}
+    QPushButton[role="primary"]:disabled {{ background: {t.line}; color: {t.muted}; border-color: {t.line}; }}
+    QToolButton[role="flat"] {{ border: 1px solid transparent; background: transparent; padding: 2px 4px; }}
+    QToolButton[role="flat"]:hover, QToolButton[role="flat"]:focus {{ border-color: {t.line}; }}
+    QToolButton::menu-indicator {{ width: 8px; height: 8px; subcontrol-position: right center; right: 4px; }}
+    QToolButton[popup="true"] {{ padding-right: 18px; }}
+    QProgressBar {{ border: none; background: {t.line}; border-radius: 2px; max-height: 4px; }}
+    QProgressBar::chunk {{ background: {t.accent}; border-radius: 2px; }}
+    QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
+    QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
+    QScrollBar::handle {{ background: {t.line}; border-radius: 4px; margin: 1px;
+        min-height: 24px; min-width: 24px; }}
+    QScrollBar::handle:hover {{ background: {t.muted}; }}
+    QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+    QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+    """

@@ -1,0 +1,104 @@
+"""The conversation as the window holds it: turns, each with one answer per lane and its trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+STEERED, UNSTEERED = "steered", "unsteered"
+State = Literal["waiting", "running", "eos", "length", "stop", "cancelled", "failed"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the next answer is sampled; temperature 0 takes the likeliest token."""
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    max_tokens: int = 256
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Tokens start..stop (inclusive) of one answer; `cursor` is the end that moves."""
+
+    answer: Answer
+    anchor: int
+    cursor: int
+
+    @property
+    def start(self) -> int:
+        return min(self.anchor, self.cursor)
+
+    @property
+    def stop(self) -> int:
+        return max(self.anchor, self.cursor)
+
+
+@dataclass(eq=False)
+class Answer:
+    """One lane's answer. trace: engine.generation.trace.Trace, None before the first token."""
+
+    lane: str
+    turn: Turn
+    state: State = "waiting"
+    trace: Any = None
+    text: str = ""
+    tokens_per_second: float = 0.0
+    first_token_seconds: float = 0.0
+
+    def __len__(self) -> int:
+        return 0 if self.trace is None else len(self.trace)
+
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def over(self) -> bool:
+        return self.state not in ("waiting", "running")
+
+
+@dataclass(eq=False)
+class Turn:
+    """A question and its answers; `mix`: the heads at the start, as (name, digest, strength)."""
+
+    question: str
+    settings: Settings
+    mix: tuple[tuple[str, str, float], ...] = ()
+    answers: list[Answer] = field(default_factory=list)
+
+    def answer(self, lane: str) -> Answer | None:
+        return next((a for a in self.answers if a.lane == lane), None)
+
+    def add(self, lane: str) -> Answer:
+        answer = Answer(lane, self)
+        self.answers.append(answer)
+        return answer
+
+
+Said = tuple[Literal["user", "assistant"], str]
+
+
+def history(turns: tuple[Turn, ...], lane: str) -> list[Said]:
+    """(role, text) of the turns as `lane` lived them; a lane without its own answer takes the first."""
+    told: list[Said] = []
+    for turn in turns:
+        answer = turn.answer(lane) or (turn.answers[0] if turn.answers else None)
+        if answer is None or not answer.text:
+            continue
+        told += [("user", turn.question), ("assistant", answer.text)]
+    return told
+
+
+def as_markdown(turns: tuple[Turn, ...]) -> str:
+    """The conversation for the clipboard, each answer with its heads and seed."""
+    parts = []
+    for turn in turns:
+        parts.append(f"**You:** {turn.question}")
+        for answer in turn.answers:
+            heads = ", ".join(f"{name} {strength:g} ({digest})" for name, digest, strength in turn.mix)
+            how = heads if answer.lane == STEERED and heads else "no head"
+            parts.append(f"**Model** ({answer.lane}: {how}; seed {turn.settings.seed}): {answer.text}")
+    return "\n\n".join(parts) + "\n"
