@@ -26,7 +26,7 @@ _IGNORED = -100
 class Plan:
     """Everything that decides the weights (but for the rounding of the machine's kernels)."""
 
-    steps: int = 4000
+    steps: int = 2500
     batch: int = 64
     matrix_rate: float = 0.02
     other_rate: float = 3e-3
