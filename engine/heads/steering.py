@@ -70,24 +70,28 @@ def applied_length(coefficients: Tensor, gram: Tensor) -> Tensor:
     return (row @ gram @ row.mT)[..., 0, 0].clamp_min(0).sqrt()
 
 
-def _hook(steering: Steering, index: int, part: MixBlock) -> Any:
-    """The forward hook of one block: as few tensor operations as the formula allows.
+def steer(hidden: Tensor, part: MixBlock, strengths: Tensor) -> tuple[Tensor, Tensor]:
+    """The formula itself: the steered hidden state [rows, T, d] and the coefficients [rows, T, K] applied.
 
-    At one token per forward each operation costs as much as the arithmetic of a small model's layer.
+    As few tensor operations as it allows: at one token per forward each of them costs as much as the
+    arithmetic of a small model's layer.
     """
-    w, b, z, floor, applied = part.w, part.b, part.z, part.floor, steering._applied
-    single = z.shape[0] == 1
+    seen = hidden if hidden.dtype is torch.float32 else hidden.float()
+    c = torch.maximum(nn.functional.linear(seen, part.w, part.b), part.floor) * strengths
+    if seen is not hidden:
+        return hidden + (c @ part.z).to(hidden.dtype), c
+    return torch.addcmul(hidden, c, part.z) if part.z.shape[0] == 1 else hidden + c @ part.z, c
+
+
+def _hook(steering: Steering, index: int, part: MixBlock) -> Any:
+    """The forward hook of one block."""
+    applied = steering._applied
 
     def hook(block: nn.Module, arguments: Any, output: Any) -> Any:
         strengths = steering.strengths
         if strengths is None:
             return None
-        hidden = hidden_of(output)
-        seen = hidden if hidden.dtype is torch.float32 else hidden.float()
-        c = torch.maximum(nn.functional.linear(seen, w, b), floor) * strengths
-        applied[index] = c
-        if seen is not hidden:
-            return replace_hidden(output, hidden + (c @ z).to(hidden.dtype))
-        return replace_hidden(output, torch.addcmul(hidden, c, z) if single else hidden + c @ z)
+        hidden, applied[index] = steer(hidden_of(output), part, strengths)
+        return replace_hidden(output, hidden)
 
     return hook
