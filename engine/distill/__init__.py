@@ -1,0 +1,6 @@
+"""From a steering prompt to a head: responses, targets, fits, and how faithful the result is."""
+
+from engine.distill.pipeline import Distillation, Request, distill
+from engine.distill.request import Effect
+
+__all__ = ["Distillation", "Effect", "Request", "distill"]

@@ -1,0 +1,79 @@
+"""`steer distill`: from a steering prompt to a head file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from engine.cli.progress import progress_bar
+from engine.errors import HeadError
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser("distill", help="make a head that does what a steering prompt does")
+    parser.add_argument("prompt", help='the steering prompt, for instance "Talk like a pirate."')
+    parser.add_argument("--out", required=True, type=Path, help="the head file to write (*.head.safetensors)")
+    parser.add_argument("--model", default="pocket", help="pocket, a model folder, or a hub id (default: pocket)")
+    parser.add_argument("--method", default="a-psr", help="a-psr, s-psr, a-const, s-const or caa (default: a-psr)")
+    parser.add_argument("--objective", help="mse or ll; the method's own by default")
+    parser.add_argument("--block", type=int, help="the block of a single-block method; the best by default")
+    parser.add_argument("--recipe", help="instant, refine or paper; the method's own by default")
+    parser.add_argument("--responses", type=int, help="how many responses to learn from")
+    parser.add_argument("--rank", type=int, default=1, help="directions per block (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    parser.add_argument("--json", action="store_true", help="print one JSON object about the result")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    if not options.out.parent.is_dir():
+        raise HeadError(
+            "The head was not distilled",
+            f"The folder {options.out.parent} does not exist.",
+            "Create it, or give another --out.",
+        )
+    from engine.distill import Request, distill
+    from engine.heads.files import save_head
+    from engine.model.loading import load
+
+    request = Request(
+        options.prompt,
+        method=options.method,
+        objective=options.objective,
+        recipe=options.recipe,
+        block=options.block,
+        responses=options.responses,
+        rank=options.rank,
+        seed=options.seed,
+    )
+    with progress_bar() as emit:
+        model = load(options.model, emit=emit)
+        result = distill(model, request, emit=emit)
+    save_head(result.head, options.out)
+    info = result.head.info
+    if not options.json:
+        print(f"{options.out}: {info.method} on {len(result.blocks)} blocks, {result.effect.verdict}")
+        print(f"{result.kept} of {result.responses} responses kept, {result.seconds['total']:.1f} s in all")
+        print(f"suggested strength up to {result.strength_range[1]:g}")
+        return
+    report = {
+        "method": info.method,
+        "objective": info.objective,
+        "recipe": info.recipe["name"],
+        "blocks": list(result.blocks),
+        "responses": result.responses,
+        "kept": result.kept,
+        "prompt_effect": result.effect.kl,
+        "prompt_effect_verdict": result.effect.verdict,
+        "seconds": result.seconds,
+        "loss": result.loss,
+        "faithfulness": {str(block): value for block, value in result.faithfulness.items()},
+        "paraphrase": {str(block): value for block, value in result.paraphrase.items()},
+        "gate_r2": {str(block): value for block, value in result.gate_r2.items()},
+        "strength_range": list(result.strength_range),
+        "file": str(options.out),
+        "hash": result.head.digest,
+    }
+    print(json.dumps(report))

@@ -1,0 +1,41 @@
+"""Progress on stderr: a bar on a terminal, nothing when it is redirected."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from engine.events import Emit, LossPoint, Progress
+
+_WIDTH = 24
+
+
+@contextmanager
+def progress_bar() -> Iterator[Emit]:
+    """Within it the yielded listener draws one line that is rewritten in place and cleared at the end."""
+    shown = sys.stderr.isatty()
+    loss = ""
+
+    def draw(event: Any) -> None:
+        nonlocal loss
+        if isinstance(event, LossPoint):
+            loss = f"  loss {event.loss:.3f}"
+        if not shown or not isinstance(event, Progress):
+            return
+        share = event.done / event.total if event.total else 1.0
+        bar = "█" * round(share * _WIDTH)
+        eta = "" if event.eta is None else f"  {_duration(event.eta)} left"
+        line = f"{event.stage:<20} {bar:<{_WIDTH}} {event.done}/{event.total}{eta}{loss}"
+        print(f"\r\x1b[2K{line}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield draw
+    finally:
+        if shown:
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

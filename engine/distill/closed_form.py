@@ -1,0 +1,77 @@
+"""The instant fit: all blocks in one forward, each on what the heads before it have made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.distill.methods import Method
+from engine.distill.teacher import Rows, run, tapped
+from engine.events import Cancel, Meter
+from engine.heads.head import BlockHead
+from engine.heads.mix import MixBlock, floor_of
+from engine.heads.steering import steer
+from engine.model.language_model import LanguageModel
+
+
+@dataclass(frozen=True, eq=False)
+class ClosedForm:
+    """The blocks' parts; r2 per gated block; loss: mean NLL (nats) of the responses under the new head."""
+
+    parts: dict[int, BlockHead]
+    r2: dict[int, float]
+    loss: float
+
+
+@torch.inference_mode()
+def fit(
+    model: LanguageModel,
+    rows: Rows,
+    targets: Sequence[Tensor],
+    method: Method,
+    blocks: Sequence[int],
+    rank: int,
+    *,
+    cancel: Cancel | None = None,
+    meter: Meter | None = None,
+) -> ClosedForm:
+    """Fits `method` on the given blocks; targets: per block the prompted states [M, d] of the R positions.
+
+    METHOD.md section 6: because each block sees what the earlier heads did, this is the paper's local
+    Delta, at the cost of one forward over the responses.
+    """
+    parts: dict[int, BlockHead] = {}
+    r2: dict[int, float] = {}
+    groups = rows.groups
+
+    def solve(index: int, hidden: Tensor) -> Tensor | None:
+        if cancel is not None:
+            cancel.check()
+        if index not in blocks:
+            return None
+        here = rows.at_response(hidden)
+        solution = method.solve(targets[index] - here, here, groups, rank)
+        parts[index] = solution.part
+        if solution.r2 is not None:
+            r2[index] = solution.r2
+        if meter is not None:
+            meter.step()
+        return steer(hidden, tensors(solution.part, method, model), rows.steered.unsqueeze(-1))[0]
+
+    with tapped(model, solve):
+        logits = run(model, rows)
+    return ClosedForm(parts, r2, float(response_loss(logits, rows)))
+
+
+def response_loss(logits: Tensor, rows: Rows) -> Tensor:
+    """Mean NLL per response token, its end included (the paper's LL objective)."""
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), rows.labels.flatten())
+
+
+def tensors(part: BlockHead, method: Method, model: LanguageModel) -> MixBlock:
+    """One block's arrays as the tensors that steer, on the model's device."""
+    w, b, z = (torch.from_numpy(array).to(model.device) for array in (part.w, part.b, part.z))
+    return MixBlock(w, b, z, torch.full((part.rank,), floor_of(method.gate), device=model.device))

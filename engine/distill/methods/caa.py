@@ -1,0 +1,8 @@
+"""CAA (Rimsky et al. 2024), DiffMean: the mean difference between prompted and plain states, as it is."""
+
+from __future__ import annotations
+
+from engine.distill.methods import constant
+from engine.distill.methods.method import Method
+
+CAA = Method("caa", "CAA: mean difference, one block", False, constant.solve, (), "instant", None)

@@ -1,0 +1,22 @@
+"""Constant steering, trained: the same vector on every token (lambda = 1 in the paper's Eq. 7).
+
+The start is the mean difference (DiffMean); on every block it is taken on already steered inputs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from engine.distill.methods.method import Method, Solution
+from engine.heads.head import BlockHead
+
+
+def solve(difference: Tensor, hidden: Tensor, groups: Tensor, rank: int) -> Solution:
+    vector = difference.mean(0, keepdim=True).cpu().numpy()
+    part = BlockHead(np.zeros_like(vector), np.ones(1, np.float32), vector)
+    return Solution(part.canonical())
+
+
+ALL = Method("a-const", "A-Const: every block, constant", True, solve, ("z",), "refine", "ll")
+SINGLE = Method("s-const", "S-Const: one block, constant", False, solve, ("z",), "refine", "ll")

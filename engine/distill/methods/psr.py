@@ -1,0 +1,42 @@
+"""PSR: a direction and a gate that reads its strength from the token's own activation.
+
+    h <- h + strength * sum_k ReLU(h . w_k + b_k) z_k      (the paper's Eq. 7 and 8; rank r as in METHOD.md)
+
+Closed form (METHOD.md section 6): z are the first right singular vectors of the differences, uncentred; the
+gate is a ridge regression of the differences' coordinates on the hidden state, its ridge chosen by
+leave-one-response-out error.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from engine.distill.methods.method import Method, Solution
+from engine.distill.ridge import ridge
+from engine.heads.head import BlockHead
+
+
+def solve(difference: Tensor, hidden: Tensor, groups: Tensor, rank: int) -> Solution:
+    z = directions(difference, rank)
+    coordinates = difference @ z.T
+    fit = ridge(hidden, coordinates, groups)
+    part = BlockHead(fit.weights.T.cpu().numpy(), fit.intercepts.cpu().numpy(), z.cpu().numpy())
+    return Solution(part.canonical(), fit.r2)
+
+
+def directions(difference: Tensor, rank: int) -> Tensor:
+    """The first right singular vectors [rank, d] of [M, d], signed so that the mean coordinate is positive."""
+    count, width = difference.shape
+    if count < width:
+        values, left = torch.linalg.eigh(difference @ difference.T)
+        z = (left[:, -rank:].T @ difference).flip(0)
+        z = z / z.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    else:
+        z = torch.linalg.eigh(difference.T @ difference)[1][:, -rank:].T.flip(0)
+    means = (difference @ z.T).mean(0)
+    return z * torch.where(means < 0, -1.0, 1.0).unsqueeze(1)
+
+
+ALL = Method("a-psr", "A-PSR: every block", True, solve, ("w", "b", "z"), "instant", "mse")
+SINGLE = Method("s-psr", "S-PSR: one block", False, solve, ("w", "b", "z"), "refine", "ll")

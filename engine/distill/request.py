@@ -1,0 +1,93 @@
+"""What a distillation is asked for, and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.errors import InputError
+from engine.heads.head import Head, Positions
+
+Objective = Literal["mse", "ll"]
+Recipe = Literal["instant", "refine", "paper"]
+OBJECTIVES: tuple[Objective, ...] = ("mse", "ll")
+RECIPES: tuple[Recipe, ...] = ("instant", "refine", "paper")
+
+# The paper trains on about a thousand responses a trait; the closed form needs a handful.
+_RESPONSES = {"instant": 24, "refine": 48, "paper": 1000}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One distillation. None leaves the choice to the method: its objective, recipe, block, responses.
+
+    block: the one block of a single-block method; None searches the best (see `choose_block`).
+    max_tokens: of each response; None takes 160 for the bundled model and 64 for others.
+    """
+
+    prompt: str
+    method: str = "a-psr"
+    objective: Objective | None = None
+    recipe: Recipe | None = None
+    block: int | None = None
+    responses: int | None = None
+    seed: int = 0
+    rank: int = 1
+    positions: Positions = "response"
+    max_tokens: int | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        _require(bool(self.prompt.strip()), "The steering prompt is empty.", "Type what the model shall do.")
+        _require(self.objective in (None, *OBJECTIVES), f"There is no objective {self.objective}.", "Use mse or ll.")
+        _require(
+            self.recipe in (None, *RECIPES), f"There is no recipe {self.recipe}.", "Use instant, refine or paper."
+        )
+        _require(
+            self.responses is None or self.responses >= 2,
+            f"{self.responses} responses are too few.",
+            "Ask for at least 2; 12 to 48 serve well.",
+        )
+        _require(1 <= self.rank <= 16, f"Rank {self.rank} is out of range.", "Give a rank from 1 to 16.")
+
+    def count(self, recipe: Recipe) -> int:
+        """How many responses to sample."""
+        return self.responses or _RESPONSES[recipe]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How much the steering prompt changes the model: mean KL(prompted || unprompted) per token, in nats."""
+
+    kl: float
+    verdict: str
+    enough: bool
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """A finished distillation.
+
+    faithfulness: per block |Delta_head - Delta_PS| / |Delta_PS| over the response tokens, accumulated
+    (METHOD.md section 5; 1.0 is no better than doing nothing); paraphrase: the same for another wording of
+    the prompt (`paraphrased`), the reference line. gate_r2: per block how well the gate predicts the strength of the
+    prompt's effect on responses that it was not fitted on. seconds: per stage.
+    """
+
+    head: Head
+    effect: Effect
+    responses: int
+    kept: int
+    blocks: tuple[int, ...]
+    seconds: dict[str, float]
+    loss: list[float]
+    faithfulness: dict[int, float]
+    paraphrase: dict[int, float]
+    gate_r2: dict[int, float]
+    strength_range: tuple[float, float]
+    paraphrased: str
+
+
+def _require(fine: bool, why: str, remedy: str) -> None:
+    if not fine:
+        raise InputError("The prompt cannot be distilled", why, remedy)
