@@ -48,7 +48,9 @@ def encode(model: LanguageModel, messages: Sequence[Message], system: str | None
     "User: ...", "Assistant:" lines. Messages whose text is empty have no span.
     Raises ModelError when the template refuses the conversation.
     """
-    turns = [*([Message("system", system)] if system else []), *messages]
+    turns = [_Turn(message.role, message.text) for message in messages]
+    if system:
+        turns.insert(0, _Turn("system", system))
     template = getattr(model.tokenizer, "chat_template", None)
     pieces = _templated(model, turns) if template else _plain(turns)
     text = "".join(piece for piece, _ in pieces)
@@ -58,10 +60,31 @@ def encode(model: LanguageModel, messages: Sequence[Message], system: str | None
     return _tokens(model, text, pieces)
 
 
-_Pieces = list[tuple[str, "Role | None"]]  # the text in order; a role marks the text of a message
+_Pieces = list[tuple[str, Role | None]]  # the text in order; a role marks the text of a message
 
 
-def _plain(turns: Sequence[Message]) -> _Pieces:
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A message as the template gets it, with the system text that was put before it, if any."""
+
+    role: Role
+    text: str
+    system: str = ""
+
+    @property
+    def whole(self) -> str:
+        return f"{self.system}\n\n{self.text}" if self.system else self.text
+
+    def pieces(self, shown: str) -> _Pieces:
+        """The template's rendering of this turn, cut where the system text ends."""
+        if not self.system:
+            return [(shown, self.role)]
+        at = min(shown.index(self.system.strip()) + len(self.system.strip()), len(shown))
+        gap = len(shown) - at - len(shown[at:].lstrip())
+        return [(shown[:at], "system"), (shown[at : at + gap], None), (shown[at + gap :], self.role)]
+
+
+def _plain(turns: Sequence[_Turn]) -> _Pieces:
     pieces: _Pieces = []
     for turn in turns:
         head = "" if turn.role == "system" else f"{turn.role.capitalize()}: "
@@ -69,7 +92,7 @@ def _plain(turns: Sequence[Message]) -> _Pieces:
     return [*pieces, ("Assistant:", None)]
 
 
-def _templated(model: LanguageModel, turns: Sequence[Message]) -> _Pieces:
+def _templated(model: LanguageModel, turns: Sequence[_Turn]) -> _Pieces:
     try:
         return _render(model, turns)
     except ModelError:
@@ -79,20 +102,20 @@ def _templated(model: LanguageModel, turns: Sequence[Message]) -> _Pieces:
         return _render(model, folded)
 
 
-def _render(model: LanguageModel, turns: Sequence[Message]) -> _Pieces:
+def _render(model: LanguageModel, turns: Sequence[_Turn]) -> _Pieces:
     """The template's output, cut at the borders of the messages.
 
     The scaffold is found by rendering marks in the messages' stead, so that a message that repeats a word
     of the template is never mistaken for it. Templates that look into the text are searched instead.
     """
-    text = _apply(model, [turn.text for turn in turns], turns)
+    text = _apply(model, [turn.whole for turn in turns], turns)
     marks = [f"\ue000{index}\ue001" for index in range(len(turns))]
     parts = re.split("\ue000(\\d+)\ue001", _apply(model, marks, turns))
     pieces: _Pieces = [(parts[0], None)]
     for index, after in zip(parts[1::2], parts[2::2], strict=True):
         turn = turns[int(index)]
-        verbatim = text.startswith(turn.text, _length(pieces))
-        pieces += [(turn.text if verbatim else turn.text.strip(), turn.role), (after, None)]
+        verbatim = text.startswith(turn.whole, _length(pieces))
+        pieces += [*turn.pieces(turn.whole if verbatim else turn.whole.strip()), (after, None)]
     if "".join(piece for piece, _ in pieces) == text:
         if any(turn.role == "system" for turn in turns) and not any(role == "system" for _, role in pieces):
             raise _refused("it leaves the system message out")
@@ -100,17 +123,17 @@ def _render(model: LanguageModel, turns: Sequence[Message]) -> _Pieces:
     return _search(text, turns)
 
 
-def _search(text: str, turns: Sequence[Message]) -> _Pieces:
+def _search(text: str, turns: Sequence[_Turn]) -> _Pieces:
     """Each message's text looked for in order; one that the template dropped or rewrote gets no span."""
     pieces: _Pieces = []
     for turn in turns:
         rest = text[_length(pieces) :]
-        shown = turn.text.strip()
+        shown = turn.whole.strip()
         at = rest.find(shown)
         if at < 0 and turn.role == "system":
             raise _refused("it leaves the system message out")
         if at >= 0:
-            pieces += [(rest[:at], None), (shown, turn.role)]
+            pieces += [(rest[:at], None), *turn.pieces(shown)]
     return [*pieces, (text[_length(pieces) :], None)]
 
 
@@ -118,7 +141,7 @@ def _length(pieces: _Pieces) -> int:
     return sum(len(piece) for piece, _ in pieces)
 
 
-def _apply(model: LanguageModel, texts: Sequence[str], turns: Sequence[Message]) -> str:
+def _apply(model: LanguageModel, texts: Sequence[str], turns: Sequence[_Turn]) -> str:
     conversation = [{"role": turn.role, "content": text} for turn, text in zip(turns, texts, strict=True)]
     try:
         return model.tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
@@ -135,19 +158,19 @@ def _refused(why: str) -> ModelError:
     )
 
 
-def _fold(turns: Sequence[Message]) -> list[Message]:
-    """System messages joined to the user message that follows."""
-    folded: list[Message] = []
+def _fold(turns: Sequence[_Turn]) -> list[_Turn]:
+    """System messages joined to the user message that follows, or to an empty one at the end."""
+    folded: list[_Turn] = []
     waiting: list[str] = []
     for turn in turns:
         if turn.role == "system":
             waiting.append(turn.text)
         elif turn.role == "user" and waiting:
-            folded.append(Message("user", "\n\n".join([*waiting, turn.text])))
+            folded.append(_Turn("user", turn.text, "\n\n".join(waiting)))
             waiting = []
         else:
             folded.append(turn)
-    return folded if not waiting else [*folded, Message("user", "\n\n".join(waiting))]
+    return [*folded, _Turn("user", "", "\n\n".join(waiting))] if waiting else folded
 
 
 def _tokens(model: LanguageModel, text: str, pieces: _Pieces) -> Prompt:

@@ -1,0 +1,29 @@
+"""Fixtures of the engine's tests: one tiny Llama for the session, and proof that no hook outlives a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from engine.model.language_model import LanguageModel
+from tests.engine import tiny
+
+
+@pytest.fixture(scope="session")
+def session_model() -> LanguageModel:
+    torch.set_num_threads(1)
+    return tiny.model()
+
+
+@pytest.fixture
+def model(session_model: LanguageModel) -> Iterator[LanguageModel]:
+    """A tiny random Llama; a test that leaves a hook behind fails."""
+    yield session_model
+    assert hooks(session_model) == 0
+
+
+def hooks(model: LanguageModel) -> int:
+    """How many hooks are attached anywhere in the network."""
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.network.modules())

@@ -1,0 +1,206 @@
+"""Loading, blocks, chat templates and text."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from engine.errors import Cancelled, ModelError
+from engine.events import Cancel, Progress
+from engine.model import hub
+from engine.model.blocks import find_blocks
+from engine.model.chat import Message, encode
+from engine.model.language_model import LanguageModel
+from engine.model.loading import load
+from engine.model.text import PieceDecoder
+from tests.engine import tiny
+
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    "[{{ m.role }}]{{ m.content | trim }}{% endfor %}[assistant]"
+)
+DROPS_SYSTEM = (
+    "{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}]{{ m.content }}{% endif %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
+def test_blocks_are_found_by_structure(architecture: str) -> None:
+    made = tiny.model(architecture)
+    assert [type(block) for block in made.blocks] == [type(made.blocks[0])] * 3
+    assert (made.width, made.vocabulary, made.eos_ids) == (32, 400, {1})
+
+
+def test_blocks_are_not_mistaken_for_lists_inside_them() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.experts = nn.ModuleList(nn.Linear(2, 2) for _ in range(4))
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(Block() for _ in range(4))
+
+    assert {type(block) for block in find_blocks(Net())} == {Block}
+
+
+def test_encoders_are_refused() -> None:
+    with pytest.raises(ModelError, match="blocks"):
+        find_blocks(nn.Linear(2, 2))
+
+
+def test_a_folder_round_trip_keeps_model_and_identity(model: LanguageModel, tmp_path: Path) -> None:
+    loaded = load(str(tiny.save(model, tmp_path)), device="cpu")
+    ids = torch.tensor([[5, 6, 7]])
+    assert torch.equal(loaded.network(ids).logits, model.network(ids).logits)
+    assert loaded.identity.fingerprint == model.identity.fingerprint
+    assert not any(weight.requires_grad for weight in loaded.network.parameters())
+    loaded.unload()
+    assert not loaded.loaded
+
+
+def test_any_architecture_loads_through_the_auto_classes(tmp_path: Path) -> None:
+    made = tiny.model("qwen2")
+    loaded = load(str(tiny.save(made, tmp_path)), device="cpu", dtype="bfloat16")
+    assert loaded.identity.architecture == "Qwen2ForCausalLM"
+    assert loaded.dtype is torch.bfloat16
+
+
+def test_models_that_cannot_be_used_are_refused_with_a_reason(model: LanguageModel, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="neither a folder nor a hub id"):
+        load("no such thing")
+    with pytest.raises(ModelError, match=r"no config\.json"):
+        load(str(tmp_path))
+    folder = tiny.save(model, tmp_path / "bert")
+    (folder / "config.json").write_text(json.dumps({"architectures": ["BertModel"], "model_type": "bert"}))
+    with pytest.raises(ModelError, match="not a decoder-only"):
+        load(str(folder))
+    folder = tiny.save(model, tmp_path / "bare")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="no safetensors weights"):
+        load(str(folder))
+    folder = tiny.save(model, tmp_path / "cut")
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
+    with pytest.raises(ModelError, match="not loaded"):
+        load(str(folder))
+    with pytest.raises(ModelError, match="dtype"):
+        load(str(folder), dtype="int3")
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    made = tiny.model()
+    made.network.model.layers[1].mlp.up_proj.weight[0, 0] = float("nan")
+    with pytest.raises(ModelError, match="no numbers"):
+        load(str(tiny.save(made, tmp_path)), device="cpu")
+
+
+def test_weights_that_are_missing_are_refused(tmp_path: Path) -> None:
+    folder = tiny.save(tiny.model(), tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 4}))
+    with pytest.raises(ModelError, match="incomplete"):
+        load(str(folder), device="cpu")
+
+
+def test_loading_can_be_cancelled(model: LanguageModel, tmp_path: Path) -> None:
+    cancel = Cancel()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        load(str(tiny.save(model, tmp_path)), cancel=cancel)
+
+
+def test_a_hub_that_cannot_be_reached_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*args: object, **kwargs: object) -> str:
+        raise ConnectionError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    with pytest.raises(ModelError, match="Name or service not known") as caught:
+        load("owner/name")
+    assert "network" in caught.value.remedy
+
+
+def test_a_download_tells_of_bytes_and_stops_when_asked() -> None:
+    events: list[Progress] = []
+    cancel = Cancel()
+    bar = hub._reporter(events.append, cancel)(desc="Reconstructing", unit="B", total=100, mininterval=0)
+    bar.update(60)
+    assert (events[-1].done, events[-1].total) == (60, 100)
+    cancel.set()
+    with pytest.raises(Cancelled):
+        bar.update(1)
+    bar.close()
+
+
+def spans(made: LanguageModel, messages: list[Message], system: str | None = None) -> list[tuple[str, str]]:
+    prompt = encode(made, messages, system)
+    assert made.tokenizer.decode(prompt.ids) == prompt.text
+    return [(span.role, made.tokenizer.decode(prompt.ids[span.start : span.stop])) for span in prompt.spans]
+
+
+TALK = [Message("user", "user"), Message("assistant", "Aye"), Message("user", "Über 日本 😀")]
+
+
+def test_every_message_is_found_in_the_prompt_even_if_it_repeats_the_template(model: LanguageModel) -> None:
+    expected = [("system", "Be brief."), ("user", "user"), ("assistant", "Aye"), ("user", "Über 日本 😀")]
+    assert spans(model, TALK, "Be brief.") == expected
+    assert encode(model, TALK).text.endswith("<|end|><|assistant|>")
+
+
+@pytest.mark.parametrize("template", [NO_SYSTEM, DROPS_SYSTEM])
+def test_without_a_system_role_the_system_message_opens_the_first_user_turn(template: str) -> None:
+    made = tiny.model(template=template)
+    prompt = encode(made, TALK, "Be brief.")
+    assert "[user]Be brief.\n\nuser[assistant]" in prompt.text
+    assert spans(made, TALK, "Be brief.")[:2] == [("system", "Be brief."), ("user", "user")]
+
+
+def test_without_a_template_plain_turns_are_written() -> None:
+    made = tiny.model(template=None)
+    assert encode(made, TALK[:1], "Be brief.").text == "Be brief.\nUser: user\nAssistant:"
+
+
+def test_empty_messages_have_no_span(model: LanguageModel) -> None:
+    assert spans(model, [Message("user", "")]) == []
+
+
+def test_text_is_exact_also_for_characters_split_over_tokens(model: LanguageModel) -> None:
+    source = random.Random(0)
+    texts = ["😀👩‍👩‍👧 über naïve 日本語", "a\ufffdb", "\x00\x7f\n\t  é"]
+    sequences = [model.tokenizer(text).input_ids for text in texts]
+    sequences += [[source.randrange(405) for _ in range(40)] for _ in range(200)]
+    for ids in sequences:
+        decoder = PieceDecoder(model.tokenizer)
+        pieces = [decoder.push(token) for token in ids]
+        assert "".join(pieces) + decoder.flush() == model.tokenizer.decode(ids)
+    decoder = PieceDecoder(model.tokenizer)
+    assert [decoder.push(token) for token in model.tokenizer("😀").input_ids] == ["", "", "", "😀"]
+
+
+def test_text_of_sentencepiece_like_vocabularies_keeps_its_spaces_and_bytes() -> None:
+    from tokenizers import Tokenizer, decoders, models
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {"<unk>": 0, "▁a": 1, "b": 2, "▁": 3, **{f"<0x{byte:02X}>": byte + 4 for byte in range(256)}}
+    backend = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=True))
+    backend.decoder = decoders.Sequence(  # type: ignore[assignment]
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
+    ids = [1, 1, 2, *(byte + 4 for byte in "😀é".encode()), 3, 2, 1]
+    decoder = PieceDecoder(tokenizer)
+    pieces = [decoder.push(token) for token in ids]
+    assert "".join(pieces) + decoder.flush() == tokenizer.decode(ids) == "a ab😀é b a"
+    assert pieces[3:7] == ["", "", "", "😀"]
+
+
+def test_importing_the_engine_does_not_import_torch() -> None:
+    code = "import sys, engine, engine.errors, engine.events; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
