@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QFont,
     QGuiApplication,
@@ -70,6 +68,14 @@ class AnswerView(QWidget):
             0, self._flow.home(token) * self._flow.line_height, self.width(), self._flow.line_height
         )
 
+    def spot(self, token: int) -> QPoint:
+        """A point on the token's text in this widget."""
+        index = self._flow.home(token)
+        line = self._flow.shaped(index)
+        pairs = zip(line.spans, line.edges, strict=True)
+        left, right = next(edges for span, edges in pairs if span.token == token)
+        return QPointF((left + right) / 2, (index + 0.5) * self._flow.line_height).toPoint()
+
     def resizeEvent(self, event: object) -> None:
         if self.width() != self._flow.width:
             self._rebuild()
@@ -103,13 +109,15 @@ class AnswerView(QWidget):
         selection = self._workspace.selection
         chosen = selection if selection and selection.answer is self.answer else None
         for span, (left, right) in zip(line.spans, line.edges, strict=True):
+            if flow.home(span.token) > index:
+                continue  # only the space that hangs over the end of this line
             value = self._values[span.token]
             weight = scale.weight(value)
             box = QRectF(left, top + 1, right - left, flow.line_height - 3)
-            if weight > 0.004 and right > left:
+            if weight > 0.01 and right > left:
                 hue = "positive" if value > 0 else "negative"
                 painter.fillRect(box, colours.color(hue, SHADE * weight))
-                thick = math.ceil(weight * BAR_STEPS)
+                thick = round(weight * BAR_STEPS)
                 painter.fillRect(
                     QRectF(left + 0.5, top + flow.line_height - 2 - thick, right - left - 1, thick),
                     colours.color(hue),

@@ -17,6 +17,7 @@ class Banner(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._details = ""
+        self.setProperty("role", "banner")
         self.text = QLabel()
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.text.setWordWrap(True)
@@ -44,28 +45,17 @@ class Banner(QFrame):
     @Slot(object)
     def show_failure(self, failed: Failed) -> None:
         self._details = f"{failed.what}\n{failed.why}\n{failed.remedy}\n\n{failed.details}"
-        self._show("banner", f"{failed.what}. {failed.why} {failed.remedy}".replace("..", "."), details=True)
-
-    @Slot(str)
-    def show_notice(self, text: str, remedy: str = "") -> None:
-        self._show("notice", text, remedy)
+        text = f"{failed.what}: {failed.why} {failed.remedy}"
+        self.text.setText(text)
+        self.setAccessibleName(text)
+        self.remedy.hide()
+        self.show()
 
     def offer(self, remedy: str) -> None:
         """Adds a button to what is shown."""
         self.remedy.setText(remedy)
         self.remedy.setAccessibleName(remedy)
         self.remedy.show()
-
-    def _show(self, role: str, text: str, remedy: str = "", *, details: bool = False) -> None:
-        self.setProperty("role", role)
-        self.style().polish(self)
-        self.text.setText(text)
-        self.setAccessibleName(text)
-        self.copy.setVisible(details)
-        self.remedy.setVisible(bool(remedy))
-        self.remedy.setText(remedy)
-        self.remedy.setAccessibleName(remedy)
-        self.show()
 
     @Slot()
     def _on_remedy(self) -> None:

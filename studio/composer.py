@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
-    QCheckBox,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
+from studio.switch import Switch
 from studio.workspace import Workspace
 
 COUNT_DELAY_MS = 150
@@ -47,6 +47,11 @@ class QuestionEdit(QPlainTextEdit):
             self.entered.emit()
         else:
             super().keyPressEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit()
 
     @Slot()
     def _fit(self) -> None:
@@ -73,7 +78,7 @@ class Composer(QWidget):
         self.tokens.setProperty("role", "muted")
         self.tokens.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.tokens.setFixedWidth(88)
-        self.compare = QCheckBox(self.tr("Compare with unsteered"))
+        self.compare = Switch(self.tr("Compare with unsteered"))
         self.compare.setToolTip(actions["compare"].toolTip())
         self.compare.setAccessibleName(actions["compare"].text().replace("&", ""))
         self.compare.toggled.connect(actions["compare"].setChecked)

@@ -24,8 +24,8 @@ class FaithfulnessPlot(QWidget):
         self.plot.hideButtons()
         self.plot.setMouseEnabled(x=False, y=False)
         self._none = pg.InfiniteLine(1.0, angle=0)
-        self.curve = pg.PlotDataItem(symbol="o", symbolSize=6)
-        self.paraphrase = pg.PlotDataItem()
+        self.curve = pg.PlotDataItem(symbol="o", symbolSize=7, antialias=True)
+        self.paraphrase = pg.PlotDataItem(antialias=True)
         for item in (self._none, self.paraphrase, self.curve):
             self.plot.addItem(item)
         self._title = QLabel()

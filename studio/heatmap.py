@@ -6,7 +6,15 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QGraphicsRectItem,
+    QHBoxLayout,
+    QLabel,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from studio import theme
 from studio.color_bar import ColorBar
@@ -65,11 +73,16 @@ class Heatmap(QWidget):
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
         self.image = pg.ImageItem(axisOrder="col-major")
-        self._frame = pg.QtWidgets.QGraphicsRectItem()
-        self._frame.setZValue(10)
-        self._frame.hide()
+        self._frame = QGraphicsRectItem()
+        self._halo = QGraphicsRectItem()  # dark around light: seen on every colour of the map
+        self._frame.setPen(pg.mkPen("#ffffff", width=2))
+        self._halo.setPen(pg.mkPen("#000000", width=4))
+        for depth, item in ((10, self._halo), (11, self._frame)):
+            item.setZValue(depth)
+            item.hide()
         view = self.plot.getViewBox()
         view.addItem(self.image)
+        view.addItem(self._halo)
         view.addItem(self._frame)
         view.setMouseEnabled(x=True, y=False)
         view.sigRangeChangedManually.connect(self._on_panned)
@@ -139,7 +152,6 @@ class Heatmap(QWidget):
             axis.enableAutoSIPrefix(False)
         self.plot.getAxis("left").setWidth(44)
         self.plot.getAxis("bottom").setHeight(36)
-        self._frame.setPen(pg.mkPen(colours.selection, width=2))
         self._on_scale()
 
     @Slot()
@@ -154,7 +166,6 @@ class Heatmap(QWidget):
         self._grid = Grid()
         self.following = True
         self._pages.setCurrentIndex(1 if self._answer else 0)
-        self._frame.hide()
         self.image.clear()
         if self._answer and len(self._answer):
             self._grow()
@@ -213,10 +224,12 @@ class Heatmap(QWidget):
         selection = self._workspace.selection
         if selection is None or selection.answer is not self._answer:
             self._frame.hide()
+            self._halo.hide()
             return
         width = selection.stop - selection.start + 1
-        self._frame.setRect(QRectF(selection.start, 0, width, self._grid.filled.shape[1]))
-        self._frame.show()
+        for item in (self._halo, self._frame):
+            item.setRect(QRectF(selection.start, 0, width, self._grid.filled.shape[1]))
+            item.show()
         low, high = self.plot.getViewBox().viewRange()[0]
         if not low <= selection.cursor < high:
             self.following = False

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSize, Qt, Slot
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Slot
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.workspace import Workspace
-
-ROW = 18  # pixels per bar
 
 
 class Inspector(QScrollArea):
@@ -121,8 +119,19 @@ class Bars(QWidget):
     def set_rows(self, rows: list[tuple[str, float, str]], signed: bool = False) -> None:
         self._rows, self._signed = rows, signed
         self.setAccessibleDescription("; ".join(f"{name}: {number}" for name, _, number in rows))
-        self.setFixedHeight(ROW * (len(rows) + 1) + 6)
+        self._fit()
         self.update()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit()
+
+    def _fit(self) -> None:
+        self.setFixedHeight(self._row() * (len(self._rows) + 1) + 6)
+
+    def _row(self) -> int:
+        return self.fontMetrics().height() + 3
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -130,27 +139,28 @@ class Bars(QWidget):
         font = self.font()
         font.setPointSizeF(font.pointSizeF() * 0.9)
         painter.setFont(font)
-        metrics = painter.fontMetrics()
+        metrics, height = painter.fontMetrics(), self._row()
         painter.setPen(colours.color("muted"))
         middle, right = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignRight
-        painter.drawText(QRectF(0, 0, self.width(), ROW), middle, self._title)
+        painter.drawText(QRectF(0, 0, self.width(), height), middle, self._title)
         names = min(88, max((metrics.horizontalAdvance(n) for n, _, _ in self._rows), default=0) + 8)
         numbers = max((metrics.horizontalAdvance(n) for _, _, n in self._rows), default=0) + 8
         room = max(8.0, self.width() - names - numbers)
         zero = names + (room / 2 if self._signed else 0)
         reach = room / 2 if self._signed else room
         for index, (name, share, number) in enumerate(self._rows):
-            top = ROW * (index + 1) + 4
+            top = height * (index + 1) + 4
             painter.setPen(colours.color("text"))
             cut = metrics.elidedText(name, Qt.TextElideMode.ElideRight, names - 8)
-            painter.drawText(QRectF(0, top, names, ROW), middle, cut)
-            painter.drawText(QRectF(self.width() - numbers, top, numbers, ROW), middle | right, number)
+            painter.drawText(QRectF(0, top, names, height), middle, cut)
+            painter.drawText(QRectF(self.width() - numbers, top, numbers, height), middle | right, number)
             share = max(-1.0, min(1.0, share)) if math.isfinite(share) else 0.0
             length = abs(share) * reach
             left = zero if share > 0 else zero - length
-            painter.fillRect(QRectF(names, top + ROW / 2, room, 1), colours.color("line"))
+            painter.fillRect(QRectF(names, top + height / 2, room, 1), colours.color("line"))
             painter.fillRect(
-                QRectF(left, top + 4, length, ROW - 8), colours.color("positive" if share > 0 else "negative")
+                QRectF(left, top + 4, length, height - 8),
+                colours.color("positive" if share > 0 else "negative"),
             )
         painter.end()
 

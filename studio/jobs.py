@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import assets
 from engine.errors import EngineError, ModelError
 from engine.events import Cancel, Emit, Progress
 from studio.turns import Said, Settings
+
+if TYPE_CHECKING:
+    from engine.distill.request import Objective, Recipe
 
 Positions = Literal["response", "question_and_response"]
 
@@ -55,14 +58,14 @@ class LaneRequest:
 
 @dataclass(frozen=True)
 class FitRequest:
-    """What the steering panel asks for; block None lets the engine choose."""
+    """What the steering panel asks for; None leaves the choice to the engine."""
 
     prompt: str
     method: str = "a-psr"
-    objective: str | None = None
-    recipe: str | None = None
+    objective: Objective | None = None
+    recipe: Recipe | None = None
     block: int | None = None
-    responses: int = 12
+    responses: int | None = None
     seed: int = 0
 
 

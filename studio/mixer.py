@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QMouseEvent
 from PySide6.QtWidgets import (
-    QCheckBox,
     QDoubleSpinBox,
     QFrame,
     QGridLayout,
@@ -20,9 +19,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio import theme
 from studio.jobs import HEAD_SUFFIX
 from studio.strength_slider import StrengthSlider
+from studio.switch import Switch
 from studio.workspace import STRENGTH_LIMIT, Channel, Workspace
 
 
@@ -39,7 +38,7 @@ class Mixer(QWidget):
         self._workspace = workspace
         self._rows: dict[int, Row] = {}
         self.setAcceptDrops(True)
-        self.bypass = QCheckBox(self.tr("Bypass"))
+        self.bypass = Switch(self.tr("Bypass all"))
         self.bypass.setAccessibleName(actions["bypass"].text().replace("&", ""))
         self.bypass.setToolTip(actions["bypass"].toolTip())
         self.bypass.toggled.connect(workspace.set_bypass)
@@ -137,7 +136,7 @@ class Row(QFrame):
         super().__init__(parent)
         self._workspace, self.key = workspace, channel.key
         name = channel.name
-        self.switch = QCheckBox()
+        self.switch = Switch()
         self.switch.setAccessibleName(self.tr("Head {0} on or off").format(name))
         self.switch.setToolTip(self.tr("On or off"))
         self.name = QLabel()
@@ -214,7 +213,8 @@ class Row(QFrame):
             self.slider.set_strength(channel.strength)
             self.box.setValue(channel.strength)
         silent = bypass or not channel.enabled
-        self.name.setStyleSheet(f"color: {theme.current().muted}" if silent else "")
+        self.name.setProperty("silent", silent)
+        self.name.style().polish(self.name)
         self.slider.update()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

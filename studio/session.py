@@ -22,6 +22,7 @@ class Session(QObject):
     headRefused = Signal(object, object)  # Path, Failed: perhaps another model's head
     tokensCounted = Signal(int)
     talkingChanged = Signal(bool)
+    asked = Signal()  # the question has become a turn
 
     def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -78,7 +79,8 @@ class Session(QObject):
         workspace.note({c.key: self._misfit(c, loaded.facts.identity) for c in workspace.channels})
         workspace.set_loading(Loading(loaded.facts))
         for sentence in loaded.unread:
-            self.noticed.emit(sentence)
+            what = self.tr("A bundled head could not be read")
+            self.worker.failed.emit(Failed(what, sentence, self.tr("The other heads work."), sentence))
         if self._waiting:
             self._waiting = False
             self.send(workspace.question)
@@ -111,6 +113,7 @@ class Session(QObject):
             turn.add(UNSTEERED)
         before = self.workspace.turns
         self.workspace.extend_turns(turn)
+        self.asked.emit()
         self._answer(turn, before, turn.answers)
 
     def again(self) -> None:
@@ -143,14 +146,14 @@ class Session(QObject):
             self.worker.withdraw(self._answering)
 
     def _mix(self) -> tuple[tuple[str, str, float], ...]:
-        shares = ((c.name, c.digest, self.workspace.strength_of(c.key)) for c in self.workspace.usable())
+        shares = ((c.name, c.digest, self.workspace.strength_of(c.key)) for c in self.workspace.sounding())
         return tuple(share for share in shares if share[2])
 
     def _answer(self, turn: Turn, before: tuple[Turn, ...], answers: list[Answer]) -> None:
-        channels = self.workspace.usable()
+        channels = self.workspace.sounding()
         live = make_strengths([self.workspace.strength_of(c.key) for c in channels])
         silent = make_strengths([0.0] * len(channels))
-        wide = any(c.enabled and c.head.info.positions == "question_and_response" for c in channels)
+        wide = any(c.head.info.positions == "question_and_response" for c in channels)
         lanes = [
             LaneRequest(
                 (*history(before, answer.lane), ("user", turn.question)),
@@ -162,7 +165,7 @@ class Session(QObject):
         heads = [c.head for c in channels]
         self.workspace.go_live([c.key for c in channels], live)
         self.workspace.clear_selection()
-        self.workspace.show(answers[0])
+        self.workspace.show(turn.answer(STEERED) or answers[0])
         self._answering = self.worker.submit(
             Job(
                 self.tr("Answering"),
@@ -274,7 +277,7 @@ class Session(QObject):
             dict(result.faithfulness), dict(result.paraphrase) if result.paraphrase else None
         )
         fit = self.workspace.fit
-        fit.effect, fit.verdict = result.effect, result.effect_verdict
+        fit.effect, fit.verdict = result.effect.kl, result.effect.verdict
         fit.losses = [float(x) for x in result.loss]
         self.workspace.lossAdded.emit()
         total = result.seconds.get("total", sum(result.seconds.values()))

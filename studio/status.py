@@ -29,6 +29,7 @@ class Status(QStatusBar):
         workspace.answerChanged.connect(self._on_answer)
         workspace.settingsChanged.connect(self._on_settings)
         workspace.modelChanged.connect(self._on_model)
+        workspace.fitChanged.connect(self._on_model)
         self._on_settings()
         self._on_model()
 
@@ -57,7 +58,9 @@ class Status(QStatusBar):
     @Slot()
     def _on_model(self) -> None:
         loading = self._workspace.loading
-        if loading.facts is not None:
+        if loading.facts is not None and self._workspace.fit.running:
+            self.busy.setText(self.tr("Distilling: {0}").format(self._workspace.fit.stage))
+        elif loading.facts is not None:
             self.busy.setText(self.tr("Ready"))
         elif loading.total:
             self.busy.setText(self.tr("{0}, {1} of {2}").format(loading.stage, loading.done, loading.total))

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QStackedWidget,
     QToolButton,
@@ -92,9 +93,9 @@ class SteeringPanel(QWidget):
         self.recipe.setAccessibleName(self.tr("Recipe"))
         self.recipe.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.responses = QSpinBox()
-        self.responses.setRange(4, 1000)
-        self.responses.setValue(12)
-        self.responses.setAccessibleName(self.tr("Responses"))
+        self.responses.setRange(1, 2000)
+        self.responses.setSpecialValueText(self.tr("auto"))  # shown for 1, which is too few
+        self.responses.setAccessibleName(self.tr("Answers to fit to"))
         self.responses.setToolTip(self.tr("How many answers under the prompt the head is fitted to"))
         self.block = QSpinBox()
         self.block.setRange(-1, 0)
@@ -125,6 +126,7 @@ class SteeringPanel(QWidget):
         self.curve = Sparkline()
         self.curve.setFixedHeight(40)
         self._lay_out()
+        self.recipe.currentIndexChanged.connect(self._on_recipe)
         self.method.currentIndexChanged.connect(self._on_method)
         self._on_method()
         workspace.promptChanged.connect(self._on_prompt)
@@ -141,7 +143,7 @@ class SteeringPanel(QWidget):
             method=self.method.currentData(),
             recipe=self.recipe.currentData(),
             block=self.block.value() if one_block and self.block.value() >= 0 else None,
-            responses=self.responses.value(),
+            responses=self.responses.value() if self.responses.value() > 1 else None,
             seed=self._workspace.settings.seed,
         )
 
@@ -150,23 +152,27 @@ class SteeringPanel(QWidget):
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
+        self.effect.setWordWrap(True)
+        self.effect.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.effect.setMinimumHeight(2 * self.effect.fontMetrics().lineSpacing())
+        self.stage.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         head.addWidget(self.effect, 1)
-        head.addWidget(self.examples)
+        head.addWidget(self.examples, 0, Qt.AlignmentFlag.AlignTop)
         grid = QGridLayout()
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(4)
         controls: tuple[tuple[str, QWidget], ...] = (
             (self.tr("Method"), self.method),
             (self.tr("Recipe"), self.recipe),
-            (self.tr("Responses"), self.responses),
+            (self.tr("Answers"), self.responses),
             (self.tr("Block"), self.block),
         )
         for index, (text, control) in enumerate(controls):
-            row, column = 2 * (index // 2), index % 2
+            row, column = index // 2, 2 * (index % 2)
             grid.addWidget(_muted(text), row, column)
-            grid.addWidget(control, row + 1, column)
-        grid.setColumnStretch(0, 1)
+            grid.addWidget(control, row, column + 1)
         grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(3, 1)
         status = QHBoxLayout()
         status.addWidget(self.stage, 1)
         status.addWidget(self.eta)
@@ -180,6 +186,7 @@ class SteeringPanel(QWidget):
         layout.addLayout(status)
         layout.addWidget(self.progress)
         layout.addWidget(self.curve)
+        layout.addStretch(1)
 
     @Slot()
     def _on_typed(self) -> None:
@@ -207,6 +214,10 @@ class SteeringPanel(QWidget):
         self.recipe.setCurrentIndex(max(0, self.recipe.findData(before)))
 
     @Slot()
+    def _on_recipe(self) -> None:
+        self.curve.setVisible(self.recipe.currentData() != "instant")  # the closed form has no loss curve
+
+    @Slot()
     def _on_model(self) -> None:
         facts = self._workspace.loading.facts
         if facts:
@@ -220,7 +231,7 @@ class SteeringPanel(QWidget):
         fit = self._workspace.fit
         self._buttons.setCurrentWidget(self.cancel if fit.running else self.distill)
         if fit.effect is not None:
-            self.effect.setText(self.tr("effect {0:.2f} nats: {1}").format(fit.effect, fit.verdict))
+            self.effect.setText(self.tr("Prompt effect: {0}").format(fit.verdict))
             self.effect.setToolTip(self.effect.text())
             self.effect.setProperty("role", "muted" if fit.enough else "danger")
             self.effect.style().polish(self.effect)

@@ -80,7 +80,7 @@ def _palette(t: Theme) -> QPalette:
     palette = QPalette()
     role = QPalette.ColorRole
     pairs = (
-        (role.Window, t.window), (role.WindowText, t.text), (role.Base, t.field),
+        (role.Window, t.surface), (role.WindowText, t.text), (role.Base, t.field),
         (role.AlternateBase, t.surface),
         (role.Text, t.text), (role.Button, t.surface), (role.ButtonText, t.text),
         (role.ToolTipBase, t.surface),
@@ -103,30 +103,26 @@ def _sheet(t: Theme, zoom: float) -> str:
     QMainWindow::separator {{ background: {t.line}; width: 1px; height: 1px; margin: 0; }}
     QMainWindow::separator:hover {{ background: {t.accent}; }}
     QDockWidget {{ color: {t.muted}; font-size: {small}pt; font-weight: 600; }}
-    QDockWidget::title {{ background: {t.surface}; padding: 8px 16px 4px 16px; text-align: left; }}
+    QDockWidget::title {{ background: {t.surface}; padding: 8px 12px 4px 12px; text-align: left; }}
     QToolBar {{ background: {t.surface}; border: none; spacing: 8px; padding: 8px 16px; }}
-    QToolBar#header {{ border-bottom: 1px solid {t.line}; padding: 4px 16px; }}
+    QToolBar#header {{ border-bottom: 1px solid {t.line}; padding: 0 16px 4px 16px; }}
     QToolBar#asking {{ border-top: 1px solid {t.line}; }}
     QStatusBar {{ background: {t.surface}; border-top: 1px solid {t.line}; }}
     QStatusBar::item {{ border: none; }}
     QMenuBar {{ background: {t.surface}; }}
-    *[role="panel"] {{ background: {t.surface}; }}
     QScrollArea {{ border: none; background: {t.surface}; }}
-    QLabel[role="small"], QCheckBox[role="small"], QToolButton[role="small"] {{ font-size: {small}pt; }}
+    QLabel[role="small"], QToolButton[role="small"] {{ font-size: {small}pt; }}
     QLabel[role="muted"] {{ color: {t.muted}; font-size: {small}pt; }}
     QLabel[role="speaker"] {{ color: {t.muted}; font-size: {small}pt; font-weight: 600; }}
     QLabel[role="danger"] {{ color: {t.danger}; font-size: {small}pt; }}
+    QLabel[silent="true"] {{ color: {t.muted}; }}
     QLabel[role="strong"] {{ font-weight: 600; }}
     QFrame[role="banner"] {{ background: {t.danger_surface}; border-bottom: 1px solid {t.line}; }}
-    QFrame[role="notice"] {{ background: {t.window}; border-bottom: 1px solid {t.line}; }}
-    QPlainTextEdit, QLineEdit, QAbstractSpinBox, QComboBox {{
+    QPlainTextEdit, QLineEdit {{
         background: {t.field}; border: 1px solid {t.line}; border-radius: 4px; padding: 3px 6px;
         selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
     QPlainTextEdit {{ padding: 4px; }}
-    QPlainTextEdit:focus, QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {{
-        border: 1px solid {t.accent}; }}
-    QComboBox::drop-down {{ border: none; width: 16px; }}
-    QComboBox QAbstractItemView {{ background: {t.surface}; border: 1px solid {t.line}; }}
+    QPlainTextEdit:focus, QLineEdit:focus {{ border: 1px solid {t.accent}; }}
     QPushButton, QToolButton {{ border: 1px solid {t.line}; border-radius: 4px; padding: 4px 12px;
         background: {t.surface}; color: {t.text}; }}
     QToolButton {{ padding: 4px 8px; }}

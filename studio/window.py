@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 FIRST_QUESTION = "Tell me about the harbour."
 FIRST_PROMPT = "Talk like a pirate."
 LAYOUT_VERSION = 1
+NOTICE_MS = 8000
 
 
 class Window(QMainWindow):
@@ -127,6 +128,7 @@ class Window(QMainWindow):
         docks = self.docks
         self.resizeDocks([docks["steering"], docks["inspector"]], [304, 256], Qt.Orientation.Horizontal)
         self.resizeDocks([docks["heatmap"]], [232], Qt.Orientation.Vertical)
+        self.resizeDocks([docks["steering"], docks["mixer"]], [320, 344], Qt.Orientation.Vertical)
         self.resizeDocks([docks["inspector"], docks["faithfulness"]], [440, 232], Qt.Orientation.Vertical)
 
     def _build_header(self) -> None:
@@ -162,6 +164,7 @@ class Window(QMainWindow):
         session.worker.failed.connect(self._on_failed)
         session.noticed.connect(self._on_notice)
         session.headRefused.connect(self._on_refused)
+        session.asked.connect(lambda: self.composer.set_question(""))
         session.tokensCounted.connect(self.composer.set_count)
         session.talkingChanged.connect(self._on_talking)
         self.composer.countWanted.connect(session.count_tokens)
@@ -282,8 +285,7 @@ class Window(QMainWindow):
 
     @Slot(str)
     def _on_notice(self, sentence: str) -> None:
-        self._remedy = None
-        self.banner.show_notice(sentence)
+        self.status.showMessage(sentence, NOTICE_MS)
 
     @Slot(object, object)
     def _on_refused(self, path: Path, failed: Failed) -> None:

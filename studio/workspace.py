@@ -169,8 +169,12 @@ class Workspace(QObject):
             self._change("bypass", bypass, self.tr("bypass"))
 
     def usable(self) -> tuple[Channel, ...]:
-        """The rows that belong to the loaded model, on or off."""
+        """The rows that fit the loaded model, on or off."""
         return tuple(c for c in self.channels if not c.note)
+
+    def sounding(self) -> tuple[Channel, ...]:
+        """The usable rows that are on: the mix of the next answer."""
+        return tuple(c for c in self.usable() if c.enabled)
 
     def strength_of(self, key: int) -> float:
         """What the row counts right now: 0 when off, removed or bypassed."""
