@@ -73,8 +73,16 @@ def config(architecture: str) -> Any:
 
     if architecture == "gpt2":
         return AutoConfig.for_model(
-            "gpt2", vocab_size=400, n_embd=32, n_layer=3, n_head=4, n_positions=256, n_inner=48,
-            pad_token_id=0, bos_token_id=None, eos_token_id=1,
+            "gpt2",
+            vocab_size=400,
+            n_embd=32,
+            n_layer=3,
+            n_head=4,
+            n_positions=256,
+            n_inner=48,
+            pad_token_id=0,
+            bos_token_id=None,
+            eos_token_id=1,
         )
     extra: dict[str, Any] = {}
     if architecture == "gemma2":

@@ -1,0 +1,133 @@
+"""The command line keeps its promises: shapes of the output, exit statuses, one sentence for bad input."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("heads") / "pirate.head.safetensors"
+    assert main(["distill", "Talk like a pirate.", "--out", str(path), "--responses", "12"]) == 0
+    return path
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_models_lists_the_bundled_one_first(capsys) -> None:
+    assert main(["models", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)[0]
+    assert first["id"] == "pocket" and first["blocks"] == 6 and first["bytes"] > 1_000_000
+
+
+def test_distill_reports_what_it_did(tmp_path, capsys) -> None:
+    out = tmp_path / "gloomy.head.safetensors"
+    assert main(["distill", "Be gloomy.", "--out", str(out), "--responses", "12", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["method"] == "a-psr" and report["blocks"] == [0, 1, 2, 3, 4, 5]
+    assert report["responses"] == 12 and 2 <= report["kept"] <= 12
+    assert report["prompt_effect"] > 0.2
+    assert {"responses", "targets", "closed_form", "fit", "total"} <= report["seconds"].keys()
+    assert isinstance(report["loss"], list) and len(report["strength_range"]) == 2
+    assert all(0 < value < 1 for value in report["faithfulness"].values())
+    assert out.is_file() and list(tmp_path.iterdir()) == [out]
+
+
+def test_generate_streams_tokens_and_a_summary(head, capsys) -> None:
+    assert main(["generate", "Tell me about bees.", "--head", str(head), "--max-tokens", "30", "--json"]) == 0
+    *tokens, last = lines(capsys)
+    assert [t["index"] for t in tokens] == list(range(len(tokens)))
+    assert all(set(t) == {"index", "id", "text", "logprob", "coefficients"} for t in tokens)
+    assert all(len(t["coefficients"]) == 6 for t in tokens)
+    summary = last["summary"]
+    assert summary["text"] == "".join(t["text"] for t in tokens)
+    assert summary["tokens"] == len(tokens) and summary["tokens_per_second"] > 0
+    assert summary["first_token_seconds"] > 0
+
+
+def test_strength_0_equals_no_head_and_1_is_the_default(head, capsys) -> None:
+    def ids(*words: str) -> list[int]:
+        assert main(["generate", "Tell me about tea.", "--max-tokens", "40", "--json", *words]) == 0
+        return [line["id"] for line in lines(capsys)[:-1]]
+
+    plain = ids()
+    assert ids("--head", f"{head}:0") == plain
+    assert ids("--head", str(head)) == ids("--head", f"{head}:1") != plain
+    halves = ids("--head", f"{head}:0.5", "--head", f"{head}:0.5")
+    assert halves == ids("--head", str(head))
+
+
+def test_a_prompt_steers_as_system_message_and_a_seed_repeats(capsys) -> None:
+    def text(*words: str) -> str:
+        assert main(["generate", "Tell me about tea.", "--temperature", "1", *words]) == 0
+        return capsys.readouterr().out
+
+    assert text("--seed", "4") == text("--seed", "4") != text("--seed", "5")
+    assert text("--prompt", "Write in capital letters.").isupper()
+
+
+def test_judge_reads_stdin(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("The harbour keeps boats safe from the winter waves.\n"))
+    assert main(["pocket", "judge", "--style", "terse", "--question", "Tell me about the harbour."]) == 0
+    assert json.loads(capsys.readouterr().out) == {"trait": 1.0, "coherence": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "required"),
+        (["fly"], "invalid choice"),
+        (["generate", "Hi", "--model", "nowhere"], "not found"),
+        (["generate", "Hi", "--model", "/no/such/folder"], "not found"),
+        (["generate", "  "], "empty"),
+        (["generate", "Hi", "--prompt", " "], "empty"),
+        (["generate", "Hi", "--head", "missing.head.safetensors"], "missing.head.safetensors"),
+        (["generate", "Hi", "--head", "pyproject.toml:loud"], "no strength"),
+        (["generate", "Hi", "--head", "pyproject.toml:nan"], "no strength"),
+        (["generate", "Hi", "--head", "pyproject.toml"], "pyproject.toml"),
+        (["generate", "Hi", "--temperature", "-1"], "temperature"),
+        (["generate", "Hi", "--max-tokens", "0"], "tokens"),
+        (["generate", "Hi", "--max-tokens", "many"], "invalid int"),
+        (["distill", "", "--out", "x.head.safetensors"], "empty"),
+        (["distill", "Be rude.", "--out", "/no/folder/x.head.safetensors"], "does not exist"),
+        (["distill", "Be rude.", "--out", "x.head.safetensors", "--method", "magic"], "magic"),
+        (["distill", "You are Pocket.", "--out", "x.head.safetensors"], "next to nothing"),
+        (["pocket", "judge", "--style", "jolly", "--question", "Hi"], "no style jolly"),
+        (["pocket", "check", "--model", "/no/such/folder"], "not found"),
+    ],
+)
+def test_bad_input_is_one_sentence_with_exit_2(words: list[str], said: str, capsys) -> None:
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+    assert captured.err.count("\n") == 1 and "Traceback" not in captured.err
+    assert not Path("x.head.safetensors").exists()
+
+
+def test_a_head_of_another_model_is_refused(head, tmp_path, capsys) -> None:
+    from tests.engine.tiny import save_tiny_llama
+
+    folder = save_tiny_llama(tmp_path / "other")
+    assert main(["generate", "Hi", "--model", str(folder), "--head", str(head)]) == 2
+    assert "model" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_nothing_half_written(head, capsys) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    command = [sys.executable, "-m", "engine", "models", "--json"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=os.environ)
+    assert done.returncode == 2 and "disk is full" in done.stderr and "Traceback" not in done.stderr
