@@ -129,8 +129,6 @@ def _run(
         for row, coefficients in zip(rows, applied.coefficients(), strict=True):
             answers[row].prompt_coefficients = coefficients
         for step in range(room + 1):
-            if cancel is not None:
-                cancel.check()
             ids = choose(logits, sampling, [generators[row] for row in rows])
             if forced is not None and step < room:
                 ids = torch.where(forced[:, step] >= 0, forced[:, step], ids)
@@ -148,6 +146,8 @@ def _run(
                 forced = None if forced is None else forced[kept]
                 batch.keep(kept)
                 applied.keep(live)
+            if cancel is not None:
+                cancel.check()
             strengths = applied.prepare_step()
             logits = batch.step(ids)
             for row, used, coefficients in zip(rows, strengths, applied.coefficients(), strict=True):

@@ -31,7 +31,7 @@ class StopText:
         if hits:
             self.cut = self.safe = start + min(hits)
             return
-        self._tail = window[len(window) - self._reach :] if self._reach else ""
+        self._tail = window[-self._reach :] if self._reach else ""
         held = (n for n in range(len(self._tail), 0, -1) if self._begins(self._tail[-n:]))
         self.safe = self.length - next(held, 0)
 

@@ -1,0 +1,287 @@
+"""The decode loop: tokens, coefficients, live strengths, lanes, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import InputError, ModelError
+from engine.events import Cancel
+from engine.generation.answer import Generation
+from engine.generation.decode import generate
+from engine.generation.lanes import Lane, steered
+from engine.generation.sampling import Sampling, choose
+from engine.generation.stops import StopText
+from engine.generation.strengths import Strengths
+from engine.generation.trace import Token
+from engine.heads.mix import Mix
+from engine.heads.steering import Steering
+from engine.model.chat import Message, encode
+from engine.model.language_model import LanguageModel
+from tests.engine import tiny
+from tests.engine.conftest import hooks
+
+ASK = [Message("user", "Tell me about the garden!")]
+LONG = [*ASK, Message("assistant", "The harbour is old."), Message("user", "What else? And who are you?")]
+
+
+def run(
+    model: LanguageModel, lane: Lane, *, mix: Mix | None = None, tokens: int = 16, **rules: Any
+) -> Generation:
+    return generate(model, [lane], Sampling(max_tokens=tokens, **rules), mix=mix)[0]
+
+
+@pytest.fixture
+def mix(model: LanguageModel) -> Mix:
+    return Mix([tiny.head(model), tiny.head(model, seed=1, rank=2, blocks=(1,))], model)
+
+
+def test_greedy_tokens_are_those_of_the_library(model: LanguageModel) -> None:
+    ids = torch.tensor([encode(model, ASK).ids])
+    theirs = model.network.generate(ids, max_new_tokens=16, do_sample=False)[0, ids.shape[1] :]
+    assert run(model, Lane(ASK)).trace.ids.tolist() == theirs.tolist()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_strength_zero_gives_exactly_the_unsteered_tokens(
+    model: LanguageModel, mix: Mix, temperature: float
+) -> None:
+    plain = run(model, Lane(ASK, seed=3), temperature=temperature)
+    zero = run(model, Lane(ASK, seed=3, strengths=Strengths([0, 0])), mix=mix, temperature=temperature)
+    assert zero.trace.ids.tolist() == plain.trace.ids.tolist()
+    assert zero.trace.logprobs.tolist() == plain.trace.logprobs.tolist()
+    assert not zero.trace.coefficients.any()
+
+
+def test_steering_changes_the_tokens(model: LanguageModel, mix: Mix) -> None:
+    assert run(model, Lane(ASK, strengths=Strengths([2, 0])), mix=mix).text != run(model, Lane(ASK)).text
+
+
+def whole_run(model: LanguageModel, mix: Mix, lane: Lane, answer: Generation) -> tuple[Any, list[Any]]:
+    """Logits and coefficients of the finished sequence in one forward without a cache."""
+    prompt = encode(model, lane.messages, lane.system)
+    marks = steered(prompt, lane.positions) + [True] * len(answer.trace)
+    ids = torch.tensor([prompt.ids + answer.trace.ids.tolist()])
+    assert lane.strengths is not None
+    with torch.inference_mode(), Steering(model, mix) as steering:
+        steering.strengths = torch.tensor(marks).float().view(1, -1, 1) * mix.expand(lane.strengths.values())
+        logits = model.network(ids, use_cache=False).logits[0, len(prompt.ids) - 1 :]
+        return logits, [c[0, len(prompt.ids) - 1 :] for c in steering.coefficients()]
+
+
+@pytest.mark.parametrize("positions", ["response", "question_and_response"])
+@pytest.mark.parametrize("messages", [ASK, LONG])
+def test_cached_decoding_equals_one_uncached_forward(
+    model: LanguageModel, mix: Mix, messages: list[Message], positions: Any
+) -> None:
+    lane = Lane(messages, system="Be brief.", strengths=Strengths([1.5, -0.7]), positions=positions)
+    answer = run(model, lane, mix=mix)
+    logits, coefficients = whole_run(model, mix, lane, answer)
+    logprobs = logits.log_softmax(-1)[:-1]
+    ids = torch.from_numpy(answer.trace.ids.copy())
+    assert torch.allclose(
+        logprobs.gather(1, ids[:, None])[:, 0], torch.from_numpy(answer.trace.logprobs.copy()), atol=1e-4
+    )
+    for index, (part, c) in enumerate(zip(mix.blocks.values(), coefficients, strict=True)):
+        length = (c @ part.z).norm(dim=-1).numpy()
+        assert np.allclose(length[0], answer.prompt_coefficients[index], atol=1e-4)
+        assert np.allclose(length[1:], answer.trace.coefficients[:, index], atol=1e-4)
+
+
+def test_a_single_head_shows_its_signed_coefficient(model: LanguageModel) -> None:
+    mix = Mix([tiny.head(model, blocks=(1,))], model)
+    answer = run(model, Lane(ASK, strengths=Strengths([-1.0])), mix=mix)
+    shown = answer.trace.coefficients
+    assert (shown[:, 1] <= 0).all()
+    assert (shown[:, 1] < 0).any()
+    assert not shown[:, [0, 2]].any()
+
+
+def test_positions_differ_in_the_question_only(model: LanguageModel) -> None:
+    prompt = encode(model, LONG, "Be brief.")
+    response, both = steered(prompt, "response"), steered(prompt, "question_and_response")
+    system, first, answer, second = prompt.spans
+    assert response[-1]
+    assert all(response[answer.start - 1 : answer.stop])
+    assert sum(response) == answer.stop - answer.start + 2
+    user = {*range(first.start, first.stop), *range(second.start, second.stop)}
+    assert {i for i, (r, q) in enumerate(zip(response, both, strict=True)) if r != q} == user
+    assert not any(both[system.start : system.stop])
+
+
+def test_a_changed_strength_takes_effect_at_the_next_token(model: LanguageModel, mix: Mix) -> None:
+    strengths = Strengths([0.0, 0.0])
+
+    def slide(token: Token) -> None:
+        if token.index == 4:
+            strengths.set(0, 2.0)
+
+    answer = generate(
+        model, [Lane(ASK, strengths=strengths)], Sampling(max_tokens=10), mix=mix, on_token=slide
+    )[0]
+    used = answer.trace.strengths[:, 0]
+    fired = answer.trace.coefficients.any(axis=1)
+    assert used.tolist() == [0.0] * 5 + [2.0] * 5
+    assert not fired[:5].any()
+    assert fired[5:].all()
+    assert strengths.version == 1
+
+
+def test_a_lane_does_not_depend_on_its_neighbours(model: LanguageModel, mix: Mix) -> None:
+    lanes = [
+        Lane(ASK, seed=1),
+        Lane(LONG, system="Be brief.", strengths=Strengths([1.5, 0.5]), seed=2),
+        Lane(ASK, strengths=Strengths([0.5, 0.0]), seed=3, positions="question_and_response"),
+        Lane(ASK, forced=[9, 8, 7, 1, 6], strengths=Strengths([1.0, 1.0])),
+    ]
+    rules = Sampling(temperature=0.7, top_p=0.95, max_tokens=20)
+    together = generate(model, lanes, rules, mix=mix)
+    for lane, answer in zip(lanes, together, strict=True):
+        alone = generate(model, [lane], rules, mix=mix)[0]
+        assert answer.trace.ids.tolist() == alone.trace.ids.tolist()
+        assert answer.text == alone.text
+        assert np.allclose(answer.trace.coefficients, alone.trace.coefficients, atol=1e-3)
+    assert together[3].trace.ids.tolist() == [9, 8, 7, 1, 6]
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "gemma2", "qwen2", "gpt_neox"])
+def test_padded_lanes_agree_with_lone_ones_in_every_architecture(architecture: str) -> None:
+    made = tiny.model(architecture)
+    mix = Mix([tiny.head(made)], made)
+    lanes = [Lane(ASK, strengths=Strengths([1.0])), Lane(LONG, strengths=Strengths([1.0]))]
+    together = generate(made, lanes, Sampling(max_tokens=12), mix=mix)
+    for lane, answer in zip(lanes, together, strict=True):
+        assert answer.trace.ids.tolist() == run(made, lane, mix=mix, tokens=12).trace.ids.tolist()
+
+
+def test_the_same_seed_gives_the_same_answer_and_another_one_another(model: LanguageModel) -> None:
+    texts = [run(model, Lane(ASK, seed=seed), temperature=1.0).text for seed in (5, 5, 6)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_events_are_the_trace(model: LanguageModel, mix: Mix) -> None:
+    seen: list[Token] = []
+    lane = Lane(ASK, strengths=Strengths([1.0, 1.0]))
+    answer = generate(model, [lane], Sampling(max_tokens=100), mix=mix, on_token=seen.append)[0]
+    trace = answer.trace
+    assert [token.index for token in seen] == list(range(len(trace)))
+    assert [token.id for token in seen] == trace.ids.tolist()
+    assert np.array_equal(np.stack([token.coefficients for token in seen]), trace.coefficients)
+    assert "".join(token.text for token in seen) == answer.text == model.tokenizer.decode(trace.ids.tolist())
+    first = seen[0]
+    assert first.rank == 1
+    assert first.alternatives[0][0] == first.id
+    assert first.alternatives[0][2] == pytest.approx(np.exp(first.logprob), rel=1e-4)
+    with pytest.raises(ValueError, match="read-only"):
+        trace.ids[0] = 0
+
+
+def test_an_answer_ends_before_the_end_mark_and_says_why(model: LanguageModel) -> None:
+    model_ids = run(model, Lane(ASK)).trace.ids.tolist()
+    end = next(token for token in model_ids if token != model_ids[0])
+    kept, model.eos_ids = model.eos_ids, frozenset({end})
+    try:
+        answer = run(model, Lane(ASK))
+    finally:
+        model.eos_ids = kept
+    assert answer.stopped == "eos"
+    assert answer.trace.ids.tolist() == model_ids[: model_ids.index(end)]
+
+
+def test_a_stop_string_is_cut_from_text_and_trace(model: LanguageModel) -> None:
+    text = run(model, Lane(ASK)).text
+    stop = text[5:8]
+    answer = run(model, Lane(ASK), stop=("never", stop))
+    assert answer.stopped == "stop"
+    assert answer.text == text[: text.index(stop)] == "".join(answer.trace.pieces)
+
+
+@pytest.mark.parametrize("pieces", [["ab", "cST", "OPd"], ["abcS", "T", "O", "P"], ["abcSTOP"]])
+def test_text_before_a_possible_stop_is_held_back(pieces: list[str]) -> None:
+    stops = StopText(("STOP",))
+    shown = []
+    for piece in pieces:
+        stops.push(piece)
+        shown.append(stops.safe)
+    assert stops.cut == 3
+    assert max(shown) == 3
+
+
+def test_an_answer_cannot_outgrow_the_model(model: LanguageModel) -> None:
+    answer = run(model, Lane(ASK), tokens=10_000)
+    assert answer.prompt_tokens + len(answer.trace) == model.context
+    with pytest.raises(InputError, match="too long"):
+        run(model, Lane([Message("user", "x y z " * 200)]))
+
+
+def test_cancelling_keeps_what_was_there(model: LanguageModel, mix: Mix) -> None:
+    cancel = Cancel()
+
+    def stop(token: Token) -> None:
+        if token.index == 3:
+            cancel.set()
+
+    lane = Lane(ASK, strengths=Strengths([1.0, 0.0]))
+    rules = Sampling(max_tokens=50)
+    answer = generate(model, [lane], rules, mix=mix, cancel=cancel, on_token=stop)[0]
+    assert (answer.stopped, len(answer.trace)) == ("cancelled", 4)
+    assert answer.trace.ids.tolist() == run(model, lane, mix=mix, tokens=4).trace.ids.tolist()
+    at_once = generate(model, [lane], rules, mix=mix, cancel=cancel)[0]
+    assert (at_once.stopped, at_once.text) == ("cancelled", "")
+    assert hooks(model) == 0
+
+
+def test_hooks_are_gone_after_an_error_in_the_listener(model: LanguageModel, mix: Mix) -> None:
+    def fail(token: Token) -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        generate(model, [Lane(ASK, strengths=Strengths([1, 1]))], Sampling(), mix=mix, on_token=fail)
+    assert hooks(model) == 0
+
+
+def test_logits_that_are_no_numbers_end_in_an_error(model: LanguageModel, mix: Mix) -> None:
+    with pytest.raises(ModelError, match="no numbers"):
+        run(model, Lane(ASK, strengths=Strengths([float("nan"), 0])), mix=mix)
+    assert hooks(model) == 0
+
+
+def test_memory_that_runs_out_is_an_error_with_a_remedy(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*args: Any, **kwargs: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(type(model.network.model), "forward", exhausted)
+    with pytest.raises(ModelError, match="Memory ran out"):
+        run(model, Lane(ASK))
+
+
+def test_requests_that_make_no_sense_are_refused(model: LanguageModel, mix: Mix) -> None:
+    with pytest.raises(InputError, match="1 strengths for 2 heads"):
+        run(model, Lane(ASK, strengths=Strengths([1])), mix=mix)
+    with pytest.raises(InputError, match="empty"):
+        run(model, Lane([]))
+    for wrong in ({"temperature": -1.0}, {"top_p": 0.0}, {"top_k": -1}, {"max_tokens": 0}, {"stop": ("",)}):
+        with pytest.raises(InputError):
+            Sampling(**wrong)  # type: ignore[arg-type]
+    assert generate(model, [], Sampling()) == []
+
+
+def test_choices_follow_the_distribution_and_its_limits() -> None:
+    shares = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    logits = shares.log().expand(2000, 4)
+
+    def count(**rules: Any) -> list[float]:
+        generators = [torch.Generator().manual_seed(seed) for seed in range(2000)]
+        ids = choose(logits, Sampling(**rules), generators)
+        return (torch.bincount(ids, minlength=4) / 2000).tolist()
+
+    assert count(temperature=1.0) == pytest.approx(shares.tolist(), abs=0.04)
+    assert count(temperature=1.0, top_k=2) == pytest.approx([0.625, 0.375, 0, 0], abs=0.04)
+    assert count(temperature=1.0, top_p=0.9) == pytest.approx([0.526, 0.316, 0.158, 0], abs=0.04)
+    assert count(temperature=1e-6) == [1, 0, 0, 0]
+    assert count() == [1, 0, 0, 0]
