@@ -57,6 +57,11 @@ class Batch:
         """The logits [rows, V] after one more token per row."""
         return self._forward(ids.unsqueeze(1))
 
+    @property
+    def droppable(self) -> bool:
+        """Whether rows can be dropped: a recurrent layer's state knows no such operation."""
+        return all(hasattr(layer, "batch_select_indices") for layer in self._cache.layers)
+
     def keep(self, rows: Tensor) -> None:
         """Drops all other rows from the batch."""
         self._cache.batch_select_indices(rows)

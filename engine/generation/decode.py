@@ -140,7 +140,7 @@ def _run(
             live = [index for index, row in enumerate(rows) if answers[row].live]
             if not live:
                 return
-            if len(live) < len(rows):
+            if len(live) < len(rows) and batch.droppable:
                 kept = torch.tensor(live, device=model.device)
                 rows, ids = [rows[index] for index in live], ids[kept]
                 forced = None if forced is None else forced[kept]
@@ -151,7 +151,8 @@ def _run(
             strengths = applied.prepare_step()
             logits = batch.step(ids)
             for row, used, coefficients in zip(rows, strengths, applied.coefficients(), strict=True):
-                answers[row].feed(used, coefficients)
+                if answers[row].live:
+                    answers[row].feed(used, coefficients)
 
 
 def _forced(lanes: Sequence[Lane], room: int, device: torch.device) -> Tensor | None:

@@ -157,6 +157,16 @@ def test_padded_lanes_agree_with_lone_ones_in_every_architecture(architecture: s
         assert answer.trace.ids.tolist() == run(made, lane, mix=mix, tokens=12).trace.ids.tolist()
 
 
+def test_lanes_that_ended_may_stay_in_the_batch(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes = [Lane(ASK, forced=[5, 6]), Lane(ASK)]
+    dropped = generate(model, lanes, Sampling(max_tokens=9))
+    monkeypatch.setattr("engine.generation.batch.Batch.droppable", False)
+    kept = generate(model, lanes, Sampling(max_tokens=9))
+    assert [answer.trace.ids.tolist() for answer in kept] == [answer.trace.ids.tolist() for answer in dropped]
+
+
 def test_the_same_seed_gives_the_same_answer_and_another_one_another(model: LanguageModel) -> None:
     texts = [run(model, Lane(ASK, seed=seed), temperature=1.0).text for seed in (5, 5, 6)]
     assert texts[0] == texts[1] != texts[2]
