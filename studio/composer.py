@@ -122,7 +122,7 @@ class Composer(QWidget):
 
     @Slot(int)
     def set_count(self, count: int) -> None:
-        self.tokens.setText(self.tr("{0} tokens").format(count))
+        self.tokens.setText(self.tr("{0} tokens").format(count) if count else "")
 
     @Slot()
     def _on_typed(self) -> None:

@@ -83,15 +83,21 @@ class FaithfulnessPlot(QWidget):
         found = self._workspace.faithfulness.get(channel.digest) if channel else None
         self._pages.setCurrentIndex(1 if found else 0)
         if found is None or channel is None:
+            running = self._workspace.fit.running
+            self._empty.setText(
+                self.tr("Measured when the distillation ends.")
+                if running
+                else self.tr("Distill a prompt: how closely the head follows it is drawn here, per block.")
+            )
             return
         blocks = sorted(found.blocks)
         values = [found.blocks[b] for b in blocks]
         self.curve.setData(blocks, values)
         other = found.paraphrase or {}
         self.paraphrase.setData(sorted(other), [other[b] for b in sorted(other)])
-        words = self.tr("{0}: 0 is the prompt itself, 1 is no head")
+        words = self.tr("{0}: 0 as the prompt, 1 no effect")
         if other:
-            words += self.tr("; dashed: a paraphrase of the prompt")
+            words += self.tr("; dashed: paraphrase")
         self._title.setText(words.format(channel.name))
         top = max([1.1, *(v * 1.05 for v in values), *(v * 1.05 for v in other.values())])
         self.plot.setXRange(min(blocks) - 0.3, max(blocks) + 0.3, padding=0)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Slot
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.workspace import Workspace
@@ -49,6 +49,8 @@ class Inspector(QScrollArea):
             grid.addWidget(_label(name, "muted"), row, 0)
             grid.addWidget(self._values[key], row, 1)
         grid.setColumnStretch(1, 1)
+        for label in (self.piece, *self._values.values()):
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.bars = Bars(self.tr("applied coefficient per block"))
         self.alternatives = Bars(self.tr("alternatives"))
         page = QWidget()
@@ -85,7 +87,7 @@ class Inspector(QScrollArea):
         total = float(np.sum(trace.logprobs[span]))
         self._set("token", f"{selection.start}–{selection.stop}" if several else str(at))
         self._set("id", "" if several else str(int(trace.ids[at])))
-        self._set("logprob", self.tr("{0:.3f} in all").format(total) if several else f"{total:.3f}")
+        self._set("logprob", self.tr("{0:.3f} (sum)").format(total) if several else f"{total:.3f}")
         self._set("rank", "" if several else str(int(trace.ranks[at])))
         self._set(
             "strength", "" if several else ", ".join(f"{s:.2f}" for s in trace.strengths[at] if s) or "0"

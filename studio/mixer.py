@@ -188,9 +188,7 @@ class Row(QFrame):
     def show_channel(self, channel: Channel, chosen: bool) -> None:
         info = channel.head.info
         self.name.setText(channel.name)
-        font = self.name.font()
-        font.setBold(chosen)
-        self.name.setFont(font)
+        self.name.setProperty("chosen", chosen)
         self.name.setToolTip(
             self.tr("“{prompt}”\n{method}, {recipe}, blocks {blocks}\nhead {digest}").format(
                 prompt=info.prompt,

@@ -265,10 +265,9 @@ class Session(QObject):
             workspace.swap_head(self._fit_key, head)
             self.noticed.emit(self.tr("The refined head of “{0}” is in the mixer.").format(head.info.name))
             return
-        others = [c for c in workspace.channels if c.enabled]
-        self._fit_key = workspace.add_head(head)
-        if others and not self.talking:  # a running answer keeps its mix
-            workspace.only(self._fit_key)
+        # Heard alone, so that what it does is seen; a running answer keeps its mix.
+        self._fit_key = workspace.add_head(head, alone=not self.talking)
+        self.noticed.emit(self.tr("The head “{0}” is in the mixer and on.").format(head.info.name))
 
     def _on_fitted(self, result: Any) -> None:
         if self._fit_key is None:

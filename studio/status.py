@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QTimer, Slot
 from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
 
 from studio.turns import STEERED, Answer
 from studio.workspace import Workspace
+
+NOTICE_MS = 8000
 
 
 class Status(QStatusBar):
@@ -20,7 +22,7 @@ class Status(QStatusBar):
         self._begun: dict[Answer, float] = {}
         self.setSizeGripEnabled(False)
         self.setAccessibleName(self.tr("Status"))
-        self.busy = _label(320)
+        self.busy = _label(480)
         self.speed, self.first, self.seed = _label(96), _label(136), _label(80)
         self.addWidget(self.busy)
         for label in (self.speed, self.first, self.seed):
@@ -30,8 +32,17 @@ class Status(QStatusBar):
         workspace.settingsChanged.connect(self._on_settings)
         workspace.modelChanged.connect(self._on_model)
         workspace.fitChanged.connect(self._on_model)
+        self._notice = QTimer(self)
+        self._notice.setSingleShot(True)
+        self._notice.timeout.connect(self._on_model)
         self._on_settings()
         self._on_model()
+
+    @Slot(str)
+    def notice(self, sentence: str) -> None:
+        """Tells something for a while, where the state stands otherwise."""
+        self.busy.setText(sentence)
+        self._notice.start(NOTICE_MS)
 
     @Slot(object, int)
     def _on_grown(self, answer: Answer, first: int) -> None:
@@ -57,6 +68,8 @@ class Status(QStatusBar):
 
     @Slot()
     def _on_model(self) -> None:
+        if self._notice.isActive():
+            return
         loading = self._workspace.loading
         if loading.facts is not None and self._workspace.fit.running:
             self.busy.setText(self.tr("Distilling: {0}").format(self._workspace.fit.stage))

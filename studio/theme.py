@@ -115,6 +115,7 @@ def _sheet(t: Theme, zoom: float) -> str:
     QLabel[role="muted"] {{ color: {t.muted}; font-size: {small}pt; }}
     QLabel[role="speaker"] {{ color: {t.muted}; font-size: {small}pt; font-weight: 600; }}
     QLabel[role="danger"] {{ color: {t.danger}; font-size: {small}pt; }}
+    QLabel[chosen="true"] {{ font-weight: 600; }}
     QLabel[silent="true"] {{ color: {t.muted}; }}
     QLabel[role="strong"] {{ font-weight: 600; }}
     QFrame[role="banner"] {{ background: {t.danger_surface}; border-bottom: 1px solid {t.line}; }}

@@ -1,4 +1,4 @@
-"""`--tour DIR`: the main job, done by hand on the real window with the real model, a picture of every state."""
+"""`--tour DIR`: the main job by hand on the real window with the real model, a picture of every state."""
 
 from __future__ import annotations
 

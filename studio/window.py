@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 FIRST_QUESTION = "Tell me about the harbour."
 FIRST_PROMPT = "Talk like a pirate."
 LAYOUT_VERSION = 1
-NOTICE_MS = 8000
 
 
 class Window(QMainWindow):
@@ -162,7 +161,7 @@ class Window(QMainWindow):
     def _wire(self) -> None:
         workspace, session = self.workspace, self.session
         session.worker.failed.connect(self._on_failed)
-        session.noticed.connect(self._on_notice)
+        session.noticed.connect(self.status.notice)
         session.headRefused.connect(self._on_refused)
         session.asked.connect(lambda: self.composer.set_question(""))
         session.tokensCounted.connect(self.composer.set_count)
@@ -282,10 +281,6 @@ class Window(QMainWindow):
     def _on_failed(self, failed: Failed) -> None:
         self._remedy = None
         self.banner.show_failure(failed)
-
-    @Slot(str)
-    def _on_notice(self, sentence: str) -> None:
-        self.status.showMessage(sentence, NOTICE_MS)
 
     @Slot(object, object)
     def _on_refused(self, path: Path, failed: Failed) -> None:

@@ -116,12 +116,11 @@ class Workspace(QObject):
     def channel(self, key: int | None) -> Channel | None:
         return next((c for c in self.channels if c.key == key), None)
 
-    def add_head(self, head: Any, *, strength: float = 1.0, enabled: bool = True, note: str = "") -> int:
-        """A new row at the end; the key of the row."""
+    def add_head(self, head: Any, *, strength: float = 1.0, enabled: bool = True, alone: bool = False) -> int:
+        """A new row at the end, the only one that is on if `alone`; the key of the row."""
         key = next(self._keys)
-        self._change(
-            "channels", (*self.channels, Channel(key, head, strength, enabled, note)), self.tr("add head")
-        )
+        others = tuple(replace(c, enabled=c.enabled and not alone) for c in self.channels)
+        self._change("channels", (*others, Channel(key, head, strength, enabled)), self.tr("add head"))
         self.choose(key)
         return key
 
@@ -158,11 +157,6 @@ class Workspace(QObject):
 
     def set_enabled(self, key: int, enabled: bool) -> None:
         self._edit(key, self.tr("on or off"), "", enabled=enabled)
-
-    def only(self, key: int) -> None:
-        """Switches every other head off."""
-        kept = tuple(replace(c, enabled=c.enabled and c.key == key) for c in self.channels)
-        self._change("channels", kept, self.tr("other heads off"))
 
     def set_bypass(self, bypass: bool) -> None:
         if bypass != self.bypass:
