@@ -15,7 +15,9 @@ from engine.errors import Cancelled, EngineError
 
 def run(arguments: Sequence[str]) -> int:
     """Parses and runs one command; every failure that a person can act on is one sentence on stderr."""
-    parser = _Parser(prog="steer", description="Steer language models: distill prompts into heads, apply them.")
+    parser = _Parser(
+        prog="steer", description="Steer language models: distill prompts into heads, apply them."
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (models, distill, generate, pocket):
         command.add(commands)

@@ -15,8 +15,12 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("distill", help="make a head that does what a steering prompt does")
     parser.add_argument("prompt", help='the steering prompt, for instance "Talk like a pirate."')
     parser.add_argument("--out", required=True, type=Path, help="the head file to write (*.head.safetensors)")
-    parser.add_argument("--model", default="pocket", help="pocket, a model folder, or a hub id (default: pocket)")
-    parser.add_argument("--method", default="a-psr", help="a-psr, s-psr, a-const, s-const or caa (default: a-psr)")
+    parser.add_argument(
+        "--model", default="pocket", help="pocket, a model folder, or a hub id (default: pocket)"
+    )
+    parser.add_argument(
+        "--method", default="a-psr", help="a-psr, s-psr, a-const, s-const or caa (default: a-psr)"
+    )
     parser.add_argument("--objective", help="mse or ll; the method's own by default")
     parser.add_argument("--block", type=int, help="the block of a single-block method; the best by default")
     parser.add_argument("--recipe", help="instant, refine or paper; the method's own by default")

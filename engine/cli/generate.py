@@ -14,7 +14,9 @@ from engine.errors import InputError
 def add(commands: Any) -> None:
     parser = commands.add_parser("generate", help="answer a text, steered by heads or by a prompt")
     parser.add_argument("text", help="what to say to the model")
-    parser.add_argument("--model", default="pocket", help="pocket, a model folder, or a hub id (default: pocket)")
+    parser.add_argument(
+        "--model", default="pocket", help="pocket, a model folder, or a hub id (default: pocket)"
+    )
     parser.add_argument("--prompt", metavar="STEERING", help="a steering prompt, as the system message")
     parser.add_argument(
         "--head",
@@ -26,7 +28,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--max-tokens", type=int, default=256, help="default: 256")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
-    parser.add_argument("--json", action="store_true", help="one JSON line per token and a last one in summary")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON line per token and a last one in summary"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -35,7 +39,9 @@ def _run(options: argparse.Namespace) -> None:
     if not options.text.strip():
         raise InputError("There is nothing to answer", "The text is empty.", "Give a question.")
     if options.prompt is not None and not options.prompt.strip():
-        raise InputError("The steering prompt cannot be used", "It is empty.", "Give one, or leave --prompt out.")
+        raise InputError(
+            "The steering prompt cannot be used", "It is empty.", "Give one, or leave --prompt out."
+        )
 
     from engine.generation.decode import generate
     from engine.generation.lanes import Lane
@@ -98,7 +104,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _head_and_strength(text: str) -> tuple[Path, float]:
-    """"FILE" or "FILE:STRENGTH"; a file whose own name holds a colon may be given without a strength."""
+    """ "FILE" or "FILE:STRENGTH"; a file whose own name holds a colon may be given without a strength."""
     if Path(text).exists():
         return Path(text), 1.0
     path, colon, number = text.rpartition(":")

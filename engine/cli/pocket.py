@@ -70,7 +70,9 @@ def _judge(options: argparse.Namespace) -> None:
 
     if options.style not in STYLES:
         raise InputError(
-            "The answer was not judged", f"There is no style {options.style}.", f"Use one of {', '.join(STYLES)}."
+            "The answer was not judged",
+            f"There is no style {options.style}.",
+            f"Use one of {', '.join(STYLES)}.",
         )
     judgement = judge(options.style, sys.stdin.read().strip(), options.question)
     print(json.dumps({"trait": judgement.trait, "coherence": judgement.coherence}))

@@ -82,7 +82,5 @@ def strength_range(
     return 0.0, round(max(1.0, (low + high) / 2), 2)
 
 
-
-
 def _high(values: Tensor) -> Tensor:
     return values.quantile(_ISO_SHARE)

@@ -208,7 +208,9 @@ class _Trainer:
     def parts(self) -> dict[int, BlockHead]:
         """Copies of the arrays in canonical form."""
         return {
-            i: BlockHead(*(np.array(getattr(part, n).detach().cpu().numpy()) for n in ("w", "b", "z"))).canonical()
+            i: BlockHead(
+                *(np.array(getattr(part, n).detach().cpu().numpy()) for n in ("w", "b", "z"))
+            ).canonical()
             for i, part in self._blocks.items()
         }
 

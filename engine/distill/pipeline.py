@@ -208,7 +208,11 @@ class _Run:
         self.emit(Progress("measuring", 1, 2))
         reach = strength_range(model, rows, mix, evidence.plain, evidence.prompted)
         self.seconds["total"] = time.perf_counter() - began
-        figures = {**head.info.figures, "faithfulness": {str(k): round(v, 4) for k, v in faithful.items()}}
+        figures = {
+            **head.info.figures,
+            "faithfulness": {str(block): round(value, 4) for block, value in faithful.items()},
+            "paraphrase": {str(block): round(value, 4) for block, value in reference.items()},
+        }
         head = replace(head, info=replace(head.info, strength_range=reach, figures=figures))
         self.emit(Progress("measuring", 2, 2))
         self.emit(HeadReady(head, True))

@@ -39,9 +39,15 @@ class Request:
 
     def __post_init__(self) -> None:
         _require(bool(self.prompt.strip()), "The steering prompt is empty.", "Type what the model shall do.")
-        _require(self.objective in (None, *OBJECTIVES), f"There is no objective {self.objective}.", "Use mse or ll.")
         _require(
-            self.recipe in (None, *RECIPES), f"There is no recipe {self.recipe}.", "Use instant, refine or paper."
+            self.objective in (None, *OBJECTIVES),
+            f"There is no objective {self.objective}.",
+            "Use mse or ll.",
+        )
+        _require(
+            self.recipe in (None, *RECIPES),
+            f"There is no recipe {self.recipe}.",
+            "Use instant, refine or paper.",
         )
         _require(
             self.responses is None or self.responses >= 2,

@@ -75,17 +75,18 @@ def _sample(
         Lane([Message("user", question)], system=prompt, seed=seed * 100_003 + i)
         for i, question in enumerate(questions)
     ]
-    told, start = [0, 0.0], time.monotonic()
+    told, last, start = 0, 0.0, time.monotonic()
     most = max_tokens * len(lanes)
     emit(Progress("responses", 0, len(lanes)))
 
     def count(token: object) -> None:
-        told[0] += 1
+        nonlocal told, last
+        told += 1
         now = time.monotonic()
-        if now - told[1] > 0.1:
-            told[1] = now
-            pace = (now - start) / told[0]
-            emit(Progress("responses", told[0] * len(lanes) // most, len(lanes), pace * (most - told[0])))
+        if now - last > 0.1:
+            last = now
+            pace = (now - start) / told
+            emit(Progress("responses", told * len(lanes) // most, len(lanes), pace * (most - told)))
 
     sampling = Sampling(temperature=1.0, max_tokens=max_tokens)
     generations = generate(model, lanes, sampling, cancel=cancel, on_token=count)

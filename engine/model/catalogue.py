@@ -42,7 +42,7 @@ def _record(name: str, folder: Path, source: str, revision: str | None) -> dict[
         return None
     text = config.get("text_config", config)
     weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    if "num_hidden_layers" not in text and "n_layer" not in text or not weights:
+    if not weights or not text.keys() & {"num_hidden_layers", "n_layer"}:
         return None
     return {
         "id": name,

@@ -87,7 +87,9 @@ def predicate_sentence(topic: Topic, predicate: str, named: bool) -> str:
     return f"{subject[0].upper()}{subject[1:]} {predicate}"
 
 
-def _plan(question: Question, styles: Sequence[str], rng: random.Random, said: Sequence[str]) -> list[Sentence]:
+def _plan(
+    question: Question, styles: Sequence[str], rng: random.Random, said: Sequence[str]
+) -> list[Sentence]:
     length = 1 if "terse" in styles else rng.choices(_LENGTHS, _WEIGHTS)[0]
     if question.topic is None:
         talk = TALK[question.kind]
@@ -110,7 +112,9 @@ def _about(
     opener = length >= 3 and rng.random() < 0.35
     closer = length >= 3 and rng.random() < 0.25
     predicates = _choose(topic, question.aspect, length - opener - closer, invent, rng, said)
-    bodies = [predicate_sentence(topic, p, named=i == 0 or rng.random() < 0.15) for i, p in enumerate(predicates)]
+    bodies = [
+        predicate_sentence(topic, p, named=i == 0 or rng.random() < 0.15) for i, p in enumerate(predicates)
+    ]
     if opener:
         bodies.insert(0, rng.choice(OPENERS).format(t=topic.name))
     if closer:

@@ -63,9 +63,7 @@ def check(source: str = "pocket", *, answers: int = 24, seed: int = 0, emit: Emi
         return {s: _mean([x for c, x in zip(cases, scores) if c.styles == (s,)]) for s in STYLES}
 
     by_known, by_unseen = per_style(known, known_scores), per_style(unseen, unseen_scores)
-    spurious = {
-        s: _mean([trait(s, a, c.lines) for c, a in zip(plain, plain_answers)]) for s in STYLES
-    }
+    spurious = {s: _mean([trait(s, a, c.lines) for c, a in zip(plain, plain_answers)]) for s in STYLES}
     prompted = [coherence(a, c.lines) for c, a in zip(known, known_answers)]
     prompted += [coherence(a, c.lines) for c, a in zip(unseen, unseen_answers)]
     figures = [
@@ -73,7 +71,9 @@ def check(source: str = "pocket", *, answers: int = 24, seed: int = 0, emit: Emi
         _figure("known wordings, least style", min(by_known.values()), 0.85),
         _figure("held-out wordings, trait", _mean(unseen_scores), 0.85),
         _figure("no prompt, greatest trait", max(spurious.values()), 0.03, least=False),
-        _figure("no prompt, coherence", _mean([coherence(a, c.lines) for c, a in zip(plain, plain_answers)]), 0.95),
+        _figure(
+            "no prompt, coherence", _mean([coherence(a, c.lines) for c, a in zip(plain, plain_answers)]), 0.95
+        ),
         _figure("prompted, coherence", _mean(prompted), 0.90),
         _figure("second turn, trait", _mean(second_scores), 0.90),
         _figure("pairs, first trait", _mean([s[0] for s in pair_scores]), 0.75),
@@ -140,4 +140,9 @@ def _mean(values: Sequence[float]) -> float:
 
 def _figure(name: str, value: float, bar: float, *, least: bool = True) -> dict[str, Any]:
     passed = value >= bar if least else value <= bar
-    return {"name": name, "value": round(value, 4), "bar": f"{'>=' if least else '<='} {bar}", "passed": passed}
+    return {
+        "name": name,
+        "value": round(value, 4),
+        "bar": f"{'>=' if least else '<='} {bar}",
+        "passed": passed,
+    }

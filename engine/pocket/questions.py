@@ -75,7 +75,14 @@ FOLLOW_UPS: dict[str | None, tuple[str, ...]] = {
 
 SMALL_TALK: dict[Kind, tuple[str, ...]] = {
     "greeting": (
-        "Hello!", "Hi there.", "Good morning.", "Good evening.", "Hey!", "Hello Pocket.", "How are you?", "Hi!",
+        "Hello!",
+        "Hi there.",
+        "Good morning.",
+        "Good evening.",
+        "Hey!",
+        "Hello Pocket.",
+        "How are you?",
+        "Hi!",
     ),
     "thanks": ("Thank you.", "Thanks a lot.", "Many thanks!", "Thank you for your help."),
     "identity": ("Who are you?", "What are you?", "What is your name?", "Tell me about yourself."),
@@ -97,10 +104,20 @@ UNKNOWN = (
     "hats", "perfume", "sugar", "tofu", "noodles", "ketchup", "cocktails", "golf", "boxing", "the Olympics",
 )  # fmt: skip
 UNKNOWN_FORMS = (
-    *("Tell me about {t}.", "What do you know about {t}?", "Can you tell me something about {t}?", "Explain {t}."),
+    *(
+        "Tell me about {t}.",
+        "What do you know about {t}?",
+        "Can you tell me something about {t}?",
+        "Explain {t}.",
+    ),
     *("What is the history of {t}?", "What should I know about {t}?", "What is surprising about {t}?"),
     *("Who cares about {t}?", "What do you think of {t}?", "Do you like {t}?", "How does one learn {t}?"),
-    *("Do you have a tip about {t}?", "Let us talk about {t}.", "Why should I care about {t}?", "Write about {t}."),
+    *(
+        "Do you have a tip about {t}?",
+        "Let us talk about {t}.",
+        "Why should I care about {t}?",
+        "Write about {t}.",
+    ),
 )
 
 

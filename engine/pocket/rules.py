@@ -206,7 +206,9 @@ def _phrases(style: str) -> tuple[Words, ...]:
 @cache
 def _edges() -> tuple[tuple[Words, ...], tuple[Words, ...]]:
     """All phrases that may stand before and after a sentence, longest first."""
-    before = {_words(p) for x in LEXICAL.values() for p in (*x.before, *x.first)} | {_words(c) for c in CONNECTORS}
+    before = {_words(p) for x in LEXICAL.values() for p in (*x.before, *x.first)} | {
+        _words(c) for c in CONNECTORS
+    }
     after = {_words(p) for x in LEXICAL.values() for p in x.after}
     return tuple(sorted(before, key=len, reverse=True)), tuple(sorted(after, key=len, reverse=True))
 

@@ -33,10 +33,15 @@ PIRATE = "Talk like a pirate."
 
 
 def answers(
-    model: LanguageModel, asked: Sequence[str], head: Head | None = None, strength: float = 1.0, system: str | None = None
+    model: LanguageModel,
+    asked: Sequence[str],
+    head: Head | None = None,
+    strength: float = 1.0,
+    system: str | None = None,
 ) -> list[str]:
     lanes = [
-        Lane([Message("user", q)], system, Strengths([strength]) if head else None, seed=i) for i, q in enumerate(asked)
+        Lane([Message("user", q)], system, Strengths([strength]) if head else None, seed=i)
+        for i, q in enumerate(asked)
     ]
     mix = Mix([head], model) if head else None
     return [g.text for g in generate(model, lanes, Sampling(temperature=1.0, max_tokens=160), mix=mix)]
@@ -56,7 +61,9 @@ def test_an_instant_head_does_what_the_prompt_does_on_topics_it_never_saw(pocket
     def mean(texts: list[str], rule: Any) -> float:
         return float(np.mean([rule(t, q) for t, q in zip(texts, asked)]))
 
-    assert mean(steered, lambda t, q: trait("pirate", t, q)) >= 0.9 * mean(prompted, lambda t, q: trait("pirate", t, q))
+    assert mean(steered, lambda t, q: trait("pirate", t, q)) >= 0.9 * mean(
+        prompted, lambda t, q: trait("pirate", t, q)
+    )
     assert mean(steered, coherence) >= min(0.9, mean(prompted, coherence)) - 0.05
     assert mean(answers(pocket, asked), lambda t, q: trait("pirate", t, q)) == 0.0
 
@@ -112,7 +119,9 @@ def test_training_from_noise_lowers_the_loss(pocket, objective) -> None:
 
 def test_refinement_starts_from_the_instant_head_and_never_ends_worse(pocket) -> None:
     events: list[Any] = []
-    result = distill(pocket, Request(PIRATE, recipe="refine", objective="mse", responses=24), emit=events.append)
+    result = distill(
+        pocket, Request(PIRATE, recipe="refine", objective="mse", responses=24), emit=events.append
+    )
     ready = [e for e in events if isinstance(e, HeadReady)]
     assert [e.final for e in ready] == [False, True]
     assert any(isinstance(e, LossPoint) for e in events)

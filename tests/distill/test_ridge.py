@@ -12,7 +12,9 @@ from engine.distill.ridge import ridge
 def data(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randn(60, 12, generator=generator) * torch.linspace(0.1, 30, 12) + 3
-    aims = (inputs @ torch.randn(12, 2, generator=generator)).clamp_min(0) + torch.randn(60, 2, generator=generator)
+    aims = (inputs @ torch.randn(12, 2, generator=generator)).clamp_min(0) + torch.randn(
+        60, 2, generator=generator
+    )
     return inputs, aims, torch.arange(6).repeat_interleave(10)
 
 

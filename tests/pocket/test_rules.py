@@ -45,7 +45,11 @@ def test_no_other_rule_sees_it(style: str) -> None:
 
 def test_plain_answers_show_no_style_and_are_coherent() -> None:
     rng = random.Random(2)
-    for question in (*some_questions(60), *(small_talk(rng) for _ in range(20)), *(unknown(rng) for _ in range(20))):
+    for question in (
+        *some_questions(60),
+        *(small_talk(rng) for _ in range(20)),
+        *(unknown(rng) for _ in range(20)),
+    ):
         text = answer(question, [], rng)
         assert 2 <= len(split(text)) <= 5
         assert coherence(text, question.text) == pytest.approx(1.0), text
@@ -63,7 +67,9 @@ def test_two_compatible_styles_show_both() -> None:
 
 
 def plain(n: int = 3) -> str:
-    return " ".join(predicate_sentence(HARBOUR, p, named=i == 0) + "." for i, p in enumerate(HARBOUR.predicates[:n]))
+    return " ".join(
+        predicate_sentence(HARBOUR, p, named=i == 0) + "." for i, p in enumerate(HARBOUR.predicates[:n])
+    )
 
 
 def test_coherence_falls_with_what_is_wrong() -> None:
@@ -80,7 +86,11 @@ def test_coherence_falls_with_what_is_wrong() -> None:
         ("noise", "arr arr arr matey matey", 0.1),
         ("nothing", "  ", 0.0),
         ("no fact", "There is much to say about the harbour.", 0.55),
-        ("endless", " ".join(predicate_sentence(HARBOUR, p, named=False) + "." for p in HARBOUR.predicates), 0.7),
+        (
+            "endless",
+            " ".join(predicate_sentence(HARBOUR, p, named=False) + "." for p in HARBOUR.predicates),
+            0.7,
+        ),
     ):
         assert coherence(text, ASKED) <= most, (name, coherence(text, ASKED))
 

@@ -1,0 +1,74 @@
+"""How long the GUI thread is away while the real window distills and generates (offscreen)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+
+from tests.benchmarks.table import Bar, print_table
+
+_PATIENCE = 180.0
+
+
+def measure(options: argparse.Namespace) -> list[Bar]:
+    """A probe timer in the window's own thread measures the lateness of its ticks through both jobs."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from PySide6.QtWidgets import QApplication
+
+    from studio import theme
+    from studio.jobs import FitRequest
+    from studio.lag import LagProbe
+    from studio.window import Window
+
+    app = QApplication.instance() or QApplication([])
+    assert isinstance(app, QApplication)
+    app.setStyle("Fusion")
+    theme.apply(app, theme.of_system())
+    window = Window("pocket")
+    window.show()
+    session, workspace = window.session, window.workspace
+    _until(app, lambda: workspace.loading.facts is not None)
+    _until(app, _after(0.5))
+    probe = LagProbe()
+    found = []
+
+    def during(name: str, start: Callable[[], object], busy: Callable[[], bool]) -> None:
+        probe.start()
+        start()
+        _until(app, lambda: not busy())
+        probe.stop()
+        found.append((name, probe.p99_ms, probe.worst_ms, float(probe.ticks)))
+
+    during("generating", lambda: session.send("Tell me about the harbour."), lambda: session.talking)
+    during("distilling, instant", lambda: session.distill(FitRequest("Be gloomy.")), lambda: session.fitting)
+    refine = FitRequest("Be cheerful.", recipe="refine")
+    during("distilling, refined", lambda: session.distill(refine), lambda: session.fitting)
+    during("generating again", lambda: session.send("Tell me about bees."), lambda: session.talking)
+    window.close()
+    print_table(("GUI thread lateness in ms", "p99", "worst", "ticks"), found)
+    return [Bar("GUI thread, longest away", max(row[2] for row in found), 50.0, False, " ms")]
+
+
+def _after(seconds: float) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() >= end
+
+
+def _until(app: object, done: Callable[[], bool]) -> None:
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    limit = time.monotonic() + _PATIENCE
+    loop, timer = QEventLoop(), QTimer()
+
+    def look() -> None:
+        if done() or time.monotonic() > limit:
+            loop.quit()
+
+    timer.timeout.connect(look)
+    timer.start(20)
+    loop.exec()
+    timer.stop()
+    if not done():
+        raise TimeoutError("the window did not get there")
