@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QFont,
@@ -20,6 +21,9 @@ from studio import theme
 from studio.flow import Flow
 from studio.turns import Answer
 from studio.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy as np  # not before the first paint
 
 SHADE = 0.55  # opacity of the strongest token's background; the text on it stays readable
 BAR_STEPS = 4  # underline thickness in pixels at the limit of the scale
@@ -192,8 +196,8 @@ class AnswerView(QWidget):
     def describe(self, token: int) -> str:
         """The numbers of one token, for tooltip and screen reader."""
         trace = self.answer.trace
-        row = np.asarray(trace.coefficients[token])
-        block = int(np.abs(row).argmax())
+        row = trace.coefficients[token]
+        block = int(abs(row).argmax())
         return self.tr(
             "“{piece}”  token {index}\napplied coefficient {value:.2f} at block {block}\n"
             "logprob {logprob:.2f}, rank {rank}"
@@ -215,7 +219,6 @@ class AnswerView(QWidget):
 
 def strongest(rows: np.ndarray) -> list[float]:
     """[n, blocks] -> per token the coefficient of largest size, with its sign."""
-    rows = np.asarray(rows)
     if rows.shape[1] == 0:
         return [0.0] * len(rows)
-    return [float(x) for x in rows[np.arange(len(rows)), np.abs(rows).argmax(axis=1)]]
+    return [float(row[block]) for row, block in zip(rows, abs(rows).argmax(axis=1), strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -231,7 +230,9 @@ class Window(QMainWindow):
 
     @Slot()
     def _begin(self) -> None:
-        """After the first frame: the plots, whose library takes its time, then the worker with the model."""
+        """After the first frame: the worker with the model, and meanwhile the plots, a large library."""
+        self.session.worker.start()
+        self.session.open_model(self._source, with_heads=True)
         from studio.faithfulness import FaithfulnessPlot
         from studio.heatmap import Heatmap
         from studio.inspector import Inspector
@@ -244,8 +245,6 @@ class Window(QMainWindow):
             self.docks[name].setWidget(getattr(self, name))
             if old:
                 old.deleteLater()
-        self.session.worker.start()
-        self.session.open_model(self._source, with_heads=True)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.hide()
@@ -427,6 +426,8 @@ class Window(QMainWindow):
 
 def version() -> str:
     """The installed version, or "dev" when run from a checkout."""
+    import importlib.metadata
+
     try:
         return importlib.metadata.version("steering-studio")
     except importlib.metadata.PackageNotFoundError:

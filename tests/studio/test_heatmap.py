@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.generation.trace import Token, Trace
+from studio.heatmap import FIRST_CAPACITY, WINDOW, Grid, Heatmap
+from studio.turns import STEERED, Settings, Turn
+from studio.workspace import Workspace
+
+
+def test_the_array_grows_by_doubling_and_keeps_its_rows():
+    grid, rng = Grid(), np.random.default_rng(0)
+    rows = rng.normal(size=(3 * FIRST_CAPACITY, 6)).astype(np.float32)
+    for start in range(0, len(rows), 50):
+        grid.extend(rows[start : start + 50])
+    assert np.array_equal(grid.filled, rows)
+    assert grid.capacity == 4 * FIRST_CAPACITY
+
+
+@pytest.fixture
+def shown(qtbot):
+    workspace = Workspace()
+    heatmap = Heatmap(workspace)
+    qtbot.addWidget(heatmap)
+    heatmap.resize(640, 240)
+    heatmap.show()
+    answer = Turn("?", Settings()).add(STEERED)
+    workspace.show(answer)
+
+    def grow(count: int, value: float = 1.0) -> None:
+        answer.trace = answer.trace or Trace(1, 6)
+        first = len(answer)
+        for index in range(first, first + count):
+            row = np.full(6, value, np.float32)
+            answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row))
+        workspace.widen(min(0.0, value), value)
+        workspace.answerGrew.emit(answer, first)
+
+    return workspace, heatmap, answer, grow
+
+
+def test_it_shows_the_very_numbers_of_the_trace(shown):
+    _, heatmap, answer, grow = shown
+    for _ in range(20):
+        grow(17)
+    assert np.array_equal(heatmap.values(), answer.trace.coefficients)
+    assert heatmap.image.image.shape == (340, 6)
+
+
+def test_it_follows_the_live_edge_until_scrolled_away(shown):
+    _, heatmap, _, grow = shown
+    view = heatmap.plot.getViewBox()
+    grow(200)
+    assert view.viewRange()[0] == [200 - WINDOW, 200]
+    view.setXRange(0, 40, padding=0)
+    view.sigRangeChangedManually.emit([True, False])
+    grow(50)
+    assert view.viewRange()[0][1] == 40 and heatmap.latest.isVisible()
+    heatmap.follow()
+    assert view.viewRange()[0][1] == 250 and not heatmap.latest.isVisible()
+
+
+def test_short_answers_do_not_move_the_picture(shown):
+    _, heatmap, _, grow = shown
+    grow(1)
+    before = heatmap.plot.getViewBox().viewRange()
+    grow(30)
+    assert heatmap.plot.getViewBox().viewRange() == before
+
+
+def test_negative_values_bring_the_signed_map(shown):
+    _, heatmap, _, grow = shown
+    grow(5)
+    assert tuple(heatmap.image.levels) == (0.0, 1.0)
+    grow(5, -3.0)
+    assert tuple(heatmap.image.levels) == (-3.0, 3.0)
+
+
+def test_a_selection_far_back_is_brought_into_sight(shown):
+    workspace, heatmap, answer, grow = shown
+    grow(300)
+    workspace.select(answer, 10)
+    low, high = heatmap.plot.getViewBox().viewRange()[0]
+    assert low <= 10 < high and not heatmap.following

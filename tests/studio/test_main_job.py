@@ -1,0 +1,171 @@
+"""The main job through the real window, worker and model."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QPlainTextEdit, QSlider
+
+from studio.jobs import FitRequest
+from studio.tour import Tour
+from studio.turns import STEERED, UNSTEERED
+from studio.window import FIRST_QUESTION, Window
+
+ANSWER_MS = 60_000
+FIT_MS = 120_000
+
+
+def ask(qtbot, window: Window, question: str) -> None:
+    window.composer.set_question(question)
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+
+
+def endless(window: Window) -> None:
+    """No token ends the answer: there is time to interrupt it."""
+    window.session.bench._model.eos_ids = frozenset()
+    window.workspace.set_settings(replace(window.workspace.settings, max_tokens=900))
+
+
+def test_the_tour_goes_through(qtbot, tmp_path):
+    window = Window()
+    tour = Tour(window, tmp_path)
+    status = tour.run()
+    window.deleteLater()
+    assert status == 0
+    assert len(list(tmp_path.glob("*.png"))) == len(tour.steps)
+
+
+def test_the_first_start_needs_one_key(qtbot, window):
+    assert [c.enabled for c in window.workspace.channels] == [True, False, False]
+    assert window.composer.question.toPlainText() == FIRST_QUESTION
+    QTest.keyClick(window.composer.question, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    answer = window.workspace.turns[0].answer(STEERED)
+    assert answer.state == "eos" and np.abs(answer.trace.coefficients).max() > 0
+    assert np.array_equal(window.heatmap.values(), answer.trace.coefficients)
+
+
+def test_a_question_sent_while_loading_waits_for_the_model(qtbot):
+    window = Window()
+    window.show()
+    window.actions_["send"].trigger()
+    assert window.session.talking and not window.workspace.turns
+    qtbot.waitUntil(lambda: bool(window.workspace.turns), timeout=90_000)
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert len(window.workspace.turns[0].answers[0]) > 1
+    window.close()
+    window.deleteLater()
+
+
+def test_stop_really_stops_and_keeps_the_text(qtbot, window):
+    endless(window)
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: bool(window.workspace.turns) and len(window.workspace.turns[0].answers[0]) > 5)
+    QTest.keyClick(window, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=2000)
+    answer = window.workspace.turns[0].answers[0]
+    assert answer.state == "cancelled" and 5 < len(answer) < 900
+    assert "".join(answer.trace.pieces) == answer.text
+
+
+def test_the_slider_is_live_while_text_streams(qtbot, window):
+    endless(window)
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: bool(window.workspace.turns) and len(window.workspace.turns[0].answers[0]) > 5)
+    row = window.mixer.row(window.workspace.channels[0].key)
+    row.box.setValue(-0.5)
+    answer = window.workspace.turns[0].answers[0]
+    qtbot.waitUntil(lambda: answer.trace.strengths[-1][0] == -0.5, timeout=5000)
+    assert answer.trace.strengths[0][0] == 1.0
+    window.actions_["stop"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking)
+
+
+def test_bypass_gives_the_unsteered_answer(qtbot, window):
+    window.actions_["compare"].setChecked(True)
+    ask(qtbot, window, FIRST_QUESTION)
+    other = window.workspace.turns[0].answer(UNSTEERED)
+    assert other is not None and not np.any(other.trace.coefficients)
+    window.actions_["compare"].setChecked(False)
+    window.actions_["bypass"].setChecked(True)
+    window.actions_["again"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert window.workspace.turns[0].answer(STEERED).text == other.text
+    assert window.mixer.bypass.isChecked()
+
+
+def test_an_answer_comes_while_a_head_is_being_refined(qtbot, window):
+    window.session.distill(FitRequest("Talk like a pirate.", recipe="refine"))
+    qtbot.waitUntil(lambda: bool(window.workspace.fit.losses), timeout=FIT_MS)
+    assert len(window.workspace.channels) == 4
+    ask(qtbot, window, FIRST_QUESTION)
+    assert window.workspace.fit.running
+    window.actions_["cancel_distill"].trigger()
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=5000)
+    assert len(window.workspace.channels) == 4
+
+
+def test_closing_during_an_answer_and_a_distillation(qtbot, window):
+    window.session.distill(FitRequest("Talk like a pirate."))
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: window.workspace.fit.total > 0, timeout=FIT_MS)
+    window.close()
+    assert not window.session.worker.alive
+
+
+def test_a_damaged_head_file_is_explained_without_a_dialog(qtbot, window, tmp_path):
+    path = tmp_path / "bad.head.safetensors"
+    path.write_bytes(b"no head at all")
+    window.session.load_head(path)
+    qtbot.waitUntil(window.banner.isVisible)
+    assert "bad.head" in window.banner.text.text()
+    QTest.mouseClick(window.banner.copy, Qt.MouseButton.LeftButton)
+    assert "HeadError" in QGuiApplication.clipboard().text()
+    assert len(window.workspace.channels) == 3
+
+
+def test_a_model_that_is_not_there_leaves_a_way_back(qtbot, window, tmp_path):
+    window.open_model(str(tmp_path / "nothing"))
+    qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
+    assert not window.actions_["distill"].isEnabled()
+    window.actions_["model_pocket"].trigger()
+    qtbot.waitUntil(lambda: window.workspace.loading.facts is not None, timeout=ANSWER_MS)
+    assert len(window.workspace.channels) == 3
+
+
+def test_a_head_survives_saving_and_loading(qtbot, window, tmp_path):
+    channel = window.workspace.channels[0]
+    path = tmp_path / "copy.head.safetensors"
+    window.session.save_head(channel, path)
+    window.session.load_head(path)
+    qtbot.waitUntil(lambda: len(window.workspace.channels) == 4, timeout=5000)
+    assert window.workspace.channels[-1].digest == channel.digest
+
+
+def test_tokens_are_counted_while_typing(qtbot, window):
+    window.composer.set_question("Tell me about the harbour, please.")
+    qtbot.waitUntil(lambda: window.composer.tokens.text().endswith("tokens"), timeout=3000)
+
+
+def test_every_control_has_a_name_for_screen_readers(qtbot, window):
+    kinds = QAbstractButton | QAbstractSpinBox | QComboBox | QPlainTextEdit | QSlider
+    controls = [w for w in window.findChildren(object) if isinstance(w, kinds)]
+    shown = [w for w in controls if w.isVisible() and not w.objectName().startswith("qt_")]
+    nameless = [w for w in shown if not (w.accessibleName() or getattr(w, "text", str)())]
+    assert len(shown) > 20 and not nameless
+
+
+def test_the_window_comes_before_the_model_code():
+    code = (
+        "import sys, studio.window\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'pyqtgraph', 'safetensors'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

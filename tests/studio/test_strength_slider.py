@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from studio.strength_slider import StrengthSlider
+
+
+def slider(qtbot) -> StrengthSlider:
+    made = StrengthSlider((0.0, 1.5))
+    qtbot.addWidget(made)
+    made.resize(216, 24)
+    made.show()
+    return made
+
+
+def test_double_click_resets_to_one(qtbot):
+    made = slider(qtbot)
+    made.set_strength(-2.0)
+    QTest.mouseDClick(made, Qt.MouseButton.LeftButton)
+    assert made.strength() == 1.0
+
+
+def test_wheel_and_keys_step(qtbot):
+    made = slider(qtbot)
+    made.set_strength(0.0)
+    spot = QPointF(100, 12)
+    event = QWheelEvent(
+        spot, spot, QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(made, event)
+    assert made.strength() == 0.05
+    QTest.keyClick(made, Qt.Key.Key_Left)
+    QTest.keyClick(made, Qt.Key.Key_Left)
+    assert made.strength() == -0.05
+    QTest.keyClick(made, Qt.Key.Key_1)
+    assert made.strength() == 1.0
+
+
+def test_a_click_jumps_there(qtbot):
+    made = slider(qtbot)
+    QTest.mouseClick(made, Qt.MouseButton.LeftButton, pos=QPoint(108, 12))
+    assert made.strength() == 0.0
+    QTest.mouseClick(made, Qt.MouseButton.LeftButton, pos=QPoint(208, 12))
+    assert made.strength() == 3.0

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.generation.strengths import Strengths
+from engine.generation.trace import Token, Trace
+from studio.turns import STEERED, UNSTEERED, Settings, Turn, as_markdown, history
+from studio.workspace import Workspace
+from tests.studio.conftest import make_head
+
+
+@pytest.fixture
+def workspace():
+    return Workspace()
+
+
+def answered(question: str, text: str, lane: str = STEERED) -> Turn:
+    turn = Turn(question, Settings(seed=7), (("pirate", "abc", 1.0),))
+    answer = turn.add(lane)
+    answer.text, answer.state = text, "eos"
+    return turn
+
+
+def test_a_row_off_or_bypassed_counts_as_nothing(workspace):
+    key = workspace.add_head(make_head(), strength=1.5)
+    assert workspace.strength_of(key) == 1.5
+    workspace.set_enabled(key, False)
+    assert workspace.strength_of(key) == 0.0
+    workspace.set_enabled(key, True)
+    workspace.set_bypass(True)
+    assert workspace.strength_of(key) == 0.0
+    assert workspace.channel(key).strength == 1.5
+
+
+def test_strengths_stay_within_the_slider(workspace):
+    key = workspace.add_head(make_head())
+    workspace.set_strength(key, 9.0)
+    assert workspace.strength_of(key) == 3.0
+
+
+def test_every_move_reaches_the_live_run(workspace):
+    first, second = workspace.add_head(make_head("a")), workspace.add_head(make_head("b"))
+    live = Strengths([0.0, 0.0])
+    workspace.go_live([first, second], live)
+    workspace.set_strength(second, -0.5)
+    assert live.values() == (1.0, -0.5)
+    workspace.set_bypass(True)
+    assert live.values() == (0.0, 0.0)
+    workspace.undo()
+    workspace.remove_head(first)
+    assert live.values() == (0.0, -0.5)
+    workspace.end_live()
+    workspace.set_strength(second, 2.0)
+    assert live.values() == (0.0, -0.5)
+
+
+def test_one_drag_is_one_step_back(workspace):
+    key = workspace.add_head(make_head())
+    for strength in (1.1, 1.2, 1.3):
+        workspace.set_strength(key, strength)
+    workspace.undo()
+    assert workspace.strength_of(key) == 1.0
+    workspace.redo()
+    assert workspace.strength_of(key) == 1.3
+
+
+def test_undo_brings_a_removed_head_back(workspace):
+    key = workspace.add_head(make_head())
+    workspace.set_strength(key, 0.7)
+    workspace.remove_head(key)
+    assert workspace.channels == ()
+    workspace.undo()
+    assert workspace.strength_of(key) == 0.7
+
+
+def test_a_refined_head_takes_its_row_over_and_no_undo_loses_it(workspace):
+    key = workspace.add_head(make_head("instant"))
+    workspace.set_strength(key, 0.5)
+    workspace.swap_head(key, make_head("refined", blocks=3))
+    assert workspace.channel(key).name == "refined" and workspace.strength_of(key) == 0.5
+    workspace.undo()
+    assert workspace.channel(key).name == "refined" and workspace.strength_of(key) == 1.0
+
+
+def test_a_head_added_alone_silences_the_others_in_one_step(workspace):
+    first = workspace.add_head(make_head("a"))
+    second = workspace.add_head(make_head("b"), alone=True)
+    assert (workspace.strength_of(first), workspace.strength_of(second)) == (0.0, 1.0)
+    workspace.undo()
+    assert workspace.strength_of(first) == 1.0
+
+
+def test_unusable_rows_are_left_out(workspace):
+    first, second = workspace.add_head(make_head("a")), workspace.add_head(make_head("b"))
+    workspace.note({first: "made for another model"})
+    assert [c.key for c in workspace.sounding()] == [second]
+
+
+def test_a_new_conversation_can_be_taken_back(workspace):
+    workspace.extend_turns(answered("Hello?", "Hello."))
+    workspace.set_turns((), "new")
+    workspace.undo()
+    assert [t.question for t in workspace.turns] == ["Hello?"]
+
+
+def test_the_selection_stays_within_the_answer(workspace):
+    answer = answered("Hello?", "Hello.").answers[0]
+    workspace.select(answer, 3)
+    assert workspace.selection is None
+    answer.trace = Trace(1, 2)
+    for i in range(5):
+        answer.trace.append(Token(0, i, i, "x", 0.0, 1, (), (1.0,), np.zeros(2, np.float32)))
+    workspace.select(answer, 2)
+    workspace.select(answer, 99, extend=True)
+    assert (workspace.selection.start, workspace.selection.stop) == (2, 4)
+
+
+def test_each_lane_remembers_its_own_answers():
+    turn = answered("Hello?", "Arr.")
+    other = turn.add(UNSTEERED)
+    other.text = "Hello."
+    later = answered("And?", "Arr again.")
+    assert history((turn, later), UNSTEERED)[1::2] == [("assistant", "Hello."), ("assistant", "Arr again.")]
+    assert history((turn,), STEERED) == [("user", "Hello?"), ("assistant", "Arr.")]
+
+
+def test_markdown_carries_heads_and_seed():
+    text = as_markdown((answered("Hello?", "Arr."),))
+    assert "Arr." in text and "pirate 1 (abc)" in text and "seed 7" in text
