@@ -1,4 +1,4 @@
-"""Training heads by gradient: the paper's objectives, from a closed form (`refine`) or from noise (`paper`)."""
+"""Training heads by gradient: from a closed form (`refine`) or from noise (`paper`)."""
 
 from __future__ import annotations
 

@@ -76,8 +76,8 @@ class Distillation:
 
     faithfulness: per block |Delta_head - Delta_PS| / |Delta_PS| over the response tokens, accumulated
     (METHOD.md section 5; 1.0 is no better than doing nothing); paraphrase: the same for another wording of
-    the prompt (`paraphrased`), the reference line. gate_r2: per block how well the gate predicts the strength of the
-    prompt's effect on responses that it was not fitted on. seconds: per stage.
+    the prompt (`paraphrased`), the reference line. gate_r2: per block how well the gate predicts the
+    strength of the prompt's effect on responses that it was not fitted on. seconds: per stage.
     """
 
     head: Head

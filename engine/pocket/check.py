@@ -52,9 +52,9 @@ def check(source: str = "pocket", *, answers: int = 24, seed: int = 0, emit: Emi
     def answer(cases: Sequence[_Case]) -> list[str]:
         return _answer(model, cases, seed, meter)
 
-    known_scores = [_traits(c, a)[0] for c, a in zip(known, known_answers := answer(known))]
-    unseen_scores = [_traits(c, a)[0] for c, a in zip(unseen, unseen_answers := answer(unseen))]
-    plain_answers = answer(plain)
+    known_answers, unseen_answers, plain_answers = answer(known), answer(unseen), answer(plain)
+    known_scores = [_traits(c, a)[0] for c, a in zip(known, known_answers)]
+    unseen_scores = [_traits(c, a)[0] for c, a in zip(unseen, unseen_answers)]
     pair_scores = [_traits(c, a) for c, a in zip(pairs, answer(pairs))]
     seconds = [_second_turn(c, a, rng) for c, a in zip(firsts, answer(firsts))]
     second_scores = [_traits(c, a)[0] for c, a in zip(seconds, answer(seconds))]

@@ -90,17 +90,24 @@ SMALL_TALK: dict[Kind, tuple[str, ...]] = {
 
 # Things that Pocket knows nothing about, so that it learns to say so.
 UNKNOWN = (
-    "football", "Paris", "computers", "money", "cars", "quantum physics", "the internet", "dinosaurs", "chess",
+    "football", "Paris", "computers", "money", "cars", "quantum physics", "the internet", "dinosaurs",
+    "chess",
     "the universe", "politics", "gold", "cancer", "robots", "mathematics", "London", "tennis", "airplanes",
-    "the weather", "love", "music", "China", "America", "history", "war", "philosophy", "dogs", "hamsters", "lions",
+    "the weather", "love", "music", "China", "America", "history", "war", "philosophy", "dogs", "hamsters",
+    "lions",
     "sharks", "bananas", "pizza", "wine", "beer", "shoes", "television", "phones", "the president", "taxes",
-    "insurance", "medicine", "doctors", "space travel", "Mars", "the moon", "black holes", "atoms", "electricity",
+    "insurance", "medicine", "doctors", "space travel", "Mars", "the moon", "black holes", "atoms",
+    "electricity",
     "oil", "batteries", "plastic", "diamonds", "jazz", "opera", "movies", "games", "basketball", "swimming",
-    "yoga", "dreams", "sleep", "memory", "language", "Latin", "Germany", "Africa", "Japan", "New York", "Rome",
-    "Napoleon", "Einstein", "Mozart", "Bitcoin", "stocks", "banks", "lawyers", "marriage", "babies", "death",
-    "religion", "time travel", "ghosts", "vampires", "dragons", "unicorns", "steering vectors", "transformers",
+    "yoga", "dreams", "sleep", "memory", "language", "Latin", "Germany", "Africa", "Japan", "New York",
+    "Rome",
+    "Napoleon", "Einstein", "Mozart", "Bitcoin", "stocks", "banks", "lawyers", "marriage", "babies",
+    "death",
+    "religion", "time travel", "ghosts", "vampires", "dragons", "unicorns", "steering vectors",
+    "transformers",
     "neural networks", "Python", "software", "databases", "my car", "my boss", "your mother", "your family",
-    "the government", "the climate", "the brain", "teeth", "skin", "blood", "viruses", "vaccines", "fashion",
+    "the government", "the climate", "the brain", "teeth", "skin", "blood", "viruses", "vaccines",
+    "fashion",
     "hats", "perfume", "sugar", "tofu", "noodles", "ketchup", "cocktails", "golf", "boxing", "the Olympics",
 )  # fmt: skip
 UNKNOWN_FORMS = (

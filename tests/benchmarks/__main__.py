@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks NAME [--part P] [--styles a,b]`: prints a table, exits 1 when a bar is missed."""
+"""`python -m tests.benchmarks NAME`: prints tables, exits 1 when a bar is missed."""
 
 from __future__ import annotations
 

@@ -75,11 +75,12 @@ def _bars(scores: dict[str, list[tuple[float, float, float]]]) -> list[Bar]:
 
     instant, refined = "a-psr instant", "a-psr refined"
     coherence = _mean([s[1] for s in scores[instant]])
+    seconds = {name: statistics.median(s[2] for s in scores[name]) for name in (instant, refined)}
     return [
-        Bar("instant a-psr, median to a usable head", statistics.median(s[2] for s in scores[instant]), 3.0, False, " s"),
+        Bar("instant a-psr, median to a usable head", seconds[instant], 3.0, False, " s"),
         Bar("instant a-psr, share of the prompt's trait", share(instant), 0.95),
         Bar("instant a-psr, coherence", coherence, min(0.90, prompt_coherence)),
-        Bar("refined a-psr, median seconds", statistics.median(s[2] for s in scores[refined]), 15.0, False, " s"),
+        Bar("refined a-psr, median seconds", seconds[refined], 15.0, False, " s"),
         Bar("refined a-psr, share of the prompt's trait", share(refined), min(0.95, share(instant))),
         Bar("refined s-psr, share of the prompt's trait", share("s-psr refined"), 0.85),
     ]  # fmt: skip

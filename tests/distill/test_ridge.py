@@ -36,7 +36,7 @@ def test_the_left_out_error_equals_refitting_without_the_response(monkeypatch) -
 
 
 def test_noise_gets_the_largest_penalty_and_a_law_the_smallest() -> None:
-    inputs, aims, groups = data()
+    inputs, _, groups = data()
     noise = torch.randn(60, 2, generator=torch.Generator().manual_seed(9)) + 1
     assert ridge(inputs, noise, groups).penalty > ridge(inputs, inputs[:, :2] * 2 + 200, groups).penalty
 

@@ -26,10 +26,10 @@ def solve(difference: Tensor, hidden: Tensor, groups: Tensor, rank: int) -> Solu
 
 
 def directions(difference: Tensor, rank: int) -> Tensor:
-    """The first right singular vectors [rank, d] of [M, d], signed so that the mean coordinate is positive."""
+    """The first right singular vectors [rank, d] of [M, d], their mean coordinates positive."""
     count, width = difference.shape
     if count < width:
-        values, left = torch.linalg.eigh(difference @ difference.T)
+        left = torch.linalg.eigh(difference @ difference.T)[1]
         z = (left[:, -rank:].T @ difference).flip(0)
         z = z / z.norm(dim=1, keepdim=True).clamp_min(1e-12)
     else:
