@@ -47,7 +47,8 @@ class Session(QObject):
 
     def open_model(self, source: str, *, with_heads: bool = False) -> None:
         """Loads `source` in place of the model that is there."""
-        self.stop()
+        if self._answering:
+            self.worker.withdraw(self._answering)
         self.workspace.set_loading(Loading(stage=self.tr("Loading {0}").format(source)))
         self.worker.submit(
             Job(

@@ -39,15 +39,21 @@ def nothing_left_behind(qapp: QApplication, qtlog):
 
 
 @pytest.fixture
-def window(qtbot):
-    """A shown window with Pocket loaded; closed and destroyed afterwards."""
+def fresh_window(qtbot):
+    """A window not yet shown; closed and destroyed afterwards, whatever it was doing."""
     made = Window()
-    made.show()
-    qtbot.waitUntil(lambda: made.workspace.loading.facts is not None, timeout=LOADING_MS)
     yield made
     made.close()
     assert not made.session.worker.alive
     made.deleteLater()
+
+
+@pytest.fixture
+def window(qtbot, fresh_window):
+    """A shown window with Pocket loaded."""
+    fresh_window.show()
+    qtbot.waitUntil(lambda: fresh_window.workspace.loading.facts is not None, timeout=LOADING_MS)
+    return fresh_window
 
 
 def make_head(name: str = "pirate", blocks: int = 2, width: int = 4) -> Head:

@@ -33,12 +33,9 @@ def endless(window: Window) -> None:
     window.workspace.set_settings(replace(window.workspace.settings, max_tokens=900))
 
 
-def test_the_tour_goes_through(qtbot, tmp_path):
-    window = Window()
-    tour = Tour(window, tmp_path)
-    status = tour.run()
-    window.deleteLater()
-    assert status == 0
+def test_the_tour_goes_through(fresh_window, tmp_path):
+    tour = Tour(fresh_window, tmp_path)
+    assert tour.run() == 0
     assert len(list(tmp_path.glob("*.png"))) == len(tour.steps)
 
 
@@ -52,16 +49,14 @@ def test_the_first_start_needs_one_key(qtbot, window):
     assert np.array_equal(window.heatmap.values(), answer.trace.coefficients)
 
 
-def test_a_question_sent_while_loading_waits_for_the_model(qtbot):
-    window = Window()
+def test_a_question_sent_while_loading_waits_for_the_model(qtbot, fresh_window):
+    window = fresh_window
     window.show()
     window.actions_["send"].trigger()
     assert window.session.talking and not window.workspace.turns
     qtbot.waitUntil(lambda: bool(window.workspace.turns), timeout=90_000)
     qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
     assert len(window.workspace.turns[0].answers[0]) > 1
-    window.close()
-    window.deleteLater()
 
 
 def test_stop_really_stops_and_keeps_the_text(qtbot, window):
@@ -108,7 +103,7 @@ def test_an_answer_comes_while_a_head_is_being_refined(qtbot, window):
     ask(qtbot, window, FIRST_QUESTION)
     assert window.workspace.fit.running
     window.actions_["cancel_distill"].trigger()
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=5000)
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=ANSWER_MS)
     assert len(window.workspace.channels) == 4
 
 
