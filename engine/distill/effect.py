@@ -27,9 +27,9 @@ def kl_per_token(logits: Tensor, reference: Tensor, rows: Rows) -> Tensor:
     return (p.exp() * (p - q)).sum(-1)
 
 
-def prompt_effect(prompted: Tensor, plain: Tensor, rows: Rows) -> Effect:
-    """The verdict on a steering prompt, from the logits with and without it on the same responses."""
-    kl = float(kl_per_token(prompted, plain, rows).mean())
+def prompt_effect(divergences: Tensor) -> Effect:
+    """The verdict on a steering prompt, from KL(prompted || unprompted) [M] at its own responses."""
+    kl = float(divergences.mean())
     if kl < _LEAST_NATS:
         return Effect(kl, f"{kl:.3f} nats per token: the prompt changes next to nothing", False)
     size = "a slight" if kl < 0.2 else "a clear" if kl < 1.0 else "a strong"

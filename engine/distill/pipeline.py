@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.distill import closed_form, gradient
-from engine.distill.effect import distances, faithfulness, prompt_effect, strength_range
+from engine.distill.effect import distances, faithfulness, kl_per_token, prompt_effect, strength_range
 from engine.distill.judging import judge_for
 from engine.distill.methods import Method, method_named
 from engine.distill.paraphrase import paraphrase
@@ -44,13 +44,18 @@ def distill(
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the fits learn from. Hidden states are float32 [M, d] per block; logits [N, n+1, V]."""
+    """What the fits learn from.
+
+    base, targets: hidden states without and with the prompt, float32 [M, d] per block; plain, prompted: the
+    logits [N, n+1, V]; weights [M]: their KL per position, in nats; traits [N].
+    """
 
     rows: Rows
     base: list[Tensor]
     targets: list[Tensor]
     plain: Tensor
     prompted: Tensor
+    weights: Tensor
     traits: Tensor
 
 
@@ -66,7 +71,8 @@ def gather_evidence(
         base, plain = record(model, rows)
         meter.step()
     traits = torch.tensor([response.trait for response in kept])
-    return Evidence(rows, base, targets, plain, prompted, traits)
+    weights = kl_per_token(prompted, plain, rows)
+    return Evidence(rows, base, targets, plain, prompted, weights, traits)
 
 
 def lay_rows(model: LanguageModel, request: Request, kept: Sequence[Response], system: str | None) -> Rows:
@@ -125,7 +131,7 @@ class _Run:
             )
         with self._timed("targets"):
             evidence = gather_evidence(model, request, kept, self.emit)
-            effect = prompt_effect(evidence.prompted, evidence.plain, evidence.rows)
+            effect = prompt_effect(evidence.weights)
             self.emit(effect)
             self._require_effect(effect)
             self.cancel.check()
@@ -147,7 +153,15 @@ class _Run:
 
         def fit(blocks: Sequence[int], meter: Meter | None = None) -> closed_form.ClosedForm:
             return closed_form.fit(
-                model, evidence.rows, evidence.targets, method, blocks, rank, cancel=self.cancel, meter=meter
+                model,
+                evidence.rows,
+                evidence.targets,
+                evidence.weights,
+                method,
+                blocks,
+                rank,
+                cancel=self.cancel,
+                meter=meter,
             )
 
         everything = range(len(model.blocks))

@@ -186,7 +186,7 @@ LEXICAL: dict[str, Lexical] = {
     ),
 }
 
-# Shapes: upper case; exactly one sentence; a closing question; a numbered list; facts of another topic; emoji.
+# Shapes: upper case; one sentence; a closing question; a numbered list; facts of another topic; emoji.
 STRUCTURAL = ("shouting", "terse", "asks_back", "numbered", "inventing", "emoji")
 
 STYLES: tuple[str, ...] = (*LEXICAL, *STRUCTURAL)

@@ -52,7 +52,7 @@ def test_the_folder_loads_as_any_model_and_answers(whole) -> None:
     assert len(generate(model, [lane], Sampling(max_tokens=5))[0].trace) == 5
 
 
-def test_a_stopped_training_goes_on_with_its_own_plan_only_and_to_the_very_same_weights(whole, tmp_path) -> None:
+def test_a_stopped_training_goes_on_to_the_very_same_weights(whole, tmp_path) -> None:
     listener = StopAt(20)
     with pytest.raises(Cancelled):
         train(tmp_path / "model", tmp_path / "work", PLAN, cancel=listener.cancel, emit=listener)

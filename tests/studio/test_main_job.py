@@ -12,6 +12,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QPlainTextEdit, QSlider
 
+from engine.heads.files import save_head
 from studio.jobs import FitRequest
 from studio.tour import Tour
 from studio.turns import STEERED, UNSTEERED
@@ -97,7 +98,7 @@ def test_bypass_gives_the_unsteered_answer(qtbot, window):
 
 
 def test_an_answer_comes_while_a_head_is_being_refined(qtbot, window):
-    window.session.distill(FitRequest("Talk like a pirate.", recipe="refine"))
+    window.session.distill(FitRequest("Talk like a pirate.", recipe="refine", responses=8))
     qtbot.waitUntil(lambda: bool(window.workspace.fit.losses), timeout=FIT_MS)
     assert len(window.workspace.channels) == 4
     ask(qtbot, window, FIRST_QUESTION)
@@ -124,6 +125,18 @@ def test_a_damaged_head_file_is_explained_without_a_dialog(qtbot, window, tmp_pa
     QTest.mouseClick(window.banner.copy, Qt.MouseButton.LeftButton)
     assert "HeadError" in QGuiApplication.clipboard().text()
     assert len(window.workspace.channels) == 3
+
+
+def test_another_models_head_is_taken_only_after_a_word(qtbot, window, tmp_path):
+    head = window.workspace.channels[0].head
+    foreign = replace(head.info.model, template="another")
+    path = tmp_path / "foreign.head.safetensors"
+    save_head(replace(head, info=replace(head.info, model=foreign)), path)
+    window.session.load_head(path)
+    qtbot.waitUntil(window.banner.remedy.isVisible)
+    assert len(window.workspace.channels) == 3
+    QTest.mouseClick(window.banner.remedy, Qt.MouseButton.LeftButton)
+    assert len(window.workspace.channels) == 4 and not window.banner.isVisible()
 
 
 def test_a_model_that_is_not_there_leaves_a_way_back(qtbot, window, tmp_path):

@@ -1,14 +1,14 @@
 """The methods: one file each. To add one, write its file and name it here."""
 
 from engine.distill.methods import caa, constant, psr
-from engine.distill.methods.method import Method, Solution
+from engine.distill.methods.method import Method, Moment, Solution
 from engine.errors import InputError
 
 METHODS: dict[str, Method] = {
     method.name: method for method in (psr.ALL, psr.SINGLE, constant.ALL, constant.SINGLE, caa.CAA)
 }
 
-__all__ = ["METHODS", "Method", "Solution", "method_named"]
+__all__ = ["METHODS", "Method", "Moment", "Solution", "method_named"]
 
 
 def method_named(name: str) -> Method:

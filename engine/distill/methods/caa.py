@@ -5,4 +5,6 @@ from __future__ import annotations
 from engine.distill.methods import constant
 from engine.distill.methods.method import Method
 
-CAA = Method("caa", "CAA: mean difference, one block", False, constant.solve, (), "instant", None)
+CAA = Method(
+    "caa", "CAA: mean difference, one block", False, constant.solve, (), "instant", None, calibrated=False
+)

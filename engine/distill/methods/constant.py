@@ -6,14 +6,13 @@ The start is the mean difference (DiffMean); on every block it is taken on alrea
 from __future__ import annotations
 
 import numpy as np
-from torch import Tensor
 
-from engine.distill.methods.method import Method, Solution
+from engine.distill.methods.method import Method, Moment, Solution
 from engine.heads.head import BlockHead
 
 
-def solve(difference: Tensor, hidden: Tensor, groups: Tensor, rank: int) -> Solution:
-    vector = difference.mean(0, keepdim=True).cpu().numpy()
+def solve(moment: Moment, rank: int) -> Solution:
+    vector = moment.difference.mean(0, keepdim=True).cpu().numpy()
     part = BlockHead(np.zeros_like(vector), np.ones(1, np.float32), vector)
     return Solution(part.canonical())
 

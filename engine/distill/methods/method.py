@@ -20,12 +20,23 @@ class Solution:
     r2: float | None = None
 
 
-Solve = Callable[[Tensor, Tensor, Tensor, int], Solution]
-"""(difference [M, d], hidden [M, d], groups [M], rank) -> Solution.
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What one block's closed form sees, at the M response positions of all responses.
 
-difference: what the prompt would add to hidden, the states at the response positions; groups: the response
-that each position belongs to.
-"""
+    difference [M, d]: what the prompt would add; hidden [M, d]: the states that it would be added to;
+    groups [M]: the response of each position; weights [M]: how much the prompt changes the next token there
+    (KL in nats), 0 where it changes nothing.
+    """
+
+    difference: Tensor
+    hidden: Tensor
+    groups: Tensor
+    weights: Tensor
+
+
+Solve = Callable[[Moment, int], Solution]
+"""(moment, rank) -> Solution."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,7 @@ class Method:
 
     every_block: whether it steers all blocks, fitted one after the other on already steered inputs, or one.
     trainable: the arrays that `refine` and `paper` train; none for methods that are their closed form.
+    calibrated: whether the closed form's strength 1 is set where the responses are likeliest.
     """
 
     name: str
@@ -43,6 +55,7 @@ class Method:
     trainable: tuple[Literal["w", "b", "z"], ...]
     recipe: Recipe
     objective: Objective | None
+    calibrated: bool = True
     gate: Gate = "relu"
 
     @property
