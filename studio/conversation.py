@@ -111,6 +111,7 @@ class Conversation(QScrollArea):
 
     @Slot(int, int)
     def _on_range(self, low: int, high: int) -> None:
+        self.verticalScrollBar().setEnabled(high > 0)
         if self._following:
             self.verticalScrollBar().setValue(high)
 

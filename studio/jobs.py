@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import assets
-from engine.errors import EngineError, ModelError
+from engine.errors import EngineError, HeadError, ModelError
 from engine.events import Cancel, Emit, Progress
 from studio.turns import Said, Settings
 
@@ -45,6 +45,16 @@ class Loaded:
     facts: ModelFacts
     heads: tuple[Any, ...] = ()
     unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OtherModels:
+    """A head made for another model of the same shape, and the words with which it was refused."""
+
+    head: Any
+    what: str
+    why: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -148,10 +158,19 @@ class Bench:
         mix = Mix(list(heads), model) if heads else None
         return generate(model, rows, sampling, mix=mix, cancel=cancel, on_token=emit)
 
-    def load_head(self, path: Path, allow_other_model: bool, emit: Emit, cancel: Cancel) -> Any:
+    def load_head(self, path: Path, emit: Emit, cancel: Cancel) -> Any:
+        """The head in the file, or an OtherModels record when only the model's name stands against it."""
         from engine.heads.files import load_head
 
-        return load_head(path, self._need_model().identity, allow_other_model=allow_other_model)
+        identity = self._need_model().identity
+        try:
+            return load_head(path, identity)
+        except HeadError as error:
+            try:
+                head = load_head(path, identity, allow_other_model=True)
+            except HeadError:
+                raise error from None
+            return OtherModels(head, error.what, error.why, error.remedy)
 
     def save_head(self, head: Any, path: Path, emit: Emit, cancel: Cancel) -> Path:
         from engine.heads.files import save_head

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.events import HeadReady, LossPoint, Progress
-from studio.jobs import Bench, FitRequest, LaneRequest, Loaded, make_strengths, make_trace
+from studio.jobs import Bench, FitRequest, LaneRequest, Loaded, OtherModels, make_strengths, make_trace
 from studio.turns import STEERED, UNSTEERED, Answer, Turn, history
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Channel, Faithfulness, Fit, Loading, Workspace
@@ -19,7 +19,7 @@ class Session(QObject):
     """Lives on the GUI thread; never waits for a job."""
 
     noticed = Signal(str)  # a sentence worth telling, no failure
-    headRefused = Signal(object, object)  # Path, Failed: perhaps another model's head
+    headRefused = Signal(object)  # OtherModels: usable if the person says so
     tokensCounted = Signal(int)
     talkingChanged = Signal(bool)
     asked = Signal()  # the question has become a turn
@@ -34,6 +34,7 @@ class Session(QObject):
         self._counting: Job | None = None
         self._waiting = False  # a question was sent before the model was ready
         self._fit_key: int | None = None
+        workspace.strengthsChanged.connect(self._on_strengths)
 
     @property
     def talking(self) -> bool:
@@ -113,6 +114,7 @@ class Session(QObject):
         if self.workspace.compare:
             turn.add(UNSTEERED)
         before = self.workspace.turns
+        self.workspace.clear_selection()
         self.workspace.extend_turns(turn)
         self.asked.emit()
         self._answer(turn, before, turn.answers)
@@ -122,6 +124,7 @@ class Session(QObject):
         turns = self.workspace.turns
         if not turns or self.talking or self.workspace.loading.facts is None:
             return
+        self.workspace.clear_selection()
         turn = Turn(turns[-1].question, self.workspace.settings, self._mix())
         turn.add(STEERED)
         if self.workspace.compare:
@@ -165,7 +168,6 @@ class Session(QObject):
         ]
         heads = [c.head for c in channels]
         self.workspace.go_live([c.key for c in channels], live)
-        self.workspace.clear_selection()
         self.workspace.show(turn.answer(STEERED) or answers[0])
         self._answering = self.worker.submit(
             Job(
@@ -219,6 +221,12 @@ class Session(QObject):
             self.workspace.answerChanged.emit(answer)
         self.talkingChanged.emit(self.talking)
 
+    @Slot()
+    def _on_strengths(self) -> None:
+        late = [c for c in self.workspace.sounding() if c.key not in self.workspace.live_keys]
+        if self._answering and late and not self.workspace.bypass:
+            self.noticed.emit(self.tr("“{0}” joins with the next answer.").format(late[-1].name))
+
     # Distilling.
 
     def distill(self, request: FitRequest) -> None:
@@ -262,7 +270,10 @@ class Session(QObject):
     def _take_head(self, head: Any, final: bool) -> None:
         workspace = self.workspace
         self._keep_faithfulness(head)
-        if self._fit_key is not None and workspace.channel(self._fit_key):
+        row = workspace.channel(self._fit_key)
+        if row and row.digest == head.digest:
+            return
+        if self._fit_key is not None and row:
             workspace.swap_head(self._fit_key, head)
             self.noticed.emit(self.tr("The refined head of “{0}” is in the mixer.").format(head.info.name))
             return
@@ -305,17 +316,23 @@ class Session(QObject):
 
     # Files and small things.
 
-    def load_head(self, path: Path, *, allow_other_model: bool = False) -> None:
+    def load_head(self, path: Path) -> None:
         self.worker.submit(
             Job(
                 self.tr("Loading a head"),
-                lambda emit, cancel: self.bench.load_head(path, allow_other_model, emit, cancel),
+                lambda emit, cancel: self.bench.load_head(path, emit, cancel),
                 on_done=self._on_head_loaded,
-                on_failed=lambda failed: self.headRefused.emit(path, failed),
             )
         )
 
-    def _on_head_loaded(self, head: Any) -> None:
+    def _on_head_loaded(self, loaded: Any) -> None:
+        if isinstance(loaded, OtherModels):
+            self.headRefused.emit(loaded)
+        else:
+            self.take(loaded)
+
+    def take(self, head: Any) -> None:
+        """Puts a loaded head into the mixer, on."""
         self._keep_faithfulness(head)
         self.workspace.add_head(head)
 

@@ -171,6 +171,7 @@ class SteeringPanel(QWidget):
             row, column = index // 2, 2 * (index % 2)
             grid.addWidget(_muted(text), row, column)
             grid.addWidget(control, row, column + 1)
+            control.setMinimumHeight(24)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
         status = QHBoxLayout()

@@ -147,6 +147,7 @@ def _sheet(t: Theme, zoom: float) -> str:
     QScrollBar::handle {{ background: {t.line}; border-radius: 4px; margin: 1px;
         min-height: 24px; min-width: 24px; }}
     QScrollBar::handle:hover {{ background: {t.muted}; }}
+    QScrollBar::handle:disabled {{ background: transparent; }}
     QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
     QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
     """

@@ -29,7 +29,7 @@ from studio import actions, theme
 from studio.banner import Banner
 from studio.composer import Composer
 from studio.conversation import Conversation
-from studio.jobs import HEAD_SUFFIX
+from studio.jobs import HEAD_SUFFIX, OtherModels
 from studio.mixer import Mixer
 from studio.palette import CommandPalette
 from studio.session import Session
@@ -126,7 +126,7 @@ class Window(QMainWindow):
         docks = self.docks
         self.resizeDocks([docks["steering"], docks["inspector"]], [304, 256], Qt.Orientation.Horizontal)
         self.resizeDocks([docks["heatmap"]], [232], Qt.Orientation.Vertical)
-        self.resizeDocks([docks["steering"], docks["mixer"]], [320, 344], Qt.Orientation.Vertical)
+        self.resizeDocks([docks["steering"], docks["mixer"]], [344, 320], Qt.Orientation.Vertical)
         self.resizeDocks([docks["inspector"], docks["faithfulness"]], [440, 232], Qt.Orientation.Vertical)
 
     def _build_header(self) -> None:
@@ -177,7 +177,7 @@ class Window(QMainWindow):
         workspace.channelsChanged.connect(self._enable)
         workspace.promptChanged.connect(self._enable)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_scheme)
-        self._remedy: tuple[str, object] | None = None
+        self._refused: OtherModels | None = None
         workspace.set_prompt(FIRST_PROMPT)
         self.composer.set_question(FIRST_QUESTION)
         self.composer.question.setFocus()
@@ -278,23 +278,21 @@ class Window(QMainWindow):
 
     @Slot(object)
     def _on_failed(self, failed: Failed) -> None:
-        self._remedy = None
+        self._refused = None
         self.banner.show_failure(failed)
 
-    @Slot(object, object)
-    def _on_refused(self, path: Path, failed: Failed) -> None:
-        """A head of another model of the same shape may be loaded after a word from the person."""
-        QTimer.singleShot(0, self, lambda: self._offer_other(path))
-
-    def _offer_other(self, path: Path) -> None:
-        self._remedy = ("load_other", path)
-        self.banner.offer(self.tr("Load it anyway"))
+    @Slot(object)
+    def _on_refused(self, other: OtherModels) -> None:
+        """A head of another model of the same shape is taken after a word from the person."""
+        self.banner.show_failure(Failed(other.what, other.why, other.remedy, ""))
+        self.banner.offer(self.tr("Use it anyway"))
+        self._refused = other
 
     @Slot()
     def _on_remedy(self) -> None:
-        if self._remedy and self._remedy[0] == "load_other":
-            self.session.load_head(self._remedy[1], allow_other_model=True)  # type: ignore[arg-type]
-        self._remedy = None
+        if self._refused:
+            self.session.take(self._refused.head)
+        self._refused = None
 
     @Slot()
     def _on_undo(self) -> None:

@@ -180,6 +180,11 @@ class Workspace(QObject):
         self._live = (tuple(keys), strengths)
         self._push()
 
+    @property
+    def live_keys(self) -> tuple[int, ...]:
+        """The rows in the mix of the running answer."""
+        return self._live[0] if self._live else ()
+
     def end_live(self) -> None:
         self._live = None
 
@@ -295,6 +300,9 @@ class Workspace(QObject):
             self.bypassChanged.emit(value)
             self.strengthsChanged.emit()
         else:
+            if not self.turns:  # an empty page begins with a fresh scale
+                self.scale = Scale()
+                self.scaleChanged.emit()
             self.turnsChanged.emit()
         self._push()
         self.undoChanged.emit()
