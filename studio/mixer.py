@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QMouseEvent
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
@@ -134,7 +134,7 @@ class Row(QFrame):
 
     def __init__(self, workspace: Workspace, channel: Channel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._workspace, self.key = workspace, channel.key
+        self._workspace, self.key, self._title = workspace, channel.key, channel.name
         name = channel.name
         self.switch = Switch()
         self.switch.setAccessibleName(self.tr("Head {0} on or off").format(name))
@@ -187,7 +187,8 @@ class Row(QFrame):
 
     def show_channel(self, channel: Channel, chosen: bool) -> None:
         info = channel.head.info
-        self.name.setText(channel.name)
+        self._title = channel.name
+        self._elide()
         self.name.setProperty("chosen", chosen)
         self.name.setToolTip(
             self.tr("“{prompt}”\n{method}, {recipe}, blocks {blocks}\nhead {digest}").format(
@@ -214,6 +215,14 @@ class Row(QFrame):
         self.name.setProperty("silent", silent)
         self.name.style().polish(self.name)
         self.slider.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        room = max(40, self.name.width() - 4)
+        self.name.setText(self.name.fontMetrics().elidedText(self._title, Qt.TextElideMode.ElideRight, room))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._workspace.choose(self.key)

@@ -20,7 +20,7 @@ from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 from engine.errors import Cancelled, EngineError
 from engine.events import Cancel, Emit, LossPoint
 
-FRAME_MS = 16  # one screen frame: batches come no more often
+FRAME_MS = 25  # batches come no more often: smooth to the eye, and the GIL stays with the engine
 
 Work = Callable[[Emit, Cancel], Any]
 

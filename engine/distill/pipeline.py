@@ -39,7 +39,7 @@ def distill(
     and with `final` the one that is returned. Raises InputError (nothing to distill: the prompt has next to
     no effect, or the model does not follow it) and Cancelled; the model is left as it was in any case.
     """
-    return _Run(model, request, cancel or Cancel(), emit).distillation()
+    return _Run(model, request, Cancel() if cancel is None else cancel, emit).distillation()
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from studio.window import FIRST_QUESTION, Window
 
 ANSWER_MS = 60_000
 FIT_MS = 120_000
+CANCEL_MS = 5_000
 
 
 def ask(qtbot, window: Window, question: str) -> None:
@@ -104,7 +105,8 @@ def test_an_answer_comes_while_a_head_is_being_refined(qtbot, window):
     ask(qtbot, window, FIRST_QUESTION)
     assert window.workspace.fit.running
     window.actions_["cancel_distill"].trigger()
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=CANCEL_MS)
+    assert window.workspace.fit.outcome == "cancelled"
     assert len(window.workspace.channels) == 4
 
 
