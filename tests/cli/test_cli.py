@@ -119,9 +119,8 @@ def test_bad_input_is_one_sentence_with_exit_2(words: list[str], said: str, caps
 def test_a_head_of_another_model_is_refused(head, tmp_path, capsys) -> None:
     from tests.engine import tiny
 
-    tiny.network("llama").save_pretrained(tmp_path)
-    tiny.tokenizer().save_pretrained(tmp_path)
-    assert main(["generate", "Hi", "--model", str(tmp_path), "--head", str(head)]) == 2
+    folder = tiny.save(tiny.model(), tmp_path)
+    assert main(["generate", "Hi", "--model", str(folder), "--head", str(head)]) == 2
     assert "model" in capsys.readouterr().err
 
 
