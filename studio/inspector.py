@@ -52,7 +52,7 @@ class Inspector(QScrollArea):
         for label in (self.piece, *self._values.values()):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.bars = Bars(self.tr("applied coefficient per block"))
-        self.alternatives = Bars(self.tr("alternatives"))
+        self.alternatives = Bars(self.tr("alternatives"), hue="muted")  # colour is kept for coefficients
         page = QWidget()
         page.setProperty("role", "panel")
         layout = QVBoxLayout(page)
@@ -111,9 +111,10 @@ class Inspector(QScrollArea):
 class Bars(QWidget):
     """Rows of name, bar and number; lengths are shares of 1, negative ones go left when signed."""
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, hue: str = "", parent: QWidget | None = None) -> None:
+        """hue: a colour of the theme; by default that of the coefficient's sign."""
         super().__init__(parent)
-        self._title = title
+        self._title, self._hue = title, hue
         self._rows: list[tuple[str, float, str]] = []
         self._signed = False
         self.setAccessibleName(title)
@@ -162,7 +163,7 @@ class Bars(QWidget):
             painter.fillRect(QRectF(names, top + height / 2, room, 1), colours.color("line"))
             painter.fillRect(
                 QRectF(left, top + 4, length, height - 8),
-                colours.color("positive" if share > 0 else "negative"),
+                colours.color(self._hue or ("positive" if share > 0 else "negative")),
             )
         painter.end()
 
