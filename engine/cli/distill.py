@@ -26,6 +26,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--recipe", help="instant, refine or paper; the method's own by default")
     parser.add_argument("--responses", type=int, help="how many responses to learn from")
     parser.add_argument("--rank", type=int, default=1, help="directions per block (default: 1)")
+    parser.add_argument("--name", help="the head's name; the prompt's first words by default")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--json", action="store_true", help="print one JSON object about the result")
     parser.set_defaults(run=_run)
@@ -51,6 +52,7 @@ def _run(options: argparse.Namespace) -> None:
         responses=options.responses,
         rank=options.rank,
         seed=options.seed,
+        name=options.name,
     )
     with progress_bar() as emit:
         model = load(options.model, emit=emit)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from engine.distill.request import Effect
 from engine.distill.teacher import Rows, record, run
+from engine.events import Cancel
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering
 from engine.model.language_model import LanguageModel
@@ -59,7 +60,7 @@ def distances(
 
 @torch.inference_mode()
 def strength_range(
-    model: LanguageModel, rows: Rows, mix: Mix, plain: Tensor, prompted: Tensor
+    model: LanguageModel, rows: Rows, mix: Mix, plain: Tensor, prompted: Tensor, cancel: Cancel
 ) -> tuple[float, float]:
     """(0, hi): hi is where the 95th percentile of KL(steered || unsteered) per token reaches the limit.
 
@@ -73,6 +74,7 @@ def strength_range(
     low, high = 0.0, _STRONGEST
     with Steering(model, mix) as steering:
         for _ in range(6):
+            cancel.check()
             middle = (low + high) / 2
             steering.strengths = rows_few.steered.unsqueeze(-1) * middle
             if float(_high(kl_per_token(run(model, rows_few), plain, rows_few))) < limit:

@@ -218,9 +218,10 @@ class _Run:
         other = paraphrase(model, self.request.prompt)
         with torch.inference_mode():
             states, _ = record(model, lay_rows(model, self.request, kept, other))
+        self.cancel.check()
         reference = distances(states, evidence.base, evidence.targets)
         self.emit(Progress("measuring", 1, 2))
-        reach = strength_range(model, rows, mix, evidence.plain, evidence.prompted)
+        reach = strength_range(model, rows, mix, evidence.plain, evidence.prompted, self.cancel)
         self.seconds["total"] = time.perf_counter() - began
         figures = {
             **head.info.figures,
