@@ -39,10 +39,23 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
+class MethodFacts:
+    """One way to make a head; recipes: the default first; one_block: whether it steers a single block."""
+
+    key: str
+    title: str
+    about: str
+    one_block: bool
+    recipes: tuple[Recipe, ...]
+
+
+@dataclass(frozen=True)
 class Loaded:
-    """A model, the heads that come with it, and the files among them that could not be read."""
+    """A model, the methods that it can be steered by, the heads that come with it, and the files among
+    them that could not be read."""
 
     facts: ModelFacts
+    methods: tuple[MethodFacts, ...] = ()
     heads: tuple[Any, ...] = ()
     unread: tuple[str, ...] = ()
 
@@ -112,7 +125,7 @@ class Bench:
             model.identity,
         )
         heads, unread = self._ready_heads() if with_heads and model.is_pocket else ((), ())
-        return Loaded(facts, heads, unread)
+        return Loaded(facts, self._methods(), heads, unread)
 
     def distill(self, request: FitRequest, emit: Emit, cancel: Cancel) -> Any:
         """engine.distill.Distillation; heads come earlier, as HeadReady events."""
@@ -181,6 +194,13 @@ class Bench:
     def count(self, text: str, emit: Emit, cancel: Cancel) -> int:
         """How many tokens `text` alone has."""
         return len(self._need_model().tokenizer.encode(text, add_special_tokens=False))
+
+    def _methods(self) -> tuple[MethodFacts, ...]:
+        from engine.distill import METHODS
+
+        return tuple(
+            MethodFacts(m.name, m.title, m.about, not m.every_block, m.recipes) for m in METHODS.values()
+        )
 
     def _ready_heads(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
         from engine.heads.files import load_head

@@ -79,6 +79,7 @@ class Session(QObject):
                 workspace.choose(workspace.channels[0].key)
             workspace.forget()
         workspace.note({c.key: self._misfit(c, loaded.facts.identity) for c in workspace.channels})
+        workspace.methods = loaded.methods
         workspace.set_loading(Loading(loaded.facts))
         for sentence in loaded.unread:
             what = self.tr("A bundled head could not be read")

@@ -21,37 +21,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.jobs import FitRequest
+from engine.pocket.wordings import EXAMPLES
+from studio.jobs import FitRequest, MethodFacts
 from studio.sparkline import Sparkline
 from studio.workspace import Workspace
 
-EXAMPLES = (
-    "Talk like a pirate.",
-    "Answer in one short sentence.",
-    "Be cheerful and full of joy.",
-    "Be gloomy and expect the worst.",
-    "Write very formally.",
-    "Answer with a poem.",
-    "Write everything in capital letters.",
-    "End every answer with a question.",
-)
-METHODS = (  # key, shown name, what it is, whether it steers one block
-    (
-        "a-psr",
-        "A-PSR",
-        "All blocks, the strength read from each token (as a prompt does)",
-        False,
-    ),
-    ("s-psr", "S-PSR", "One block, the strength read from each token", True),
-    ("a-const", "A-Const", "All blocks, the same strength on every token", False),
-    ("s-const", "S-Const", "One block, the same strength on every token", True),
-    ("caa", "CAA", "Difference of means at one block, nothing trained", True),
-)
-RECIPES = (
-    ("instant", "Instant", "Closed form in one pass"),
-    ("refine", "Refine", "Closed form, then gradients; usable meanwhile"),
-    ("paper", "Paper", "The published settings, slow"),
-)
+RECIPES = {  # shown name, what it is
+    "instant": ("Instant", "Closed form in one pass"),
+    "refine": ("Refine", "Closed form, then gradients; usable meanwhile"),
+    "paper": ("Paper", "The published settings, slow"),
+}
 
 
 def _t(text: str) -> str:
@@ -86,9 +65,6 @@ class SteeringPanel(QWidget):
         self.examples.setMenu(menu)
         self.method = QComboBox()
         self.method.setAccessibleName(self.tr("Method"))
-        for key, name, tip, _ in METHODS:
-            self.method.addItem(name, key)
-            self.method.setItemData(self.method.count() - 1, _t(tip), Qt.ItemDataRole.ToolTipRole)
         self.recipe = QComboBox()
         self.recipe.setAccessibleName(self.tr("Recipe"))
         self.recipe.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
@@ -125,10 +101,10 @@ class SteeringPanel(QWidget):
         self.progress.setAccessibleName(self.tr("Progress of the distillation"))
         self.curve = Sparkline()
         self.curve.setFixedHeight(40)
+        self._method: MethodFacts | None = None
         self._lay_out()
         self.recipe.currentIndexChanged.connect(self._on_recipe)
         self.method.currentIndexChanged.connect(self._on_method)
-        self._on_method()
         workspace.promptChanged.connect(self._on_prompt)
         workspace.fitChanged.connect(self._on_fit)
         workspace.lossAdded.connect(lambda: self.curve.set_values(workspace.fit.losses))
@@ -137,7 +113,7 @@ class SteeringPanel(QWidget):
 
     def request(self) -> FitRequest:
         """The panel's wishes as plain values."""
-        one_block = METHODS[self.method.currentIndex()][3]
+        one_block = self._method is not None and self._method.one_block
         return FitRequest(
             self._workspace.prompt.strip(),
             method=self.method.currentData(),
@@ -203,16 +179,17 @@ class SteeringPanel(QWidget):
 
     @Slot()
     def _on_method(self) -> None:
-        key, _, tip, one_block = METHODS[self.method.currentIndex()]
-        self.method.setToolTip(_t(tip))
-        self.block.setEnabled(one_block)
-        before = self.recipe.currentData()
+        found = [m for m in self._workspace.methods if m.key == self.method.currentData()]
+        if not found:
+            return
+        self._method = found[0]
+        self.method.setToolTip(_t(self._method.about))
+        self.block.setEnabled(self._method.one_block)
         self.recipe.clear()
-        for name, text, recipe_tip in RECIPES:
-            if key == "a-psr" or (name == "instant") == (key == "caa"):
-                self.recipe.addItem(_t(text), name)
-                self.recipe.setItemData(self.recipe.count() - 1, _t(recipe_tip), Qt.ItemDataRole.ToolTipRole)
-        self.recipe.setCurrentIndex(max(0, self.recipe.findData(before)))
+        for name in self._method.recipes:
+            text, tip = RECIPES[name]
+            self.recipe.addItem(_t(text), name)
+            self.recipe.setItemData(self.recipe.count() - 1, _t(tip), Qt.ItemDataRole.ToolTipRole)
 
     @Slot()
     def _on_recipe(self) -> None:
@@ -222,6 +199,11 @@ class SteeringPanel(QWidget):
     def _on_model(self) -> None:
         facts = self._workspace.loading.facts
         if facts:
+            if not self.method.count():
+                for method in self._workspace.methods:
+                    self.method.addItem(method.title, method.key)
+                    tip = Qt.ItemDataRole.ToolTipRole
+                    self.method.setItemData(self.method.count() - 1, _t(method.about), tip)
             self.block.setMaximum(facts.blocks - 1)
             if not facts.is_pocket:
                 self.stage.setText("")

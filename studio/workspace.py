@@ -9,6 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from studio.jobs import MethodFacts
 from studio.scale import Scale
 from studio.turns import Answer, Selection, Settings, Turn
 
@@ -103,6 +104,7 @@ class Workspace(QObject):
         self.chosen: int | None = None  # key of the channel that the plots and Save refer to
         self.scale = Scale()
         self.loading = Loading()
+        self.methods: tuple[MethodFacts, ...] = ()
         self.fit = Fit()
         self.faithfulness: dict[str, Faithfulness] = {}  # by head digest
         self._live: tuple[tuple[int, ...], Any] | None = None

@@ -6,5 +6,13 @@ from engine.distill.methods import constant
 from engine.distill.methods.method import Method
 
 CAA = Method(
-    "caa", "CAA: mean difference, one block", False, constant.solve, (), "instant", None, calibrated=False
+    "caa",
+    "CAA",
+    "One block, the mean difference that the prompt makes; nothing is trained",
+    False,
+    constant.solve,
+    (),
+    "instant",
+    None,
+    calibrated=False,
 )

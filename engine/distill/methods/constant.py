@@ -17,5 +17,23 @@ def solve(moment: Moment, rank: int) -> Solution:
     return Solution(part.canonical())
 
 
-ALL = Method("a-const", "A-Const: every block, constant", True, solve, ("z",), "refine", "ll")
-SINGLE = Method("s-const", "S-Const: one block, constant", False, solve, ("z",), "refine", "ll")
+ALL = Method(
+    "a-const",
+    "A-Const",
+    "All blocks, the same vector on every token",
+    True,
+    solve,
+    ("z",),
+    "refine",
+    "ll",
+)
+SINGLE = Method(
+    "s-const",
+    "S-Const",
+    "One block, the same vector on every token",
+    False,
+    solve,
+    ("z",),
+    "refine",
+    "ll",
+)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from engine.distill.request import Objective, Recipe
+from engine.distill.request import RECIPES, Objective, Recipe
 from engine.heads.head import BlockHead, Gate
 
 
@@ -50,6 +50,7 @@ class Method:
 
     name: str
     title: str
+    about: str
     every_block: bool
     solve: Solve
     trainable: tuple[Literal["w", "b", "z"], ...]
@@ -60,4 +61,5 @@ class Method:
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
-        return ("instant", "refine", "paper") if self.trainable else ("instant",)
+        """Those that it has, its default first."""
+        return (self.recipe, *(r for r in RECIPES if self.trainable and r != self.recipe))

@@ -41,5 +41,23 @@ def directions(difference: Tensor, rank: int) -> Tensor:
     return z * torch.where(means < 0, -1.0, 1.0).unsqueeze(1)
 
 
-ALL = Method("a-psr", "A-PSR: every block", True, solve, ("w", "b", "z"), "instant", "mse")
-SINGLE = Method("s-psr", "S-PSR: one block", False, solve, ("w", "b", "z"), "refine", "ll")
+ALL = Method(
+    "a-psr",
+    "A-PSR",
+    "All blocks, the strength read from each token, as a prompt does",
+    True,
+    solve,
+    ("w", "b", "z"),
+    "instant",
+    "mse",
+)
+SINGLE = Method(
+    "s-psr",
+    "S-PSR",
+    "One block, the strength read from each token",
+    False,
+    solve,
+    ("w", "b", "z"),
+    "refine",
+    "ll",
+)
