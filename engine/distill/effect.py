@@ -28,6 +28,16 @@ def kl_per_token(logits: Tensor, reference: Tensor, rows: Rows) -> Tensor:
     return (p.exp() * (p - q)).sum(-1)
 
 
+def token_weights(divergences: Tensor) -> Tensor:
+    """How much each token counts in a closed form: sqrt(KL + 0.02 nats), from KL(prompted || unprompted) [M].
+
+    *Ours*, beyond the paper: most of a response's tokens are the same with and without the prompt. Unweighted
+    they pull direction, gate and strength towards doing too little on the few that carry the behaviour; by
+    the KL itself, towards doing too much everywhere else. The floor keeps teaching the head to do nothing.
+    """
+    return (divergences.clamp_min(0) + 0.02).sqrt()
+
+
 def prompt_effect(divergences: Tensor) -> Effect:
     """The verdict on a steering prompt, from KL(prompted || unprompted) [M] at its own responses."""
     kl = float(divergences.mean())

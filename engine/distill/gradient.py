@@ -144,7 +144,7 @@ class _Trainer:
         self._model, self._rows, self._traits = model, rows, traits.to(model.device)
         self._objective = objective
         self._first = min(start)
-        self._targets = [_padded(t, rows) if i >= self._first else None for i, t in enumerate(targets)]
+        self._targets = [rows.spread(t) if i >= self._first else None for i, t in enumerate(targets)]
         self._scale = sum(
             float((t - b).square().mean()) for i, (t, b) in enumerate(zip(targets, base)) if i >= self._first
         )
@@ -230,13 +230,6 @@ def _trainable(part: BlockHead, method: Method, model: LanguageModel) -> MixBloc
     arrays = {n: nn.Parameter(a) if n in method.trainable else a for n, a in (("w", w), ("b", b), ("z", z))}
     floor = torch.full((part.rank,), floor_of(method.gate), device=model.device)
     return MixBlock(arrays["w"], arrays["b"], arrays["z"], floor)
-
-
-def _padded(states: Tensor, rows: Rows) -> Tensor:
-    """[M, d] back to [N, n+1, d], zeros where there is no position."""
-    full = torch.zeros((*rows.valid.shape, states.shape[1]), device=states.device)
-    full[rows.valid] = states
-    return full
 
 
 def _dead_gates(coefficients: Sequence[Tensor], rows: Rows) -> Tensor:

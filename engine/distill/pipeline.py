@@ -12,7 +12,15 @@ import torch
 from torch import Tensor
 
 from engine.distill import closed_form, gradient
-from engine.distill.effect import distances, faithfulness, kl_per_token, prompt_effect, strength_range
+from engine.distill.calibration import calibrate
+from engine.distill.effect import (
+    distances,
+    faithfulness,
+    kl_per_token,
+    prompt_effect,
+    strength_range,
+    token_weights,
+)
 from engine.distill.judging import judge_for
 from engine.distill.methods import Method, method_named
 from engine.distill.paraphrase import paraphrase
@@ -47,7 +55,7 @@ class Evidence:
     """What the fits learn from.
 
     base, targets: hidden states without and with the prompt, float32 [M, d] per block; plain, prompted: the
-    logits [N, n+1, V]; weights [M]: their KL per position, in nats; traits [N].
+    logits [N, n+1, V]; divergences [M]: KL(prompted || plain) per position, in nats; traits [N].
     """
 
     rows: Rows
@@ -55,7 +63,7 @@ class Evidence:
     targets: list[Tensor]
     plain: Tensor
     prompted: Tensor
-    weights: Tensor
+    divergences: Tensor
     traits: Tensor
 
 
@@ -71,8 +79,8 @@ def gather_evidence(
         base, plain = record(model, rows)
         meter.step()
     traits = torch.tensor([response.trait for response in kept])
-    weights = kl_per_token(prompted, plain, rows)
-    return Evidence(rows, base, targets, plain, prompted, weights, traits)
+    divergences = kl_per_token(prompted, plain, rows)
+    return Evidence(rows, base, targets, plain, prompted, divergences, traits)
 
 
 def lay_rows(model: LanguageModel, request: Request, kept: Sequence[Response], system: str | None) -> Rows:
@@ -131,7 +139,7 @@ class _Run:
             )
         with self._timed("targets"):
             evidence = gather_evidence(model, request, kept, self.emit)
-            effect = prompt_effect(evidence.weights)
+            effect = prompt_effect(evidence.divergences)
             self.emit(effect)
             self._require_effect(effect)
             self.cancel.check()
@@ -156,7 +164,7 @@ class _Run:
                 model,
                 evidence.rows,
                 evidence.targets,
-                evidence.weights,
+                token_weights(evidence.divergences),
                 method,
                 blocks,
                 rank,
@@ -197,7 +205,10 @@ class _Run:
             emit=self.emit,
         )
         self.losses = trained.losses
-        return trained.parts
+        if self.recipe == "paper":
+            return trained.parts
+        weights = token_weights(evidence.divergences)
+        return calibrate(self.model, evidence.rows, weights, trained.parts, self.method, self.cancel)[0]
 
     def _finish(
         self,

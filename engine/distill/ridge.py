@@ -21,21 +21,24 @@ class Ridge:
     r2: float
 
 
-def ridge(inputs: Tensor, aims: Tensor, groups: Tensor) -> Ridge:
-    """Fits aims [M, r] = inputs [M, d] @ weights + intercepts, all float32.
+def ridge(inputs: Tensor, aims: Tensor, groups: Tensor, weights: Tensor | None = None) -> Ridge:
+    """Fits aims [M, r] = inputs [M, d] @ weights + intercepts, all float32; weights [M]: how much rows count.
 
     Inputs are standardised, so that a few massive dimensions do not set the penalty's scale. The error
     that chooses the penalty is that of the gated prediction, ReLU, on responses left out one at a time: in
     closed form from the hat matrix, without refitting. groups [M]: each row's response.
     """
-    mean, spread = inputs.mean(0), inputs.std(0).clamp_min(1e-6)
-    left, values, right = torch.linalg.svd((inputs - mean) / spread, full_matrices=False)
-    centre = aims.mean(0)
-    coordinates = left.T @ (aims - centre)  # [k, r]
+    share = torch.ones_like(inputs[:, 0]) if weights is None else weights / weights.mean()
+    root = share.sqrt().unsqueeze(1)
+    mean, centre = _mean(inputs, share), _mean(aims, share)
+    spread = _mean((inputs - mean).square(), share).sqrt().clamp_min(1e-6)
+    wanted = (aims - centre) * root
+    left, values, right = torch.linalg.svd((inputs - mean) / spread * root, full_matrices=False)
+    coordinates = left.T @ wanted  # [k, r]
     squares = values.square()
     scale = squares.sum() / values.numel()
     members = [torch.nonzero(groups == g)[:, 0] for g in groups.unique()]
-    total = aims.square().sum().clamp_min(1e-12)
+    total = (aims * root).square().sum().clamp_min(1e-12)
     best = (float("inf"), _PENALTIES[0])
     for penalty in _PENALTIES:
         shrink = squares / (squares + penalty * scale)
@@ -44,12 +47,16 @@ def ridge(inputs: Tensor, aims: Tensor, groups: Tensor) -> Ridge:
         for member in members:
             own = left[member]
             hat = (own * shrink) @ own.T
-            residual = (aims - centre)[member] - predicted[member]
+            residual = wanted[member] - predicted[member]
             held_out = torch.linalg.solve(torch.eye(len(member), device=hat.device) - hat, residual)
-            gated = (aims[member] - held_out).clamp_min(0)
-            error += float((gated - aims[member]).square().sum())
+            gated = (aims[member] - held_out / root[member]).clamp_min(0)
+            error += float(((gated - aims[member]) * root[member]).square().sum())
         best = min(best, (error, penalty))
     error, penalty = best
     inner = values / (squares + penalty * scale)
-    weights = (right.T @ (inner.unsqueeze(1) * coordinates)) / spread.unsqueeze(1)
-    return Ridge(weights, centre - mean @ weights, penalty, 1 - error / float(total))
+    solution = (right.T @ (inner.unsqueeze(1) * coordinates)) / spread.unsqueeze(1)
+    return Ridge(solution, centre - mean @ solution, penalty, 1 - error / float(total))
+
+
+def _mean(rows: Tensor, share: Tensor) -> Tensor:
+    return (rows * share.unsqueeze(1)).mean(0)

@@ -47,6 +47,12 @@ class Rows:
         """The hidden states at the valid R positions, float32 [M, d], of hidden [N, T, d]."""
         return hidden[:, self.first :][self.valid].float()
 
+    def spread(self, values: Tensor) -> Tensor:
+        """Values of the valid R positions, [M] or [M, d], laid out as [N, n+1] or [N, n+1, d]; else 0."""
+        full = torch.zeros((*self.valid.shape, *values.shape[1:]), device=values.device)
+        full[self.valid] = values
+        return full
+
     def select(self, index: Tensor) -> Rows:
         """Some rows only, cut to the longest of them."""
         valid = self.valid[index]

@@ -25,8 +25,7 @@ class Moment:
     """What one block's closed form sees, at the M response positions of all responses.
 
     difference [M, d]: what the prompt would add; hidden [M, d]: the states that it would be added to;
-    groups [M]: the response of each position; weights [M]: how much the prompt changes the next token there
-    (KL in nats), 0 where it changes nothing.
+    groups [M]: the response of each position; weights [M]: how much each counts (see `token_weights`).
     """
 
     difference: Tensor

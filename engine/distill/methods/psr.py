@@ -2,9 +2,9 @@
 
     h <- h + strength * sum_k ReLU(h . w_k + b_k) z_k      (the paper's Eq. 7 and 8; rank r as in METHOD.md)
 
-Closed form (METHOD.md section 6): z are the first right singular vectors of the differences, uncentred, each
-token counting by how much the prompt changes what follows it; the gate is a ridge regression of the
-differences' coordinates on the hidden state, its ridge chosen by leave-one-response-out error.
+Closed form (METHOD.md section 6): z are the first right singular vectors of the differences, uncentred; the
+gate is a ridge regression of the differences' coordinates on the hidden state, its ridge chosen by
+leave-one-response-out error. In both a token counts by how much the prompt changes what follows it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,10 @@ from engine.distill.methods.method import Method, Moment, Solution
 from engine.distill.ridge import ridge
 from engine.heads.head import BlockHead
 
-# Tokens on which the prompt changes nothing still count a little: there the head has to do nothing.
-_LEAST_WEIGHT = 0.02
-
 
 def solve(moment: Moment, rank: int) -> Solution:
-    weights = (moment.weights + _LEAST_WEIGHT).sqrt().unsqueeze(1)
-    z = directions(moment.difference * weights, rank)
-    fit = ridge(moment.hidden, moment.difference @ z.T, moment.groups)
+    z = directions(moment.difference * moment.weights.sqrt().unsqueeze(1), rank)
+    fit = ridge(moment.hidden, moment.difference @ z.T, moment.groups, moment.weights)
     part = BlockHead(fit.weights.T.cpu().numpy(), fit.intercepts.cpu().numpy(), z.cpu().numpy())
     return Solution(part.canonical(), fit.r2)
 
