@@ -15,8 +15,9 @@ from engine.model.language_model import LanguageModel
 
 # A ridge shrinks and a gate regresses to the mean, so a fit does too little rather than too much; one block
 # alone has to carry what all of them would.
-_TRIED = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0)
-_TRIED_ON = 12  # responses
+_TRIED_ON_ALL = (1.0, 1.15, 1.3, 1.5)
+_TRIED_ON_ONE = (*_TRIED_ON_ALL, 1.75, 2.0, 2.5, 3.0)
+_RESPONSES = 12
 
 
 @torch.inference_mode()
@@ -33,12 +34,12 @@ def calibrate(
     Positions count by `weights` [M] (see `token_weights`): on tokens that the prompt leaves alone any
     strength costs a little, and there are many of them. Walks up until the loss rises: it has one minimum.
     """
-    few = rows.select(torch.arange(min(_TRIED_ON, rows.ids.shape[0]), device=rows.ids.device))
+    few = rows.select(torch.arange(min(_RESPONSES, rows.ids.shape[0]), device=rows.ids.device))
     rank = next(iter(parts.values())).rank
     mix = Mix.of_tensors({i: tensors(part, method, model) for i, part in parts.items()}, [rank])
     best = (float("inf"), 1.0)
     with Steering(model, mix) as steering:
-        for strength in _TRIED:
+        for strength in _TRIED_ON_ALL if method.every_block else _TRIED_ON_ONE:
             cancel.check()
             steering.strengths = few.steered.unsqueeze(-1) * strength
             loss = weighted_loss(run(model, few), few, rows.spread(weights))

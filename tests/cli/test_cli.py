@@ -74,7 +74,7 @@ def test_a_prompt_steers_as_system_message_and_a_seed_repeats(capsys) -> None:
         return capsys.readouterr().out
 
     assert text("--seed", "4") == text("--seed", "4") != text("--seed", "5")
-    assert text("--prompt", "Write in capital letters.").isupper()
+    assert text("--prompt", "Use a numbered list.").startswith("1. ")
 
 
 def test_judge_reads_stdin(monkeypatch, capsys) -> None:
