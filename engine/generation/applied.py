@@ -66,7 +66,7 @@ class Applied:
         parts = self._steering.coefficients()
         if parts[0].shape[1] > 1:
             parts = [part[:, -1:] for part in parts]
-        lengths = applied_length(torch.stack(parts, 2)[:, 0], self._gram).cpu().numpy()
+        lengths = applied_length(torch.cat(parts, 1), self._gram).cpu().numpy()
         if len(self._where) == self._blocks:
             return lengths
         table = np.zeros((len(self._lanes), self._blocks), np.float32)

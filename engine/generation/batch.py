@@ -23,7 +23,7 @@ class Batch:
 
     def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]], room: int) -> None:
         """room: the most tokens that will be generated."""
-        from transformers.cache_utils import DynamicCache
+        from engine.generation.cache import growing_cache
 
         self.width = max(map(len, prompts))
         self._network = model.network
@@ -33,7 +33,7 @@ class Batch:
             [[filler] * pad + list(ids) for pad, ids in zip(self._pads, prompts, strict=True)],
             device=model.device,
         )
-        self._cache = DynamicCache(config=model.network.config)
+        self._cache = growing_cache(model.network.config)
         self._length = 0
         self._mask = self._positions = None
         if any(self._pads):

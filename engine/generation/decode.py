@@ -132,10 +132,10 @@ def _run(
             ids = choose(logits, sampling, [generators[row] for row in rows])
             if forced is not None and step < room:
                 ids = torch.where(forced[:, step] >= 0, forced[:, step], ids)
-            for row, (chosen, own, best, shares) in zip(rows, _figures(logits, ids), strict=True):
+            for row, (chosen, own, rank, best, values) in zip(rows, _figures(logits, ids), strict=True):
                 if answers[row].stopped is None:
-                    named = tuple((i, texts[i], p) for i, p in zip(best, shares, strict=True))
-                    answers[row].take(chosen, own[0], int(own[1]), named)
+                    named = tuple([(i, texts[i], math.exp(v)) for i, v in zip(best, values, strict=True)])
+                    answers[row].take(chosen, own, rank, named)
                 answers[row].release()
             live = [index for index, row in enumerate(rows) if answers[row].live]
             if not live:
@@ -163,23 +163,29 @@ def _forced(lanes: Sequence[Lane], room: int, device: torch.device) -> Tensor | 
     return torch.tensor([[*row, *[-1] * (room - len(row))] for row in rows], device=device)
 
 
-def _figures(logits: Tensor, ids: Tensor) -> list[tuple[int, list[float], list[int], list[float]]]:
-    """Per row the chosen id, its [logprob, rank], the likeliest ids and their probabilities.
+def _figures(logits: Tensor, ids: Tensor) -> list[tuple[int, float, int, list[int], list[float]]]:
+    """Per row the chosen id, its logprob and rank, the likeliest ids and their logprobs.
 
-    Everything crosses from the device as one float32 tensor, exact for ids below 2^24.
+    Few and plain tensor operations: on a small model each costs a noticeable share of a step.
     Raises ModelError when the logits are no numbers.
     """
-    scores = logits.float()
+    scores = logits.float().log_softmax(-1)
     best, names = scores.topk(min(ALTERNATIVES, scores.shape[-1]))
-    total = scores.logsumexp(-1, keepdim=True)
-    own = scores.gather(-1, ids.unsqueeze(-1))
-    rank = (scores > own).sum(-1, keepdim=True) + 1
-    table = torch.cat([total, ids.unsqueeze(-1), own - total, rank, (best - total).exp(), names], 1).tolist()
-    if not all(math.isfinite(row[0]) for row in table):
-        raise ModelError(
-            "The answer broke off",
-            "The model computed values that are no numbers.",
-            "Lower the strengths; if they are low already, load the model in float32.",
-        )
-    stop = 4 + best.shape[-1]
-    return [(int(row[1]), row[2:4], [int(i) for i in row[stop:]], row[4:stop]) for row in table]
+    rows = []
+    for row, (chosen, likeliest, values) in enumerate(
+        zip(ids.tolist(), names.tolist(), best.tolist(), strict=True)
+    ):
+        if not math.isfinite(values[0]):
+            raise ModelError(
+                "The answer broke off",
+                "The model computed values that are no numbers.",
+                "Lower the strengths; if they are low already, load the model in float32.",
+            )
+        if chosen in likeliest:
+            place = likeliest.index(chosen)
+            own, rank = values[place], place + 1
+        else:
+            own = float(scores[row, chosen])
+            rank = int((scores[row] > own).sum()) + 1
+        rows.append((chosen, own, rank, likeliest, values))
+    return rows

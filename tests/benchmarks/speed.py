@@ -20,7 +20,7 @@ from engine.model.loading import load
 from tests.benchmarks.table import Bar, print_table
 
 _TOKENS = 200
-_ROUNDS = 9
+_ROUNDS = 15
 
 
 def measure(options: argparse.Namespace) -> list[Bar]:
@@ -28,11 +28,13 @@ def measure(options: argparse.Namespace) -> list[Bar]:
     model = load()
     mix = Mix([distill(model, Request("Talk like a pirate.", responses=12)).head], model)
     messages = [Message("user", "Tell me about the harbour.")]
-    forced = _long_answer(model, messages)
+    # Every run has the same length; what is said past the answer's end is no matter.
+    model.eos_ids = frozenset()
+    model.network.generation_config.eos_token_id = None
     ids = torch.tensor([encode(model, messages).ids])
 
     def ours(strengths: Strengths | None) -> None:
-        lane = Lane(messages, strengths=strengths, forced=forced)
+        lane = Lane(messages, strengths=strengths)
         generate(model, [lane], Sampling(max_tokens=_TOKENS), mix=mix if strengths else None)
 
     def reference() -> None:
@@ -41,7 +43,7 @@ def measure(options: argparse.Namespace) -> list[Bar]:
                 ids,
                 attention_mask=torch.ones_like(ids),
                 max_new_tokens=_TOKENS,
-                min_new_tokens=_TOKENS,
+                eos_token_id=None,
                 do_sample=False,
                 pad_token_id=0,
             )
@@ -76,9 +78,3 @@ def measure(options: argparse.Namespace) -> list[Bar]:
             1.0,
         ),
     ]
-
-
-def _long_answer(model, messages) -> list[int]:  # type: ignore[no-untyped-def]
-    """Ids for a run of fixed length: the answer's own tokens, repeated."""
-    found = generate(model, [Lane(messages)], Sampling(max_tokens=_TOKENS))[0].trace.ids.tolist()
-    return [*(found * (_TOKENS // len(found) + 1))][:_TOKENS]

@@ -295,3 +295,24 @@ def test_choices_follow_the_distribution_and_its_limits() -> None:
     assert count(temperature=1.0, top_p=0.9) == pytest.approx([0.526, 0.316, 0.158, 0], abs=0.04)
     assert count(temperature=1e-6) == [1, 0, 0, 0]
     assert count() == [1, 0, 0, 0]
+
+
+def test_the_growing_cache_gives_the_logits_of_the_librarys_own_over_several_growths() -> None:
+    from transformers.cache_utils import DynamicCache
+
+    from engine.generation.cache import growing_cache
+
+    made = tiny.model("llama")
+    ids = torch.randint(5, 400, (2, 250), generator=torch.Generator().manual_seed(3))
+    ours, theirs = growing_cache(made.network.config), DynamicCache(config=made.network.config)
+    with torch.inference_mode():
+        for start, stop in ((0, 5), (5, 130), *((i, i + 1) for i in range(130, 249))):
+            logits = [
+                made.network(input_ids=ids[:, start:stop], past_key_values=cache).logits
+                for cache in (ours, theirs)
+            ]
+            assert torch.allclose(*logits, atol=1e-5)
+        for cache in (ours, theirs):
+            cache.batch_select_indices(torch.tensor([1]))
+        last = [made.network(input_ids=ids[1:, 249:], past_key_values=c).logits for c in (ours, theirs)]
+    assert torch.allclose(*last, atol=1e-5)
