@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -42,7 +43,18 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.startup_times:
         _time_start(window)
     window.show()
+    _heed_interrupt(window)
     return app.exec()
+
+
+def _heed_interrupt(window: Window) -> None:
+    """Ctrl+C in the terminal closes the window; Python must get a turn now and then to notice it."""
+    from PySide6.QtCore import QTimer
+
+    signal.signal(signal.SIGINT, lambda *_: window.close())
+    turn = QTimer(window)
+    turn.timeout.connect(lambda: None)
+    turn.start(250)
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:

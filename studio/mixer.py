@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
@@ -67,6 +67,8 @@ class Mixer(QWidget):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(page)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._scroll = scroll
+        self._newest: Row | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(8)
@@ -93,11 +95,18 @@ class Mixer(QWidget):
             row = self._rows.get(channel.key)  # type: ignore[assignment]
             if row is None:
                 row = self._rows[channel.key] = Row(self._workspace, channel)
+                self._newest = row
+                QTimer.singleShot(0, self, self._show_newest)  # once the layout has made room for it
             self._list.insertWidget(place + 1, row)
             row.show_channel(channel, channel.key == self._workspace.chosen)
         self._empty.setVisible(not channels)
         self._describe_empty()
         self._on_strengths()
+
+    @Slot()
+    def _show_newest(self) -> None:
+        if self._newest is not None and self._newest in self._rows.values():
+            self._scroll.ensureWidgetVisible(self._newest)
 
     @Slot()
     def _describe_empty(self) -> None:

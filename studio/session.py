@@ -278,9 +278,16 @@ class Session(QObject):
             workspace.swap_head(self._fit_key, head)
             self.noticed.emit(self.tr("The refined head of “{0}” is in the mixer.").format(head.info.name))
             return
-        # Heard alone, so that what it does is seen; a running answer keeps its mix.
-        self._fit_key = workspace.add_head(head, alone=not self.talking)
-        self.noticed.emit(self.tr("The head “{0}” is in the mixer and on.").format(head.info.name))
+        # Heard alone, so that what it does is seen. A running answer keeps its mix, and the next one is not
+        # to be steered twice: then the head waits for its switch.
+        quiet = not self.talking
+        self._fit_key = workspace.add_head(head, enabled=quiet, alone=quiet)
+        said = (
+            self.tr("The head “{0}” is in the mixer and on.")
+            if quiet
+            else self.tr("The head “{0}” is in the mixer; switch it on to hear it.")
+        )
+        self.noticed.emit(said.format(head.info.name))
 
     def _on_fitted(self, result: Any) -> None:
         if self._fit_key is None:

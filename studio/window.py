@@ -108,6 +108,8 @@ class Window(QMainWindow):
             "inspector": self._dock("inspector", self.tr("TOKEN"), _placeholder(), "Right"),
             "faithfulness": self._dock("faithfulness", self.tr("FAITHFULNESS"), _placeholder(), "Right"),
         }
+        for name in ("inspector", "faithfulness"):  # narrower or lower, their numbers cannot be read
+            self.docks[name].setMinimumSize(216, 176)
         self._arrange()
         self._layout = self.saveState(LAYOUT_VERSION)
 
@@ -163,6 +165,7 @@ class Window(QMainWindow):
         session.noticed.connect(self.status.notice)
         session.headRefused.connect(self._on_refused)
         session.asked.connect(lambda: self.composer.set_question(""))
+        session.asked.connect(self.banner.hide)
         session.tokensCounted.connect(self.composer.set_count)
         session.talkingChanged.connect(self._on_talking)
         self.composer.countWanted.connect(session.count_tokens)

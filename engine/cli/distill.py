@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.progress import progress_bar
-from engine.errors import HeadError
 
 
 def add(commands: Any) -> None:
@@ -33,14 +32,10 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    if not options.out.parent.is_dir():
-        raise HeadError(
-            "The head was not distilled",
-            f"The folder {options.out.parent} does not exist.",
-            "Create it, or give another --out.",
-        )
+    from engine.heads.files import require_writable, save_head
+
+    require_writable(options.out)
     from engine.distill import Request, distill
-    from engine.heads.files import save_head
     from engine.model.loading import load
 
     request = Request(

@@ -39,6 +39,7 @@ def save_head(head: Head, path: str | Path) -> None:
     from safetensors.numpy import save
 
     path = Path(path)
+    require_writable(path)
     _require_sound(head, f"The head {head.info.name} was not saved")
     tensors = {
         f"block.{index}.{name}": np.ascontiguousarray(getattr(part, name), np.float32)
@@ -65,6 +66,17 @@ def save_head(head: Head, path: str | Path) -> None:
             f"{error.strerror or error}.",
             "Choose a folder that exists, can be written to and has room.",
         ) from None
+
+
+def require_writable(path: Path) -> None:
+    """Raises HeadError where a head could not be saved: no such folder, or what is there is no file."""
+    what = f"The head cannot be saved as {path}"
+    if not path.parent.is_dir():
+        raise HeadError(what, f"The folder {path.parent} does not exist.", "Create it, or choose another.")
+    if path.exists() and not path.is_file():
+        raise HeadError(what, "What is there is not a file.", "Choose another name.")
+    if not os.access(path.parent, os.W_OK):
+        raise HeadError(what, f"The folder {path.parent} is read-only.", "Choose another folder.")
 
 
 def load_head(
@@ -118,6 +130,8 @@ def _read(path: Path, what: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]
     from safetensors import SafetensorError, safe_open
 
     try:
+        if path.exists() and not path.is_file():
+            _refuse(what, "It is not a file.", "Give the path of a head file.")
         size = path.stat().st_size
         if size > LARGEST:
             _refuse(
@@ -203,7 +217,9 @@ def _require_sound(head: Head, what: str) -> None:
             )
         if not all(np.isfinite(array).all() for array in (part.w, part.b, part.z)):
             _refuse(what, f"Block {index} holds values that are no numbers.", _DAMAGED)
-        if np.abs(np.linalg.norm(part.z, axis=1) - 1).max() > _UNIT:
+        with np.errstate(over="ignore"):  # a row too long for float32 is refused like any other
+            lengths = np.linalg.norm(part.z, axis=1)
+        if np.abs(lengths - 1).max() > _UNIT:
             _refuse(what, f"The directions of block {index} are not of unit length.", _DAMAGED)
 
 

@@ -177,7 +177,8 @@ def _tokens(model: LanguageModel, text: str, pieces: _Pieces) -> Prompt:
     """Token ids of the text, and the pieces' borders turned from characters to tokens."""
     tokenizer = model.tokenizer
     if getattr(tokenizer, "is_fast", False):
-        encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        # Not verbose: how long a text may be is said by those who know what it is for.
+        encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         ids, offsets = list(encoding["input_ids"]), encoding["offset_mapping"]
     else:
         ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])

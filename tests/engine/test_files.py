@@ -138,7 +138,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         save_head(head.renamed("other"), path)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == before
-    with pytest.raises(HeadError, match="No such file"):
+    with pytest.raises(HeadError, match="does not exist"):
         save_head(head, tmp_path / "none" / "a")
 
 
