@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,12 +173,9 @@ class _Trainer:
                 goal = target[index.to(target.device), :wide][rows.valid]
                 missed.append((rows.at_response(hidden) - goal).square().mean())
 
-        def watch(block: int, hidden: Tensor) -> None:
-            return None
-
         with Steering(self._model, self._mix) as steering:
             steering.strengths = (rows.steered * self._traits[index, None]).unsqueeze(-1)
-            with tapped(self._model, compare if self._objective == "mse" else watch):
+            with tapped(self._model, compare) if self._objective == "mse" else nullcontext():
                 logits = run(self._model, rows)
             loss = torch.stack(missed).sum() / self._scale if missed else response_loss(logits, rows)
             if self._gated:

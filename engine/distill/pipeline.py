@@ -22,7 +22,7 @@ from engine.distill.effect import (
     token_weights,
 )
 from engine.distill.judging import judge_for
-from engine.distill.methods import Method, method_named
+from engine.distill.methods import method_named
 from engine.distill.paraphrase import paraphrase
 from engine.distill.questions import questions
 from engine.distill.request import Distillation, Effect, Recipe, Request
@@ -317,6 +317,3 @@ def _short(prompt: str) -> str:
     """A name for the head: the prompt's first line without its end mark, 40 characters at most."""
     line = prompt.strip().splitlines()[0].rstrip(".!? ")
     return line if len(line) <= 40 else line[:39].rstrip() + "…"
-
-
-__all__ = ["Distillation", "Evidence", "Method", "Request", "distill", "gather_evidence", "lay_rows"]

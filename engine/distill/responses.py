@@ -18,6 +18,7 @@ from engine.model.language_model import LanguageModel
 _BATCH = 64
 _THRESHOLD = 0.5  # METHOD.md section 3: less coherent responses and those without the trait are dropped
 _FEWEST = 2
+_PACE_AFTER = 8  # tokens per response
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,10 @@ def _sample(
         now = time.monotonic()
         if now - last > 0.1:
             last = now
-            pace = (now - start) / told
-            emit(Progress("responses", told * len(lanes) // most, len(lanes), pace * (most - told)))
+            # The first tokens carry the prompts' own time; their pace says nothing of the rest.
+            known = told >= _PACE_AFTER * len(lanes)
+            eta = (now - start) / told * (most - told) if known else None
+            emit(Progress("responses", told * len(lanes) // most, len(lanes), eta))
 
     sampling = Sampling(temperature=1.0, max_tokens=max_tokens)
     generations = generate(model, lanes, sampling, cancel=cancel, on_token=count)

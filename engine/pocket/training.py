@@ -33,6 +33,14 @@ class Plan:
     warm_up: int = 100
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1:
+            raise InputError(
+                "The training cannot begin",
+                f"{self.steps} steps of {self.batch} dialogues train nothing.",
+                "Give at least 1.",
+            )
+
 
 def train(
     folder: Path,

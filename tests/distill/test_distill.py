@@ -118,7 +118,7 @@ def test_training_from_noise_lowers_the_loss(pocket, objective) -> None:
     assert np.mean(losses[-4:]) < 0.95 * np.mean(losses[:4])
 
 
-def test_refinement_starts_from_the_instant_head_and_never_ends_worse(pocket) -> None:
+def test_refinement_gives_an_instant_head_first_and_a_faithful_one_at_the_end(pocket) -> None:
     events: list[Any] = []
     result = distill(
         pocket, Request(PIRATE, recipe="refine", objective="mse", responses=24), emit=events.append
