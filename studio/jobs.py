@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import assets
 from engine.errors import EngineError, HeadError, ModelError
 from engine.events import Cancel, Emit, Progress
-from studio.turns import Said, Settings
+from studio.turns import Settings, Told
 
 if TYPE_CHECKING:
     from engine.distill.request import Objective, Recipe
-
-Positions = Literal["response", "question_and_response"]
 
 HEAD_SUFFIX = ".head.safetensors"
 
@@ -72,11 +70,11 @@ class OtherModels:
 
 @dataclass(frozen=True)
 class LaneRequest:
-    """One row of the batch: (role, text) messages and its live strengths; None leaves the model alone."""
+    """One row of the batch: what was told so far, its heads and their live strengths."""
 
-    messages: tuple[Said, ...]
-    strengths: Any
-    positions: Positions = "response"
+    messages: tuple[Told, ...]
+    heads: tuple[Any, ...] = ()
+    strengths: Any = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,6 @@ class Bench:
     def generate(
         self,
         lanes: Sequence[LaneRequest],
-        heads: Sequence[Any],
         settings: Settings,
         emit: Emit,
         cancel: Cancel,
@@ -154,22 +151,20 @@ class Bench:
         from engine.generation.decode import generate
         from engine.generation.lanes import Lane
         from engine.generation.sampling import Sampling
-        from engine.heads.mix import Mix
         from engine.model.chat import Message
 
         model = self._need_model()
         rows = [
             Lane(
-                [Message(role, text) for role, text in lane.messages],
+                [Message(*told) for told in lane.messages],
+                heads=lane.heads,
                 strengths=lane.strengths,
                 seed=settings.seed,
-                positions=lane.positions,
             )
             for lane in lanes
         ]
         sampling = Sampling(settings.temperature, settings.top_k, settings.top_p, settings.max_tokens)
-        mix = Mix(list(heads), model) if heads else None
-        return generate(model, rows, sampling, mix=mix, cancel=cancel, on_token=emit)
+        return generate(model, rows, sampling, cancel=cancel, on_token=emit)
 
     def load_head(self, path: Path, emit: Emit, cancel: Cancel) -> Any:
         """The head in the file, or an OtherModels record when only the model's name stands against it."""

@@ -157,23 +157,20 @@ class Session(QObject):
     def _answer(self, turn: Turn, before: tuple[Turn, ...], answers: list[Answer]) -> None:
         channels = self.workspace.sounding()
         live = make_strengths([self.workspace.strength_of(c.key) for c in channels])
-        silent = make_strengths([0.0] * len(channels))
-        wide = any(c.head.info.positions == "question_and_response" for c in channels)
+        heads = tuple(c.head for c in channels)
         lanes = [
             LaneRequest(
-                (*history(before, answer.lane), ("user", turn.question)),
-                live if answer.lane == STEERED else silent,
-                "question_and_response" if wide and answer.lane == STEERED else "response",
+                (*history(before, answer.lane), ("user", turn.question, None)),
+                *((heads, live) if answer.lane == STEERED else ()),
             )
             for answer in answers
         ]
-        heads = [c.head for c in channels]
         self.workspace.go_live([c.key for c in channels], live)
         self.workspace.show(turn.answer(STEERED) or answers[0])
         self._answering = self.worker.submit(
             Job(
                 self.tr("Answering"),
-                lambda emit, cancel: self.bench.generate(lanes, heads, turn.settings, emit, cancel),
+                lambda emit, cancel: self.bench.generate(lanes, turn.settings, emit, cancel),
                 partial(self._on_tokens, answers),
                 partial(self._on_answered, answers),
                 partial(self._on_unanswered, answers, "failed"),
@@ -206,6 +203,7 @@ class Session(QObject):
         for answer, generation in zip(answers, generations, strict=True):
             answer.state = generation.stopped
             answer.text = generation.text
+            answer.said = generation.said
             answer.tokens_per_second = generation.tokens_per_second
             answer.first_token_seconds = generation.first_token_seconds
         self._end_answer(answers)

@@ -39,13 +39,15 @@ class Selection:
 
 @dataclass(eq=False)
 class Answer:
-    """One lane's answer. trace: engine.generation.trace.Trace, None before the first token."""
+    """One lane's answer. trace: engine.generation.trace.Trace, None before the first token; said: its
+    engine.generation.lanes.Said, once it is over."""
 
     lane: str
     turn: Turn
     state: State = "waiting"
     trace: Any = None
     text: str = ""
+    said: Any = None
     tokens_per_second: float = 0.0
     first_token_seconds: float = 0.0
 
@@ -78,17 +80,21 @@ class Turn:
         return answer
 
 
-Said = tuple[Literal["user", "assistant"], str]
+Told = tuple[Literal["user", "assistant"], str, Any]  # role, text, and how an answer was made
 
 
-def history(turns: tuple[Turn, ...], lane: str) -> list[Said]:
-    """(role, text) of the turns as `lane` lived them; a lane without its own answer takes the first."""
-    told: list[Said] = []
+def history(turns: tuple[Turn, ...], lane: str) -> list[Told]:
+    """The turns as `lane` lived them; a lane without its own answer takes the first one's words.
+
+    An answer stays steered as it was, but never in the unsteered lane.
+    """
+    told: list[Told] = []
     for turn in turns:
         answer = turn.answer(lane) or (turn.answers[0] if turn.answers else None)
         if answer is None or not answer.text:
             continue
-        told += [("user", turn.question), ("assistant", answer.text)]
+        said = answer.said.unsteered() if answer.said and lane == UNSTEERED else answer.said
+        told += [("user", turn.question, None), ("assistant", answer.text, said)]
     return told
 
 

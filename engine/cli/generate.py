@@ -49,7 +49,6 @@ def _run(options: argparse.Namespace) -> None:
     from engine.generation.strengths import Strengths
     from engine.generation.trace import Token
     from engine.heads.files import load_head
-    from engine.heads.mix import Mix
     from engine.model.chat import Message
     from engine.model.loading import load
 
@@ -59,11 +58,9 @@ def _run(options: argparse.Namespace) -> None:
     lane = Lane(
         [Message("user", options.text)],
         system=options.prompt,
-        strengths=Strengths(strength for _, strength in wanted) if heads else None,
+        heads=heads,
+        strengths=Strengths(strength for _, strength in wanted),
         seed=options.seed,
-        positions="question_and_response"
-        if any(head.info.positions == "question_and_response" for head in heads)
-        else "response",
     )
 
     def show(token: Token) -> None:
@@ -79,7 +76,7 @@ def _run(options: argparse.Namespace) -> None:
         }
         print(json.dumps(line), flush=True)
 
-    result = generate(model, [lane], sampling, mix=Mix(heads, model) if heads else None, on_token=show)[0]
+    result = generate(model, [lane], sampling, on_token=show)[0]
     if not options.json:
         print()
         return

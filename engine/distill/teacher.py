@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.generation.lanes import steered
+from engine.generation.plan import steered
 from engine.heads.head import Positions
 from engine.model.blocks import hidden_of, replace_hidden
 from engine.model.chat import Prompt

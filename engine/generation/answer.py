@@ -10,6 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from engine.generation.applied import Done
+from engine.generation.lanes import Lane, Said
 from engine.generation.stops import StopText
 from engine.generation.trace import Alternative, Token, Trace
 from engine.model.text import PieceDecoder
@@ -23,8 +25,9 @@ class Generation:
 
     trace: its tokens; text: their pieces joined; stopped: why it ended ("cancelled": the person stopped it,
     what was there is kept); prompt_tokens: the length of the prompt; prompt_coefficients: float32 [L], those
-    of the last prompt token; seconds: from the call until this lane ended; first_token_seconds: until its
-    first token was chosen; tokens_per_second: the pace after that.
+    of the last prompt token; said: what a Message carries for this answer to be run again as it was;
+    seconds: from the call until this lane ended; first_token_seconds: until its first token was chosen;
+    tokens_per_second: the pace after that.
     """
 
     trace: Trace
@@ -32,6 +35,7 @@ class Generation:
     stopped: Stopped
     prompt_tokens: int
     prompt_coefficients: np.ndarray
+    said: Said
     seconds: float
     first_token_seconds: float
     tokens_per_second: float
@@ -48,8 +52,7 @@ class _Waiting:
     logprob: float
     rank: int
     alternatives: tuple[Alternative, ...]
-    strengths: tuple[float, ...] = ()
-    coefficients: np.ndarray | None = None
+    done: Done | None = None
 
 
 class Answer:
@@ -69,7 +72,7 @@ class Answer:
     ) -> None:
         self.stopped: Stopped | None = None
         self.trace = trace
-        self.prompt_coefficients = np.zeros(trace.coefficients.shape[1], np.float32)
+        self.prompt: Done | None = None  # what was done at the last prompt token
         self._lane, self._limit, self._ends = lane, limit, ends
         self._decoder, self._stops, self._on_token = decoder, StopText(stops), on_token
         self._waiting: deque[_Waiting] = deque()
@@ -81,7 +84,7 @@ class Answer:
     @property
     def live(self) -> bool:
         """Whether the lane still needs forwards: to go on, or to learn its last token's coefficients."""
-        return self.stopped is None or (bool(self._waiting) and self._waiting[-1].coefficients is None)
+        return self.stopped is None or (bool(self._waiting) and self._waiting[-1].done is None)
 
     def take(self, token: int, logprob: float, rank: int, alternatives: tuple[Alternative, ...]) -> None:
         """The lane's next token was chosen."""
@@ -100,21 +103,21 @@ class Answer:
         elif self._taken == self._limit:
             self._stop("length")
 
-    def feed(self, strengths: tuple[float, ...], coefficients: np.ndarray) -> None:
-        """The last token taken went through the network, which applied these coefficients there."""
-        self._waiting[-1].strengths = strengths
-        self._waiting[-1].coefficients = coefficients
+    def feed(self, done: Done) -> None:
+        """The last token taken went through the network, where this was done to it."""
+        self._waiting[-1].done = done
 
     def release(self) -> None:
         """Tells of every token that is complete and stands before any possible stop string."""
         while self._waiting:
             ready = self._waiting[0]
-            if ready.coefficients is None or ready.start + len(ready.text) > self._stops.safe:
+            if ready.done is None or ready.start + len(ready.text) > self._stops.safe:
                 break
             self._waiting.popleft()
             token = Token(
                 self._lane, len(self.trace), ready.id, ready.text, ready.logprob, ready.rank,
-                ready.alternatives, ready.strengths, ready.coefficients,
+                ready.alternatives, ready.done.strengths, ready.done.coefficients, ready.done.lengths,
+                ready.done.truth, ready.done.gap,
             )  # fmt: skip
             self.trace.append(token)
             self._on_token(token)
@@ -123,25 +126,32 @@ class Answer:
     def cancel(self) -> None:
         """Ends a lane that has not ended by itself; what is complete stays."""
         if self.live:
-            if self._waiting and self._waiting[-1].coefficients is None:
+            if self._waiting and self._waiting[-1].done is None:
                 self._waiting.pop()
             self._stops.safe = self._stops.length
             self.stopped = "cancelled"
         self.release()
 
-    def result(self, prompt_tokens: int, seed: int) -> Generation:
+    def result(self, prompt_tokens: int, lane: Lane) -> Generation:
         count, end = len(self.trace), self._end or time.perf_counter()
         first = self._first or end
+        nothing = np.zeros(self.trace.coefficients.shape[1], np.float32)
+        used = np.array([self.prompt.strengths if self.prompt else lane.values()], np.float32)
         return Generation(
             trace=self.trace,
             text=self.trace.text,
             stopped=self.stopped or "cancelled",
             prompt_tokens=prompt_tokens,
-            prompt_coefficients=self.prompt_coefficients,
+            prompt_coefficients=self.prompt.coefficients if self.prompt else nothing,
+            said=Said(
+                tuple(self.trace.ids.tolist()),
+                tuple(lane.heads),
+                np.concatenate([used.reshape(1, len(lane.heads)), self.trace.strengths]),
+            ),
             seconds=end - self._start,
             first_token_seconds=first - self._start,
             tokens_per_second=count / (end - first) if end > first else 0.0,
-            seed=seed,
+            seed=lane.seed,
         )
 
     def _stop(self, why: Stopped) -> None:

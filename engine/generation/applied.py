@@ -1,88 +1,155 @@
-"""Steers a running batch with its lanes' live strengths and reads back what was applied."""
+"""Steers a running batch with its lanes' live strengths and reads back what was done to every row."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.generation.batch import Batch
-from engine.generation.lanes import Lane, steered
+from engine.generation.lanes import Lane, Said
+from engine.generation.plan import plan
+from engine.generation.watch import Watch, truth_and_gap
+from engine.heads.head import Head
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering, applied_length
 from engine.model.chat import Prompt
 from engine.model.language_model import LanguageModel
 
 
-class Applied:
-    """A context in which the batch is steered; nothing is attached when no lane has strengths."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Done:
+    """What one forward did to one row at its last position; arrays are float32 [L].
 
-    def __init__(self, model: LanguageModel, mix: Mix | None, lanes: Sequence[Lane]) -> None:
+    strengths: one per head of the lane; coefficients: the length of the addition per block, with its sign
+    when it is one vector; lengths: of the activation that it was added to, 0 in a block that no head of the
+    batch steers; truth, gap: see engine.generation.watch, None unless asked for.
+    """
+
+    strengths: tuple[float, ...]
+    coefficients: np.ndarray
+    lengths: np.ndarray
+    truth: np.ndarray | None = None
+    gap: np.ndarray | None = None
+
+
+class Applied:
+    """A context in which the batch is steered; nothing is attached where there is nothing to do.
+
+    The heads of all lanes are one mix, a lane having strength 0 in the columns of the others. truths: the
+    rows (steered, bare, prompted) of every lane whose truth is wanted.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        lanes: Sequence[Lane],
+        prompts: Sequence[Prompt],
+        truths: Sequence[tuple[int, int, int]] = (),
+    ) -> None:
+        self.mix = Mix(_heads(lanes, prompts), model)
         self._lanes = list(lanes)
+        self._rows = list(range(len(lanes)))  # the lane of each row that is still in the batch
+        self._truths = list(truths)
         self._device, self._blocks = model.device, len(model.blocks)
-        self._mix = mix
-        self._steering: Steering | None = None
-        if mix is not None and mix.blocks and any(lane.strengths is not None for lane in lanes):
-            self._steering = Steering(model, mix)
-            self._where = list(mix.blocks)
-            self._gram = torch.stack([part.gram for part in mix.blocks.values()])
+        self._where = list(self.mix.blocks)
+        self._steering = Steering(model, self.mix) if self._where else None
+        self._watch = Watch(model) if truths else None
+        self._stack = ExitStack()
+        if self._where:
+            self._gram = torch.stack([part.gram.to(self._device) for part in self.mix.blocks.values()])
         self._used: list[tuple[float, ...]] | None = None
+        self._select()
 
     def __enter__(self) -> Applied:
-        if self._steering is not None:
-            self._steering.__enter__()
+        with ExitStack() as stack:
+            for part in (self._steering, self._watch):
+                if part is not None:
+                    stack.enter_context(part)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def plan(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
+        """Per row the strengths of every prompt token, [T, K], as they are now."""
+        self._now = [lane.values() for lane in self._lanes]
+        return [
+            plan(prompt, lane.heads, now, self.mix)
+            for prompt, lane, now in zip(prompts, self._lanes, self._now, strict=True)
+        ]
+
+    def prepare_prompt(self, table: Tensor) -> None:
+        """Sets the strengths [rows, T, K] of the next forward."""
         if self._steering is not None:
-            self._steering.__exit__(kind, error, trace)
+            self._steering.strengths = table.to(self._device)
 
-    def prepare_prompt(self, batch: Batch, prompts: Sequence[Prompt]) -> None:
-        """Sets the strengths of every prompt position for the next forward."""
-        if self._steering is not None:
-            marks = [
-                steered(prompt, lane.positions) for prompt, lane in zip(prompts, self._lanes, strict=True)
-            ]
-            rows = self._rows(self._values())
-            self._steering.strengths = batch.padded(marks).to(self._device) * rows
+    def prepare_step(self) -> None:
+        """Sets the strengths of the next single-token forward to what they are now."""
+        self._now = [self._lanes[row].values() for row in self._rows]
+        if self._steering is not None and self._now != self._used:
+            table = torch.zeros(len(self._rows), 1, self.mix.rank)
+            for index, (row, values) in enumerate(zip(self._rows, self._now, strict=True)):
+                for head, value in zip(self._lanes[row].heads, values, strict=True):
+                    table[index, 0, self.mix.columns[self.mix.place(head)]] += value
+            self._steering.strengths = table.to(self._device)
+            self._used = self._now
 
-    def prepare_step(self) -> list[tuple[float, ...]]:
-        """Sets the strengths of the next single-token forward to what they are now; returns them per row."""
-        values = self._values()
-        if self._steering is not None and values != self._used:
-            self._steering.strengths = self._rows(values)
-            self._used = values
-        return values
-
-    def coefficients(self) -> np.ndarray:
-        """float32 [rows, L]: the length of what the last forward added at its last position, per block."""
-        if self._steering is None:
-            return np.zeros((len(self._lanes), self._blocks), np.float32)
-        parts = self._steering.coefficients()
-        if parts[0].shape[1] > 1:
-            parts = [part[:, -1:] for part in parts]
-        lengths = applied_length(torch.cat(parts, 1), self._gram).cpu().numpy()
-        if len(self._where) == self._blocks:
-            return lengths
-        table = np.zeros((len(self._lanes), self._blocks), np.float32)
-        table[:, self._where] = lengths
-        return table
+    def read(self) -> list[Done]:
+        """What the last forward did at its last position, per row."""
+        coefficients, lengths = self._figures()
+        truth: list[np.ndarray | None] = [None] * len(self._rows)
+        gap = list(truth)
+        if self._watch is not None and self._truths:
+            effects = truth_and_gap(self._watch.hidden(), self._triples)
+            for (row, *_), one, other in zip(self._places, *(e.cpu().numpy() for e in effects), strict=True):
+                truth[row], gap[row] = one, other
+        return [Done(*row) for row in zip(self._now, coefficients, lengths, truth, gap, strict=True)]
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drops all other rows."""
-        self._lanes = [self._lanes[row] for row in rows]
+        self._rows = [self._rows[row] for row in rows]
         self._used = None
+        self._select()
 
-    def _values(self) -> list[tuple[float, ...]]:
-        none = (0.0,) * (len(self._mix.columns) if self._mix else 0)
-        return [none if lane.strengths is None else lane.strengths.values() for lane in self._lanes]
+    def _figures(self) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients and lengths, float32 [rows, L] each."""
+        if self._steering is None:
+            nothing = np.zeros((len(self._rows), self._blocks), np.float32)
+            return nothing, nothing
+        parts = [part[:, -1:].to(self._device) for part in self._steering.coefficients()]
+        hidden = [part[:, -1:].to(self._device) for part in self._steering.hidden()]
+        each = torch.cat(parts, 1)
+        applied = each[..., 0] if each.shape[-1] == 1 else self._lengths(each)
+        both = torch.stack([applied, torch.cat(hidden, 1).float().norm(dim=-1)]).cpu().numpy()
+        if len(self._where) == self._blocks:
+            return both[0], both[1]
+        table = np.zeros((2, len(self._rows), self._blocks), np.float32)
+        table[:, :, self._where] = both
+        return table[0], table[1]
 
-    def _rows(self, values: Sequence[tuple[float, ...]]) -> Tensor:
-        """[rows, 1, K] on the device."""
-        assert self._mix is not None
-        return torch.stack([self._mix.expand(row) for row in values]).unsqueeze(1).to(self._device)
+    def _lengths(self, each: Tensor) -> Tensor:
+        """[rows, L] from coefficients [rows, L, K]; a row whose lane has one vector keeps its sign."""
+        return torch.where(self._single, each.sum(-1), applied_length(each, self._gram))
+
+    def _select(self) -> None:
+        """What depends on which rows are in the batch."""
+        ranks = [sum(head.rank for head in self._lanes[row].heads) for row in self._rows]
+        self._single = torch.tensor([[rank <= 1] for rank in ranks], device=self._device)
+        place = {lane: row for row, lane in enumerate(self._rows)}
+        self._places = [tuple(place[lane] for lane in lanes) for lanes in self._truths if lanes[0] in place]
+        self._triples = torch.tensor(self._places, device=self._device)
+
+
+def _heads(lanes: Sequence[Lane], prompts: Sequence[Prompt]) -> list[Head]:
+    """Every head that steers a lane now or steered an answer in its conversation, once."""
+    told = [span.said for prompt in prompts for span in prompt.spans if isinstance(span.said, Said)]
+    groups = [*(lane.heads for lane in lanes), *(said.heads for said in told)]
+    return list({id(head): head for group in groups for head in group}.values())

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,10 +45,10 @@ class Batch:
         accepted = inspect.signature(type(model.network).forward).parameters
         self._extra: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
 
-    def padded(self, rows: Sequence[Sequence[bool]]) -> Tensor:
-        """Marks per prompt token as a float tensor [rows, T, 1], 0 on the padding; on the CPU."""
-        marks = [[False] * pad + list(row) for pad, row in zip(self._pads, rows, strict=True)]
-        return torch.tensor(marks, dtype=torch.float32).unsqueeze(-1)
+    def padded(self, rows: Sequence[np.ndarray]) -> Tensor:
+        """One [rows, T, K] of values per prompt token [T, K], 0 on the padding; on the CPU."""
+        wide = [np.pad(row, ((pad, 0), (0, 0))) for pad, row in zip(self._pads, rows, strict=True)]
+        return torch.from_numpy(np.stack(wide))
 
     def prefill(self) -> Tensor:
         """The logits [rows, V] after the prompts."""

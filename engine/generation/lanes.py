@@ -1,62 +1,92 @@
-"""Lanes: the rows of one batch, each a conversation with its own strengths and seed."""
+"""Lanes: the rows of one batch, each a conversation with its own heads, strengths and seed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from engine.errors import InputError
 from engine.generation.strengths import Strengths
-from engine.heads.head import Positions
-from engine.model.chat import Message, Prompt
+from engine.heads.head import Head
+from engine.model.chat import Message
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """How an assistant turn was generated, so that it can be run through the model again as it was.
+
+    ids: its n tokens; heads: what steered it; strengths: float32 [n + 1, heads], in row 0 those of the
+    prompt before it, in row 1 + i those of token i at its own position.
+    """
+
+    ids: tuple[int, ...]
+    heads: tuple[Head, ...] = ()
+    strengths: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    def unsteered(self) -> Said:
+        """The same words without what steered them."""
+        return Said(self.ids)
 
 
 @dataclass(frozen=True, eq=False)
 class Lane:
     """One answer to be generated.
 
-    strengths: one per head of the mix, None for an unsteered lane; positions: which tokens are steered
-    (see `steered`); forced: the ids that this lane is made to say, whatever its model would choose; such a
-    lane ends with them and knows no other limit.
+    heads and strengths: what steers it, one live strength per head (None: 1 each); a head knows itself which
+    tokens it steers. forced: the ids that this lane is made to say, whatever its model would choose; such a
+    lane ends with them and knows no other limit. follows: another lane of the batch whose tokens this one
+    is made to say, as they come. truth: a steering prompt; the trace then holds, per token and block, what
+    that prompt would have done at the very same tokens.
     """
 
     messages: Sequence[Message]
     system: str | None = None
+    heads: Sequence[Head] = ()
     strengths: Strengths | None = None
     seed: int = 0
-    positions: Positions = "response"
     forced: Sequence[int] | None = None
+    follows: int | None = None
+    truth: str | None = None
+
+    def values(self) -> tuple[float, ...]:
+        """The strengths now, one per head."""
+        return (1.0,) * len(self.heads) if self.strengths is None else self.strengths.values()
 
 
-def steered(prompt: Prompt, positions: Positions) -> list[bool]:
-    """For each prompt token whether it is steered (METHOD.md section 2).
+def truth_lanes(lane: Lane, index: int) -> tuple[Lane, Lane]:
+    """The lane without its heads, and the same under the prompt asked for in `truth`; both follow it.
 
-    Always the last one, whose activation yields the first response token, and earlier answers as they were
-    when they were generated: each with the token before it. With question_and_response also the user's
-    tokens. Every generated token is steered besides.
+    Earlier answers keep their words and lose their steering: A[x] and A[x'] of METHOD.md section 1.
     """
-    marks = [False] * len(prompt.ids)
-    marks[-1] = True
-    for span in prompt.spans:
-        if span.role == "assistant":
-            start = max(span.start - 1, 0)
-        elif span.role == "user" and positions == "question_and_response":
-            start = span.start
-        else:
-            continue
-        marks[start : span.stop] = [True] * (span.stop - start)
-    return marks
+    messages = [
+        replace(message, said=message.said.unsteered()) if isinstance(message.said, Said) else message
+        for message in lane.messages
+    ]
+    bare = replace(lane, messages=messages, heads=(), strengths=None, forced=None, follows=index, truth=None)
+    if lane.system in (None, lane.truth):
+        return replace(bare, system=None), replace(bare, system=lane.truth)
+    return bare, replace(bare, system=f"{lane.system}\n\n{lane.truth}")
 
 
-def require_fit(lanes: Sequence[Lane], heads: int) -> None:
-    """Raises InputError unless every lane's strengths match the number of heads in the mix."""
-    for lane in lanes:
-        given = 0 if lane.strengths is None else len(lane.strengths.values())
-        if lane.strengths is not None and given != heads:
+def require_sense(lanes: Sequence[Lane]) -> None:
+    """Raises InputError for a lane that cannot be answered as it is."""
+    for index, lane in enumerate(lanes):
+        given = len(lane.values())
+        if given != len(lane.heads):
             raise InputError(
                 "The strengths do not match the heads",
-                f"There are {given} strengths for {heads} heads.",
+                f"There are {given} strengths for {len(lane.heads)} heads.",
                 "Give one strength per head.",
             )
         if not lane.messages:
             raise InputError("There is nothing to answer", "The conversation is empty.", "Type a message.")
+        if lane.follows is not None:
+            leads = 0 <= lane.follows < len(lanes) and lane.follows != index
+            if not leads or lanes[lane.follows].follows is not None or lane.forced is not None:
+                raise InputError(
+                    "The lanes cannot be answered together",
+                    f"Lane {index} cannot follow lane {lane.follows}.",
+                    "Let it follow another lane that chooses its own tokens.",
+                )

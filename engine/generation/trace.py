@@ -8,6 +8,7 @@ import numpy as np
 
 Alternative = tuple[int, str, float]  # id, text, probability
 ALTERNATIVES = 5
+_PER_BLOCK = ("coefficients", "lengths", "truth", "gap")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,8 +17,10 @@ class Token:
 
     lane, index: which lane and which of its tokens; text: the characters it completed; logprob (nats) and
     rank (1 = likeliest) under the distribution it was drawn from at temperature 1, steering included;
-    strengths: one per head, those in force at this token's own position; coefficients: float32 [L], one per
-    block of the model, the length of what was added there, 0 where nothing was.
+    strengths: one per head, those in force at this token's own position. Float32 [L], one per block of the
+    model, in activation units: coefficients, the length of what was added there, 0 where nothing was;
+    lengths, of the activation that it was added to; truth, what the prompt would have changed there; gap,
+    how far the steered activation is from the prompted one (None when no truth was asked for).
     """
 
     lane: int
@@ -29,6 +32,9 @@ class Token:
     alternatives: tuple[Alternative, ...]
     strengths: tuple[float, ...]
     coefficients: np.ndarray
+    lengths: np.ndarray
+    truth: np.ndarray | None = None
+    gap: np.ndarray | None = None
 
 
 class Trace:
@@ -43,7 +49,7 @@ class Trace:
             "logprobs": np.empty(64, np.float32),
             "ranks": np.empty(64, np.int32),
             "strengths": np.empty((64, heads), np.float32),
-            "coefficients": np.empty((64, blocks), np.float32),
+            **{name: np.empty((64, blocks), np.float32) for name in _PER_BLOCK},
         }
 
     def append(self, token: Token) -> None:
@@ -54,7 +60,9 @@ class Trace:
         arrays["logprobs"][at] = token.logprob
         arrays["ranks"][at] = token.rank
         arrays["strengths"][at] = token.strengths
-        arrays["coefficients"][at] = token.coefficients
+        for name in _PER_BLOCK:
+            row = getattr(token, name)
+            arrays[name][at] = np.nan if row is None else row
         self.pieces.append(token.text)
         self.alternatives.append(token.alternatives)
         self._count = at + 1
@@ -90,6 +98,21 @@ class Trace:
     def coefficients(self) -> np.ndarray:
         """float32 [n, blocks of the model], activation units"""
         return self._view("coefficients")
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """float32 [n, blocks of the model], the activations' lengths before the addition"""
+        return self._view("lengths")
+
+    @property
+    def truth(self) -> np.ndarray:
+        """float32 [n, blocks of the model], |A(prompted) - A(bare)|; not a number where not asked for"""
+        return self._view("truth")
+
+    @property
+    def gap(self) -> np.ndarray:
+        """float32 [n, blocks of the model], |A(steered) - A(prompted)|; not a number where not asked for"""
+        return self._view("gap")
 
     def _view(self, name: str) -> np.ndarray:
         view = self._arrays[name][: self._count]

@@ -56,6 +56,8 @@ class Mix:
         for head in heads:
             _require_fit(head, model)
         self.columns: list[slice] = _columns([head.rank for head in heads])
+        self._places = {id(head): index for index, head in enumerate(heads)}
+        self._heads = tuple(heads)  # kept, so that no other head can take over an id
         self.blocks: dict[int, MixBlock] = {
             index: _stack(heads, index, model) for index in sorted({b for head in heads for b in head.blocks})
         }
@@ -66,6 +68,7 @@ class Mix:
         """A mix of given tensors, trainable ones for instance; ranks: the columns of each head."""
         mix = cls.__new__(cls)
         mix.columns = _columns(ranks)
+        mix._places, mix._heads = {}, ()
         mix.blocks = dict(sorted(blocks.items()))
         mix._widths = torch.tensor(list(ranks))
         return mix
@@ -74,6 +77,10 @@ class Mix:
     def rank(self) -> int:
         """K, the number of columns."""
         return self.columns[-1].stop if self.columns else 0
+
+    def place(self, head: Head) -> int:
+        """Which of the mix's heads this very object is."""
+        return self._places[id(head)]
 
     def expand(self, strengths: Sequence[float] | Tensor) -> Tensor:
         """[K] strengths on the CPU, from one per head; the rows of a head share its strength."""

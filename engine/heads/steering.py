@@ -29,6 +29,7 @@ class Steering:
         self.strengths: Tensor | None = None
         self._blocks = model.blocks
         self._applied: dict[int, Tensor] = {}
+        self._seen: dict[int, Tensor] = {}
         self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> Steering:
@@ -53,10 +54,15 @@ class Steering:
         """
         return [self._applied[index] for index in self.mix.blocks]
 
+    def hidden(self) -> list[Tensor]:
+        """Per steered block, in order, hidden states [rows, T, d] before the last addition."""
+        return [self._seen[index] for index in self.mix.blocks]
+
     def _detach(self) -> None:
         while self._handles:
             self._handles.pop().remove()
         self._applied.clear()
+        self._seen.clear()
 
 
 def applied_length(coefficients: Tensor, gram: Tensor) -> Tensor:
@@ -85,13 +91,14 @@ def steer(hidden: Tensor, part: MixBlock, strengths: Tensor) -> tuple[Tensor, Te
 
 def _hook(steering: Steering, index: int, part: MixBlock) -> Any:
     """The forward hook of one block."""
-    applied = steering._applied
+    applied, seen = steering._applied, steering._seen
 
     def hook(block: nn.Module, arguments: Any, output: Any) -> Any:
         strengths = steering.strengths
         if strengths is None:
             return None
-        hidden, applied[index] = steer(hidden_of(output), part, strengths)
+        seen[index] = hidden_of(output)
+        hidden, applied[index] = steer(seen[index], part, strengths)
         return replace_hidden(output, hidden)
 
     return hook

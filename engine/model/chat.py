@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal, NamedTuple, Protocol
 
 from engine.errors import ModelError
 from engine.model.language_model import LanguageModel
@@ -14,21 +14,32 @@ from engine.model.language_model import LanguageModel
 Role = Literal["user", "assistant", "system"]
 
 
+class Spoken(Protocol):
+    """The exact tokens of a turn that this model said itself."""
+
+    @property
+    def ids(self) -> Sequence[int]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation; said: its own tokens when the model generated it, for text alone could be
+    cut into tokens in another way."""
 
     role: Role
     text: str
+    said: Spoken | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The tokens [start, stop) that hold a message's text, without the template's own marks."""
+    """The tokens [start, stop) that hold a message's text, without the template's own marks; said: whatever
+    the message carried under that name."""
 
     role: Role
     start: int
     stop: int
+    said: Spoken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +56,11 @@ def encode(model: LanguageModel, messages: Sequence[Message], system: str | None
 
     system: a system message, the steering prompt for instance; where the template knows no such role it is
     put before the first user message with a blank line between. A model without a template gets plain
-    "User: ...", "Assistant:" lines. Messages whose text is empty have no span.
+    "User: ...", "Assistant:" lines. Messages whose text is empty have no span. A message that carries what
+    the model said has those very tokens.
     Raises ModelError when the template refuses the conversation.
     """
-    turns = [_Turn(message.role, message.text) for message in messages]
+    turns = [_Turn(message.role, message.text, said=message.said) for message in messages]
     if system:
         turns.insert(0, _Turn("system", system))
     template = getattr(model.tokenizer, "chat_template", None)
@@ -60,7 +72,12 @@ def encode(model: LanguageModel, messages: Sequence[Message], system: str | None
     return _tokens(model, text, pieces)
 
 
-_Pieces = list[tuple[str, Role | None]]  # the text in order; a role marks the text of a message
+class _Mark(NamedTuple):
+    role: Role
+    said: Spoken | None = None
+
+
+_Pieces = list[tuple[str, _Mark | None]]  # the text in order; a mark says whose message it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,11 @@ class _Turn:
     role: Role
     text: str
     system: str = ""
+    said: Spoken | None = None
+
+    @property
+    def mark(self) -> _Mark:
+        return _Mark(self.role, self.said)
 
     @property
     def whole(self) -> str:
@@ -78,17 +100,17 @@ class _Turn:
     def pieces(self, shown: str) -> _Pieces:
         """The template's rendering of this turn, cut where the system text ends."""
         if not self.system:
-            return [(shown, self.role)]
+            return [(shown, self.mark)]
         at = min(shown.index(self.system.strip()) + len(self.system.strip()), len(shown))
         gap = len(shown) - at - len(shown[at:].lstrip())
-        return [(shown[:at], "system"), (shown[at : at + gap], None), (shown[at + gap :], self.role)]
+        return [(shown[:at], _Mark("system")), (shown[at : at + gap], None), (shown[at + gap :], self.mark)]
 
 
 def _plain(turns: Sequence[_Turn]) -> _Pieces:
     pieces: _Pieces = []
     for turn in turns:
         head = "" if turn.role == "system" else f"{turn.role.capitalize()}: "
-        pieces += [(head, None), (turn.text, turn.role), ("\n", None)]
+        pieces += [(head, None), (turn.text, turn.mark), ("\n", None)]
     return [*pieces, ("Assistant:", None)]
 
 
@@ -117,7 +139,9 @@ def _render(model: LanguageModel, turns: Sequence[_Turn]) -> _Pieces:
         verbatim = text.startswith(turn.whole, _length(pieces))
         pieces += [*turn.pieces(turn.whole if verbatim else turn.whole.strip()), (after, None)]
     if "".join(piece for piece, _ in pieces) == text:
-        if any(turn.role == "system" for turn in turns) and not any(role == "system" for _, role in pieces):
+        if any(turn.role == "system" for turn in turns) and not any(
+            mark and mark.role == "system" for _, mark in pieces
+        ):
             raise _refused("it leaves the system message out")
         return pieces
     return _search(text, turns)
@@ -174,21 +198,30 @@ def _fold(turns: Sequence[_Turn]) -> list[_Turn]:
 
 
 def _tokens(model: LanguageModel, text: str, pieces: _Pieces) -> Prompt:
-    """Token ids of the text, and the pieces' borders turned from characters to tokens."""
-    tokenizer = model.tokenizer
+    """Token ids of the text, the pieces' borders turned from characters to tokens."""
+    ids, offsets = _cut(model.tokenizer, text)
+    whole: list[int] = []
+    spans: list[Span] = []
+    at = done = 0
+    for piece, mark in pieces:
+        if mark is not None and piece:
+            inside = [i for i, (start, stop) in enumerate(offsets) if start < at + len(piece) and stop > at]
+            if inside:
+                whole += ids[done : inside[0]]
+                own = ids[inside[0] : inside[-1] + 1] if mark.said is None else list(mark.said.ids)
+                spans.append(Span(mark.role, len(whole), len(whole) + len(own), mark.said))
+                whole += own
+                done = inside[-1] + 1
+        at += len(piece)
+    return Prompt(text, whole + ids[done:], spans)
+
+
+def _cut(tokenizer: Any, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    """Ids, and the characters [start, stop) of each."""
     if getattr(tokenizer, "is_fast", False):
         # Not verbose: how long a text may be is said by those who know what it is for.
         encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        ids, offsets = list(encoding["input_ids"]), encoding["offset_mapping"]
-    else:
-        ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
-        lengths = [len(tokenizer.decode(ids[:stop])) for stop in range(len(ids) + 1)]
-        offsets = list(pairwise(lengths))
-    spans, at = [], 0
-    for piece, role in pieces:
-        if role is not None and piece:
-            inside = [i for i, (start, stop) in enumerate(offsets) if start < at + len(piece) and stop > at]
-            if inside:
-                spans.append(Span(role, inside[0], inside[-1] + 1))
-        at += len(piece)
-    return Prompt(text, ids, spans)
+        return list(encoding["input_ids"]), list(encoding["offset_mapping"])
+    ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    lengths = [len(tokenizer.decode(ids[:stop])) for stop in range(len(ids) + 1)]
+    return ids, list(pairwise(lengths))

@@ -13,9 +13,7 @@ from engine.events import HeadReady
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
-from engine.generation.strengths import Strengths
 from engine.heads.head import Head
-from engine.heads.mix import Mix
 from engine.model.chat import Message
 from engine.model.language_model import LanguageModel
 from engine.model.loading import load
@@ -102,12 +100,8 @@ def _head(model: LanguageModel, request: Request) -> tuple[Head, float]:
 def _judged(
     model: LanguageModel, style: str, asked: Sequence[str], system: str | None, head: Head | None
 ) -> tuple[float, float]:
-    lanes = [
-        Lane([Message("user", q)], system, Strengths([1.0]) if head else None, seed=i)
-        for i, q in enumerate(asked)
-    ]
-    mix = Mix([head], model) if head else None
-    answers = generate(model, lanes, Sampling(temperature=1.0, max_tokens=160), mix=mix)
+    lanes = [Lane([Message("user", q)], system, [head] if head else [], seed=i) for i, q in enumerate(asked)]
+    answers = generate(model, lanes, Sampling(temperature=1.0, max_tokens=160))
     found = [judge(style, a.text, q) for a, q in zip(answers, asked, strict=True)]
     return _mean([j.trait for j in found]), _mean([j.coherence for j in found])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -13,8 +13,7 @@ from engine.distill import Request, distill
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
-from engine.generation.strengths import Strengths
-from engine.heads.mix import Mix
+from engine.heads.head import Head
 from engine.model.chat import Message, encode
 from engine.model.loading import load
 from tests.benchmarks.table import Bar, print_table
@@ -26,16 +25,15 @@ _ROUNDS = 15
 def measure(options: argparse.Namespace) -> list[Bar]:
     """Our loop steered on all blocks with full trace, ours unsteered, transformers' generate unsteered."""
     model = load()
-    mix = Mix([distill(model, Request("Talk like a pirate.", responses=12)).head], model)
+    heads = [distill(model, Request("Talk like a pirate.", responses=12)).head]
     messages = [Message("user", "Tell me about the harbour.")]
     # Every run has the same length; what is said past the answer's end is no matter.
     model.eos_ids = frozenset()
     model.network.generation_config.eos_token_id = None
     ids = torch.tensor([encode(model, messages).ids])
 
-    def ours(strengths: Strengths | None) -> None:
-        lane = Lane(messages, strengths=strengths)
-        generate(model, [lane], Sampling(max_tokens=_TOKENS), mix=mix if strengths else None)
+    def ours(heads: Sequence[Head]) -> None:
+        generate(model, [Lane(messages, heads=heads)], Sampling(max_tokens=_TOKENS))
 
     def reference() -> None:
         with torch.inference_mode():
@@ -49,8 +47,8 @@ def measure(options: argparse.Namespace) -> list[Bar]:
             )
 
     loops: dict[str, Callable[[], None]] = {
-        "steered, all blocks, full trace": lambda: ours(Strengths([1.0])),
-        "unsteered, same loop": lambda: ours(None),
+        "steered, all blocks, full trace": lambda: ours(heads),
+        "unsteered, same loop": lambda: ours([]),
         "transformers generate, unsteered": reference,
     }
     rates: dict[str, list[float]] = {name: [] for name in loops}

@@ -9,8 +9,6 @@ from engine.distill.judging import LikelihoodJudge
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
-from engine.generation.strengths import Strengths
-from engine.heads.mix import Mix
 from engine.model.chat import Message
 from tests.engine import tiny
 
@@ -27,8 +25,8 @@ def test_a_head_is_fitted_and_closer_to_the_prompt_than_nothing(
     assert result.head.info.positions == positions
     last = max(result.faithfulness)
     assert result.faithfulness[last] < 1
-    lane = Lane([Message("user", "Hi there")], strengths=Strengths([1.0]), positions=positions)
-    run = generate(model, [lane], Sampling(max_tokens=6), mix=Mix([result.head], model))[0]
+    lane = Lane([Message("user", "Hi there")], heads=[result.head])
+    run = generate(model, [lane], Sampling(max_tokens=6))[0]
     assert (abs(run.trace.coefficients) > 0).any()
     assert not any(block._forward_hooks for block in model.blocks)
 

@@ -23,7 +23,6 @@ from engine.generation.sampling import Sampling
 from engine.generation.strengths import Strengths
 from engine.heads.files import load_head, save_head
 from engine.heads.head import Head
-from engine.heads.mix import Mix
 from engine.model.chat import Message
 from engine.model.language_model import LanguageModel
 from engine.pocket.rules import coherence, trait
@@ -39,12 +38,12 @@ def answers(
     strength: float = 1.0,
     system: str | None = None,
 ) -> list[str]:
+    heads = [head] if head else []
     lanes = [
-        Lane([Message("user", q)], system, Strengths([strength]) if head else None, seed=i)
+        Lane([Message("user", q)], system, heads, Strengths([strength] * len(heads)), seed=i)
         for i, q in enumerate(asked)
     ]
-    mix = Mix([head], model) if head else None
-    return [g.text for g in generate(model, lanes, Sampling(temperature=1.0, max_tokens=160), mix=mix)]
+    return [g.text for g in generate(model, lanes, Sampling(temperature=1.0, max_tokens=160))]
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +103,8 @@ def test_every_method_fits_applies_saves_and_loads(pocket, name: str, tmp_path) 
     save_head(head, tmp_path / "it.head.safetensors")
     again = load_head(tmp_path / "it.head.safetensors", pocket.identity)
     assert again.digest == head.digest and again.info == head.info
-    lane = Lane([Message("user", "Tell me about bees.")], strengths=Strengths([1.0]))
-    run = generate(pocket, [lane], Sampling(max_tokens=20), mix=Mix([again], pocket))[0]
+    lane = Lane([Message("user", "Tell me about bees.")], heads=[again])
+    run = generate(pocket, [lane], Sampling(max_tokens=20))[0]
     assert (run.trace.coefficients[:, list(result.blocks)] > 0).any()
     others = [b for b in range(6) if b not in result.blocks]
     assert (run.trace.coefficients[:, others] == 0).all()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.heads.head import BlockHead, Gate, Head, HeadInfo
+from engine.heads.head import BlockHead, Gate, Head, HeadInfo, Positions
 from engine.model.language_model import LanguageModel, wrap
 
 TEMPLATE = (
@@ -111,6 +111,7 @@ def head(
     gate: Gate = "relu",
     blocks: tuple[int, ...] | None = None,
     size: float = 1.0,
+    positions: Positions = "response",
 ) -> Head:
     """A random head: about half of its gates fire, and its additions are about `size` long."""
     random = np.random.default_rng(seed)
@@ -119,5 +120,7 @@ def head(
         w, z = random.standard_normal((2, rank, made.width)).astype(np.float32)
         z /= np.linalg.norm(z, axis=1, keepdims=True)
         parts[index] = BlockHead(w * np.float32(0.1 * size), np.full(rank, 0.3 * size, np.float32), z)
-    info = HeadInfo(name=f"head-{seed}", method="a-psr", prompt="Talk so.", model=made.identity)
+    info = HeadInfo(
+        name=f"head-{seed}", method="a-psr", prompt="Talk so.", model=made.identity, positions=positions
+    )
     return Head(parts, gate, info)

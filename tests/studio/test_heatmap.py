@@ -33,7 +33,7 @@ def shown(qtbot):
         first = len(answer)
         for index in range(first, first + count):
             row = np.full(6, value, np.float32)
-            answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row))
+            answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row))
         workspace.widen(min(0.0, value), value)
         workspace.answerGrew.emit(answer, first)
 

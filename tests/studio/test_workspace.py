@@ -110,7 +110,8 @@ def test_the_selection_stays_within_the_answer(workspace):
     assert workspace.selection is None
     answer.trace = Trace(1, 2)
     for i in range(5):
-        answer.trace.append(Token(0, i, i, "x", 0.0, 1, (), (1.0,), np.zeros(2, np.float32)))
+        nothing = np.zeros(2, np.float32)
+        answer.trace.append(Token(0, i, i, "x", 0.0, 1, (), (1.0,), nothing, nothing))
     workspace.select(answer, 2)
     workspace.select(answer, 99, extend=True)
     assert (workspace.selection.start, workspace.selection.stop) == (2, 4)
@@ -121,8 +122,11 @@ def test_each_lane_remembers_its_own_answers():
     other = turn.add(UNSTEERED)
     other.text = "Hello."
     later = answered("And?", "Arr again.")
-    assert history((turn, later), UNSTEERED)[1::2] == [("assistant", "Hello."), ("assistant", "Arr again.")]
-    assert history((turn,), STEERED) == [("user", "Hello?"), ("assistant", "Arr.")]
+    assert history((turn, later), UNSTEERED)[1::2] == [
+        ("assistant", "Hello.", None),
+        ("assistant", "Arr again.", None),
+    ]
+    assert history((turn,), STEERED) == [("user", "Hello?", None), ("assistant", "Arr.", None)]
 
 
 def test_markdown_carries_heads_and_seed():
