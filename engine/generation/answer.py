@@ -27,7 +27,7 @@ class Generation:
     what was there is kept); prompt_tokens: the length of the prompt; prompt_coefficients: float32 [L], those
     of the last prompt token; said: what a Message carries for this answer to be run again as it was;
     seconds: from the call until this lane ended; first_token_seconds: until its first token was chosen;
-    tokens_per_second: the pace after that.
+    tokens_per_second: the pace after that; compiled: whether a compiled step was used.
     """
 
     trace: Trace
@@ -40,6 +40,7 @@ class Generation:
     first_token_seconds: float
     tokens_per_second: float
     seed: int
+    compiled: bool = False
 
 
 @dataclass(slots=True)
@@ -132,7 +133,7 @@ class Answer:
             self.stopped = "cancelled"
         self.release()
 
-    def result(self, prompt_tokens: int, lane: Lane) -> Generation:
+    def result(self, prompt_tokens: int, lane: Lane, compiled: bool) -> Generation:
         count, end = len(self.trace), self._end or time.perf_counter()
         first = self._first or end
         nothing = np.zeros(self.trace.coefficients.shape[1], np.float32)
@@ -152,6 +153,7 @@ class Answer:
             first_token_seconds=first - self._start,
             tokens_per_second=count / (end - first) if end > first else 0.0,
             seed=lane.seed,
+            compiled=compiled,
         )
 
     def _stop(self, why: Stopped) -> None:

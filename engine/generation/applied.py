@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.generation.compiled import CompiledStep
 from engine.generation.lanes import Lane, Said
 from engine.generation.plan import plan
 from engine.generation.watch import Watch, truth_and_gap
@@ -57,8 +58,9 @@ class Applied:
         self._truths = list(truths)
         self._device, self._blocks = model.device, len(model.blocks)
         self._where = list(self.mix.blocks)
-        self._steering = Steering(model, self.mix) if self._where else None
-        self._watch = Watch(model) if truths else None
+        self._steering: Steering | CompiledStep | None = Steering(model, self.mix) if self._where else None
+        self._watch: Watch | CompiledStep | None = Watch(model) if truths else None
+        self._attached = [part for part in (self._steering, self._watch) if part is not None]
         self._stack = ExitStack()
         if self._where:
             self._gram = torch.stack([part.gram.to(self._device) for part in self.mix.blocks.values()])
@@ -67,9 +69,8 @@ class Applied:
 
     def __enter__(self) -> Applied:
         with ExitStack() as stack:
-            for part in (self._steering, self._watch):
-                if part is not None:
-                    stack.enter_context(part)
+            for part in self._attached:
+                stack.enter_context(part)
             self._stack = stack.pop_all()
         return self
 
@@ -91,6 +92,12 @@ class Applied:
         if self._steering is not None:
             self._steering.strengths = table.to(self._device)
 
+    def hand_over(self, step: CompiledStep) -> None:
+        """From now on `step` does what the hooks did for the eager network."""
+        self._steering = step if self._where else None
+        self._watch = step if self._watch is not None else None
+        self._used = None
+
     def prepare_step(self) -> None:
         """Sets the strengths of the next single-token forward to what they are now."""
         self._now = [self._lanes[row].values() for row in self._rows]
@@ -108,7 +115,7 @@ class Applied:
         truth: list[np.ndarray | None] = [None] * len(self._rows)
         gap = list(truth)
         if self._watch is not None and self._truths:
-            effects = truth_and_gap(self._watch.hidden(), self._triples)
+            effects = truth_and_gap(self._watch.outputs(), self._triples)
             for (row, *_), one, other in zip(self._places, *(e.cpu().numpy() for e in effects), strict=True):
                 truth[row], gap[row] = one, other
         return [Done(*row) for row in zip(self._now, coefficients, lengths, truth, gap, strict=True)]
@@ -125,7 +132,7 @@ class Applied:
             nothing = np.zeros((len(self._rows), self._blocks), np.float32)
             return nothing, nothing
         parts = [part[:, -1:].to(self._device) for part in self._steering.coefficients()]
-        hidden = [part[:, -1:].to(self._device) for part in self._steering.hidden()]
+        hidden = [part[:, -1:].to(self._device) for part in self._steering.before()]
         each = torch.cat(parts, 1)
         applied = each[..., 0] if each.shape[-1] == 1 else self._lengths(each)
         both = torch.stack([applied, torch.cat(hidden, 1).float().norm(dim=-1)]).cpu().numpy()

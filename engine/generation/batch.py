@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from engine.events import Cancel
+from engine.generation.compiled import CompiledStep
+from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
 
 
@@ -36,6 +38,7 @@ class Batch:
         )
         self._cache = growing_cache(model.network.config)
         self._length = 0
+        self._compiled: CompiledStep | None = None
         self._mask = self._positions = None
         if any(self._pads):
             shift = torch.tensor(self._pads, device=model.device).unsqueeze(1)
@@ -56,12 +59,23 @@ class Batch:
 
     def step(self, ids: Tensor) -> Tensor:
         """The logits [rows, V] after one more token per row."""
-        return self._forward(ids.unsqueeze(1))
+        return self._forward(ids.unsqueeze(1)) if self._compiled is None else self._compiled.step(ids)
+
+    def hand_over(self, step: CompiledStep, mix: Mix) -> None:
+        """From now on `step` stands for the network; it has the batch as it is now."""
+        step.begin(self._cache, None if self._mask is None else self._mask[:, : self._length], mix)
+        self._compiled = step
+
+    @property
+    def rows(self) -> int:
+        return len(self._pads)
 
     @property
     def droppable(self) -> bool:
-        """Whether rows can be dropped: a recurrent layer's state knows no such operation."""
-        return all(hasattr(layer, "batch_select_indices") for layer in self._cache.layers)
+        """Whether rows can be dropped: recurrent layers and graphs know no such operation."""
+        return self._compiled is None and all(
+            hasattr(layer, "batch_select_indices") for layer in self._cache.layers
+        )
 
     def keep(self, rows: Tensor) -> None:
         """Drops all other rows from the batch."""

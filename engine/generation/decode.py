@@ -15,6 +15,7 @@ from engine.events import Cancel, ignore
 from engine.generation.answer import Answer, Generation
 from engine.generation.applied import Applied
 from engine.generation.batch import Batch, interruptible
+from engine.generation.compiled import CompiledStep
 from engine.generation.lanes import Lane, require_sense, truth_lanes
 from engine.generation.sampling import Sampling, choose
 from engine.generation.trace import ALTERNATIVES, Token, Trace
@@ -28,6 +29,7 @@ def generate(
     lanes: Sequence[Lane],
     sampling: Sampling,
     *,
+    compiled: Sequence[CompiledStep] = (),
     cancel: Cancel | None = None,
     on_token: Callable[[Token], object] = ignore,
 ) -> list[Generation]:
@@ -35,7 +37,8 @@ def generate(
 
     A token's coefficients are those applied at its own position, when it is fed back, so its event comes
     one forward after it was chosen; the last token is fed for that alone. Strengths are read before every
-    forward. A stopped run returns what it has, marked "cancelled".
+    forward. A stopped run returns what it has, marked "cancelled". compiled: steps prepared for this model;
+    the first that has room for the batch is used, and the Generation says so.
     Raises InputError (a lane that makes no sense, a prompt that is too long), HeadError (a head that does
     not fit the model), ModelError (the chat template refuses, not a number in the logits, out of memory).
     Hooks are gone afterwards in any case.
@@ -45,7 +48,7 @@ def generate(
     require_sense(lanes)
     exhausted = False
     try:
-        run = _Run(model, lanes, sampling, on_token)
+        run = _Run(model, lanes, sampling, compiled, on_token)
         with torch.inference_mode():
             run.go(cancel)
     except Cancelled:
@@ -76,10 +79,12 @@ class _Run:
         model: LanguageModel,
         lanes: Sequence[Lane],
         sampling: Sampling,
+        compiled: Sequence[CompiledStep],
         on_token: Callable[[Token], object],
     ) -> None:
         started = time.perf_counter()
-        self._model, self._sampling = model, sampling
+        self._model, self._sampling, self._compiled = model, sampling, compiled
+        self._stepped = False  # whether a compiled step was used
         self._lanes, self._truths = [*lanes], []
         for index, lane in enumerate(lanes):
             if lane.truth is not None:
@@ -110,8 +115,14 @@ class _Run:
                 logits = batch.prefill()
             for row, done in zip(rows, applied.read(), strict=True):
                 answers[row].prompt = done
-            for step in range(self._room + 1):
-                ids = choice(logits, step)
+            need = len(rows), applied.mix.rank, batch.width + self._room
+            ready = next((step for step in self._compiled if step.fits(*need)), None)
+            if ready is not None:
+                batch.hand_over(ready, applied.mix)
+                applied.hand_over(ready)
+                self._stepped = True
+            for count in range(self._room + 1):
+                ids = choice(logits, count)
                 for row, (chosen, own, rank, best, values) in zip(rows, _figures(logits, ids), strict=True):
                     if answers[row].stopped is None:
                         named = tuple([(i, texts[i], math.exp(v)) for i, v in zip(best, values, strict=True)])
@@ -138,7 +149,7 @@ class _Run:
         for answer in self._answers:
             answer.cancel()
         return [
-            answer.result(len(prompt.ids), lane)
+            answer.result(len(prompt.ids), lane, self._stepped)
             for answer, prompt, lane in zip(self._answers, self._prompts, self._lanes, strict=True)
         ]
 

@@ -36,7 +36,7 @@ class Watch:
     ) -> None:
         self._detach()
 
-    def hidden(self) -> Tensor:
+    def outputs(self) -> Tensor:
         """float32 [L, rows, d] of the last forward."""
         return torch.stack([seen.to(self._device) for seen in self._seen]).float()
 

@@ -54,7 +54,7 @@ class Steering:
         """
         return [self._applied[index] for index in self.mix.blocks]
 
-    def hidden(self) -> list[Tensor]:
+    def before(self) -> list[Tensor]:
         """Per steered block, in order, hidden states [rows, T, d] before the last addition."""
         return [self._seen[index] for index in self.mix.blocks]
 
