@@ -32,7 +32,31 @@ _SIZE: dict[str, Any] = {
     "bos_token_id": None,
     "eos_token_id": 1,
 }
-ARCHITECTURES = ("llama", "gpt2", "gemma2", "qwen2", "gpt_neox")
+_SLIDING = "sliding_attention"
+_OWN: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "gpt2": {},
+    "gemma2": {"head_dim": 8, "sliding_window": 16},
+    "qwen2": {},
+    "gpt_neox": {"rotary_pct": 0.5},
+    "qwen3": {"head_dim": 8},
+    "mistral": {"sliding_window": 8},
+    "gemma3_text": {
+        "head_dim": 8,
+        "sliding_window": 8,
+        "layer_types": [_SLIDING, "full_attention", _SLIDING],
+    },
+    "phi3": {"sliding_window": 8},
+    "olmo2": {},
+    "granite": {"residual_multiplier": 0.5, "logits_scaling": 2.0},
+    "smollm3": {"no_rope_layers": [1, 1, 0]},
+    "stablelm": {},
+    "falcon": {"new_decoder_architecture": True, "num_kv_heads": 2, "bias": False},
+    "mixtral": {"num_local_experts": 4},
+    "qwen3_moe": {"head_dim": 8, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24},
+}
+ARCHITECTURES = ("llama", "gpt2", "gemma2", "qwen2", "gpt_neox")  # one of each way to build a block
+EVERY = tuple(_OWN)
 
 
 @cache
@@ -55,12 +79,12 @@ def tokenizer(template: str | None = TEMPLATE) -> Any:
     return made
 
 
-def network(architecture: str = "llama") -> Any:
-    """A random causal network with 3 blocks, 32 wide."""
+def network(architecture: str = "llama", **changes: Any) -> Any:
+    """A random causal network with 3 blocks, 32 wide; changes: settings of its configuration."""
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(0)
-    made = AutoModelForCausalLM.from_config(config(architecture))
+    made = AutoModelForCausalLM.from_config(config(architecture, **changes))
     with torch.no_grad():
         for weight in made.parameters():
             if weight.dim() > 1:
@@ -68,32 +92,14 @@ def network(architecture: str = "llama") -> Any:
     return made
 
 
-def config(architecture: str) -> Any:
+def config(architecture: str, **changes: Any) -> Any:
     from transformers import AutoConfig
 
-    if architecture == "gpt2":
-        return AutoConfig.for_model(
-            "gpt2",
-            vocab_size=400,
-            n_embd=32,
-            n_layer=3,
-            n_head=4,
-            n_positions=256,
-            n_inner=48,
-            pad_token_id=0,
-            bos_token_id=None,
-            eos_token_id=1,
-        )
-    extra: dict[str, Any] = {}
-    if architecture == "gemma2":
-        extra = {"head_dim": 8, "sliding_window": 16}
-    if architecture == "gpt_neox":
-        extra = {"rotary_pct": 0.5}
-    return AutoConfig.for_model(architecture, **_SIZE, **extra)
+    return AutoConfig.for_model(architecture, **{**_SIZE, **_OWN[architecture], **changes})
 
 
-def model(architecture: str = "llama", template: str | None = TEMPLATE) -> LanguageModel:
-    return wrap(network(architecture), tokenizer(template), source=f"tiny-{architecture}")
+def model(architecture: str = "llama", template: str | None = TEMPLATE, **changes: Any) -> LanguageModel:
+    return wrap(network(architecture, **changes), tokenizer(template), source=f"tiny-{architecture}")
 
 
 def save(made: LanguageModel, folder: Path) -> Path:
