@@ -61,7 +61,8 @@ def fit(
             r2[index] = solution.r2
         if meter is not None:
             meter.step()
-        return steer(hidden, tensors(solution.part, method, model), rows.steered.unsqueeze(-1))[0]
+        part = tensors(solution.part, method, model).on(hidden.device)
+        return steer(hidden, part, rows.steered.unsqueeze(-1).to(hidden.device))[0]
 
     with tapped(model, solve):
         logits = run(model, rows)

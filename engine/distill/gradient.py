@@ -232,7 +232,9 @@ def _trainable(part: BlockHead, method: Method, model: LanguageModel) -> MixBloc
 
 def _dead_gates(coefficients: Sequence[Tensor], rows: Rows) -> Tensor:
     """sum_l mean_seq max(0, 1 - sum_i lambda[l, i]): pulls back gates that never open."""
-    opened = [c[:, rows.first :].clamp_min(0).sum(-1).mul(rows.valid).sum(1) for c in coefficients]
+    valid = rows.valid
+    after = [c[:, rows.first :].to(valid.device) for c in coefficients]
+    opened = [c.clamp_min(0).sum(-1).mul(valid).sum(1) for c in after]
     return torch.stack([(1 - total).clamp_min(0).mean() for total in opened]).sum()
 
 

@@ -34,6 +34,7 @@ from engine.heads.head import BlockHead, Head, HeadInfo
 from engine.heads.mix import Mix
 from engine.model.chat import Message, encode
 from engine.model.language_model import LanguageModel
+from engine.model.memory import memory_guard
 
 _CANDIDATES = 8  # blocks that a single-block method tries, at most
 
@@ -47,7 +48,12 @@ def distill(
     and with `final` the one that is returned. Raises InputError (nothing to distill: the prompt has next to
     no effect, or the model does not follow it) and Cancelled; the model is left as it was in any case.
     """
-    return _Run(model, request, Cancel() if cancel is None else cancel, emit).distillation()
+    with memory_guard(
+        "The prompt was not distilled",
+        "Memory ran out.",
+        "Ask for fewer or shorter responses, or choose a smaller model.",
+    ):
+        return _Run(model, request, Cancel() if cancel is None else cancel, emit).distillation()
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.errors import ModelError
 from engine.generation.plan import steered
 from engine.heads.head import Positions
 from engine.model.blocks import hidden_of, replace_hidden
@@ -45,7 +46,7 @@ class Rows:
 
     def at_response(self, hidden: Tensor) -> Tensor:
         """The hidden states at the valid R positions, float32 [M, d], of hidden [N, T, d]."""
-        return hidden[:, self.first :][self.valid].float()
+        return hidden[:, self.first :].to(self.valid.device)[self.valid].float()
 
     def spread(self, values: Tensor) -> Tensor:
         """Values of the valid R positions, [M] or [M, d], laid out as [N, n+1] or [N, n+1, d]; else 0."""
@@ -101,14 +102,25 @@ def lay(
 
 
 def run(model: LanguageModel, rows: Rows) -> Tensor:
-    """The logits [N, n+1, V] of the R positions in one forward."""
-    return model.network(
+    """The logits [N, n+1, V] of the R positions in one forward.
+
+    Raises ModelError when they are no numbers: what is fitted to them would be none either.
+    """
+    logits = model.network(
         input_ids=rows.ids,
         attention_mask=rows.mask,
         position_ids=rows.positions,
         use_cache=False,
         logits_to_keep=rows.valid.shape[1],
     ).logits
+    highest = logits.detach().amax(-1)[rows.valid]
+    if not bool(torch.isfinite(highest).all()):
+        raise ModelError(
+            "The prompt was not distilled",
+            "The model computed values that are no numbers.",
+            "Load the model in float32, or word the prompt differently.",
+        )
+    return logits
 
 
 @contextmanager

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from engine.generation.sampling import Sampling, choose
 from engine.generation.trace import ALTERNATIVES, Token, Trace
 from engine.model.chat import Prompt, encode
 from engine.model.language_model import LanguageModel
+from engine.model.memory import memory_guard
 from engine.model.text import PieceDecoder, TokenTexts
 
 
@@ -46,28 +47,14 @@ def generate(
     if not lanes:
         return []
     require_sense(lanes)
-    exhausted = False
-    try:
+    with memory_guard(
+        "The answer was not generated",
+        f"Memory ran out with {len(lanes)} lanes.",
+        "Use fewer lanes, a shorter conversation, or a smaller model.",
+    ):
         run = _Run(model, lanes, sampling, compiled, on_token)
-        with torch.inference_mode():
+        with suppress(Cancelled), torch.inference_mode():
             run.go(cancel)
-    except Cancelled:
-        pass
-    except torch.OutOfMemoryError:
-        exhausted = True
-    except RuntimeError as error:
-        if "not enough memory" not in str(error):
-            raise
-        exhausted = True
-    if exhausted:  # outside the handler, whose traceback would keep the tensors alive
-        gc.collect()
-        if model.device.type == "cuda":
-            torch.cuda.empty_cache()
-        raise ModelError(
-            "The answer was not generated",
-            f"Memory ran out with {len(lanes)} lanes.",
-            "Use fewer lanes, a shorter conversation, or a smaller model.",
-        )
     return run.results()[: len(lanes)]
 
 

@@ -43,6 +43,12 @@ class MixBlock:
         z = self.z.detach()
         object.__setattr__(self, "gram", z @ z.T)
 
+    def on(self, device: torch.device) -> MixBlock:
+        """The same rows where a spread model's block needs them; gradients find their way back."""
+        if self.z.device == device:
+            return self
+        return MixBlock(*(rows.to(device) for rows in (self.w, self.b, self.z, self.floor)))
+
 
 class Mix:
     """The heads' rows per block, over K columns that mean the same in every block.

@@ -27,7 +27,7 @@ class Steering:
     def __init__(self, model: LanguageModel, mix: Mix) -> None:
         self.mix = mix
         self.strengths: Tensor | None = None
-        self._blocks = model.blocks
+        self._blocks, self._devices = model.blocks, model.devices
         self._applied: dict[int, Tensor] = {}
         self._seen: dict[int, Tensor] = {}
         self._handles: list[RemovableHandle] = []
@@ -35,7 +35,7 @@ class Steering:
     def __enter__(self) -> Steering:
         try:
             for index, part in self.mix.blocks.items():
-                hook = _hook(self, index, part)
+                hook = _hook(self, index, part.on(self._devices[index]))
                 self._handles.append(self._blocks[index].register_forward_hook(hook))
         except BaseException:
             self._detach()
@@ -92,11 +92,14 @@ def steer(hidden: Tensor, part: MixBlock, strengths: Tensor) -> tuple[Tensor, Te
 def _hook(steering: Steering, index: int, part: MixBlock) -> Any:
     """The forward hook of one block."""
     applied, seen = steering._applied, steering._seen
+    spread = len(set(steering._devices)) > 1
 
     def hook(block: nn.Module, arguments: Any, output: Any) -> Any:
         strengths = steering.strengths
         if strengths is None:
             return None
+        if spread:
+            strengths = strengths.to(part.z.device)
         seen[index] = hidden_of(output)
         hidden, applied[index] = steer(seen[index], part, strengths)
         return replace_hidden(output, hidden)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,25 +12,32 @@ from torch import nn
 from engine.errors import ModelError
 from engine.model.blocks import find_blocks
 from engine.model.identity import ModelIdentity, template_hash
+from engine.model.memory import release
+from engine.model.placement import devices_of
+from engine.model.quantised import held_bytes, plain_tensors
 
 
 @dataclass(eq=False)
 class LanguageModel:
     """A model ready to run: in eval mode, its parameters frozen.
 
-    blocks: the decoder blocks in order; width: d, of the residual stream; vocabulary: the number of logits;
-    context: the most positions the model can take, None when it says nothing; eos_ids: the tokens that end
+    blocks: the decoder blocks in order; devices: where each of them puts its output; width: d, of the
+    residual stream; vocabulary: the number of logits; context: the most positions the model can take, None
+    when it says nothing; device: where token ids go in and logits come out; dtype: that it computes in;
+    precision: that of its matrices, "int8" where they are held in eight bits; eos_ids: the tokens that end
     an answer; bytes: the size of the weights in memory.
     """
 
     network: Any
     tokenizer: Any
     blocks: list[nn.Module]
+    devices: list[torch.device]
     width: int
     vocabulary: int
     context: int | None
     device: torch.device
     dtype: torch.dtype
+    precision: str
     name: str
     source: str
     revision: str | None
@@ -47,9 +53,7 @@ class LanguageModel:
     def unload(self) -> None:
         """Gives the memory back. The object only keeps its facts; running it is an error from then on."""
         self.network, self.tokenizer, self.blocks = None, None, []
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        release()
 
 
 def wrap(
@@ -74,7 +78,8 @@ def wrap(
             "This model cannot be used", "it yields no next-token logits.", "Choose a causal language model."
         )
     config = net.config.get_text_config(decoder=True)
-    weight = next(network.parameters())
+    inputs = net.get_input_embeddings()
+    dtype = inputs.weight.dtype
     template = getattr(tokenizer, "chat_template", None)
     identity = ModelIdentity(
         id="pocket" if is_pocket else source,
@@ -89,18 +94,26 @@ def wrap(
         network=network,
         tokenizer=tokenizer,
         blocks=blocks,
+        devices=devices_of(blocks),
         width=config.hidden_size,
         vocabulary=head.weight.shape[0],
         context=getattr(config, "max_position_embeddings", None),
-        device=weight.device,
-        dtype=weight.dtype,
+        device=devices_of([inputs])[0],
+        dtype=dtype,
+        precision="int8" if _quantised(blocks) else str(dtype).removeprefix("torch."),
         name=name or ("Pocket" if is_pocket else Path(source).name),
         source=source,
         revision=revision,
         identity=identity,
         is_pocket=is_pocket,
         eos_ids=_eos_ids(net, tokenizer),
-        bytes=sum(p.numel() * p.element_size() for p in network.parameters()),
+        bytes=held_bytes(network),
+    )
+
+
+def _quantised(blocks: list[nn.Module]) -> bool:
+    return any(
+        part.dtype is torch.int8 for weight in blocks[0].parameters() for part in plain_tensors(weight.data)
     )
 
 

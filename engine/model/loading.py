@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import traceback
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-import assets
 from engine.errors import EngineError, ModelError
 from engine.events import Cancel, Emit, Meter, ignore
-from engine.model.hub import fetch, is_hub_id
+from engine.model.config import read_config
+from engine.model.fit import SIZES, default_dtype, need, require_fit
 from engine.model.language_model import LanguageModel, wrap
+from engine.model.memory import memory_guard
+from engine.model.placement import Place, can_spread, choose_place, free_at, several_gpus
+from engine.model.quantised import can_quantise, int8_settings, plain_tensors
+from engine.model.source import POCKET, POCKET_FOLDER, locate
+from engine.model.weights import read_weights
 
-POCKET = "pocket"
-POCKET_FOLDER = Path(assets.__file__).parent / "pocket"
-SMALL = 1 << 30  # bytes of weights; smaller models run in float32
+__all__ = ["POCKET", "POCKET_FOLDER", "load"]
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_DEVICES = ("cpu", "cuda")
+# Under these names a vocabulary is stored.
+_TOKENIZERS = ("tokenizer.json", "*.model", "vocab.*", "tekken.json", "*.tiktoken")
 
 
 def load(
@@ -30,141 +34,112 @@ def load(
     device: str | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
+    force: bool = False,
     emit: Emit = ignore,
     cancel: Cancel | None = None,
 ) -> LanguageModel:
-    """Loads "pocket", a local folder in Hugging Face layout, or a hub model named owner/name.
+    """Loads "pocket", a local folder in Hugging Face layout, or a hub model named owner/name[@revision].
 
-    dtype: float32, bfloat16 or float16; by default float32 under 1 GB of weights, else bfloat16.
-    device: cpu or cuda; by default cuda where there is one. Emits Progress; the model comes back frozen,
-    in eval mode, with every weight checked to be finite.
+    dtype: float32, bfloat16, float16 or int8; by default float32 under 1 GB of weights, else bfloat16.
+    device: cpu, cuda or auto (spread over all GPUs and main memory); by default a GPU where there is one,
+    all of them where one is too small. force: load it even if it does not fit into memory. Emits Progress;
+    the model comes back frozen, in eval mode, with every weight checked to be finite.
     Raises ModelError (not found, unreachable, damaged, no decoder, too large) and Cancelled.
     """
-    if dtype not in (None, *_DTYPES):
+    if dtype not in (None, *SIZES):
         raise ModelError(
-            "The model was not loaded", f"There is no dtype {dtype}.", f"Use one of {', '.join(_DTYPES)}."
+            "The model was not loaded", f"There is no dtype {dtype}.", f"Use one of {', '.join(SIZES)}."
         )
-    place = _device(device)
+    place = choose_place(device)
     meter = Meter(emit, "loading the model", 3)
-    folder, commit = _locate(source, revision, trust_remote_code, emit, cancel)
-    config = _read_config(folder)
+    found = locate(source, revision, code=trust_remote_code, emit=emit, cancel=cancel)
+    config, weights = read_config(found.folder), read_weights(found.folder)
+    kind = dtype or _default_dtype(weights.bytes, place)
+    if device is None and several_gpus() and can_spread():
+        place = None if need(config, weights.count, kind).total > free_at(place) else place
+    if not force:
+        offered = [name for name in SIZES if name != "int8" or can_quantise()]
+        require_fit(found.id, config, weights.count, kind, free_at(place), offered)
     meter.step()
     _check(cancel)
-    kind = _DTYPES[dtype] if dtype else _default_dtype(folder, place)
-    network, tokenizer = _read(folder, config, kind, place, trust_remote_code)
+    network, tokenizer = _read(found.folder, config, kind, place, trust_remote_code)
     meter.step()
     _check(cancel)
     _require_finite(network)
-    model = wrap(network, tokenizer, source=source, revision=commit, is_pocket=source == POCKET)
+    is_pocket = found.id == POCKET
+    model = wrap(network, tokenizer, source=found.id, revision=found.revision, is_pocket=is_pocket)
     meter.step()
     return model
 
 
-def _locate(
-    source: str, revision: str | None, code: bool, emit: Emit, cancel: Cancel | None
-) -> tuple[Path, str | None]:
-    if source == POCKET:
-        return POCKET_FOLDER, None
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        return folder, None
-    if is_hub_id(source):
-        return fetch(source, revision, code=code, emit=emit, cancel=cancel)
-    raise ModelError(
-        f"The model {source} was not found",
-        "It is neither a folder nor a hub id.",
-        'Give "pocket", the path of a model folder, or owner/name.',
-    )
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        why = (
-            "It has no config.json."
-            if isinstance(error, FileNotFoundError)
-            else f"Its config.json is unreadable: {error}."
-        )
-        raise ModelError(
-            f"The folder {folder} holds no model", why, "Choose a folder in the Hugging Face layout."
-        ) from None
-    if not isinstance(config, dict):
-        raise ModelError(
-            f"The folder {folder} holds no model", "Its config.json holds no settings.", "Fetch it again."
-        )
-    names = config.get("architectures") or []
-    if config.get("is_encoder_decoder") or (names and not any(_generates(name) for name in names)):
-        raise ModelError(
-            f"The model in {folder} cannot be steered",
-            f"{names[0] if names else 'It'} is not a decoder-only language model.",
-            "Choose a causal language model, for instance a Llama, Qwen, Gemma or GPT.",
-        )
-    return config
-
-
-def _generates(architecture: str) -> bool:
-    return architecture.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"))
-
-
-def _device(name: str | None) -> torch.device:
-    if name not in (None, *_DEVICES):
-        raise ModelError("The model was not loaded", f"There is no device {name}.", "Use cpu or cuda.")
-    usable = torch.cuda.is_available()
-    if name == "cuda" and not usable:
-        raise ModelError(
-            "The model was not loaded", "This machine offers no usable GPU.", "Use the device cpu."
-        )
-    return torch.device(name or ("cuda" if usable else "cpu"))
-
-
-def _default_dtype(folder: Path, device: torch.device) -> torch.dtype:
-    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    if size < SMALL:
-        return torch.float32
-    half = torch.float16 if device.type == "cuda" and not torch.cuda.is_bf16_supported() else torch.bfloat16
-    return half
+def _default_dtype(stored: int, place: Place) -> str:
+    name = default_dtype(stored)
+    if name == "bfloat16" and (place is None or place.type == "cuda") and torch.cuda.is_available():
+        return name if torch.cuda.is_bf16_supported() else "float16"
+    return name
 
 
 def _read(
-    folder: Path, config: dict[str, Any], dtype: torch.dtype, device: torch.device, code: bool
+    folder: Path, config: dict[str, Any], dtype: str, place: Place, code: bool
 ) -> tuple[nn.Module, Any]:
-    if not any(folder.glob("*.safetensors")):
-        raise ModelError(
-            f"The model in {folder} was not loaded",
-            "It has no safetensors weights, and pickled ones are never read.",
-            "Choose a model that is stored as safetensors.",
-        )
+    what = f"The model in {folder} was not loaded"
+    if not code and not any(any(folder.glob(pattern)) for pattern in _TOKENIZERS):
+        # The library would make up an empty one.
+        raise ModelError(what, "It has no tokenizer.", "Fetch it again, tokenizer.json included.")
+    settings: dict[str, Any] = {"dtype": torch.bfloat16 if dtype == "int8" else getattr(torch, dtype)}
+    if dtype == "int8":
+        settings["quantization_config"] = int8_settings()
+    if place is None:
+        settings["device_map"] = "auto"
     try:
-        network_class, tokenizer_class = _classes(folder, config)
-        _quiet()
-        tokenizer = tokenizer_class.from_pretrained(folder, trust_remote_code=code)
-        network, report = network_class.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, trust_remote_code=code, output_loading_info=True
-        )
-        missing = sorted(report["missing_keys"])
-        if missing:
-            raise ModelError(
-                f"The model in {folder} is incomplete",
-                f"It lacks {missing[0]} and {len(missing) - 1} more.",
-                "Fetch it again, or choose a language model.",
-            )
-        return network.to(device), tokenizer
-    except EngineError:
-        raise
-    except (torch.OutOfMemoryError, MemoryError):
-        raise ModelError(
-            f"The model in {folder} was not loaded",
+        with memory_guard(
+            what,
             "There is not enough memory for its weights.",
             "Close other programs, choose bfloat16, or choose a smaller model.",
-        ) from None
-    except Exception as error:
-        words = (str(error).strip() or type(error).__name__).splitlines()[0]
+        ):
+            network_class, tokenizer_class = _classes(folder, config)
+            _quiet()
+            tokenizer = tokenizer_class.from_pretrained(folder, trust_remote_code=code)
+            network, report = network_class.from_pretrained(
+                folder, use_safetensors=True, trust_remote_code=code, output_loading_info=True, **settings
+            )
+            _require_complete(folder, report)
+            return network if place is None else network.to(place), tokenizer
+    except EngineError:
+        raise
+    except Exception as error:  # noqa: BLE001  a damaged folder can raise anything
+        traceback.clear_frames(error.__traceback__)  # they hold what was loaded so far
         raise ModelError(
-            f"The model in {folder} was not loaded",
-            f"{words.rstrip('.')}.",
+            what,
+            _damaged_settings(folder) or _words(error),
             "Fetch it again; if it needs code of its own, allow that for this model.",
-        ) from error
+        ) from None
+
+
+def _require_complete(folder: Path, report: dict[str, Any]) -> None:
+    odd = sorted(report["missing_keys"]) + sorted(str(key[0]) for key in report.get("mismatched_keys", ()))
+    if odd:
+        more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+        raise ModelError(
+            f"The model in {folder} is incomplete",
+            f"It lacks {odd[0]}{more}.",
+            "Fetch it again, or choose a language model.",
+        )
+
+
+def _damaged_settings(folder: Path) -> str | None:
+    """Which of the folder's settings cannot be read, if any: the usual cause when a tokenizer fails."""
+    for file in sorted(folder.glob("*.json")):
+        try:
+            json.loads(file.read_text(encoding="utf-8"))
+        except ValueError:
+            return f"Its file {file.name} is damaged."
+    return None
+
+
+def _words(error: Exception) -> str:
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    return f"{lines[0].rstrip('.')}."
 
 
 def _classes(folder: Path, config: dict[str, Any]) -> tuple[Any, Any]:
@@ -183,7 +158,15 @@ def _classes(folder: Path, config: dict[str, Any]) -> tuple[Any, Any]:
 
         return LlamaForCausalLM, PreTrainedTokenizerFast
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
+    # Families with both uses look forward as well as back unless they are told that they are decoders.
+    if config.get("model_type") in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder"):
+        raise ModelError(
+            f"The model in {folder} cannot be steered",
+            f"A {config['model_type']} is an encoder: it has no decoder blocks.",
+            "Choose a causal language model, for instance a Llama, Qwen, Gemma or GPT.",
+        )
     return AutoModelForCausalLM, AutoTokenizer
 
 
@@ -196,14 +179,15 @@ def _quiet() -> None:
 
 def _require_finite(network: nn.Module) -> None:
     for name, weight in network.named_parameters():
-        if weight.is_floating_point() and weight.numel():
-            low, high = torch.aminmax(weight.detach())  # NaN shows in both; no copy of the weight is made
-            if not bool(torch.isfinite(low) & torch.isfinite(high)):
-                raise ModelError(
-                    "The model is damaged",
-                    f"Its weights {name} hold values that are no numbers.",
-                    "Fetch it again.",
-                )
+        for part in plain_tensors(weight.data):
+            if part.is_floating_point() and part.numel() and not part.is_meta:
+                low, high = torch.aminmax(part)  # NaN shows in both; no copy of the weight is made
+                if not bool(torch.isfinite(low) & torch.isfinite(high)):
+                    raise ModelError(
+                        "The model is damaged",
+                        f"Its weights {name} hold values that are no numbers.",
+                        "Fetch it again.",
+                    )
 
 
 def _check(cancel: Cancel | None) -> None:

@@ -13,6 +13,14 @@ from tests.engine import tiny
 from tests.engine.conftest import hooks
 
 
+@pytest.fixture
+def model() -> Iterator[LanguageModel]:
+    """The tiny Llama."""
+    made = _made("llama", torch.float32)
+    yield made
+    assert hooks(made) == 0
+
+
 @pytest.fixture(params=tiny.EVERY)
 def any_model(request: pytest.FixtureRequest) -> Iterator[LanguageModel]:
     """A tiny random model of every architecture, in float32."""

@@ -1,0 +1,78 @@
+"""Memory: how much of it is free, and what it looks like when it has run out."""
+
+from __future__ import annotations
+
+import gc
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.errors import ModelError
+
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def free_memory() -> int:
+    """Bytes of main memory that this process may still take without swapping.
+
+    What the system calls available, or less where a container's limit leaves less.
+    """
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit = (_GROUP / "memory.max").read_text().strip()
+        used = int((_GROUP / "memory.current").read_text())
+        cached = re.search(r"^inactive_file (\d+)$", (_GROUP / "memory.stat").read_text(), re.MULTILINE)
+    except OSError:  # no container, or another system
+        return free
+    kept = used - (int(cached[1]) if cached else 0)  # files that were read give way
+    return free if limit == "max" else max(0, min(free, int(limit) - kept))
+
+
+@contextmanager
+def memory_guard(what: str, why: str, remedy: str) -> Iterator[None]:
+    """Within it memory that runs out, main or a GPU's, is a ModelError of these words.
+
+    The tensors of the frames that failed are let go, so that what the person tries next has room.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
+            raise
+        traceback.clear_frames(error.__traceback__)
+        release()
+        raise ModelError(what, why, remedy) from None
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory.
+
+    A GPU's allocator has a class for it, the CPU's raises a plain RuntimeError in words of its own.
+    """
+    from torch import OutOfMemoryError
+
+    if isinstance(error, (MemoryError, OutOfMemoryError)):
+        return True
+    words = str(error)
+    return "DefaultCPUAllocator" in words or "not enough memory" in words
+
+
+def release() -> None:
+    """Gives memory that nothing refers to back to the system."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def in_words(size: int) -> str:
+    """A size in bytes as a person reads it."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size / 1e3:.0f} kB"
