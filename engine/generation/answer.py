@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from engine.generation.applied import Done
+from engine.generation.fitting import Fitted
 from engine.generation.lanes import Lane, Said
 from engine.generation.stops import StopText
 from engine.generation.trace import Alternative, Token, Trace
@@ -24,7 +25,8 @@ class Generation:
     """A finished answer.
 
     trace: its tokens; text: their pieces joined; stopped: why it ended ("cancelled": the person stopped it,
-    what was there is kept); prompt_tokens: the length of the prompt; prompt_coefficients: float32 [L], those
+    what was there is kept); prompt_tokens: the length of the prompt; cut: how many of the first
+    messages were left out for want of room; prompt_coefficients: float32 [L], those
     of the last prompt token; said: what a Message carries for this answer to be run again as it was;
     seconds: from the call until this lane ended; first_token_seconds: until its first token was chosen;
     tokens_per_second: the pace after that; compiled: whether a compiled step was used.
@@ -34,6 +36,7 @@ class Generation:
     text: str
     stopped: Stopped
     prompt_tokens: int
+    cut: int
     prompt_coefficients: np.ndarray
     said: Said
     seconds: float
@@ -133,7 +136,7 @@ class Answer:
             self.stopped = "cancelled"
         self.release()
 
-    def result(self, prompt_tokens: int, lane: Lane, compiled: bool) -> Generation:
+    def result(self, lane: Lane, fitted: Fitted, compiled: bool) -> Generation:
         count, end = len(self.trace), self._end or time.perf_counter()
         first = self._first or end
         nothing = np.zeros(self.trace.coefficients.shape[1], np.float32)
@@ -142,7 +145,8 @@ class Answer:
             trace=self.trace,
             text=self.trace.text,
             stopped=self.stopped or "cancelled",
-            prompt_tokens=prompt_tokens,
+            prompt_tokens=len(fitted.prompt.ids),
+            cut=fitted.cut,
             prompt_coefficients=self.prompt.coefficients if self.prompt else nothing,
             said=Said(
                 tuple(self.trace.ids.tolist()),

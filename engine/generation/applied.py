@@ -80,7 +80,7 @@ class Applied:
         self._stack.__exit__(kind, error, trace)
 
     def plan(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
-        """Per row the strengths of every prompt token, [T, K], as they are now."""
+        """Per lane the strengths of every prompt token, [T, K], as they are now."""
         self._now = [lane.values() for lane in self._lanes]
         return [
             plan(prompt, lane.heads, now, self.mix)
@@ -100,30 +100,27 @@ class Applied:
 
     def prepare_step(self) -> None:
         """Sets the strengths of the next single-token forward to what they are now."""
-        self._now = [self._lanes[row].values() for row in self._rows]
+        self._now = [lane.values() for lane in self._lanes]
         if self._steering is not None and self._now != self._used:
-            table = torch.zeros(len(self._rows), 1, self.mix.rank)
-            for index, (row, values) in enumerate(zip(self._rows, self._now, strict=True)):
-                for head, value in zip(self._lanes[row].heads, values, strict=True):
-                    table[index, 0, self.mix.columns[self.mix.place(head)]] += value
-            self._steering.strengths = table.to(self._device)
+            rows = [self.mix.spread(self._lanes[row].heads, self._now[row]) for row in self._rows]
+            self._steering.strengths = torch.from_numpy(np.stack(rows)).unsqueeze(1).to(self._device)
             self._used = self._now
 
     def read(self) -> list[Done]:
         """What the last forward did at its last position, per row."""
         coefficients, lengths = self._figures()
+        used = [self._now[row] for row in self._rows]
         truth: list[np.ndarray | None] = [None] * len(self._rows)
         gap = list(truth)
-        if self._watch is not None and self._truths:
+        if self._watch is not None and self._places:
             effects = truth_and_gap(self._watch.outputs(), self._triples)
             for (row, *_), one, other in zip(self._places, *(e.cpu().numpy() for e in effects), strict=True):
                 truth[row], gap[row] = one, other
-        return [Done(*row) for row in zip(self._now, coefficients, lengths, truth, gap, strict=True)]
+        return [Done(*row) for row in zip(used, coefficients, lengths, truth, gap, strict=True)]
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Drops all other rows."""
-        self._rows = [self._rows[row] for row in rows]
-        self._used = None
+    def select(self, lanes: Sequence[int]) -> None:
+        """From now on the batch has the rows of these lanes only, in this order."""
+        self._rows, self._used = list(lanes), None
         self._select()
 
     def _figures(self) -> tuple[np.ndarray, np.ndarray]:
@@ -151,7 +148,9 @@ class Applied:
         ranks = [sum(head.rank for head in self._lanes[row].heads) for row in self._rows]
         self._single = torch.tensor([[rank <= 1] for rank in ranks], device=self._device)
         place = {lane: row for row, lane in enumerate(self._rows)}
-        self._places = [tuple(place[lane] for lane in lanes) for lanes in self._truths if lanes[0] in place]
+        self._places = [
+            tuple(place[lane] for lane in lanes) for lanes in self._truths if place.keys() >= {*lanes}
+        ]
         self._triples = torch.tensor(self._places, device=self._device)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.events import Cancel
+from engine.generation.cache import growing_cache, join, split
 from engine.generation.compiled import CompiledStep
 from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
@@ -24,34 +25,36 @@ class Batch:
     passed, which is the network's own fast path.
     """
 
-    def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]], room: int) -> None:
-        """room: the most tokens that will be generated."""
-        from engine.generation.cache import growing_cache
-
+    def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]], cache: Any = None) -> None:
+        """cache: of the first tokens of a lone prompt, which are then not run again."""
+        self._model, self._network = model, model.network
+        self._cache = growing_cache(model.network.config) if cache is None else cache
+        self._length = 0 if cache is None else cache.get_seq_length()
         self.width = max(map(len, prompts))
-        self._network = model.network
-        self._pads = [self.width - len(prompt) for prompt in prompts]
+        self.pads = [self.width - len(prompt) for prompt in prompts]
         filler = model.tokenizer.pad_token_id or 0
         self._ids = torch.tensor(
-            [[filler] * pad + list(ids) for pad, ids in zip(self._pads, prompts, strict=True)],
+            [[filler] * pad + list(ids) for pad, ids in zip(self.pads, prompts, strict=True)],
             device=model.device,
-        )
-        self._cache = growing_cache(model.network.config)
-        self._length = 0
+        )[:, self._length :]
         self._compiled: CompiledStep | None = None
-        self._mask = self._positions = None
-        if any(self._pads):
-            shift = torch.tensor(self._pads, device=model.device).unsqueeze(1)
-            columns = torch.arange(self.width + room, device=model.device)
-            self._mask = (columns >= shift).long()
-            self._positions = (columns - shift).clamp_min(0)
         accepted = inspect.signature(type(model.network).forward).parameters
         self._extra: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
 
+    @classmethod
+    def of(cls, model: LanguageModel, rows: Sequence[Batch], prompts: Sequence[Sequence[int]]) -> Batch:
+        """Rows that were run alone as one batch; their layers must all be growing ones."""
+        if len(rows) == 1:
+            return rows[0]
+        made = cls(model, prompts)
+        made._cache = join([row._cache for row in rows], made.pads)
+        made._length = made.width
+        return made
+
     def padded(self, rows: Sequence[np.ndarray]) -> Tensor:
-        """One [rows, T, K] of values per prompt token [T, K], 0 on the padding; on the CPU."""
-        wide = [np.pad(row, ((pad, 0), (0, 0))) for pad, row in zip(self._pads, rows, strict=True)]
-        return torch.from_numpy(np.stack(wide))
+        """One [rows, T, K] of values per prompt token [T, K] that is still to run, 0 on the padding."""
+        wide = [np.pad(row, ((pad, 0), (0, 0))) for pad, row in zip(self.pads, rows, strict=True)]
+        return torch.from_numpy(np.stack(wide))[:, self._length :]
 
     def prefill(self) -> Tensor:
         """The logits [rows, V] after the prompts."""
@@ -63,12 +66,8 @@ class Batch:
 
     def hand_over(self, step: CompiledStep, mix: Mix) -> None:
         """From now on `step` stands for the network; it has the batch as it is now."""
-        step.begin(self._cache, None if self._mask is None else self._mask[:, : self._length], mix)
+        step.begin(self._cache, self._mask(self._length) if any(self.pads) else None, mix)
         self._compiled = step
-
-    @property
-    def rows(self) -> int:
-        return len(self._pads)
 
     @property
     def droppable(self) -> bool:
@@ -77,20 +76,33 @@ class Batch:
             hasattr(layer, "batch_select_indices") for layer in self._cache.layers
         )
 
-    def keep(self, rows: Tensor) -> None:
+    def keep(self, rows: Sequence[int]) -> None:
         """Drops all other rows from the batch."""
-        self._cache.batch_select_indices(rows)
-        if self._mask is not None and self._positions is not None:
-            self._mask, self._positions = self._mask[rows], self._positions[rows]
+        self._cache.batch_select_indices(torch.tensor(rows, device=self._model.device))
+        self.pads = [self.pads[row] for row in rows]
+
+    def cache_of(self, row: int) -> Any:
+        """The cache of one row alone, without its padding; of a lone row the very same."""
+        if self._compiled is not None:
+            self._compiled.end(self._cache)
+            self._compiled = None
+        return self._cache if len(self.pads) == 1 else split(self._cache, row, self.pads[row])
+
+    def _mask(self, length: int) -> Tensor:
+        """[rows, length], 0 on the padding."""
+        shift = torch.tensor(self.pads, device=self._model.device).unsqueeze(1)
+        return (torch.arange(length, device=self._model.device) >= shift).long()
 
     def _forward(self, ids: Tensor) -> Tensor:
         start, self._length = self._length, self._length + ids.shape[1]
         extra = self._extra
-        if self._mask is not None and self._positions is not None:
+        if any(self.pads):
+            shift = torch.tensor(self.pads, device=self._model.device).unsqueeze(1)
+            columns = torch.arange(start, self._length, device=self._model.device)
             extra = {
                 **extra,
-                "attention_mask": self._mask[:, : self._length],
-                "position_ids": self._positions[:, start : self._length],
+                "attention_mask": self._mask(self._length),
+                "position_ids": (columns - shift).clamp_min(0),
             }
         output = self._network(input_ids=ids, past_key_values=self._cache, use_cache=True, **extra)
         return output.logits[:, -1]

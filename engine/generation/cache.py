@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 _STEP = 64  # positions of room added at a time, at least
@@ -16,6 +19,48 @@ def growing_cache(config: Any) -> DynamicCache:
     cache = DynamicCache(config=config)
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def plain(cache: Any) -> bool:
+    """Whether every layer is a growing one, so that the cache can be cut, split and joined."""
+    return all(type(layer) is GrowingLayer for layer in cache.layers)
+
+
+def cut(cache: Any, length: int) -> None:
+    """Forgets all positions from `length` on."""
+    for layer in cache.layers:
+        layer.cut(length)
+
+
+def split(cache: Any, row: int, start: int) -> Any:
+    """A copy of one row's keys and values from position `start` on."""
+    return _remade(cache, [_part(layer, row, start) for layer in cache.layers])
+
+
+def join(caches: Sequence[Any], pads: Sequence[int]) -> Any:
+    """Rows that were run alone as one batch, each padded on the left by as many positions."""
+    layers = []
+    for parts in zip(*(cache.layers for cache in caches), strict=True):
+        made = GrowingLayer()
+        padded = [
+            [functional.pad(states, (0, 0, pad, 0)) for states in (part.keys, part.values)]
+            for part, pad in zip(parts, pads, strict=True)
+        ]
+        made.update(*(torch.cat(states) for states in zip(*padded, strict=True)))
+        layers.append(made)
+    return _remade(caches[0], layers)
+
+
+def _part(layer: Any, row: int, start: int) -> GrowingLayer:
+    made = GrowingLayer()
+    made.update(layer.keys[row : row + 1, :, start:], layer.values[row : row + 1, :, start:])
+    return made
+
+
+def _remade(cache: Any, layers: list[Any]) -> Any:
+    made = copy(cache)
+    made.layers = layers
+    return made
 
 
 class GrowingLayer(DynamicLayer):
@@ -40,6 +85,12 @@ class GrowingLayer(DynamicLayer):
         self._length = stop
         self.keys, self.values = keys.narrow(-2, 0, stop), values.narrow(-2, 0, stop)
         return self.keys, self.values
+
+    def cut(self, length: int) -> None:
+        """Forgets all positions from `length` on."""
+        assert self._buffers is not None
+        self._length = length
+        self.keys, self.values = (buffer.narrow(-2, 0, length) for buffer in self._buffers)
 
     def batch_select_indices(self, indices: Tensor) -> None:
         if self._buffers is not None:

@@ -7,19 +7,23 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from engine.errors import Cancelled, InputError, ModelError
+from engine.errors import Cancelled, ModelError
 from engine.events import Cancel, ignore
 from engine.generation.answer import Answer, Generation
 from engine.generation.applied import Applied
 from engine.generation.batch import Batch, interruptible
+from engine.generation.cache import growing_cache, plain
 from engine.generation.compiled import CompiledStep
+from engine.generation.fitting import Fitted, fit, without
 from engine.generation.lanes import Lane, require_sense, truth_lanes
+from engine.generation.memory import Memory, Past
 from engine.generation.sampling import Sampling, choose
 from engine.generation.trace import ALTERNATIVES, Token, Trace
-from engine.model.chat import Prompt, encode
+from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
 from engine.model.memory import memory_guard
 from engine.model.text import PieceDecoder, TokenTexts
@@ -30,6 +34,7 @@ def generate(
     lanes: Sequence[Lane],
     sampling: Sampling,
     *,
+    memory: Memory | None = None,
     compiled: Sequence[CompiledStep] = (),
     cancel: Cancel | None = None,
     on_token: Callable[[Token], object] = ignore,
@@ -38,9 +43,11 @@ def generate(
 
     A token's coefficients are those applied at its own position, when it is fed back, so its event comes
     one forward after it was chosen; the last token is fed for that alone. Strengths are read before every
-    forward. A stopped run returns what it has, marked "cancelled". compiled: steps prepared for this model;
-    the first that has room for the batch is used, and the Generation says so.
-    Raises InputError (a lane that makes no sense, a prompt that is too long), HeadError (a head that does
+    forward. A stopped run returns what it has, marked "cancelled". memory: what earlier turns of these lanes
+    left in the cache, and where this one leaves it. compiled: steps prepared for this model; the first that
+    has room for the batch is used, and the Generation says so. Conversations that outgrow the context lose
+    whole turns from the front, and the Generation says how many messages.
+    Raises InputError (a lane that makes no sense, a turn that is too long), HeadError (a head that does
     not fit the model), ModelError (the chat template refuses, not a number in the logits, out of memory).
     Hooks are gone afterwards in any case.
     """
@@ -52,7 +59,7 @@ def generate(
         f"Memory ran out with {len(lanes)} lanes.",
         "Use fewer lanes, a shorter conversation, or a smaller model.",
     ):
-        run = _Run(model, lanes, sampling, compiled, on_token)
+        run = _Run(model, lanes, sampling, memory, compiled, on_token)
         with suppress(Cancelled), torch.inference_mode():
             run.go(cancel)
     return run.results()[: len(lanes)]
@@ -66,115 +73,155 @@ class _Run:
         model: LanguageModel,
         lanes: Sequence[Lane],
         sampling: Sampling,
+        memory: Memory | None,
         compiled: Sequence[CompiledStep],
         on_token: Callable[[Token], object],
     ) -> None:
         started = time.perf_counter()
-        self._model, self._sampling, self._compiled = model, sampling, compiled
+        self._model, self._sampling = model, sampling
+        self._compiled = compiled
         self._stepped = False  # whether a compiled step was used
         self._lanes, self._truths = [*lanes], []
         for index, lane in enumerate(lanes):
             if lane.truth is not None:
                 self._truths.append((index, len(self._lanes), len(self._lanes) + 1))
                 self._lanes += truth_lanes(lane, index)
+        # Rows that were run alone can only be joined, and parted again, where the cache is plain.
+        alone = len(self._lanes) == 1
+        self._memory = memory if alone or plain(growing_cache(model.network.config)) else None
         self._leaders = [
             index if lane.follows is None else lane.follows for index, lane in enumerate(self._lanes)
         ]
-        self._prompts = [encode(model, lane.messages, lane.system) for lane in self._lanes]
-        limits = self._limits()
-        self._room = max(limits)
+        self._fitted = self._fit()
+        self._lanes = [without(lane, fitted) for lane, fitted in zip(self._lanes, self._fitted, strict=True)]
+        self._prompts = [fitted.prompt for fitted in self._fitted]
+        self._room = max(fitted.room for fitted in self._fitted)
+        self._fed: list[list[int]] = [[] for _ in self._lanes]  # the ids that went through the network
+        self._used: list[list[tuple[float, ...]]] = [[] for _ in self._lanes]  # and their strengths
         self._answers = [
-            self._answer(
-                index, limits[self._leaders[index]], started, on_token if index < len(lanes) else ignore
-            )
+            self._answer(index, started, on_token if index < len(lanes) else ignore)
             for index in range(len(self._lanes))
         ]
 
     def go(self, cancel: Cancel | None) -> None:
-        model, answers = self._model, self._answers
-        batch = Batch(model, [prompt.ids for prompt in self._prompts], self._room)
-        texts = TokenTexts(model.tokenizer)
-        choice = _Choice(self._lanes, self._leaders, self._room, self._sampling, model.device)
-        with Applied(model, self._lanes, self._prompts, self._truths) as applied:
-            rows = list(range(len(answers)))  # the lane of each row that is still in the batch
-            applied.prepare_prompt(batch.padded(applied.plan(self._prompts)))
-            with interruptible(model, cancel):
-                logits = batch.prefill()
-            for row, done in zip(rows, applied.read(), strict=True):
-                answers[row].prompt = done
-            need = len(rows), applied.mix.rank, batch.width + self._room
+        with Applied(self._model, self._lanes, self._prompts, self._truths) as applied:
+            self._tables = applied.plan(self._prompts)
+            with interruptible(self._model, cancel):
+                batch, logits = self._prefill(applied)
+            need = len(self._lanes), applied.mix.rank, batch.width + self._room
             ready = next((step for step in self._compiled if step.fits(*need)), None)
             if ready is not None:
                 batch.hand_over(ready, applied.mix)
                 applied.hand_over(ready)
                 self._stepped = True
-            for count in range(self._room + 1):
-                ids = choice(logits, count)
-                for row, (chosen, own, rank, best, values) in zip(rows, _figures(logits, ids), strict=True):
-                    if answers[row].stopped is None:
-                        named = tuple([(i, texts[i], math.exp(v)) for i, v in zip(best, values, strict=True)])
-                        answers[row].take(chosen, own, rank, named)
-                    answers[row].release()
-                live = [index for index, row in enumerate(rows) if answers[row].live]
-                if not live:
-                    return
-                if len(live) < len(rows) and batch.droppable:
-                    kept = torch.tensor(live, device=model.device)
-                    rows, ids = [rows[index] for index in live], ids[kept]
-                    batch.keep(kept)
-                    choice.keep(live)
-                    applied.keep(live)
-                if cancel is not None:
-                    cancel.check()
-                applied.prepare_step()
-                logits = batch.step(ids)
-                for row, done in zip(rows, applied.read(), strict=True):
-                    if answers[row].live:
-                        answers[row].feed(done)
+            self._rows = list(range(len(self._lanes)))  # the lane of each row that is still in the batch
+            with suppress(Cancelled):
+                self._decode(batch, logits, applied, cancel)
+            for index, row in enumerate(self._rows):
+                self._remember(row, batch, index, applied.mix)
+
+    def _prefill(self, applied: Applied) -> tuple[Batch, Tensor]:
+        """All prompts at once; with a memory one by one, each from where its past ends."""
+        lanes, answers, tables = range(len(self._lanes)), self._answers, self._tables
+        if self._memory is None:
+            batch = Batch(self._model, [prompt.ids for prompt in self._prompts])
+            applied.prepare_prompt(batch.padded(tables))
+            logits = batch.prefill()
+            for row, done in zip(lanes, applied.read(), strict=True):
+                answers[row].prompt = done
+            return batch, logits
+        parts, ends = [], []
+        for row in lanes:
+            ids, past = self._prompts[row].ids, self._memory.take(row)
+            alone = Batch(self._model, [ids], past.usable(ids, tables[row], applied.mix) if past else None)
+            applied.select([row])
+            applied.prepare_prompt(alone.padded([tables[row]]))
+            ends.append(alone.prefill())
+            [answers[row].prompt] = applied.read()
+            parts.append(alone)
+        applied.select(lanes)
+        return Batch.of(self._model, parts, [prompt.ids for prompt in self._prompts]), torch.cat(ends)
+
+    def _decode(
+        self,
+        batch: Batch,
+        logits: Tensor,
+        applied: Applied,
+        cancel: Cancel | None,
+    ) -> None:
+        answers = self._answers
+        texts = TokenTexts(self._model.tokenizer)
+        choice = _Choice(self._lanes, self._leaders, self._room, self._sampling, self._model.device)
+        for count in range(self._room + 1):
+            ids = choice(logits, count)
+            figures = _figures(logits, ids)
+            for row, (chosen, own, rank, best, values) in zip(self._rows, figures, strict=True):
+                if answers[row].stopped is None:
+                    named = tuple([(i, texts[i], math.exp(v)) for i, v in zip(best, values, strict=True)])
+                    answers[row].take(chosen, own, rank, named)
+                answers[row].release()
+            live = [index for index, row in enumerate(self._rows) if answers[row].live]
+            if not live:
+                return
+            if len(live) < len(self._rows) and batch.droppable:
+                for index, row in enumerate(self._rows):
+                    if index not in live:
+                        self._remember(row, batch, index, applied.mix)
+                self._rows, ids = [self._rows[index] for index in live], ids[live]
+                figures = [figures[index] for index in live]
+                batch.keep(live)
+                choice.keep(live)
+                applied.select(self._rows)
+            if cancel is not None:
+                cancel.check()
+            applied.prepare_step()
+            logits = batch.step(ids)
+            for row, (chosen, *_), done in zip(self._rows, figures, applied.read(), strict=True):
+                self._fed[row].append(chosen)
+                self._used[row].append(done.strengths)
+                if answers[row].live:
+                    answers[row].feed(done)
+
+    def _remember(self, lane: int, batch: Batch, row: int, mix: Mix) -> None:
+        if self._memory is None:
+            return
+        told = [mix.spread(self._lanes[lane].heads, values) for values in self._used[lane]]
+        ids = [*self._prompts[lane].ids, *self._fed[lane]]
+        strengths = np.concatenate([self._tables[lane], np.array(told).reshape(-1, mix.rank)])
+        self._memory.keep(lane, Past(ids, mix.heads, strengths, batch.cache_of(row)))
 
     def results(self) -> list[Generation]:
         for answer in self._answers:
             answer.cancel()
         return [
-            answer.result(len(prompt.ids), lane, self._stepped)
-            for answer, prompt, lane in zip(self._answers, self._prompts, self._lanes, strict=True)
+            answer.result(lane, fitted, self._stepped)
+            for answer, lane, fitted in zip(self._answers, self._lanes, self._fitted, strict=True)
         ]
 
-    def _answer(self, index: int, limit: int, started: float, on_token: Callable[[Token], object]) -> Answer:
+    def _answer(self, index: int, started: float, on_token: Callable[[Token], object]) -> Answer:
         """A lane that follows another one ends where that one does, for the very same reasons."""
         free = self._lanes[self._leaders[index]].forced is None
         return Answer(
             index,
             decoder=PieceDecoder(self._model.tokenizer),
             started=started,
-            limit=limit,
+            limit=self._fitted[index].room,
             ends=self._model.eos_ids if free else frozenset(),
             stops=self._sampling.stop if free else (),
             trace=Trace(len(self._lanes[index].heads), len(self._model.blocks)),
             on_token=on_token,
         )
 
-    def _limits(self) -> list[int]:
-        """The most tokens that each leading lane may say, for itself and for those that follow it."""
-        limits = [self._limit(lane, prompt) for lane, prompt in zip(self._lanes, self._prompts, strict=True)]
-        for index, leader in enumerate(self._leaders):
-            limits[leader] = min(limits[leader], limits[index])
-        return limits
-
-    def _limit(self, lane: Lane, prompt: Prompt) -> int:
-        wanted = self._sampling.max_tokens if lane.forced is None else len(lane.forced)
-        if lane.follows is not None and (forced := self._lanes[lane.follows].forced) is not None:
-            wanted = len(forced)
-        if self._model.context is None:
-            return wanted
-        room = self._model.context - len(prompt.ids)
-        if room < 1:
-            raise InputError(
-                "The conversation is too long",
-                f"It has {len(prompt.ids)} tokens and the model can take {self._model.context}.",
-                "Begin a new conversation or shorten this one.",
-            )
-        return min(wanted, room)
+    def _fit(self) -> list[Fitted]:
+        """Every lane together with those that follow it."""
+        found: dict[int, Fitted] = {}
+        for leader in dict.fromkeys(self._leaders):
+            group = [index for index, other in enumerate(self._leaders) if other == leader]
+            forced = self._lanes[leader].forced
+            wanted = self._sampling.max_tokens if forced is None else len(forced)
+            fitted = fit(self._model, [self._lanes[index] for index in group], wanted)
+            found |= dict(zip(group, fitted, strict=True))
+        return [found[index] for index in range(len(self._lanes))]
 
 
 class _Choice:

@@ -63,7 +63,7 @@ class Mix:
             _require_fit(head, model)
         self.columns: list[slice] = _columns([head.rank for head in heads])
         self._places = {id(head): index for index, head in enumerate(heads)}
-        self._heads = tuple(heads)  # kept, so that no other head can take over an id
+        self.heads = tuple(heads)  # kept too so that no other head can take over an id
         self.blocks: dict[int, MixBlock] = {
             index: _stack(heads, index, model) for index in sorted({b for head in heads for b in head.blocks})
         }
@@ -74,7 +74,7 @@ class Mix:
         """A mix of given tensors, trainable ones for instance; ranks: the columns of each head."""
         mix = cls.__new__(cls)
         mix.columns = _columns(ranks)
-        mix._places, mix._heads = {}, ()
+        mix._places, mix.heads = {}, ()
         mix.blocks = dict(sorted(blocks.items()))
         mix._widths = torch.tensor(list(ranks))
         return mix
@@ -87,6 +87,16 @@ class Mix:
     def place(self, head: Head) -> int:
         """Which of the mix's heads this very object is."""
         return self._places[id(head)]
+
+    def has(self, head: Head) -> bool:
+        return id(head) in self._places
+
+    def spread(self, heads: Sequence[Head], strengths: Sequence[float]) -> np.ndarray:
+        """[K] over all columns, from the strengths of some of the mix's heads; 0 for the others."""
+        row = np.zeros(self.rank, np.float32)
+        for head, strength in zip(heads, strengths, strict=True):
+            row[self.columns[self.place(head)]] += strength
+        return row
 
     def expand(self, strengths: Sequence[float] | Tensor) -> Tensor:
         """[K] strengths on the CPU, from one per head; the rows of a head share its strength."""

@@ -1,0 +1,152 @@
+"""Conversations over several turns: the cache goes on, and what is rebuilt is rebuilt as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.errors import InputError
+from engine.events import Cancel
+from engine.generation.compiled import CompiledStep
+from engine.generation.decode import generate
+from engine.generation.lanes import Lane
+from engine.generation.memory import Memory
+from engine.generation.sampling import Sampling
+from engine.generation.strengths import Strengths
+from engine.generation.trace import Token
+from engine.model.chat import Message
+from engine.model.language_model import LanguageModel
+from tests.engine import tiny
+
+ASK = Message("user", "Tell me about the garden!")
+MORE = Message("user", "What else? And who are you?")
+
+
+def count_tokens(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tokens every later forward runs, all rows together."""
+    counts: list[int] = []
+    forward = model.network.forward
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        counts.append(kwargs["input_ids"].numel())
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(model.network, "forward", counting)
+    return counts
+
+
+def same(one: Any, other: Any) -> bool:
+    return one.trace.ids.tolist() == other.trace.ids.tolist() and all(
+        np.allclose(getattr(one.trace, name), getattr(other.trace, name), atol=1e-3, equal_nan=True)
+        for name in ("logprobs", "coefficients", "lengths", "truth", "gap")
+    )
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma2"])
+def test_the_next_turn_goes_on_from_the_cache_and_equals_a_rebuilt_run(
+    architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny.model(architecture)
+    heads = tiny.head(model, positions="question_and_response"), tiny.head(model, seed=1, rank=2)
+    memory, sampling = Memory(), Sampling(temperature=0.9, max_tokens=12)
+    strengths = Strengths([1.0, 0.5])
+
+    def slide(token: Token) -> None:
+        strengths.set(0, token.index / 6)
+
+    lane = Lane([ASK], "Be brief.", heads, strengths, seed=5)
+    first = generate(model, [lane], sampling, memory=memory, on_token=slide)[0]
+    # The second turn is steered by other heads; the first stays as it was.
+    history = [ASK, Message("assistant", first.text, first.said), MORE]
+    turn = replace(lane, messages=history, heads=heads[1:], strengths=Strengths([1.3]))
+    rebuilt = generate(model, [turn], sampling)[0]
+    counts = count_tokens(model, monkeypatch)
+    cached = generate(model, [turn], sampling, memory=memory)[0]
+    assert same(cached, rebuilt)
+    assert np.allclose(cached.prompt_coefficients, rebuilt.prompt_coefficients, atol=1e-3)
+    assert counts[0] < 30 < cached.prompt_tokens
+
+
+def test_an_edited_turn_is_run_again_from_where_it_differs(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, memory, sampling = tiny.head(model), Memory(), Sampling(max_tokens=8)
+    first = generate(model, [Lane([ASK], heads=[head])], sampling, memory=memory)[0]
+    said = Message("assistant", first.text, first.said)
+    counts = count_tokens(model, monkeypatch)
+    for messages, few in (
+        ([ASK, said, MORE], True),
+        ([ASK, said, Message("user", "No, tell me about the river.")], True),
+        ([ASK, Message("assistant", "Something else."), MORE], False),
+        ([MORE], False),
+    ):
+        counts.clear()
+        lane = Lane(messages, heads=[head])
+        cached = generate(model, [lane], sampling, memory=memory)[0]
+        first_forward = counts[0]
+        assert same(cached, generate(model, [lane], sampling)[0])
+        assert (first_forward < cached.prompt_tokens - 10) == few
+
+
+def test_lanes_with_truth_go_on_together(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    head, memory, sampling = tiny.head(model), Memory(), Sampling(temperature=0.7, max_tokens=9)
+    lanes = [Lane([ASK], heads=[head], truth="Be loud."), Lane([MORE, MORE], system="Be brief.", seed=3)]
+    answers = generate(model, lanes, sampling, memory=memory)
+    turns = [
+        replace(lane, messages=[*lane.messages, Message("assistant", answer.text, answer.said), MORE])
+        for lane, answer in zip(lanes, answers, strict=True)
+    ]
+    rebuilt = generate(model, turns, sampling)
+    counts = count_tokens(model, monkeypatch)
+    cached = generate(model, turns, sampling, memory=memory)
+    assert all(same(one, other) for one, other in zip(cached, rebuilt, strict=True))
+    assert max(counts[:4]) < 30  # one forward per row, none of them over the whole prompt
+
+
+def test_a_stopped_answer_is_gone_on_from_too(model: LanguageModel) -> None:
+    cancel, memory, head = Cancel(), Memory(), tiny.head(model)
+
+    def stop(token: Token) -> None:
+        if token.index == 3:
+            cancel.set()
+
+    lane = Lane([ASK], heads=[head])
+    first = generate(model, [lane], Sampling(), memory=memory, cancel=cancel, on_token=stop)[0]
+    turn = replace(lane, messages=[ASK, Message("assistant", first.text, first.said), MORE])
+    sampling = Sampling(max_tokens=6)
+    assert same(generate(model, [turn], sampling, memory=memory)[0], generate(model, [turn], sampling)[0])
+
+
+def test_a_compiled_step_leaves_its_part_in_the_memory(model: LanguageModel) -> None:
+    step, head, memory = CompiledStep(model, columns=1, room=160), tiny.head(model), Memory()
+    sampling = Sampling(max_tokens=9)
+    first = generate(model, [Lane([ASK], heads=[head])], sampling, memory=memory, compiled=[step])[0]
+    turn = Lane([ASK, Message("assistant", first.text, first.said), MORE], heads=[head])
+    cached = generate(model, [turn], sampling, memory=memory, compiled=[step])[0]
+    assert cached.compiled
+    assert same(cached, generate(model, [turn], sampling)[0])
+
+
+def test_whole_turns_are_left_out_when_the_conversation_outgrows_the_model(model: LanguageModel) -> None:
+    assert model.context == 256
+    told = [
+        message
+        for index in range(12)
+        for message in (
+            Message("user", f"Question {index}: {ASK.text}"),
+            Message("assistant", "The harbour."),
+        )
+    ]
+    lane = Lane([*told, MORE], heads=[tiny.head(model)], truth="Talk so.")
+    answer = generate(model, [lane], Sampling(max_tokens=20))[0]
+    assert answer.cut > 0
+    assert answer.cut % 2 == 0
+    assert len(answer.trace) == 20
+    kept = replace(lane, messages=lane.messages[answer.cut :])
+    assert same(answer, generate(model, [kept], Sampling(max_tokens=20))[0])
+    assert generate(model, [Lane([MORE])], Sampling(max_tokens=5))[0].cut == 0
+    with pytest.raises(InputError, match="last turn has"):
+        generate(model, [Lane([*told, Message("user", "x y z " * 200)])], Sampling())
