@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-from pathlib import Path
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
+from engine.cli.lanes import LaneWords, head_and_strength, lanes, parse
 from engine.errors import InputError
+
+if TYPE_CHECKING:
+    from engine.generation.answer import Generation
+    from engine.generation.lanes import Lane
+    from engine.generation.trace import Token
+    from engine.model.language_model import LanguageModel
 
 
 def add(commands: Any) -> None:
@@ -25,6 +31,23 @@ def add(commands: Any) -> None:
         metavar="FILE[:STRENGTH]",
         help="a head file and its strength (default: 1); may be given several times",
     )
+    parser.add_argument(
+        "--lane",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help="one of several answers side by side: none, prompt, FILE[:STRENGTH], or some joined by +; "
+        "prompt means --prompt, or else that of the first head",
+    )
+    parser.add_argument(
+        "--truth",
+        action="store_true",
+        help="with --json: per token and block also what the prompt would have done at the same tokens "
+        "(truth), and what the heads leave of it (gap)",
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the decode step first; pays for long answers"
+    )
     parser.add_argument("--max-tokens", type=int, default=256, help="default: 256")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
@@ -35,86 +58,91 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    wanted = [_head_and_strength(text) for text in options.head]
     if not options.text.strip():
         raise InputError("There is nothing to answer", "The text is empty.", "Give a question.")
     if options.prompt is not None and not options.prompt.strip():
         raise InputError(
             "The steering prompt cannot be used", "It is empty.", "Give one, or leave --prompt out."
         )
+    if options.lane and options.head:
+        raise InputError(
+            "The lanes cannot be answered", "Heads were given beside them.", "Name the heads in --lane."
+        )
+    only = LaneWords("", options.prompt is not None, tuple(head_and_strength(text) for text in options.head))
+    wanted = [parse(words) for words in options.lane] or [only]
 
+    from engine.generation.compiled import CompiledStep
     from engine.generation.decode import generate
-    from engine.generation.lanes import Lane
     from engine.generation.sampling import Sampling
-    from engine.generation.strengths import Strengths
-    from engine.generation.trace import Token
-    from engine.heads.files import load_head
     from engine.model.chat import Message
     from engine.model.loading import load
 
     sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
     model = load(options.model)
-    heads = [load_head(path, model.identity) for path, _ in wanted]
-    lane = Lane(
-        [Message("user", options.text)],
-        system=options.prompt,
-        heads=heads,
-        strengths=Strengths(strength for _, strength in wanted),
-        seed=options.seed,
-    )
+    message = Message("user", options.text)
+    made = lanes(wanted, message, model, prompt=options.prompt, seed=options.seed, truth=options.truth)
+    steps = []
+    if options.compile:
+        print("Compiling the decode step ...", file=sys.stderr, flush=True)
+        rows = len(made) + 2 * sum(lane.truth is not None for lane in made)
+        columns = sum(head.rank for lane in made for head in lane.heads)
+        steps = [CompiledStep(model, rows=rows, columns=max(columns, 1))]
 
     def show(token: Token) -> None:
-        if not options.json:
+        if options.json:
+            print(json.dumps(_line(token, named=bool(options.lane))), flush=True)
+        elif len(made) == 1:
             print(token.text, end="", flush=True)
-            return
-        line = {
-            "index": token.index,
-            "id": token.id,
-            "text": token.text,
-            "logprob": token.logprob,
-            "coefficients": [float(c) for c in token.coefficients],
-        }
-        print(json.dumps(line), flush=True)
 
-    result = generate(model, [lane], sampling, on_token=show)[0]
-    if not options.json:
+    answers = generate(model, made, sampling, compiled=steps, on_token=show)
+    summaries = [
+        _summary(answer, lane, words, model, options)
+        for answer, lane, words in zip(answers, made, wanted, strict=True)
+    ]
+    if options.json:
+        print(json.dumps({"summary": {"lanes": summaries} if options.lane else summaries[0]}))
+    elif len(made) == 1:
         print()
-        return
-    summary = {
-        "text": result.text,
-        "tokens": len(result.trace),
-        "tokens_per_second": result.tokens_per_second,
-        "first_token_seconds": result.first_token_seconds,
-        "seconds": result.seconds,
-        "stopped": result.stopped,
-        "prompt_tokens": result.prompt_tokens,
-        "prompt_coefficients": [float(c) for c in result.prompt_coefficients],
+    else:
+        for words, answer in zip(wanted, answers, strict=True):
+            print(f"[{words.name}]\n{answer.text}\n")
+
+
+def _line(token: Token, *, named: bool) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        **({"lane": token.lane} if named else {}),
+        "index": token.index,
+        "id": token.id,
+        "text": token.text,
+        "logprob": token.logprob,
+        "coefficients": [float(c) for c in token.coefficients],
+    }
+    if token.truth is not None and token.gap is not None:
+        line |= {"truth": token.truth.tolist(), "gap": token.gap.tolist()}
+    return line
+
+
+def _summary(
+    answer: Generation, lane: Lane, words: LaneWords, model: LanguageModel, options: argparse.Namespace
+) -> dict[str, Any]:
+    return {
+        **({"lane": words.name} if options.lane else {}),
+        "text": answer.text,
+        "tokens": len(answer.trace),
+        "tokens_per_second": answer.tokens_per_second,
+        "first_token_seconds": answer.first_token_seconds,
+        "seconds": answer.seconds,
+        "stopped": answer.stopped,
+        "compiled": answer.compiled,
+        "prompt_tokens": answer.prompt_tokens,
+        "prompt_coefficients": [float(c) for c in answer.prompt_coefficients],
         "model": model.identity.id,
+        "prompt": lane.system,
+        "truth": lane.truth,
         "seed": options.seed,
         "temperature": options.temperature,
         "heads": [
             {"file": str(path), "hash": head.digest, "strength": strength}
-            for (path, strength), head in zip(wanted, heads, strict=True)
+            for (path, strength), head in zip(words.files, lane.heads, strict=True)
         ],
     }
-    print(json.dumps({"summary": summary}))
-
-
-def _head_and_strength(text: str) -> tuple[Path, float]:
-    """ "FILE" or "FILE:STRENGTH"; a file whose own name holds a colon may be given without a strength."""
-    if Path(text).exists():
-        return Path(text), 1.0
-    path, colon, number = text.rpartition(":")
-    if not colon:
-        return Path(text), 1.0
-    try:
-        strength = float(number)
-    except ValueError:
-        strength = math.nan
-    if not math.isfinite(strength):
-        raise InputError(
-            f"The head {path} cannot be applied",
-            f'"{number}" is no strength.',
-            "Give a number, for instance FILE:0.5.",
-        )
-    return Path(path), strength

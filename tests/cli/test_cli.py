@@ -77,6 +77,26 @@ def test_a_prompt_steers_as_system_message_and_a_seed_repeats(capsys) -> None:
     assert text("--prompt", "Use a numbered list.").startswith("1. ")
 
 
+def test_lanes_stand_side_by_side_with_the_truth(head, capsys) -> None:
+    words = ["generate", "Tell me about bees.", "--max-tokens", "12", "--temperature", "1", "--json"]
+    lanes = ["--lane", "none", "--lane", "prompt", "--lane", f"{head}:0.5", "--lane", f"prompt+{head}"]
+    prompt = ["--prompt", "Talk like a pirate."]
+    assert main([*words, *lanes, *prompt, "--truth"]) == 0
+    *tokens, last = lines(capsys)
+    summaries = last["summary"]["lanes"]
+    assert [summary["lane"] for summary in summaries] == ["none", "prompt", f"{head}:0.5", f"prompt+{head}"]
+    for index, summary in enumerate(summaries):
+        mine = [token for token in tokens if token["lane"] == index]
+        assert "".join(token["text"] for token in mine) == summary["text"]
+        assert all(("truth" in token) == (index > 1) for token in mine)
+        assert any(any(token["coefficients"]) for token in mine) == (index > 1)
+    steered = [token for token in tokens if token["lane"] == 2]
+    assert all(len(token["truth"]) == len(token["gap"]) == 6 for token in steered)
+    assert main([*words, "--lane", f"{head}:0.5"]) == 0
+    alone = lines(capsys)[:-1]
+    assert [token["id"] for token in alone] == [token["id"] for token in steered]
+
+
 def test_judge_reads_stdin(monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("The harbour keeps boats safe from the winter waves.\n"))
     assert main(["pocket", "judge", "--style", "terse", "--question", "Tell me about the harbour."]) == 0
@@ -96,6 +116,9 @@ def test_judge_reads_stdin(monkeypatch, capsys) -> None:
         (["generate", "Hi", "--head", "pyproject.toml:loud"], "no strength"),
         (["generate", "Hi", "--head", "pyproject.toml:nan"], "no strength"),
         (["generate", "Hi", "--head", "pyproject.toml"], "pyproject.toml"),
+        (["generate", "Hi", "--lane", "prompt"], "--prompt"),
+        (["generate", "Hi", "--lane", "none+prompt"], "none and more"),
+        (["generate", "Hi", "--lane", "none", "--head", "x"], "in --lane"),
         (["generate", "Hi", "--temperature", "-1"], "temperature"),
         (["generate", "Hi", "--max-tokens", "0"], "tokens"),
         (["generate", "Hi", "--max-tokens", "many"], "invalid int"),
