@@ -40,6 +40,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Download(Progress):
+    """Bytes `done` of `total`; rate in bytes a second over the last moments; stalled: nothing comes in."""
+
+    rate: float = 0.0
+    stalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LossPoint:
     """The training loss after `step` optimiser steps."""
 

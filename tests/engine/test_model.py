@@ -13,8 +13,7 @@ import torch
 from torch import nn
 
 from engine.errors import Cancelled, ModelError
-from engine.events import Cancel, Progress
-from engine.model import hub
+from engine.events import Cancel
 from engine.model.blocks import find_blocks
 from engine.model.chat import Message, encode
 from engine.model.language_model import LanguageModel
@@ -115,28 +114,6 @@ def test_loading_can_be_cancelled(model: LanguageModel, tmp_path: Path) -> None:
     cancel.set()
     with pytest.raises(Cancelled):
         load(str(tiny.save(model, tmp_path)), cancel=cancel)
-
-
-def test_a_hub_that_cannot_be_reached_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(*args: object, **kwargs: object) -> str:
-        raise ConnectionError("Name or service not known")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
-    with pytest.raises(ModelError, match="Name or service not known") as caught:
-        load("owner/name")
-    assert "network" in caught.value.remedy
-
-
-def test_a_download_tells_of_bytes_and_stops_when_asked() -> None:
-    events: list[Progress] = []
-    cancel = Cancel()
-    bar = hub._reporter(events.append, cancel)(desc="Reconstructing", unit="B", total=100, mininterval=0)
-    bar.update(60)
-    assert (events[-1].done, events[-1].total) == (60, 100)
-    cancel.set()
-    with pytest.raises(Cancelled):
-        bar.update(1)
-    bar.close()
 
 
 def spans(made: LanguageModel, messages: list[Message], system: str | None = None) -> list[tuple[str, str]]:

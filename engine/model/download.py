@@ -1,0 +1,189 @@
+"""Brings files from the hub over a connection that may stall, break and come back."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import Cancelled, ModelError
+from engine.events import Cancel, Download, Emit
+from engine.model.memory import in_words
+from engine.model.patience import of_the_network, wait_for
+
+_SILENCE = 10.0  # seconds without a byte after which the connection is given up and made anew
+_STALLED = 3.0  # seconds without a byte after which the person is told
+_ATTEMPTS = 6  # in a row that bring nothing
+_WINDOW = 3.0  # seconds that a rate is taken over
+_TOLD = 0.1  # seconds between two events
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to bring. target: where it ends up, named by its hash, by which it is checked; size in bytes."""
+
+    name: str
+    url: str
+    target: Path
+    size: int
+
+    @property
+    def part(self) -> Path:
+        """What has come so far."""
+        return self.target.with_name(f"{self.target.name}.part")
+
+    @property
+    def lock(self) -> Path:
+        """The hub library's own lock of this file, against two programs that bring it at a time."""
+        repository = self.target.parent.parent
+        return repository.parent / ".locks" / repository.name / f"{self.target.name}.lock"
+
+    @property
+    def here(self) -> int:
+        """Bytes that need not be fetched any more."""
+        if self.target.is_file():
+            return self.size
+        return min(self.part.stat().st_size, self.size) if self.part.is_file() else 0
+
+
+def download(files: Sequence[Wanted], headers: dict[str, str], *, emit: Emit, cancel: Cancel | None) -> None:
+    """Brings what is missing, one file after the other, and checks each by its hash.
+
+    What has come stays when it ends early, and is gone on from. Raises Cancelled, ModelError (the
+    connection broke off for good, a file that came damaged), OSError (a full disk) and the hub library's
+    own errors for what the hub refuses.
+    """
+    missing = [file for file in files if not file.target.is_file()]
+    if not missing:
+        return
+    total = sum(file.size for file in files)
+    transfer = _Transfer(missing, headers, total - sum(file.size for file in missing), total)
+    gauge = _Gauge(transfer, emit)
+    try:
+        wait_for(transfer.run, cancel=cancel, meanwhile=gauge.look)
+    finally:
+        transfer.stop.set()
+    gauge.tell()
+
+
+class _Transfer:
+    """Runs in its own thread, so that no silence of the network keeps a cancel waiting."""
+
+    def __init__(self, files: Sequence[Wanted], headers: dict[str, str], whole: int, total: int) -> None:
+        self.stop = threading.Event()
+        self.total = total
+        self._whole, self._current = whole, 0  # bytes of whole files, and of the one that is coming
+        self._files, self._headers = files, headers
+
+    @property
+    def done(self) -> int:
+        return self._whole + self._current
+
+    def run(self) -> None:
+        from huggingface_hub.utils import WeakFileLock
+
+        for file in self._files:
+            file.lock.parent.mkdir(parents=True, exist_ok=True)
+            file.target.parent.mkdir(parents=True, exist_ok=True)
+            with WeakFileLock(file.lock):
+                if not file.target.is_file():  # another program may have brought it meanwhile
+                    self._bring(file)
+            self._whole, self._current = self._whole + file.size, 0
+
+    def _bring(self, file: Wanted) -> None:
+        silent = 0
+        while (have := file.here) < file.size or not file.part.is_file():
+            if self.stop.is_set():
+                raise Cancelled
+            try:
+                self._stream(file)
+            except Cancelled:
+                raise
+            except Exception as error:
+                if not _passing(error):
+                    raise
+                self.stop.wait(min(silent, 3))
+            silent = 0 if file.here > have else silent + 1
+            if silent == _ATTEMPTS:
+                raise ModelError(
+                    f"The file {file.name} could not be fetched",
+                    f"The connection broke off after {in_words(file.here)} of {in_words(file.size)}.",
+                    "Try again when the network is steadier; what is here is kept.",
+                )
+        if not _is_whole(file.part, file.target.name):
+            file.part.unlink()
+            raise ModelError(
+                f"The file {file.name} could not be fetched", "It arrived damaged.", "Try it once more."
+            )
+        file.part.replace(file.target)
+
+    def _stream(self, file: Wanted) -> None:
+        from huggingface_hub import get_session
+        from huggingface_hub.utils import hf_raise_for_status
+
+        have = file.here
+        headers = {**self._headers, "Range": f"bytes={have}-"} if have else self._headers
+        with get_session().stream("GET", file.url, headers=headers, timeout=_SILENCE) as answer:
+            hf_raise_for_status(answer)
+            if have and answer.status_code == 200:  # the server sends all of it, whatever was asked
+                have = 0
+            self._current = have
+            with file.part.open("ab" if have else "wb") as out:
+                for chunk in answer.iter_bytes():
+                    if self.stop.is_set():
+                        raise Cancelled
+                    out.write(chunk)
+                    self._current += len(chunk)
+
+
+class _Gauge:
+    """Tells how far a transfer is, at most ten times a second."""
+
+    def __init__(self, transfer: _Transfer, emit: Emit) -> None:
+        self._transfer, self._emit = transfer, emit
+        now = time.monotonic()
+        self._points: deque[tuple[float, int]] = deque([(now, transfer.done)])
+        self._moved, self._told = now, 0.0
+
+    def look(self) -> None:
+        now, done = time.monotonic(), self._transfer.done
+        if done != self._points[-1][1]:
+            self._moved = now
+        self._points.append((now, done))
+        while self._points[0][0] < now - _WINDOW:
+            self._points.popleft()
+        if now - self._told >= _TOLD:
+            self._told = now
+            self.tell()
+
+    def tell(self) -> None:
+        (began, before), (now, done) = self._points[0], self._points[-1]
+        done, total = self._transfer.done, self._transfer.total
+        rate = max(0.0, (done - before) / (now - began)) if now > began else 0.0
+        stalled = done < total and time.monotonic() - self._moved > _STALLED
+        eta = (total - done) / rate if rate else None
+        self._emit(
+            Download("connection stalled" if stalled else "downloading", done, total, eta, rate, stalled)
+        )
+
+
+def _is_whole(file: Path, digest: str) -> bool:
+    """Whether a file has the hash that the hub names it by: sha256, or git's own for small files."""
+    if len(digest) == 64:
+        sums = hashlib.sha256()
+    else:
+        sums = hashlib.sha1(b"blob %d\0" % file.stat().st_size, usedforsecurity=False)
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            sums.update(block)
+    return sums.hexdigest() == digest
+
+
+def _passing(error: Exception) -> bool:
+    """Whether an error may be gone at the next try: one of the network, or of a server in trouble."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return status >= 500 if status is not None else of_the_network(error)
