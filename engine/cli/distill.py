@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from engine.cli.model import add_model_options, load_model
 from engine.cli.progress import progress_bar
 
 
@@ -14,9 +15,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("distill", help="make a head that does what a steering prompt does")
     parser.add_argument("prompt", help='the steering prompt, for instance "Talk like a pirate."')
     parser.add_argument("--out", required=True, type=Path, help="the head file to write (*.head.safetensors)")
-    parser.add_argument(
-        "--model", default="pocket", help="pocket, a model folder, or a hub id (default: pocket)"
-    )
+    add_model_options(parser)
     parser.add_argument(
         "--method", default="a-psr", help="a-psr, s-psr, a-const, s-const or caa (default: a-psr)"
     )
@@ -36,7 +35,6 @@ def _run(options: argparse.Namespace) -> None:
 
     require_writable(options.out)
     from engine.distill import Request, distill
-    from engine.model.loading import load
 
     request = Request(
         options.prompt,
@@ -49,8 +47,8 @@ def _run(options: argparse.Namespace) -> None:
         seed=options.seed,
         name=options.name,
     )
+    model = load_model(options)
     with progress_bar() as emit:
-        model = load(options.model, emit=emit)
         result = distill(model, request, emit=emit)
     save_head(result.head, options.out)
     info = result.head.info

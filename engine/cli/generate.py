@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.lanes import LaneWords, head_and_strength, lanes, parse
+from engine.cli.model import add_model_options, load_model
 from engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 def add(commands: Any) -> None:
     parser = commands.add_parser("generate", help="answer a text, steered by heads or by a prompt")
     parser.add_argument("text", help="what to say to the model")
-    parser.add_argument(
-        "--model", default="pocket", help="pocket, a model folder, or a hub id (default: pocket)"
-    )
+    add_model_options(parser)
     parser.add_argument("--prompt", metavar="STEERING", help="a steering prompt, as the system message")
     parser.add_argument(
         "--head",
@@ -75,10 +74,9 @@ def _run(options: argparse.Namespace) -> None:
     from engine.generation.decode import generate
     from engine.generation.sampling import Sampling
     from engine.model.chat import Message
-    from engine.model.loading import load
 
     sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
-    model = load(options.model)
+    model = load_model(options)
     message = Message("user", options.text)
     made = lanes(wanted, message, model, prompt=options.prompt, seed=options.seed, truth=options.truth)
     steps = []

@@ -1,19 +1,30 @@
-"""`steer models`: what can be loaded without a download."""
+"""`steer models`: what can be loaded without a download, and what a download would bring."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from typing import Any
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser("models", help="list the bundled model and those in the local hub cache")
-    parser.add_argument("--json", action="store_true", help="print a JSON list")
+    parser = commands.add_parser(
+        "models", help="list the bundled model and those in the local hub cache, or describe one on the hub"
+    )
+    parser.add_argument(
+        "id",
+        nargs="?",
+        help="a hub id, owner/name or owner/name@revision: its size and fit; nothing is fetched",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.id is not None:
+        _describe(options.id, options.json)
+        return
     from engine.model.catalogue import local_models
 
     found = local_models()
@@ -21,5 +32,29 @@ def _run(options: argparse.Namespace) -> None:
         print(json.dumps(found))
         return
     for model in found:
-        size = f"{model['bytes'] / 1e6:,.0f} MB"
-        print(f"{model['id']:<40} {model['architecture']:<24} {model['blocks']:>3} blocks  {size:>10}")
+        print(f"{model['id']:<40} {model['architecture']:<24} {model['blocks']:>3} blocks  {_fit(model)}")
+
+
+def _describe(words: str, as_json: bool) -> None:
+    from engine.model.hub import describe
+    from engine.model.memory import in_words
+
+    name, _, revision = words.partition("@")
+    offer = describe(name, revision or None)
+    facts = {**asdict(offer), "fits": offer.fits}
+    if as_json:
+        print(json.dumps(facts))
+        return
+    print(f"{offer.id} at {offer.revision[:12]}: {offer.architecture}, {offer.blocks} blocks, {_fit(facts)}")
+    print(f"{len(offer.files)} files, {in_words(offer.bytes - offer.here)} to fetch")
+    if offer.gated:
+        print("Its owner asks for consent to terms first: see its hub page.")
+
+
+def _fit(model: dict[str, Any]) -> str:
+    """Size and fit in words."""
+    from engine.model.memory import in_words
+
+    verdict = "fits" if model["fits"] else "does not fit"
+    need = f"{in_words(model['needs'])} in {model['runs_in']}"
+    return f"{in_words(model['bytes']):>9} stored in {model['dtype']}, needs {need}: {verdict}"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from engine.events import Emit, LossPoint, Progress
+from engine.events import Download, Emit, LossPoint, Progress
+from engine.model.memory import in_words
 
 _WIDTH = 24
 
@@ -28,6 +29,9 @@ def progress_bar() -> Iterator[Emit]:
         bar = "█" * round(share * _WIDTH)
         eta = "" if event.eta is None else f"  {_duration(event.eta)} left"
         line = f"{event.stage:<20} {bar:<{_WIDTH}} {event.done}/{event.total}{eta}{loss}"
+        if isinstance(event, Download):
+            sizes = f"{in_words(event.done)} of {in_words(event.total)} at {in_words(round(event.rate))}/s"
+            line = f"{event.stage:<20} {bar:<{_WIDTH}} {sizes}{eta}"
         print(f"\r\x1b[2K{line}", end="", file=sys.stderr, flush=True)
 
     try:

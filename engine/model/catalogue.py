@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import assets
+from engine.errors import ModelError
+from engine.model.config import read_config
+from engine.model.fit import default_dtype, need
+from engine.model.memory import free_memory
+from engine.model.weights import read_weights
 
 
 def local_models() -> list[dict[str, Any]]:
-    """One record per model: id, source, revision, architecture, blocks, width, vocabulary, bytes.
+    """One record per model: id, source, revision, architecture, blocks, width, vocabulary, bytes (of its
+    weights' files), dtype (of most of them), runs_in (the dtype of a load unless told otherwise), needs
+    (bytes of memory that it then takes) and fits (into the main memory that is free now).
 
-    The bundled model comes first. Reads configuration files only; torch is not imported. A cached model
-    without a readable decoder configuration is not listed.
+    The bundled model comes first. Reads configuration files and headers only; torch is not imported. A
+    cached model that is incomplete or no decoder is not listed.
     """
-    bundled = _record("pocket", Path(assets.__file__).parent / "pocket", "bundled", None)
-    return [record for record in (bundled, *_cached()) if record is not None]
+    free = free_memory()
+    bundled = _record("pocket", Path(assets.__file__).parent / "pocket", "bundled", None, free)
+    return [record for record in (bundled, *_cached(free)) if record is not None]
 
 
-def _cached() -> list[dict[str, Any] | None]:
+def _cached(free: int) -> list[dict[str, Any] | None]:
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
@@ -28,22 +35,23 @@ def _cached() -> list[dict[str, Any] | None]:
     except CacheNotFound:
         return []
     return [
-        _record(repo.repo_id, Path(revision.snapshot_path), "cache", revision.commit_hash)
+        _record(repo.repo_id, Path(revision.snapshot_path), "cache", revision.commit_hash, free)
         for repo in sorted(cache.repos, key=lambda repo: repo.repo_id)
         if repo.repo_type == "model"
         for revision in sorted(repo.revisions, key=lambda revision: revision.commit_hash)
     ]
 
 
-def _record(name: str, folder: Path, source: str, revision: str | None) -> dict[str, Any] | None:
+def _record(name: str, folder: Path, source: str, revision: str | None, free: int) -> dict[str, Any] | None:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        config, weights = read_config(folder), read_weights(folder)
+    except ModelError:
         return None
     text = config.get("text_config", config)
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    if not weights or not text.keys() & {"num_hidden_layers", "n_layer"}:
+    if not text.keys() & {"num_hidden_layers", "n_layer"}:
         return None
+    runs_in = default_dtype(weights.bytes)
+    needs = need(config, weights.count, runs_in).total
     return {
         "id": name,
         "source": source,
@@ -52,5 +60,9 @@ def _record(name: str, folder: Path, source: str, revision: str | None) -> dict[
         "blocks": text.get("num_hidden_layers", text.get("n_layer")),
         "width": text.get("hidden_size", text.get("n_embd")),
         "vocabulary": text.get("vocab_size"),
-        "bytes": weights,
+        "bytes": weights.bytes,
+        "dtype": weights.dtype,
+        "runs_in": runs_in,
+        "needs": needs,
+        "fits": needs <= free,
     }

@@ -1,0 +1,100 @@
+"""A model spread over several devices by accelerate is steered where each of its blocks runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.distill import Request, distill
+from engine.errors import ModelError
+from engine.generation.decode import generate
+from engine.generation.lanes import Lane
+from engine.generation.sampling import Sampling
+from engine.heads.mix import Mix
+from engine.heads.steering import Steering
+from engine.model.chat import Message
+from engine.model.language_model import LanguageModel, wrap
+from engine.model.loading import load
+from engine.model.placement import choose_place
+from tests.engine import tiny
+from tests.engine.conftest import hooks
+
+LANES = [Message("user", "Hi there")], [Message("user", "Tell me about the garden and the river.")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.save(tiny.model("qwen2"), tmp_path_factory.mktemp("qwen2"))
+
+
+def answers(model: LanguageModel) -> list[tuple[list[int], np.ndarray]]:
+    lanes = [Lane(messages, heads=[tiny.head(model)]) for messages in LANES]
+    runs = generate(model, lanes, Sampling(max_tokens=8))
+    return [(run.trace.ids.tolist(), run.trace.coefficients) for run in runs]
+
+
+def same(model: LanguageModel, other: LanguageModel) -> bool:
+    pairs = zip(answers(model), answers(other), strict=True)
+    return all(a[0] == b[0] and np.allclose(a[1], b[1], atol=1e-5) for a, b in pairs)
+
+
+def test_auto_spreads_a_model_and_steers_it_the_same(folder: Path) -> None:
+    pytest.importorskip("accelerate")
+    spread = load(str(folder), device="auto")
+    assert same(spread, load(str(folder), device="cpu"))
+
+
+def test_a_model_whose_blocks_lie_on_disk_until_they_run_is_steered_the_same(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("accelerate")
+    from transformers import AutoModelForCausalLM
+
+    places = dict.fromkeys(
+        ["model.embed_tokens", "model.layers.0", "model.norm", "model.rotary_emb", "lm_head"], "cpu"
+    )
+    places |= {"model.layers.1": "disk", "model.layers.2": "disk"}
+    network = AutoModelForCausalLM.from_pretrained(folder, device_map=places, offload_folder=tmp_path)
+    assert network.model.layers[1].mlp.up_proj.weight.is_meta
+    model = wrap(network, tiny.tokenizer(), source=str(folder))
+    assert [str(device) for device in (model.device, *model.devices)] == ["cpu"] * 4
+    before = hooks(model)
+    assert same(model, load(str(folder), device="cpu"))
+    monkeypatch.setattr("engine.distill.effect._LEAST_NATS", 0.0)
+    result = distill(model, Request("Talk like a pirate.", responses=4, max_tokens=8))
+    assert result.faithfulness[2] < 1
+    assert hooks(model) == before  # accelerate's own stay, ours are gone
+
+
+def test_each_blocks_rows_lie_on_the_device_of_that_block() -> None:
+    model = tiny.model()
+    model.devices = [torch.device("cpu"), torch.device("meta"), torch.device("meta")]
+    mix = Mix([tiny.head(model)], model)
+    seen: list[torch.device] = []
+    with Steering(model, mix) as steering:
+        steering.strengths = mix.expand([1.0])
+        for block, device in zip(model.blocks, model.devices, strict=True):
+            hook = next(iter(block._forward_hooks.values()))
+            output = hook(block, (), torch.zeros(1, 4, 32, device=device))
+            assert output is not None
+            seen.append(output.device)
+        assert [c.device for c in steering.coefficients()] == seen == model.devices
+    assert hooks(model) == 0
+
+
+def test_spreading_without_its_library_is_refused_with_the_way_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.model.placement.can_spread", lambda: False)
+    with pytest.raises(ModelError, match="accelerate"):
+        choose_place("auto")
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelError, match="no usable GPU"):
+        choose_place("cuda")
+    assert choose_place(None) == torch.device("cpu")
