@@ -30,5 +30,9 @@ class HeadError(EngineError):
     """A head file could not be read, written or used with this model."""
 
 
+class LibraryError(EngineError):
+    """The library of conversations, heads and runs could not be read or written."""
+
+
 class Cancelled(Exception):
     """The person stopped the job. Not an error: partial results stay valid."""

@@ -1,0 +1,1 @@
+"""The library: conversations, heads, runs and votes in one SQLite file, and the session as it was left."""

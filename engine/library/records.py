@@ -1,0 +1,64 @@
+"""What the library holds, as plain values that may cross threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Shelf = Literal["conversation", "head", "run"]
+SHELVES: tuple[Shelf, ...] = ("conversation", "head", "run")
+
+
+@dataclass(frozen=True)
+class AnswerRecord:
+    """One lane's answer; facts: its figures as JSON values; trace: see engine.library.traces."""
+
+    lane: str
+    state: str
+    text: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    trace: bytes | None = None
+
+
+@dataclass(frozen=True)
+class TurnRecord:
+    """A question and its answers; facts: sampling and mix as JSON values."""
+
+    key: str
+    question: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    answers: tuple[AnswerRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class ConversationRecord:
+    """A conversation; damaged: how many of its turns could not be read and are left out."""
+
+    key: str
+    title: str
+    turns: tuple[TurnRecord, ...] = ()
+    damaged: int = 0
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """The workspace as it was left. state: JSON values; clean: whether the studio was closed by its user;
+    saved: when, in ISO 8601, UTC."""
+
+    conversation: str
+    state: dict[str, Any]
+    clean: bool
+    saved: str = ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the library's list; about: what it is, in a few words; dates in ISO 8601, UTC."""
+
+    shelf: Shelf
+    key: str
+    title: str
+    about: str
+    created: str
+    changed: str
+    tags: tuple[str, ...] = ()

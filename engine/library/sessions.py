@@ -1,0 +1,134 @@
+"""The session as it is: saved in one step, given back whole at the next start."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from engine.library.records import AnswerRecord, ConversationRecord, SessionRecord, TurnRecord
+from engine.library.store import Store, now
+
+TITLE = 60  # characters of the first question that name a conversation
+
+
+def save_session(
+    store: Store, session: SessionRecord, order: Sequence[str] = (), changed: Iterable[TurnRecord] = ()
+) -> None:
+    """Writes the session, its conversation's `changed` turns, and the `order` of all its turns by key.
+
+    Turns that `order` does not name are gone from the conversation. When this returns, all of it survives
+    `kill -9` and a power cut. Raises LibraryError; then nothing of it is written.
+    """
+    moment = now()
+    with store.writing() as db:
+        changed = tuple(changed)
+        _save_conversation(db, session.conversation, order, changed, moment)
+        db.execute(
+            "INSERT INTO session VALUES (1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET conversation = "
+            "excluded.conversation, state = excluded.state, clean = excluded.clean, saved = excluded.saved",
+            (session.conversation, _text(session.state), session.clean, moment),
+        )
+
+
+def mark_clean(store: Store, clean: bool) -> None:
+    """Whether the studio has ended as its user wished; nothing happens where no session was saved."""
+    with store.writing() as db:
+        db.execute("UPDATE session SET clean = ?", (clean,))
+
+
+def last_session(store: Store) -> SessionRecord | None:
+    """The session as it was saved last; None at the first start, or when its record is damaged."""
+    with store.reading() as db:
+        row = db.execute("SELECT conversation, state, clean, saved FROM session").fetchone()
+    state = _values(row[1]) if row else None
+    return SessionRecord(row[0], state, bool(row[2]), row[3]) if state else None
+
+
+def conversation(store: Store, key: str) -> ConversationRecord | None:
+    """The conversation with all turns that can be read; None where there is none of that key."""
+    with store.reading() as db:
+        found = db.execute("SELECT title FROM conversation WHERE key = ?", (key,)).fetchone()
+        rows = db.execute(
+            "SELECT key, question, facts FROM turn WHERE conversation = ? ORDER BY place", (key,)
+        ).fetchall()
+        answers = {turn: _answers(db, turn) for turn, _, _ in rows}
+    if found is None:
+        return None
+    turns, damaged = [], 0
+    for turn, question, facts in rows:
+        values = _values(facts)
+        if values is None or answers[turn] is None:
+            damaged += 1  # one bad record never hides the rest
+        else:
+            turns.append(TurnRecord(turn, question, values, answers[turn] or ()))
+    return ConversationRecord(key, found[0], tuple(turns), damaged)
+
+
+def _save_conversation(
+    db: sqlite3.Connection, key: str, order: Sequence[str], changed: tuple[TurnRecord, ...], moment: str
+) -> None:
+    kept = [
+        row[0] for row in db.execute("SELECT key FROM turn WHERE conversation = ? ORDER BY place", (key,))
+    ]
+    if not changed and list(order) == kept:
+        return
+    if not order:  # an empty page is no conversation, unless somebody gave it a name
+        db.execute("DELETE FROM turn WHERE conversation = ?", (key,))
+        db.execute("DELETE FROM conversation WHERE key = ? AND NOT named", (key,))
+        return
+    db.execute(
+        "INSERT INTO conversation (key, title, created, changed) VALUES (?, '', ?, ?) "
+        "ON CONFLICT DO UPDATE SET changed = excluded.changed",
+        (key, moment, moment),
+    )
+    for turn in changed:
+        db.execute(
+            "INSERT INTO turn VALUES (?, ?, 0, ?, ?) ON CONFLICT DO UPDATE SET conversation = "
+            "excluded.conversation, question = excluded.question, facts = excluded.facts",
+            (turn.key, key, turn.question, _text(turn.facts)),
+        )
+        db.execute("DELETE FROM answer WHERE turn = ?", (turn.key,))
+        db.executemany(
+            "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (turn.key, a.lane, place, a.state, a.text, _text(a.facts), a.trace)
+                for place, a in enumerate(turn.answers)
+            ],
+        )
+    gone = set(kept) - set(order)
+    db.executemany("DELETE FROM turn WHERE key = ?", [(turn,) for turn in gone])
+    db.executemany("UPDATE turn SET place = ? WHERE key = ?", [(p, turn) for p, turn in enumerate(order)])
+    first = db.execute(
+        "SELECT question FROM turn WHERE conversation = ? ORDER BY place LIMIT 1", (key,)
+    ).fetchone()
+    title = " ".join(first[0].split()) if first else ""
+    title = title if len(title) <= TITLE else title[: TITLE - 1].rstrip() + "…"
+    db.execute("UPDATE conversation SET title = ? WHERE key = ? AND NOT named", (title, key))
+
+
+def _answers(db: sqlite3.Connection, turn: str) -> tuple[AnswerRecord, ...] | None:
+    """None when one of them is damaged."""
+    found = []
+    rows = db.execute(
+        "SELECT lane, state, text, facts, trace FROM answer WHERE turn = ? ORDER BY place", (turn,)
+    )
+    for lane, state, text, facts, trace in rows:
+        values = _values(facts)
+        if values is None:
+            return None
+        found.append(AnswerRecord(lane, state, text, values, trace))
+    return tuple(found)
+
+
+def _text(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, allow_nan=False)
+
+
+def _values(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

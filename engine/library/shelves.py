@@ -1,0 +1,134 @@
+"""The library's list: search, rename, tags, removal; for conversations, heads and runs alike."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+from uuid import uuid4
+
+from engine.errors import LibraryError
+from engine.library.records import Item, Shelf
+from engine.library.store import Store, now
+
+_ABOUT = {
+    "conversation": "(SELECT count(*) FROM turn WHERE turn.conversation = i.key)",
+    "head": "i.facts",
+    "run": "i.kind",
+}
+_WORDS = {  # where a search looks, beside title and tags
+    "conversation": "EXISTS (SELECT 1 FROM turn LEFT JOIN answer ON answer.turn = turn.key "
+    "WHERE turn.conversation = i.key AND (turn.question LIKE :w ESCAPE '\\' "
+    "OR answer.text LIKE :w ESCAPE '\\'))",
+    "head": "(i.prompt LIKE :w ESCAPE '\\' OR i.facts LIKE :w ESCAPE '\\')",
+    "run": "(i.kind LIKE :w ESCAPE '\\' OR i.facts LIKE :w ESCAPE '\\')",
+}
+
+
+def items(store: Store, shelf: Shelf, words: str = "", limit: int = 500) -> list[Item]:
+    """What lies on the shelf, the newest first; every one of `words` is in its title, a tag or its text."""
+    clauses = ["i.kept"] if shelf == "head" else ["1"]
+    given: dict[str, str | int] = {"limit": limit, "shelf": shelf}
+    for number, word in enumerate(words.split()):
+        pattern = "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        tagged = (
+            "EXISTS (SELECT 1 FROM tag WHERE shelf = :shelf AND tag.key = i.key AND word LIKE :w ESCAPE '\\')"
+        )
+        clause = f"(i.title LIKE :w ESCAPE '\\' OR {tagged} OR {_WORDS[shelf]})"
+        clauses.append(clause.replace(":w", f":w{number}"))
+        given[f"w{number}"] = pattern
+    with store.reading() as db:
+        rows = db.execute(
+            f"SELECT i.key, i.title, {_ABOUT[shelf]}, i.created, i.changed FROM {shelf} AS i "
+            f"WHERE {' AND '.join(clauses)} ORDER BY i.changed DESC, i.rowid DESC LIMIT :limit",
+            given,
+        ).fetchall()
+        return [
+            Item(shelf, key, title, _about(shelf, about), created, changed, _tags(db, shelf, key))
+            for key, title, about, created, changed in rows
+        ]
+
+
+def rename(store: Store, shelf: Shelf, key: str, title: str) -> None:
+    """Raises LibraryError for an empty name or an item that is gone."""
+    if not title.strip():
+        raise LibraryError("The item was not renamed", "A name has at least one letter.", "Type a name.")
+    named = ", named = 1" if shelf == "conversation" else ""
+    with store.writing() as db:
+        done = db.execute(f"UPDATE {shelf} SET title = ?{named} WHERE key = ?", (title.strip(), key))
+        _require(done, title)
+
+
+def set_tags(store: Store, shelf: Shelf, key: str, tags: tuple[str, ...]) -> None:
+    """These tags instead of those that it had; case and order do not matter."""
+    words = sorted({tag.strip().lower() for tag in tags if tag.strip()})
+    with store.writing() as db:
+        db.execute("DELETE FROM tag WHERE shelf = ? AND key = ?", (shelf, key))
+        db.executemany("INSERT INTO tag VALUES (?, ?, ?)", [(shelf, key, word) for word in words])
+
+
+def remove(store: Store, shelf: Shelf, key: str) -> None:
+    """Takes the item out of the library; the file of a head stays until no session and no answer uses it."""
+    with store.writing() as db:
+        db.execute("DELETE FROM tag WHERE shelf = ? AND key = ?", (shelf, key))
+        if shelf == "head":
+            db.execute("UPDATE head SET kept = 0 WHERE key = ?", (key,))
+        else:
+            db.execute(f"DELETE FROM {shelf} WHERE key = ?", (key,))
+
+
+def add_run(store: Store, kind: str, title: str, facts: dict[str, Any]) -> str:
+    """Keeps what a distillation or an evaluation was asked and gave; facts: JSON values. Its key."""
+    key, moment = uuid4().hex, now()
+    with store.writing() as db:
+        body = json.dumps(facts, ensure_ascii=False, allow_nan=False)
+        db.execute("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)", (key, title, kind, body, moment, moment))
+    return key
+
+
+def run_facts(store: Store, key: str) -> dict[str, Any]:
+    """The facts of a run. Raises LibraryError when it is gone or damaged."""
+    with store.reading() as db:
+        row = db.execute("SELECT facts FROM run WHERE key = ?", (key,)).fetchone()
+    try:
+        return dict(json.loads(row[0]))
+    except (TypeError, ValueError):
+        raise LibraryError(
+            "The run was not opened", "Its record is gone or damaged.", "Remove it from the library."
+        ) from None
+
+
+def add_vote(store: Store, facts: dict[str, Any]) -> None:
+    """Keeps one vote of a blind comparison: what was compared, and which was preferred."""
+    with store.writing() as db:
+        body = json.dumps(facts, ensure_ascii=False, allow_nan=False)
+        db.execute("INSERT INTO vote (cast_at, facts) VALUES (?, ?)", (now(), body))
+
+
+def votes(store: Store) -> list[dict[str, Any]]:
+    """All votes, the oldest first, each with its time as `cast_at`."""
+    with store.reading() as db:
+        rows = db.execute("SELECT cast_at, facts FROM vote ORDER BY key").fetchall()
+    return [{"cast_at": moment, **json.loads(facts)} for moment, facts in rows]
+
+
+def _about(shelf: Shelf, value: Any) -> str:
+    if shelf == "conversation":
+        return f"{value} turns" if value != 1 else "1 turn"
+    if shelf == "run":
+        return str(value)
+    try:
+        facts = json.loads(value)
+        return f"{facts['method']}, {facts['model']}"
+    except (ValueError, KeyError, TypeError):
+        return "unreadable"
+
+
+def _tags(db: sqlite3.Connection, shelf: Shelf, key: str) -> tuple[str, ...]:
+    rows = db.execute("SELECT word FROM tag WHERE shelf = ? AND key = ? ORDER BY word", (shelf, key))
+    return tuple(word for (word,) in rows)
+
+
+def _require(done: sqlite3.Cursor, name: str) -> None:
+    if not done.rowcount:
+        raise LibraryError(f"{name} was not found", "It is no longer in the library.", "Search again.")

@@ -1,0 +1,82 @@
+"""The library's file: opened with care, written durably, one whole step or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.errors import LibraryError
+from engine.library.schema import prepare
+
+BUSY_S = 5.0  # how long to wait for another process that writes
+
+
+class Store:
+    """One connection, used by one thread at a time. `folder` holds the database and the head files."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens or makes `folder`/library.sqlite. Raises LibraryError; nothing is changed then."""
+        self.folder = folder
+        self.path = folder / "library.sqlite"
+        self.heads = folder / "heads"
+        self._connection: sqlite3.Connection | None = None
+        try:
+            self.heads.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, BUSY_S, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise _failed(f"The library in {folder} was not opened", error) from None
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            prepare(connection, str(self.path))  # first: another's file is not even given another journal
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
+        except sqlite3.Error as error:
+            connection.close()
+            raise _failed(f"The library {self.path} was not opened", error) from None
+        except LibraryError:
+            connection.close()
+            raise
+        self._connection = connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection; sqlite's errors come out as LibraryError."""
+        if self._connection is None:
+            raise LibraryError("The library is closed", "The studio is ending.", "Start it again.")
+        try:
+            yield self._connection
+        except sqlite3.Error as error:
+            raise _failed(f"The library {self.path} failed", error) from None
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: on leaving, all of it is on the disk, or none of it when something was raised."""
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Ends the connection; closing twice is allowed."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def now() -> str:
+    """The time in ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _failed(what: str, error: Exception) -> LibraryError:
+    words = (str(error).strip() or type(error).__name__).rstrip(".")
+    return LibraryError(
+        what, f"{words}.", "Check the disk's room and the folder's rights; nothing in it was changed."
+    )

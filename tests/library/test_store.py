@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from engine.errors import LibraryError
+from engine.library import sessions, shelves
+from engine.library.records import AnswerRecord, SessionRecord, TurnRecord
+from engine.library.store import Store
+
+FIRST_VERSION = Path(__file__).parent / "library-1.sqlite"
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path)
+    yield made
+    made.close()
+
+
+def turn(key: str, question: str = "Hello?", text: str = "Arr.") -> TurnRecord:
+    return TurnRecord(key, question, {"mix": []}, (AnswerRecord("steered", "eos", text, {"n": 1}, b"\x00t"),))
+
+
+def save(store: Store, *turns: TurnRecord, key: str = "c1", clean: bool = False, **state) -> None:
+    sessions.save_session(store, SessionRecord(key, state, clean), [t.key for t in turns], turns)
+
+
+def test_a_session_comes_back_as_it_was_saved(store, tmp_path):
+    save(store, turn("a"), turn("b", "And?"), prompt="Be gloomy.")
+    store.close()
+    again = Store(tmp_path)
+    session = sessions.last_session(again)
+    assert (session.conversation, session.state, session.clean) == ("c1", {"prompt": "Be gloomy."}, False)
+    found = sessions.conversation(again, "c1")
+    assert found.turns == (turn("a"), turn("b", "And?")) and found.title == "Hello?" and not found.damaged
+    again.close()
+
+
+def test_it_is_durable_by_the_databases_own_word(store):
+    with store.reading() as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_only_what_changed_is_written_and_the_order_is_kept(store):
+    save(store, turn("a"), turn("b"))
+    session = SessionRecord("c1", {}, True)
+    sessions.save_session(store, session, ["b", "a"], [turn("b", text="New.")])
+    found = sessions.conversation(store, "c1").turns
+    assert [t.key for t in found] == ["b", "a"] and found[0].answers[0].text == "New."
+    sessions.save_session(store, session, ["b"])
+    assert [t.key for t in sessions.conversation(store, "c1").turns] == ["b"]
+
+
+def test_an_emptied_page_leaves_no_conversation_unless_it_has_a_name(store):
+    save(store, turn("a"))
+    save(store)
+    assert sessions.conversation(store, "c1") is None
+    save(store, turn("a"))
+    shelves.rename(store, "conversation", "c1", "Mine")
+    save(store)
+    assert sessions.conversation(store, "c1").title == "Mine"
+
+
+def test_a_failing_save_changes_nothing(store):
+    save(store, turn("a"), prompt="old")
+    with pytest.raises(ValueError):
+        sessions.save_session(store, SessionRecord("c1", {"x": float("nan")}, True), ["b"], [turn("b")])
+    assert [t.key for t in sessions.conversation(store, "c1").turns] == ["a"]
+    assert sessions.last_session(store).state == {"prompt": "old"}
+
+
+def test_one_damaged_turn_hides_no_other(store):
+    save(store, turn("a"), turn("b"), turn("c"))
+    with store.writing() as db:
+        db.execute("UPDATE answer SET facts = 'rubbish' WHERE turn = 'b'")
+    found = sessions.conversation(store, "c1")
+    assert [t.key for t in found.turns] == ["a", "c"] and found.damaged == 1
+
+
+def test_search_looks_into_titles_texts_and_tags(store):
+    save(store, turn("a", "Tell me about bees.", "Bees hum 100% of the day."), key="one")
+    save(store, turn("b", "What is a castle?", "A big house."), key="two")
+    shelves.set_tags(store, "conversation", "two", ("Stone", " old ", ""))
+    titles = {words: [i.title for i in shelves.items(store, "conversation", words)] for words in
+              ("", "bees", "BIG house", "stone", "100%", "1__%", "castle bees")}  # fmt: skip
+    assert titles == {
+        "": ["What is a castle?", "Tell me about bees."],
+        "bees": ["Tell me about bees."],
+        "BIG house": ["What is a castle?"],
+        "stone": ["What is a castle?"],
+        "100%": ["Tell me about bees."],
+        "1__%": [],
+        "castle bees": [],
+    }
+    assert shelves.items(store, "conversation", "stone")[0].tags == ("old", "stone")
+
+
+def test_a_given_name_outlives_the_next_save(store):
+    save(store, turn("a"))
+    shelves.rename(store, "conversation", "c1", " The sea ")
+    save(store, turn("a"), turn("b"))
+    assert shelves.items(store, "conversation")[0].title == "The sea"
+    with pytest.raises(LibraryError):
+        shelves.rename(store, "conversation", "gone", "x")
+    with pytest.raises(LibraryError):
+        shelves.rename(store, "conversation", "c1", "  ")
+
+
+def test_removed_items_are_gone_with_their_tags(store):
+    save(store, turn("a"))
+    shelves.set_tags(store, "conversation", "c1", ("x",))
+    shelves.remove(store, "conversation", "c1")
+    save(store, turn("a"))
+    assert shelves.items(store, "conversation")[0].tags == ()
+
+
+def test_runs_and_votes_are_kept(store):
+    key = shelves.add_run(store, "distillation", "pirate", {"kept": 24})
+    assert shelves.run_facts(store, key) == {"kept": 24}
+    assert shelves.items(store, "run", "distill")[0].title == "pirate"
+    shelves.add_vote(store, {"won": "a-psr", "lost": "caa"})
+    assert [(v["won"], v["lost"]) for v in shelves.votes(store)] == [("a-psr", "caa")]
+    with pytest.raises(LibraryError):
+        shelves.run_facts(store, "gone")
+
+
+def test_a_newer_library_is_refused_and_left_alone(store, tmp_path):
+    with store.writing() as db:
+        db.execute("PRAGMA user_version = 99")
+    store.close()
+    before = (tmp_path / "library.sqlite").read_bytes()
+    with pytest.raises(LibraryError, match="Update the studio"):
+        Store(tmp_path)
+    assert (tmp_path / "library.sqlite").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, None])
+def test_a_file_that_is_no_library_is_refused_and_left_alone(tmp_path, content):
+    path = tmp_path / "library.sqlite"
+    if content is None:
+        with sqlite3.connect(path) as db:
+            db.execute("CREATE TABLE other (x)")
+        db.close()
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(LibraryError):
+        Store(tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_a_library_of_version_1_opens(tmp_path):
+    shutil.copy(FIRST_VERSION, tmp_path / "library.sqlite")
+    store = Store(tmp_path)
+    session = sessions.last_session(store)
+    found = sessions.conversation(store, session.conversation)
+    assert [t.question for t in found.turns] == ["Tell me about the harbour."]
+    assert found.turns[0].answers[0].text == "Arr, the harbour be old, matey."
+    assert json.dumps(session.state["channels"]) and session.state["prompt"] == "Talk like a pirate."
+    assert shelves.items(store, "conversation", "sea")[0].tags == ("sea",)
+    assert len(shelves.votes(store)) == 1
+    store.close()
