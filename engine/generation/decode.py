@@ -264,9 +264,9 @@ class _Choice:
 
 def _forced(lanes: Sequence[Lane], room: int, device: torch.device) -> Tensor | None:
     """The ids [rows, room] that lanes are made to say, -1 where they choose; None when all choose."""
-    if all(lane.forced is None for lane in lanes):
+    if all(lane.forced is None and not lane.opening for lane in lanes):
         return None
-    rows = [[*(lane.forced or ())][:room] for lane in lanes]
+    rows = [[*(lane.opening if lane.forced is None else lane.forced)][:room] for lane in lanes]
     return torch.tensor([[*row, *[-1] * (room - len(row))] for row in rows], device=device)
 
 

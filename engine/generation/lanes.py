@@ -36,7 +36,8 @@ class Lane:
 
     heads and strengths: what steers it, one live strength per head (None: 1 each); a head knows itself which
     tokens it steers. forced: the ids that this lane is made to say, whatever its model would choose; such a
-    lane ends with them and knows no other limit. follows: another lane of the batch whose tokens this one
+    lane ends with them and knows no other limit. opening: ids that it is made to say first, before it goes
+    on by itself. follows: another lane of the batch whose tokens this one
     is made to say, as they come. truth: a steering prompt; the trace then holds, per token and block, what
     that prompt would have done at the very same tokens.
     """
@@ -47,6 +48,7 @@ class Lane:
     strengths: Strengths | None = None
     seed: int = 0
     forced: Sequence[int] | None = None
+    opening: Sequence[int] = ()
     follows: int | None = None
     truth: str | None = None
 
@@ -64,7 +66,9 @@ def truth_lanes(lane: Lane, index: int) -> tuple[Lane, Lane]:
         replace(message, said=message.said.unsteered()) if isinstance(message.said, Said) else message
         for message in lane.messages
     ]
-    bare = replace(lane, messages=messages, heads=(), strengths=None, forced=None, follows=index, truth=None)
+    bare = replace(
+        lane, messages=messages, heads=(), strengths=None, forced=None, opening=(), follows=index, truth=None
+    )
     if lane.system in (None, lane.truth):
         return replace(bare, system=None), replace(bare, system=lane.truth)
     return bare, replace(bare, system=f"{lane.system}\n\n{lane.truth}")

@@ -413,3 +413,16 @@ def test_the_growing_cache_gives_the_logits_of_the_librarys_own_over_several_gro
             cache.batch_select_indices(torch.tensor([1]))
         last = [made.network(input_ids=ids[1:, 249:], past_key_values=c).logits for c in (ours, theirs)]
     assert torch.allclose(*last, atol=1e-5)
+
+
+def test_an_opening_is_said_first_and_then_the_model_goes_on(pocket):
+    free = generate(pocket, [Lane([Message("user", "Tell me about the harbour.")])], Sampling(max_tokens=12))[
+        0
+    ]
+    ids = free.trace.ids.tolist()
+    other = free.trace.alternatives[3][1][0]
+    lane = Lane([Message("user", "Tell me about the harbour.")], opening=(*ids[:3], other))
+    forked = generate(pocket, [lane], Sampling(max_tokens=12))[0].trace.ids.tolist()
+    assert forked[:4] == [*ids[:3], other] and len(forked) > 4
+    same = generate(pocket, [Lane(lane.messages, opening=ids[:5])], Sampling(max_tokens=12))[0]
+    assert same.trace.ids.tolist() == ids
