@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import faulthandler
 import json
 import signal
 import sys
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
     from studio.window import Window
 
 _STARTED = time.perf_counter()
@@ -20,31 +21,62 @@ _STARTED = time.perf_counter()
 def main(argv: list[str] | None = None) -> int:
     """Runs the studio; returns the exit status."""
     arguments = _parse(argv)
-    if sys.stderr is not None:
-        faulthandler.enable()
-    from PySide6.QtWidgets import QApplication
-
-    from studio import theme
-    from studio.window import Window, version
+    from studio.asking import version
 
     if arguments.version:
         print(f"steer-studio {version()}")
         return 0
+    from PySide6.QtWidgets import QApplication
+
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("Steering Studio")
     app.setStyle("Fusion")
-    theme.apply(app, theme.of_system())
     if arguments.tour:
         from studio.tour import Tour
+        from studio.window import Window
 
         return Tour(Window(arguments.model), arguments.tour).run()
-    window = Window(arguments.model)
     if arguments.startup_times:
+        from studio.window import Window
+
+        window = Window(arguments.model)
         _time_start(window)
+        window.show()
+        return app.exec()
+    return _run(app, arguments)
+
+
+def _run(app: QApplication, arguments: argparse.Namespace) -> int:
+    """The studio of this user: one at a time, its faults written down, its session kept."""
+    from studio.crash import CrashReport
+    from studio.instance import Doorkeeper, hand_over
+    from studio.places import home
+    from studio.window import Window
+
+    folder = home()
+    sources = [str(Path(f).resolve()) for f in arguments.files]
+    if arguments.model:
+        sources.append(arguments.model)
+    if hand_over(folder, sources):
+        return 0
+    report = CrashReport(folder)
+    report.install()
+    window = Window(arguments.model, folder)
+    door = Doorkeeper(folder, window)
+    door.came.connect(window.files.open)
+    door.came.connect(window.come_forward)
+    report.told = window.show_fault
+    if report.before:
+        window.show_crash(report.before)
+    window.open_when_ready(sources[: len(arguments.files)])
     window.show()
     _heed_interrupt(window)
-    return app.exec()
+    try:
+        return app.exec()
+    finally:
+        door.close()
+        report.close()
 
 
 def _heed_interrupt(window: Window) -> None:
@@ -62,7 +94,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         prog="steer-studio", description="A steering studio for language models."
     )
     parser.add_argument(
-        "--model", default="pocket", metavar="M", help="pocket, a folder, or a hub id owner/name"
+        "files", nargs="*", metavar="FILE", help="head files for the mixer, or a folder with a model"
+    )
+    parser.add_argument(
+        "--model", metavar="M", help="pocket, a folder, or a hub id owner/name; else that of the last session"
     )
     parser.add_argument(
         "--tour", type=Path, metavar="DIR", help="drive the window and save a picture of each state"

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
-    QPlainTextEdit,
     QPushButton,
     QSizePolicy,
     QSpinBox,
@@ -22,20 +21,20 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
+from studio.plain_edit import PlainEdit
 from studio.switch import Switch
 from studio.workspace import Workspace
 
 COUNT_DELAY_MS = 150
 
 
-class QuestionEdit(QPlainTextEdit):
+class QuestionEdit(PlainEdit):
     """Enter sends, Shift+Enter breaks the line; grows to four lines."""
 
     entered = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setTabChangesFocus(True)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.textChanged.connect(self._fit)
@@ -107,14 +106,13 @@ class Composer(QWidget):
         self._pause.setInterval(COUNT_DELAY_MS)
         self._pause.timeout.connect(lambda: self.countWanted.emit(self.question.toPlainText()))
         workspace.settingsChanged.connect(self._on_settings)
+        workspace.questionChanged.connect(self._on_question)
         self._on_settings()
+        self._on_question()
 
     def set_question(self, text: str) -> None:
         """Types `text` and leaves the cursor at its end."""
-        self.question.setPlainText(text)
-        cursor = self.question.textCursor()
-        cursor.movePosition(cursor.MoveOperation.End)
-        self.question.setTextCursor(cursor)
+        self._workspace.set_question(text)
 
     def set_talking(self, talking: bool) -> None:
         self._buttons.setCurrentWidget(self.stop if talking else self.send)
@@ -126,7 +124,13 @@ class Composer(QWidget):
 
     @Slot()
     def _on_typed(self) -> None:
-        self._workspace.question = self.question.toPlainText()
+        self._workspace.set_question(self.question.toPlainText())
+        self.send.setEnabled(bool(self._workspace.question.strip()))
+        self._pause.start()
+
+    @Slot()
+    def _on_question(self) -> None:
+        self.question.take(self._workspace.question)
         self.send.setEnabled(bool(self._workspace.question.strip()))
         self._pause.start()
 

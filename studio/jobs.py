@@ -5,20 +5,24 @@ The engine is imported inside the functions: this module is loaded before the fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import assets
-from engine.errors import EngineError, HeadError, ModelError
+from engine.errors import Cancelled, EngineError, HeadError, ModelError
 from engine.events import Cancel, Emit, Progress
 from studio.turns import Settings, Told
 
 if TYPE_CHECKING:
+    from engine.distill import Distillation
     from engine.distill.request import Objective, Recipe
+    from engine.heads.head import Positions
 
 HEAD_SUFFIX = ".head.safetensors"
+SMALL_MODEL = 64 << 20  # bytes of weights; an instant head of such a model takes about a second
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,16 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class MethodFacts:
-    """One way to make a head; recipes: the default first; one_block: whether it steers a single block."""
+    """One way to make a head; recipes: the default first; one_block: whether it steers a single block;
+    ranked: whether it takes a rank; objective: what its gradient fits by default, None where it has none."""
 
     key: str
     title: str
     about: str
     one_block: bool
     recipes: tuple[Recipe, ...]
+    ranked: bool = False
+    objective: Objective | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +77,18 @@ class OtherModels:
 
 @dataclass(frozen=True)
 class LaneRequest:
-    """One row of the batch: what was told so far, its heads and their live strengths."""
+    """One row of the batch: what was told so far, its heads and their live strengths.
+
+    system: a system message; truth: the prompt whose effect is measured beside (see engine.generation.lanes);
+    opening: ids that the answer begins with.
+    """
 
     messages: tuple[Told, ...]
     heads: tuple[Any, ...] = ()
     strengths: Any = None
+    system: str | None = None
+    truth: str | None = None
+    opening: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,6 +102,8 @@ class FitRequest:
     block: int | None = None
     responses: int | None = None
     seed: int = 0
+    rank: int = 1
+    positions: Positions = "response"
 
 
 class Bench:
@@ -95,40 +111,49 @@ class Bench:
 
     def __init__(self) -> None:
         self._model: Any = None
+        self._pace: float | None = None  # seconds that the last instant head took on this model
 
     def may_pause(self) -> bool:
         """Whether no hook sits on the model, so that another job may use it for a moment."""
         return self._model is not None and not any(b._forward_hooks for b in self._model.blocks)
 
     def load(self, source: str, with_heads: bool, emit: Emit, cancel: Cancel) -> Loaded:
-        """Loads a model in place of the old one, whose memory is given back first."""
+        """Loads a model in place of the old one, whose memory is given back first.
+
+        When that fails or is stopped, the old one is loaded again: the bench is left as it was.
+        """
         emit(Progress("Starting the engine", 0, 0))
         from engine.model.loading import load
 
+        former = self._model.source if self._model is not None else None
         if self._model is not None:
-            old, self._model = self._model, None
-            old.unload()
-            del old
-        model = load(source, emit=emit, cancel=cancel)
-        self._model = model
-        facts = ModelFacts(
-            model.name,
-            source,
-            str(model.device),
-            str(model.dtype).removeprefix("torch."),
-            len(model.blocks),
-            model.width,
-            model.bytes,
-            model.is_pocket,
-            model.identity,
-        )
-        heads, unread = self._ready_heads() if with_heads and model.is_pocket else ((), ())
-        return Loaded(facts, self._methods(), heads, unread)
+            self._model.unload()
+            self._model = None
+        try:
+            self._model = load(source, emit=emit, cancel=cancel)
+        except (EngineError, Cancelled):
+            if former is not None:
+                self._model = load(former)
+            raise
+        self._pace = None
+        heads, unread = self._ready_heads() if with_heads and self._model.is_pocket else ((), ())
+        return Loaded(self._facts(source), self._methods(), heads, unread)
 
-    def distill(self, request: FitRequest, emit: Emit, cancel: Cancel) -> Any:
-        """engine.distill.Distillation; heads come earlier, as HeadReady events."""
+    def warm(self, emit: Emit, cancel: Cancel) -> None:
+        """Imports the engine, so that the first model waits for that no more."""
+        import engine.model.loading
+
+        assert engine.model.loading
+
+    def distill(
+        self, request: FitRequest, limit: float | None, emit: Emit, cancel: Cancel
+    ) -> Distillation | None:
+        """The heads come earlier, as HeadReady events. None, at once, when it is expected to take longer
+        than `limit` seconds."""
         from engine.distill import Request, distill
 
+        if limit is not None and self._expected() > limit:
+            return None
         asked = Request(
             request.prompt,
             method=request.method,
@@ -137,8 +162,19 @@ class Bench:
             block=request.block,
             responses=request.responses,
             seed=request.seed,
+            rank=request.rank,
+            positions=request.positions,
         )
-        return distill(self._need_model(), asked, cancel=cancel, emit=emit)
+        found = distill(self._need_model(), asked, cancel=cancel, emit=emit)
+        if request.recipe == "instant":
+            self._pace = found.seconds["total"]
+        return found
+
+    def _expected(self) -> float:
+        """Seconds for an instant head: as the last one took; before that, known for small models only."""
+        if self._pace is not None:
+            return self._pace
+        return 0.0 if self._need_model().bytes < SMALL_MODEL else math.inf
 
     def generate(
         self,
@@ -157,9 +193,12 @@ class Bench:
         rows = [
             Lane(
                 [Message(*told) for told in lane.messages],
+                system=lane.system,
                 heads=lane.heads,
                 strengths=lane.strengths,
                 seed=settings.seed,
+                opening=lane.opening,
+                truth=lane.truth,
             )
             for lane in lanes
         ]
@@ -190,11 +229,28 @@ class Bench:
         """How many tokens `text` alone has."""
         return len(self._need_model().tokenizer.encode(text, add_special_tokens=False))
 
+    def _facts(self, source: str) -> ModelFacts:
+        model = self._model
+        return ModelFacts(
+            model.name,
+            source,
+            str(model.device),
+            str(model.dtype).removeprefix("torch."),
+            len(model.blocks),
+            model.width,
+            model.bytes,
+            model.is_pocket,
+            model.identity,
+        )
+
     def _methods(self) -> tuple[MethodFacts, ...]:
         from engine.distill import METHODS
 
         return tuple(
-            MethodFacts(m.name, m.title, m.about, not m.every_block, m.recipes) for m in METHODS.values()
+            MethodFacts(
+                m.name, m.title, m.about, not m.every_block, m.recipes, "w" in m.trainable, m.objective
+            )
+            for m in METHODS.values()
         )
 
     def _ready_heads(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:

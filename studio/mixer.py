@@ -5,30 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import (
-    QDoubleSpinBox,
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QScrollArea,
-    QSizePolicy,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from studio.jobs import HEAD_SUFFIX
-from studio.strength_slider import StrengthSlider
+from studio.mixer_row import Row
 from studio.switch import Switch
-from studio.workspace import STRENGTH_LIMIT, Channel, Workspace
+from studio.workspace import Workspace
 
 
 class Mixer(QWidget):
     """Rows follow the workspace; a head file dropped here is loaded."""
 
     dropped = Signal(object)  # Path
+    renameWanted = Signal(int)  # key of a row
 
     def __init__(
         self, workspace: Workspace, actions: dict[str, QAction], parent: QWidget | None = None
@@ -38,17 +28,29 @@ class Mixer(QWidget):
         self._workspace = workspace
         self._rows: dict[int, Row] = {}
         self.setAcceptDrops(True)
-        self.bypass = Switch(self.tr("Bypass all"))
+        self.bypass = Switch(self.tr("Bypass"))
         self.bypass.setAccessibleName(actions["bypass"].text().replace("&", ""))
         self.bypass.setToolTip(actions["bypass"].toolTip())
         self.bypass.toggled.connect(workspace.set_bypass)
+        self.presets = QToolButton()
+        self.presets.setText(self.tr("Presets"))
+        self.presets.setProperty("role", "small")
+        self.presets.setProperty("popup", "true")
+        self.presets.setAccessibleName(self.tr("Presets of strengths"))
+        self.presets.setToolTip(self.tr("Named sets of strengths: apply, keep, remove"))
+        self.presets.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._preset_menu = QMenu(self.presets)
+        self._preset_menu.aboutToShow.connect(self._list_presets)
+        self.presets.setMenu(self._preset_menu)
+        self._keep_preset = actions["keep_preset"]
         load = _button(actions["load_head"], self.tr("Load…"))
         save = _button(actions["save_head"], self.tr("Save…"))
         tools = QHBoxLayout()
-        tools.setContentsMargins(16, 0, 16, 0)
-        tools.setSpacing(8)
+        tools.setContentsMargins(16, 0, 8, 0)
+        tools.setSpacing(4)
         tools.addWidget(self.bypass)
         tools.addStretch(1)
+        tools.addWidget(self.presets)
         tools.addWidget(load)
         tools.addWidget(save)
         self._empty = QLabel(self.tr("The ready heads are being loaded…"))
@@ -95,6 +97,7 @@ class Mixer(QWidget):
             row = self._rows.get(channel.key)  # type: ignore[assignment]
             if row is None:
                 row = self._rows[channel.key] = Row(self._workspace, channel)
+                row.renameWanted.connect(self.renameWanted)
                 self._newest = row
                 QTimer.singleShot(0, self, self._show_newest)  # once the layout has made room for it
             self._list.insertWidget(place + 1, row)
@@ -119,14 +122,31 @@ class Mixer(QWidget):
 
     @Slot()
     def _on_strengths(self) -> None:
+        heard = set() if self._workspace.bypass else {c.key for c in self._workspace.sounding()}
         for channel in self._workspace.channels:
             if channel.key in self._rows:
-                self._rows[channel.key].show_strength(channel, self._workspace.bypass)
+                self._rows[channel.key].show_strength(channel, channel.key in heard)
 
     @Slot(bool)
     def _on_bypass(self, bypass: bool) -> None:
         with QSignalBlocker(self.bypass):
             self.bypass.setChecked(bypass)
+
+    @Slot()
+    def _list_presets(self) -> None:
+        self._preset_menu.clear()
+        for preset in self._workspace.presets:
+            self._preset_menu.addAction(preset.name).triggered.connect(
+                lambda _=False, p=preset: self._workspace.apply_preset(p)
+            )
+        if self._workspace.presets:
+            removal = self._preset_menu.addMenu(self.tr("Remove"))
+            for preset in self._workspace.presets:
+                removal.addAction(preset.name).triggered.connect(
+                    lambda _=False, p=preset: self._workspace.drop_preset(p.name)
+                )
+            self._preset_menu.addSeparator()
+        self._preset_menu.addAction(self._keep_preset)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if _heads(event):
@@ -136,113 +156,6 @@ class Mixer(QWidget):
         for path in _heads(event):
             self.dropped.emit(path)
         event.acceptProposedAction()
-
-
-class Row(QFrame):
-    """One head: switch, name, strength as slider and number, remove."""
-
-    def __init__(self, workspace: Workspace, channel: Channel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._workspace, self.key, self._title = workspace, channel.key, channel.name
-        name = channel.name
-        self.switch = Switch()
-        self.switch.setAccessibleName(self.tr("Head {0} on or off").format(name))
-        self.switch.setToolTip(self.tr("On or off"))
-        self.name = QLabel()
-        self.name.setTextFormat(Qt.TextFormat.PlainText)
-        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        low, high = channel.head.info.strength_range
-        self.slider = StrengthSlider((low, high))
-        self.slider.setAccessibleName(self.tr("Strength of {0}").format(name))
-        self.slider.setToolTip(
-            self.tr("Strength. Suggested {0:.2f} to {1:.2f} (marked). Double click: back to 1.").format(
-                low, high
-            )
-        )
-        self.box = QDoubleSpinBox()
-        self.box.setRange(-STRENGTH_LIMIT, STRENGTH_LIMIT)
-        self.box.setSingleStep(0.05)
-        self.box.setDecimals(2)
-        self.box.setKeyboardTracking(False)
-        self.box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
-        self.box.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.box.setFixedWidth(self.box.fontMetrics().horizontalAdvance("-0.00") + 24)
-        self.box.setAccessibleName(self.tr("Strength of {0}, as a number").format(name))
-        self.box.setToolTip(self.tr("Strength from −3 to 3"))
-        self.remove = QToolButton()
-        self.remove.setText("×")
-        self.remove.setProperty("role", "flat")
-        self.remove.setAccessibleName(self.tr("Remove {0}").format(name))
-        self.remove.setToolTip(self.tr("Remove from the mixer (Undo brings it back)"))
-        self.note = QLabel()
-        self.note.setProperty("role", "danger")
-        self.note.setWordWrap(True)
-        self.note.setTextFormat(Qt.TextFormat.PlainText)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(8, 4, 4, 4)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(0)
-        grid.addWidget(self.switch, 0, 0)
-        grid.addWidget(self.name, 0, 1)
-        grid.addWidget(self.remove, 0, 2, Qt.AlignmentFlag.AlignRight)
-        grid.addWidget(self.slider, 1, 0, 1, 2)
-        grid.addWidget(self.box, 1, 2)
-        grid.addWidget(self.note, 2, 0, 1, 3)
-        grid.setColumnStretch(1, 1)
-        self.switch.toggled.connect(lambda on: workspace.set_enabled(self.key, on))
-        self.slider.valueChanged.connect(self._on_slider)
-        self.box.valueChanged.connect(self._on_box)
-        self.remove.clicked.connect(lambda: workspace.remove_head(self.key))
-
-    def show_channel(self, channel: Channel, chosen: bool) -> None:
-        info = channel.head.info
-        self._title = channel.name
-        self._elide()
-        self.name.setProperty("chosen", chosen)
-        self.name.setToolTip(
-            self.tr("“{prompt}”\n{method}, {recipe}, blocks {blocks}\nhead {digest}").format(
-                prompt=info.prompt,
-                method=info.method.upper(),
-                recipe=info.recipe.get("name", self.tr("own recipe"))
-                if isinstance(info.recipe, dict)
-                else info.recipe,
-                blocks=", ".join(str(b) for b in sorted(channel.head.blocks)),
-                digest=channel.digest,
-            )
-        )
-        self.note.setText(self.tr("Cannot be used: {0}").format(channel.note) if channel.note else "")
-        self.note.setVisible(bool(channel.note))
-        for control in (self.switch, self.slider, self.box):
-            control.setEnabled(not channel.note)
-
-    def show_strength(self, channel: Channel, bypass: bool) -> None:
-        with QSignalBlocker(self.switch), QSignalBlocker(self.slider), QSignalBlocker(self.box):
-            self.switch.setChecked(channel.enabled)
-            self.slider.set_strength(channel.strength)
-            self.box.setValue(channel.strength)
-        silent = bypass or not channel.enabled
-        self.name.setProperty("silent", silent)
-        self.name.style().polish(self.name)
-        self.slider.update()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._elide()
-
-    def _elide(self) -> None:
-        room = max(40, self.name.width() - 4)
-        self.name.setText(self.name.fontMetrics().elidedText(self._title, Qt.TextElideMode.ElideRight, room))
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._workspace.choose(self.key)
-
-    @Slot(int)
-    def _on_slider(self, _: int) -> None:
-        self._workspace.set_strength(self.key, self.slider.strength())
-
-    @Slot(float)
-    def _on_box(self, value: float) -> None:
-        self._workspace.set_strength(self.key, value)
 
 
 def _heads(event: QDropEvent) -> list[Path]:

@@ -23,9 +23,9 @@ class Status(QStatusBar):
         self.setSizeGripEnabled(False)
         self.setAccessibleName(self.tr("Status"))
         self.busy = _label(480)
-        self.speed, self.first, self.seed = _label(96), _label(136), _label(80)
+        self.speed, self.first, self.seed, self.saved = _label(96), _label(136), _label(80), _label(96)
         self.addWidget(self.busy)
-        for label in (self.speed, self.first, self.seed):
+        for label in (self.speed, self.first, self.seed, self.saved):
             self.addPermanentWidget(label)
         workspace.answerGrew.connect(self._on_grown)
         workspace.answerChanged.connect(self._on_answer)
@@ -43,6 +43,16 @@ class Status(QStatusBar):
         """Tells something for a while, where the state stands otherwise."""
         self.busy.setText(sentence)
         self._notice.start(NOTICE_MS)
+
+    @Slot(str)
+    def set_saved(self, state: str) -> None:
+        """state: see studio.autosave."""
+        if state == "saved":
+            self.saved.setText(self.tr("autosaved"))
+        elif state == "failed":
+            self.saved.setText(self.tr("not saved"))
+        self.saved.setProperty("role", "danger" if state == "failed" else "muted")
+        self.saved.style().polish(self.saved)
 
     @Slot(object, int)
     def _on_grown(self, answer: Answer, first: int) -> None:

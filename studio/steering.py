@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QSignalBlocker, QSize, Qt, Slot
+from PySide6.QtCore import QCoreApplication, QSize, Qt, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QComboBox,
@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
-    QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from engine.pocket.wordings import EXAMPLES
 from studio.jobs import FitRequest, MethodFacts
+from studio.plain_edit import PlainEdit
 from studio.sparkline import Sparkline
 from studio.workspace import Workspace
 
@@ -46,10 +46,9 @@ class SteeringPanel(QWidget):
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._workspace = workspace
-        self.prompt = QPlainTextEdit()
+        self.prompt = PlainEdit()
         self.prompt.setPlaceholderText(self.tr("Steering prompt, for example: Talk like a pirate."))
         self.prompt.setAccessibleName(self.tr("Steering prompt"))
-        self.prompt.setTabChangesFocus(True)
         self.prompt.setFixedHeight(64)
         self.prompt.textChanged.connect(self._on_typed)
         self.examples = QToolButton()
@@ -109,6 +108,7 @@ class SteeringPanel(QWidget):
         workspace.fitChanged.connect(self._on_fit)
         workspace.lossAdded.connect(lambda: self.curve.set_values(workspace.fit.losses))
         workspace.modelChanged.connect(self._on_model)
+        self._on_prompt()
         self._on_fit()
 
     def request(self) -> FitRequest:
@@ -172,9 +172,7 @@ class SteeringPanel(QWidget):
 
     @Slot()
     def _on_prompt(self) -> None:
-        if self.prompt.toPlainText() != self._workspace.prompt:
-            with QSignalBlocker(self.prompt):
-                self.prompt.setPlainText(self._workspace.prompt)
+        self.prompt.take(self._workspace.prompt)
         self._enable()
 
     @Slot()

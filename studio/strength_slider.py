@@ -7,7 +7,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, Q
 from PySide6.QtWidgets import QSlider, QWidget
 
 from studio import theme
-from studio.workspace import STRENGTH_LIMIT
+from studio.channels import SLIDER_LIMIT
 
 STEPS = 100  # slider steps per unit of strength
 WHEEL_STEP = 5  # one notch of the wheel: 0.05
@@ -21,10 +21,15 @@ class StrengthSlider(QSlider):
     def __init__(self, suggested: tuple[float, float], parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
         self._suggested = suggested
-        self.setRange(int(-STRENGTH_LIMIT * STEPS), int(STRENGTH_LIMIT * STEPS))
+        self.setRange(int(-SLIDER_LIMIT * STEPS), int(SLIDER_LIMIT * STEPS))
         self.setSingleStep(WHEEL_STEP)
         self.setPageStep(50)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def suggest(self, low_high: tuple[float, float]) -> None:
+        """The range to be marked."""
+        self._suggested = low_high
+        self.update()
 
     def strength(self) -> float:
         return self.value() / STEPS
@@ -39,7 +44,7 @@ class StrengthSlider(QSlider):
 
     def _x(self, strength: float) -> float:
         span = self.width() - 2 * EDGE
-        return EDGE + span * (strength + STRENGTH_LIMIT) / (2 * STRENGTH_LIMIT)
+        return EDGE + span * (strength + SLIDER_LIMIT) / (2 * SLIDER_LIMIT)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         colours = theme.current()
@@ -47,13 +52,13 @@ class StrengthSlider(QSlider):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         middle = self.height() / 2
-        left, right = self._x(-STRENGTH_LIMIT), self._x(STRENGTH_LIMIT)
+        left, right = self._x(-SLIDER_LIMIT), self._x(SLIDER_LIMIT)
         painter.setBrush(colours.color("line"))
         painter.drawRoundedRect(QRectF(left, middle - 2, right - left, 4), 2, 2)
-        low, high = (self._x(max(-STRENGTH_LIMIT, min(STRENGTH_LIMIT, s))) for s in self._suggested)
+        low, high = (self._x(max(-SLIDER_LIMIT, min(SLIDER_LIMIT, s))) for s in self._suggested)
         painter.setBrush(colours.color("muted", 0.55))
         painter.drawRect(QRectF(low, middle + 6, high - low, 2))
-        for tick in range(-int(STRENGTH_LIMIT), int(STRENGTH_LIMIT) + 1):
+        for tick in range(-int(SLIDER_LIMIT), int(SLIDER_LIMIT) + 1):
             tall = 5 if tick == 0 else 2
             painter.drawRect(QRectF(self._x(tick) - 0.5, middle - 4 - tall, 1, tall))
         zero, here = self._x(0), self._x(self.strength())
@@ -98,8 +103,8 @@ class StrengthSlider(QSlider):
 
     def _jump(self, x: float) -> None:
         span = self.width() - 2 * EDGE
-        strength = (x - EDGE) / span * 2 * STRENGTH_LIMIT - STRENGTH_LIMIT
+        strength = (x - EDGE) / span * 2 * SLIDER_LIMIT - SLIDER_LIMIT
         nearest = round(strength)
-        if abs(strength - nearest) * span / (2 * STRENGTH_LIMIT) < 3:  # whole numbers catch within 3 pixels
+        if abs(strength - nearest) * span / (2 * SLIDER_LIMIT) < 3:  # whole numbers catch within 3 pixels
             strength = nearest
         self.set_strength(strength)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QApplication
 
 GRID = 8
 BASE_POINTS, SMALL_POINTS = 10.0, 9.0
-ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 
 
 @dataclass(frozen=True)
@@ -138,6 +137,14 @@ def _sheet(t: Theme, zoom: float) -> str:
     QPushButton[role="primary"]:disabled {{ background: {t.line}; color: {t.muted}; border-color: {t.line}; }}
     QToolButton[role="flat"] {{ border: 1px solid transparent; background: transparent; padding: 2px 4px; }}
     QToolButton[role="flat"]:hover, QToolButton[role="flat"]:focus {{ border-color: {t.line}; }}
+    QToolButton[role="flat"]:checked {{ background: {t.accent}; color: {t.on_accent}; }}
+    QToolButton[role="tab"] {{ border: none; border-radius: 0; padding: 4px 12px; background: transparent;
+        border-bottom: 2px solid transparent; }}
+    QToolButton[role="tab"]:checked {{ border-bottom: 2px solid {t.accent}; font-weight: 600; }}
+    QTabBar::tab {{ background: {t.window}; color: {t.muted}; padding: 4px 12px; border: none; }}
+    QTabBar {{ font-size: {small}pt; }}
+    QTabBar::tab:selected {{ background: {t.surface}; color: {t.text}; }}
+    QDoubleSpinBox[extreme="true"] {{ color: {t.danger}; font-weight: 600; }}
     QToolButton::menu-indicator {{ width: 8px; height: 8px; subcontrol-position: right center; right: 4px; }}
     QToolButton[popup="true"] {{ padding-right: 18px; }}
     QProgressBar {{ border: none; background: {t.line}; border-radius: 2px; max-height: 4px; }}

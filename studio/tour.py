@@ -13,8 +13,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from studio.answer import AnswerView
+from studio.recovery import FIRST_QUESTION
 from studio.turns import STEERED, UNSTEERED, Answer
-from studio.window import FIRST_QUESTION, Window
+from studio.window import Window
 from studio.workspace import Workspace
 
 PATIENCE = 120.0  # seconds that one state may take to come
@@ -162,7 +163,7 @@ class Tour:
         return f"stopped after {len(answer)} tokens"
 
     def _dark(self) -> str:
-        self._trigger("theme_dark")
+        self._trigger("scheme_dark")
         shade = QApplication.palette().window().color().lightness()
         self._check(shade < 80, "the window stayed light")
         return "dark colours"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import uuid4
 
 STEERED, UNSTEERED = "steered", "unsteered"
 State = Literal["waiting", "running", "eos", "length", "stop", "cancelled", "failed"]
@@ -64,12 +65,14 @@ class Answer:
 
 @dataclass(eq=False)
 class Turn:
-    """A question and its answers; `mix`: the heads at the start, as (name, digest, strength)."""
+    """A question and its answers; `mix`: the heads at the start, as (name, digest, strength); `key`: its
+    name in the library."""
 
     question: str
     settings: Settings
     mix: tuple[tuple[str, str, float], ...] = ()
     answers: list[Answer] = field(default_factory=list)
+    key: str = field(default_factory=lambda: uuid4().hex)
 
     def answer(self, lane: str) -> Answer | None:
         return next((a for a in self.answers if a.lane == lane), None)

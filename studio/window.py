@@ -1,38 +1,33 @@
-"""The window: panels in their places, actions wired to the session. No model code is imported here."""
+"""The window: puts its parts together and wires them. No model code is imported here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import (
-    QApplication,
-    QDockWidget,
-    QFileDialog,
-    QInputDialog,
-    QLabel,
-    QMainWindow,
-    QMenu,
-    QMessageBox,
-    QSizePolicy,
-    QToolBar,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QMainWindow, QToolBar, QVBoxLayout, QWidget
 
-from studio import actions, theme
+from studio import actions
+from studio.asking import Asking
+from studio.autosave import Autosave
 from studio.banner import Banner
 from studio.composer import Composer
 from studio.conversation import Conversation
-from studio.jobs import HEAD_SUFFIX, OtherModels
+from studio.docks import Docks
+from studio.files import Files
+from studio.header import Header
+from studio.jobs import OtherModels
+from studio.log_panel import LogBook, LogPanel
+from studio.look import Look
 from studio.mixer import Mixer
-from studio.palette import CommandPalette
+from studio.pages import Pages
+from studio.recovery import FIRST_PROMPT, FIRST_QUESTION, Recovery
 from studio.session import Session
+from studio.settings import Preferences
+from studio.settings_panel import SettingsPanel
 from studio.status import Status
 from studio.steering import SteeringPanel
 from studio.turns import as_markdown
@@ -44,53 +39,69 @@ if TYPE_CHECKING:
     from studio.heatmap import Heatmap
     from studio.inspector import Inspector
 
-FIRST_QUESTION = "Tell me about the harbour."
-FIRST_PROMPT = "Talk like a pirate."
-LAYOUT_VERSION = 1
-
 
 class Window(QMainWindow):
-    """The studio. `painted` tells of the first frame; only then the engine starts."""
+    """The studio. `painted` tells of the first frame; only then library and engine start.
+
+    source: the model to load, None for the one of the last session; home: the folder of library and
+    settings, None to keep nothing.
+    """
 
     painted = Signal()
     heatmap: Heatmap
     inspector: Inspector
     faithfulness: FaithfulnessPlot
 
-    def __init__(self, source: str = "pocket") -> None:
+    def __init__(self, source: str | None = None, home: Path | None = None) -> None:
         super().__init__()
         self.setWindowTitle(self.tr("Steering Studio"))
+        self.setAcceptDrops(True)
         self.resize(1280, 800)
-        self._source, self._zoom, self._has_painted = source, theme.ZOOMS.index(1.0), False
-        self._scheme = "theme_system"
+        self._source, self._has_painted = source, False
+        self._refused: OtherModels | None = None
+        self.log = LogBook(self)
+        self.preferences = Preferences(home, self)
+        self.look = Look(self.preferences, self)
         self.workspace = Workspace(self)
-        self.session = Session(self.workspace, self)
+        self.autosave = Autosave(self.workspace, home, self)
+        self.session = Session(self.workspace, self.autosave.flush, self)
+        self.files = Files(self.workspace, self.session, self.preferences, self)
+        self.asking = Asking(self.workspace, self)
         self.actions_ = actions.build(self, self._handlers(), self.menuBar())
-        self._themes = QActionGroup(self)
-        for key in ("theme_system", "theme_light", "theme_dark"):
-            self._themes.addAction(self.actions_[key])
-        self.actions_["theme_system"].setChecked(True)
+        self.docks = Docks(self, self.preferences, self.actions_)
+        self.recovery = Recovery(self.workspace, self.session, self.autosave, self.preferences, self)
+        self.workspace.restore(prompt=FIRST_PROMPT, question=FIRST_QUESTION, source=source or "pocket")
         self._build()
         self._wire()
-        self.setAcceptDrops(True)
+        self.look.apply()
+        if not self.docks.restore():
+            self.docks.arrange()
 
     # Building.
 
     def _build(self) -> None:
         self.banner = Banner()
         self.conversation = Conversation(self.workspace)
+        self.pages = Pages()
+        self.pages.add("conversation", self.conversation, self.actions_["page_conversation"])
+        self.addToolBar(
+            Qt.ToolBarArea.TopToolBarArea, Header(self.workspace, self.actions_, self.pages.tabs, self)
+        )
         middle = QWidget()
         middle.setProperty("role", "panel")
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.banner)
-        column.addWidget(self.conversation, 1)
+        column.addWidget(self.pages, 1)
         self.setCentralWidget(middle)
         self.steering = SteeringPanel(self.workspace, self.actions_)
         self.mixer = Mixer(self.workspace, self.actions_)
+        self.docks.fill("steering", self.steering)
+        self.docks.fill("mixer", self.mixer)
+        self.docks.fill("settings", lambda: SettingsPanel(self.preferences))
+        self.docks.fill("log", lambda: LogPanel(self.log))
         self.composer = Composer(self.workspace, self.actions_)
-        self._build_header()
         asking = QToolBar(self.tr("Question"))
         asking.setObjectName("asking")
         asking.setMovable(False)
@@ -99,126 +110,83 @@ class Window(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, asking)
         self.status = Status(self.workspace)
         self.setStatusBar(self.status)
-        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        self.docks = {
-            "steering": self._dock("steering", self.tr("STEERING"), self.steering, "Left"),
-            "mixer": self._dock("mixer", self.tr("MIXER"), self.mixer, "Left"),
-            "heatmap": self._dock("heatmap", self.tr("HEATMAP"), _placeholder(), "Bottom"),
-            "inspector": self._dock("inspector", self.tr("TOKEN"), _placeholder(), "Right"),
-            "faithfulness": self._dock("faithfulness", self.tr("FAITHFULNESS"), _placeholder(), "Right"),
-        }
-        for name in ("inspector", "faithfulness"):  # narrower or lower, their numbers cannot be read
-            self.docks[name].setMinimumSize(216, 176)
-        self._arrange()
-        self._layout = self.saveState(LAYOUT_VERSION)
-
-    def _dock(self, name: str, title: str, content: QWidget, area: str) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(name)
-        dock.setWidget(content)
-        dock.setFeatures(
-            QDockWidget.DockWidgetFeature.DockWidgetMovable
-            | QDockWidget.DockWidgetFeature.DockWidgetFloatable
-        )
-        self.addDockWidget(getattr(Qt.DockWidgetArea, f"{area}DockWidgetArea"), dock)
-        return dock
-
-    def _arrange(self) -> None:
-        docks = self.docks
-        self.resizeDocks([docks["steering"], docks["inspector"]], [304, 256], Qt.Orientation.Horizontal)
-        self.resizeDocks([docks["heatmap"]], [232], Qt.Orientation.Vertical)
-        self.resizeDocks([docks["steering"], docks["mixer"]], [344, 320], Qt.Orientation.Vertical)
-        self.resizeDocks([docks["inspector"], docks["faithfulness"]], [440, 232], Qt.Orientation.Vertical)
-
-    def _build_header(self) -> None:
-        header = QToolBar(self.tr("Model"))
-        header.setObjectName("header")
-        header.setMovable(False)
-        header.toggleViewAction().setEnabled(False)
-        self.model_button = QToolButton()
-        self.model_button.setProperty("popup", "true")
-        self.model_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.model_button.setAccessibleName(self.tr("Model"))
-        self.model_button.setToolTip(self.tr("Choose another model"))
-        menu = QMenu(self.model_button)
-        for key in ("model_pocket", "model_folder", "model_hub"):
-            menu.addAction(self.actions_[key])
-        self.model_button.setMenu(menu)
-        self.model_facts = QLabel()
-        self.model_facts.setProperty("role", "muted")
-        spring = QWidget()
-        spring.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        find = QToolButton()
-        find.setText(self.tr("Commands  Ctrl+K"))
-        find.setProperty("role", "small")
-        find.setToolTip(self.actions_["palette"].toolTip())
-        find.setAccessibleName(self.tr("Find a command"))
-        find.clicked.connect(self.actions_["palette"].trigger)
-        for widget in (self.model_button, self.model_facts, spring, find):
-            header.addWidget(widget)
-        self.addToolBar(Qt.ToolBarArea.TopToolBarArea, header)
+        self.composer.question.setFocus()
 
     def _wire(self) -> None:
         workspace, session = self.workspace, self.session
-        session.worker.failed.connect(self._on_failed)
+        for worker in (session.worker, self.autosave.worker):
+            worker.failed.connect(self._on_failed)
         session.noticed.connect(self.status.notice)
         session.headRefused.connect(self._on_refused)
-        session.asked.connect(lambda: self.composer.set_question(""))
-        session.asked.connect(self.banner.hide)
         session.tokensCounted.connect(self.composer.set_count)
-        session.talkingChanged.connect(self._on_talking)
+        session.answering.asked.connect(self.banner.hide)
+        session.answering.talkingChanged.connect(self._on_talking)
+        self.autosave.stateChanged.connect(self.status.set_saved)
         self.composer.countWanted.connect(session.count_tokens)
         self.mixer.dropped.connect(session.load_head)
+        self.mixer.renameWanted.connect(self.asking.rename_head)
         self.banner.remedied.connect(self._on_remedy)
-        workspace.modelChanged.connect(self._on_model)
-        workspace.undoChanged.connect(self._on_undo)
+        self.look.changed.connect(self._on_look)
+        self.preferences.changed.connect(self._on_preference)
         workspace.bypassChanged.connect(self.actions_["bypass"].setChecked)
         workspace.compareChanged.connect(self.actions_["compare"].setChecked)
-        workspace.fitChanged.connect(self._enable)
-        workspace.turnsChanged.connect(self._enable)
-        workspace.channelsChanged.connect(self._enable)
+        workspace.truthChanged.connect(self.actions_["truth"].setChecked)
+        workspace.modelChanged.connect(self._on_model)
+        for signal in (workspace.fitChanged, workspace.turnsChanged, workspace.channelsChanged):
+            signal.connect(self._enable)
         workspace.promptChanged.connect(self._enable)
-        QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_scheme)
-        self._refused: OtherModels | None = None
-        workspace.set_prompt(FIRST_PROMPT)
-        self.composer.set_question(FIRST_QUESTION)
-        self.composer.question.setFocus()
+        workspace.stack.indexChanged.connect(self._on_stack)
+        schemes = QActionGroup(self)
+        for name in ("system", "light", "dark"):
+            schemes.addAction(self.actions_[f"scheme_{name}"])
+        for key in ("scheme", "live"):
+            self._on_preference(key)
         self._on_model()
-        self._on_undo()
+        self._on_stack()
 
     def _handlers(self) -> dict[str, Callable[..., object]]:
-        session, workspace = self.session, self.workspace
+        session, workspace, look = self.session, self.workspace, self.look
         return {
-            "model_pocket": lambda: session.open_model("pocket", with_heads=True),
-            "model_folder": self._choose_model_folder,
-            "model_hub": self._choose_hub_model,
-            "load_head": self._choose_head,
-            "save_head": self._choose_save,
+            "model": self.files.choose_folder,
+            "model_folder": self.files.choose_folder,
+            "model_pocket": lambda: session.open_model("pocket"),
+            "cancel_loading": session.cancel_loading,
+            "load_head": self.files.choose_head,
+            "save_head": self.files.choose_save,
             "quit": self.close,
             "undo": workspace.undo,
             "redo": workspace.redo,
-            "palette": lambda: CommandPalette(self.actions_, self).open(),
-            "distill": lambda: session.distill(self.steering.request()),
-            "cancel_distill": session.cancel_distill,
+            "palette": self._open_palette,
+            "distill": lambda: session.distilling.start(self.steering.request()),
+            "cancel_distill": session.distilling.cancel,
+            "live": lambda on: self.preferences.set("live", on),
             "bypass": workspace.set_bypass,
-            "edit_prompt": lambda: self.steering.prompt.setFocus(),
+            "mute_head": workspace.toggle_chosen,
+            "solo_head": workspace.solo_chosen,
+            "rename_head": lambda: self.asking.rename_head(workspace.chosen),
+            "remove_head": lambda: workspace.remove_head(workspace.chosen),
+            "keep_preset": self.asking.keep_preset,
+            "edit_prompt": self._edit_prompt,
             "send": self._send,
-            "stop": session.stop,
-            "again": session.again,
-            "compare": session.compare,
-            "new": lambda: workspace.set_turns((), self.tr("new conversation")),
+            "stop": session.answering.stop,
+            "again": lambda: session.answering.again(),
+            "compare": session.answering.compare,
+            "truth": workspace.set_truth,
+            "new": lambda: workspace.begin_conversation(),
             "copy_chat": lambda: QGuiApplication.clipboard().setText(as_markdown(workspace.turns)),
-            "ask": lambda: self.composer.question.setFocus(),
-            "zoom_in": lambda: self._set_zoom(self._zoom + 1),
-            "zoom_out": lambda: self._set_zoom(self._zoom - 1),
-            "zoom_reset": lambda: self._set_zoom(theme.ZOOMS.index(1.0)),
-            "theme_system": partial(self._set_scheme, "theme_system"),
-            "theme_light": partial(self._set_scheme, "theme_light"),
-            "theme_dark": partial(self._set_scheme, "theme_dark"),
+            "ask": self.composer_focus,
+            "page_conversation": lambda: None,
+            **{row.key: lambda: None for row in actions.TABLE if row.key.startswith("panel_")},
+            "reset_layout": lambda: self.docks.arrange(),
             "follow": self._follow,
-            "reset_layout": self._reset_layout,
-            "about": self._about,
+            "zoom_in": lambda: look.zoom(1),
+            "zoom_out": lambda: look.zoom(-1),
+            "zoom_reset": lambda: look.zoom(0),
+            **{
+                f"scheme_{name}": lambda _, name=name: self.preferences.set("scheme", name)
+                for name in ("system", "light", "dark")
+            },
+            "about": self.asking.about,
         }
 
     # Starting and ending.
@@ -233,9 +201,9 @@ class Window(QMainWindow):
 
     @Slot()
     def _begin(self) -> None:
-        """After the first frame: the worker with the model, and meanwhile the plots, a large library."""
-        self.session.worker.start()
-        self.session.open_model(self._source, with_heads=True)
+        """After the first frame: engine and library in their threads, and the plots, a large import."""
+        self.session.start()
+        self.recovery.start(self._source)
         from studio.faithfulness import FaithfulnessPlot
         from studio.heatmap import Heatmap
         from studio.inspector import Inspector
@@ -244,33 +212,59 @@ class Window(QMainWindow):
         self.inspector = Inspector(self.workspace)
         self.faithfulness = FaithfulnessPlot(self.workspace)
         for name in ("heatmap", "inspector", "faithfulness"):
-            old = self.docks[name].widget()
-            self.docks[name].setWidget(getattr(self, name))
-            if old:
-                old.deleteLater()
+            self.docks.fill(name, getattr(self, name))
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self.docks.keep()
         self.hide()
         self.session.close()
+        self.autosave.close()
+        self.preferences.sync()
+        self.log.close()
         event.accept()
 
-    # What the session tells.
+    def open_when_ready(self, sources: list[str]) -> None:
+        """Opens files that came with the start, once a model is there to hold them against."""
+        if sources:
+            self.session.modelOpened.connect(
+                lambda _: self.files.open(sources), Qt.ConnectionType.SingleShotConnection
+            )
+
+    @Slot()
+    def come_forward(self) -> None:
+        """Somebody started the studio again: here it is."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.raise_()
+        self.activateWindow()
+
+    def show_crash(self, report: str) -> None:
+        """The report of a run before this one that ended in a fault."""
+        self._on_failed(
+            Failed(
+                self.tr("The studio had a fault last time"),
+                self.tr("Its report was kept."),
+                self.tr("Copy the details into an issue."),
+                report,
+            )
+        )
+
+    def show_fault(self, report: str) -> None:
+        """An exception that nobody caught; the work goes on."""
+        last = report.strip().splitlines()[-1]
+        self._on_failed(
+            Failed(
+                self.tr("The studio had a fault"),
+                last,
+                self.tr("Your work is kept. Copy the details into an issue."),
+                report,
+            )
+        )
+
+    # What the parts tell.
 
     @Slot()
     def _on_model(self) -> None:
-        loading = self.workspace.loading
-        if loading.facts is None:
-            self.model_button.setText(self.tr("Pocket") if self._source == "pocket" else self._source)
-            self.model_facts.setText(loading.stage or self.tr("Starting"))
-        else:
-            facts = loading.facts
-            self.model_button.setText(facts.name)
-            words = self.tr("{device} {dtype}  ·  {blocks} blocks  ·  {size}")
-            size = f"{facts.bytes / 1e9:.1f} GB" if facts.bytes >= 1e9 else f"{facts.bytes / 1e6:.0f} MB"
-            device = facts.device.upper()
-            self.model_facts.setText(
-                words.format(device=device, dtype=facts.dtype, blocks=facts.blocks, size=size)
-            )
+        if self.workspace.loading.facts is not None:
             self.composer.recount()
         self._enable()
 
@@ -298,25 +292,43 @@ class Window(QMainWindow):
         self._refused = None
 
     @Slot()
-    def _on_undo(self) -> None:
-        for key, label, word in (
-            ("undo", self.workspace.undo_label, self.tr("&Undo {0}")),
-            ("redo", self.workspace.redo_label, self.tr("&Redo {0}")),
+    def _on_stack(self) -> None:
+        stack = self.workspace.stack
+        for key, able, label, word in (
+            ("undo", stack.canUndo(), stack.undoText(), self.tr("&Undo {0}")),
+            ("redo", stack.canRedo(), stack.redoText(), self.tr("&Redo {0}")),
         ):
-            self.actions_[key].setEnabled(bool(label))
+            self.actions_[key].setEnabled(able)
             self.actions_[key].setText(word.format(label).strip())
+
+    @Slot(str)
+    def _on_preference(self, key: str) -> None:
+        if key == "scheme":
+            self.actions_[f"scheme_{self.preferences.get('scheme')}"].setChecked(True)
+        elif key == "live":
+            self.actions_["live"].setChecked(self.preferences.get("live"))
+            self.session.distilling.set_live(self.preferences.get("live"))
+
+    @Slot()
+    def _on_look(self) -> None:
+        for name in ("heatmap", "faithfulness"):
+            if hasattr(self, name):
+                getattr(self, name).restyle()
 
     @Slot()
     def _enable(self) -> None:
         workspace, session = self.workspace, self.session
-        ready = workspace.loading.facts is not None
-        fits = workspace.fit.running
+        ready, fits = workspace.loading.facts is not None, workspace.fit.running and not workspace.fit.live
+        chosen = workspace.chosen is not None
+        idle = ready and not session.talking
         states = {
             "distill": ready and not fits and bool(workspace.prompt.strip()),
-            "cancel_distill": fits,
-            "save_head": workspace.chosen is not None,
+            "cancel_distill": workspace.fit.running,
+            "cancel_loading": not ready,
             "load_head": ready,
-            "again": ready and bool(workspace.turns) and not session.talking,
+            **dict.fromkeys(("save_head", "mute_head", "solo_head", "rename_head", "remove_head"), chosen),
+            "keep_preset": bool(workspace.channels),
+            "again": idle and bool(workspace.turns),
             "new": bool(workspace.turns) and not session.talking,
             "copy_chat": bool(workspace.turns),
             "stop": session.talking,
@@ -329,113 +341,31 @@ class Window(QMainWindow):
     def _send(self) -> None:
         question = self.workspace.question
         if question.strip() and not self.session.talking:
+            self.pages.turn("conversation")
             self.conversation.follow()
-            self.session.send(question)
+            self.composer.question.setFocus()
+            self.session.answering.send(question)
+
+    def _open_palette(self) -> None:
+        from studio.palette_dialog import PaletteDialog
+
+        PaletteDialog(self.actions_, self).open()
+
+    def _edit_prompt(self) -> None:
+        self.docks.show("steering")
+        self.steering.prompt.setFocus()
+
+    def composer_focus(self) -> None:
+        self.composer.question.setFocus()
 
     def _follow(self) -> None:
         self.conversation.follow()
         self.heatmap.follow()
 
-    def _choose_head(self) -> None:
-        heads = self.tr("Heads (*{0})").format(HEAD_SUFFIX)
-        name, _ = QFileDialog.getOpenFileName(self, self.tr("Load a head"), "", heads)
-        if name:
-            self.session.load_head(Path(name))
-
-    def _choose_save(self) -> None:
-        channel = self.workspace.channel(self.workspace.chosen)
-        if channel is None:
-            return
-        heads = self.tr("Heads (*{0})").format(HEAD_SUFFIX)
-        name, _ = QFileDialog.getSaveFileName(
-            self, self.tr("Save the head"), channel.name + HEAD_SUFFIX, heads
-        )
-        if name:
-            path = Path(name if name.endswith(HEAD_SUFFIX) else name + HEAD_SUFFIX)
-            self.session.save_head(channel, path)
-
-    def _choose_model_folder(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, self.tr("A folder with a model"))
-        if name:
-            self.open_model(name)
-
-    def _choose_hub_model(self) -> None:
-        name, chosen = QInputDialog.getText(
-            self, self.tr("Model from the hub"), self.tr("Name, owner/model:")
-        )
-        if chosen and name.strip():
-            self.open_model(name.strip())
-
-    def open_model(self, source: str) -> None:
-        self._source = source
-        self.session.open_model(source)
-
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(self._droppable(u.toLocalFile()) for u in event.mimeData().urls()):
+        if self.files.droppable(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        for url in event.mimeData().urls():
-            path = Path(url.toLocalFile())
-            if path.name.endswith(HEAD_SUFFIX):
-                self.session.load_head(path)
-            elif (path / "config.json").is_file():
-                self.open_model(str(path))
+        self.files.open(self.files.droppable(event.mimeData()))
         event.acceptProposedAction()
-
-    def _droppable(self, name: str) -> bool:
-        return name.endswith(HEAD_SUFFIX) or (Path(name) / "config.json").is_file()
-
-    # The look.
-
-    def _set_zoom(self, index: int) -> None:
-        self._zoom = max(0, min(len(theme.ZOOMS) - 1, index))
-        self._restyle()
-
-    def _set_scheme(self, key: str, on: bool) -> None:
-        if on:
-            self._scheme = key
-            self._restyle()
-
-    @Slot()
-    def _on_scheme(self) -> None:
-        if self._scheme == "theme_system":
-            self._restyle()
-
-    def _restyle(self) -> None:
-        chosen = {"theme_light": theme.LIGHT, "theme_dark": theme.DARK}.get(self._scheme) or theme.of_system()
-        app = QApplication.instance()
-        if isinstance(app, QApplication):
-            theme.apply(app, chosen, theme.ZOOMS[self._zoom])
-        for name in ("heatmap", "faithfulness"):
-            if hasattr(self, name):
-                getattr(self, name).restyle()
-
-    def _reset_layout(self) -> None:
-        self.restoreState(self._layout, LAYOUT_VERSION)
-        self._arrange()
-
-    def _about(self) -> None:
-        words = self.tr(
-            "Steering Studio {0}\n\nDistills a prompt into a head, lets you move its strength and shows "
-            "every coefficient that was applied.\nMethod: Heyman & Vandeputte, “Steer Like the LLM”."
-        )
-        box = QMessageBox(QMessageBox.Icon.NoIcon, self.tr("About"), words.format(version()), parent=self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.open()
-
-
-def version() -> str:
-    """The installed version, or "dev" when run from a checkout."""
-    import importlib.metadata
-
-    try:
-        return importlib.metadata.version("steering-studio")
-    except importlib.metadata.PackageNotFoundError:
-        return "dev"
-
-
-def _placeholder() -> QWidget:
-    page = QWidget()
-    page.setProperty("role", "panel")
-    return page

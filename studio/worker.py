@@ -8,7 +8,9 @@ pause of a long one: when the running job reports a LossPoint (a moment between 
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable
@@ -20,7 +22,10 @@ from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 from engine.errors import Cancelled, EngineError
 from engine.events import Cancel, Emit, LossPoint
 
+log = logging.getLogger("studio.worker")
+
 FRAME_MS = 25  # batches come no more often: smooth to the eye, and the GIL stays with the engine
+WORTH_TELLING_S = 0.5  # shorter jobs are logged for developers only
 
 Work = Callable[[Emit, Cancel], Any]
 
@@ -51,7 +56,10 @@ def _nothing(*_: object) -> None:
 
 @dataclass(eq=False)
 class Job:
-    """One entry of the queue; the callbacks run on the GUI thread."""
+    """One entry of the queue; the callbacks run on the GUI thread.
+
+    urgent: may run in a pause of a long one; quiet: its failure is its owner's affair and no banner's.
+    """
 
     label: str
     work: Work
@@ -60,6 +68,7 @@ class Job:
     on_failed: Callable[[Failed], None] = _nothing
     on_stopped: Callable[[], None] = _nothing
     urgent: bool = False
+    quiet: bool = False
     cancel: Cancel = field(default_factory=Cancel)
     number: int = field(default_factory=itertools.count(1).__next__)
 
@@ -67,18 +76,23 @@ class Job:
 class Worker(QObject):
     """The queue, its thread, and the mailbox between that thread and the window."""
 
-    failed = Signal(object)  # Failed, for every job that failed
+    failed = Signal(object)  # Failed, for every job that failed and is not quiet
     busyChanged = Signal(bool)
     _wake = Signal()
 
-    def __init__(self, may_pause: Callable[[], bool] = lambda: True, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        may_pause: Callable[[], bool] = lambda: True,
+        parent: QObject | None = None,
+        name: str = "engine",
+    ) -> None:
         """may_pause: asked in the worker thread whether an urgent job may run right now."""
         super().__init__(parent)
         self._may_pause = may_pause
         self._queue: deque[Job] = deque()
         self._running: list[Job] = []  # a stack: an urgent job lies on the one it interrupts
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = self._finishing = False
         self._mail: deque[tuple[Job, Any]] = deque()
         self._woken = False
         self._open_jobs = 0
@@ -89,7 +103,7 @@ class Worker(QObject):
         self._frame.timeout.connect(self.drain)
         self._wake.connect(self._on_wake, Qt.ConnectionType.QueuedConnection)
         self._thread = _Thread(self._loop)
-        self._thread.setObjectName("engine")
+        self._thread.setObjectName(name)
 
     def start(self) -> None:
         self._thread.start()
@@ -128,14 +142,23 @@ class Worker(QObject):
         self._frame.stop()
         self._mail.clear()
 
+    def finish(self) -> None:
+        """Runs what waits to its end, then ends the thread. No callback follows."""
+        with self._changed:
+            self._finishing = True
+            self._changed.notify()
+        self._thread.wait()
+        self._frame.stop()
+        self._mail.clear()
+
     # The worker's side.
 
     def _loop(self) -> None:
         while True:
             with self._changed:
-                while not self._queue and not self._closing:
+                while not self._queue and not (self._closing or self._finishing):
                     self._changed.wait()
-                if self._closing:
+                if self._closing or not self._queue:
                     return
                 job = self._queue.popleft()
             self._run(job)
@@ -156,14 +179,23 @@ class Worker(QObject):
             if isinstance(event, LossPoint):
                 self._pause(job)
 
+        begun = time.perf_counter()
         try:
             job.cancel.check()
-            return _Done(job.work(emit, job.cancel))
+            result = job.work(emit, job.cancel)
+            spent = time.perf_counter() - begun
+            log.log(
+                logging.INFO if spent >= WORTH_TELLING_S else logging.DEBUG, "%s: %.2f s", job.label, spent
+            )
+            return _Done(result)
         except Cancelled:
+            log.info("%s: stopped after %.2f s", job.label, time.perf_counter() - begun)
             return _Stopped()
         except EngineError as error:
+            log.info("%s failed. %s", job.label, error)
             return Failed(error.what, error.why, error.remedy, traceback.format_exc())
-        except Exception as error:  # noqa: BLE001 - reported to the person, with the traceback
+        except Exception as error:
+            log.exception("%s failed", job.label)
             why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             remedy = "This is a fault of the program. Copy the details into a report."
             return Failed(f"{job.label} failed", why, remedy, traceback.format_exc())
@@ -214,7 +246,8 @@ class Worker(QObject):
             job.on_stopped()
         else:
             job.on_failed(end)
-            self.failed.emit(end)
+            if not job.quiet:
+                self.failed.emit(end)
         if not self._open_jobs:
             self.busyChanged.emit(False)
 

@@ -3,79 +3,31 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoStack
 
+from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Preset, Slot, preset_of, sounding, under
 from studio.jobs import MethodFacts
+from studio.progress import Faithfulness, Fit, Loading
 from studio.scale import Scale
 from studio.turns import Answer, Selection, Settings, Turn
+from studio.undo import Change
 
-STRENGTH_LIMIT = 3.0
-UNDO_DEPTH = 200
-
-
-@dataclass(frozen=True, eq=False)
-class Channel:
-    """One row of the mixer. head: engine.heads.head.Head; note: why it cannot be used, empty if it can."""
-
-    key: int
-    head: Any
-    strength: float = 1.0
-    enabled: bool = True
-    note: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.head.info.name
-
-    @property
-    def digest(self) -> str:
-        return self.head.digest
-
-
-@dataclass
-class Fit:
-    """A distillation as it runs and as it ended; effect in nats, eta in seconds."""
-
-    running: bool = False
-    stage: str = ""
-    done: int = 0
-    total: int = 0
-    eta: float | None = None
-    effect: float | None = None
-    verdict: str = ""
-    enough: bool = True
-    losses: list[float] = field(default_factory=list)
-    outcome: str = ""
-
-
-@dataclass(frozen=True)
-class Faithfulness:
-    """Relative RMSE per block, 1 = no better than no head; paraphrase: of another wording."""
-
-    blocks: dict[int, float]
-    paraphrase: dict[int, float] | None = None
-
-
-@dataclass(frozen=True)
-class Loading:
-    """What the model slot is doing: `facts` (jobs.ModelFacts) when ready, a stage while not."""
-
-    facts: Any = None
-    stage: str = ""
-    done: int = 0
-    total: int = 0
+UNDO_DEPTH = 500
 
 
 class Workspace(QObject):
-    """Every change is announced by one signal; undoable ones keep the value they replaced."""
+    """Every change is announced by one signal; what the person changes is a step of the one undo stack."""
 
-    channelsChanged = Signal()  # rows added, removed, replaced
-    strengthsChanged = Signal()  # strength, on/off or bypass of existing rows
+    channelsChanged = Signal()  # rows added, removed, replaced, renamed
+    strengthsChanged = Signal()  # strength, on/off, solo, blocks or bypass of existing rows
     bypassChanged = Signal(bool)
+    presetsChanged = Signal()
     turnsChanged = Signal()  # turns or answers added or removed
     answerGrew = Signal(object, int)  # Answer, index of the first new token
     answerChanged = Signal(object)  # its state or figures
@@ -83,22 +35,30 @@ class Workspace(QObject):
     shownChanged = Signal()  # another answer is in the heatmap
     scaleChanged = Signal()
     modelChanged = Signal()
+    sourceChanged = Signal()  # another model is wanted
     promptChanged = Signal()
+    questionChanged = Signal()
     settingsChanged = Signal()
     fitChanged = Signal()
     lossAdded = Signal()
     compareChanged = Signal(bool)
-    undoChanged = Signal()
+    truthChanged = Signal(bool)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        # Steps of the undo stack.
         self.channels: tuple[Channel, ...] = ()
+        self.presets: tuple[Preset, ...] = ()
+        self.conversation = uuid4().hex  # under which the library keeps the turns
         self.turns: tuple[Turn, ...] = ()
         self.bypass = False
         self.compare = False
+        self.truth = False  # what the prompt would have done is measured with the next answers
         self.prompt = ""
         self.question = ""
         self.settings = Settings()
+        self.source = "pocket"
+        # Where one looks, and what the jobs tell.
         self.selection: Selection | None = None
         self.shown: Answer | None = None
         self.chosen: int | None = None  # key of the channel that the plots and Save refer to
@@ -107,46 +67,69 @@ class Workspace(QObject):
         self.methods: tuple[MethodFacts, ...] = ()
         self.fit = Fit()
         self.faithfulness: dict[str, Faithfulness] = {}  # by head digest
+        self.stack = QUndoStack(self)
+        self.stack.setUndoLimit(UNDO_DEPTH)
         self._live: tuple[tuple[int, ...], Any] | None = None
         self._keys = itertools.count(1)
-        self._past: list[tuple[str, str, Any]] = []  # label, attribute, old value
-        self._future: list[tuple[str, str, Any]] = []
-        self._merge = ""
+        self._travelled = True  # the next change begins a step of its own
+        self._told: dict[str, Callable[[Any], None]] = {
+            "channels": self._tell_channels,
+            "presets": lambda _: self.presetsChanged.emit(),
+            "conversation": lambda _: None,  # never changes without its turns
+            "turns": self._tell_turns,
+            "bypass": self._tell_bypass,
+            "compare": lambda _: self.compareChanged.emit(self.compare),
+            "truth": lambda _: self.truthChanged.emit(self.truth),
+            "prompt": lambda _: self.promptChanged.emit(),
+            "question": lambda _: self.questionChanged.emit(),
+            "settings": lambda _: self.settingsChanged.emit(),
+            "source": lambda _: self.sourceChanged.emit(),
+        }
 
     # The mixer.
 
     def channel(self, key: int | None) -> Channel | None:
         return next((c for c in self.channels if c.key == key), None)
 
-    def add_head(self, head: Any, *, strength: float = 1.0, enabled: bool = True, alone: bool = False) -> int:
+    def add_head(
+        self,
+        head: Any,
+        *,
+        strength: float = 1.0,
+        enabled: bool = True,
+        alone: bool = False,
+        note: str = "",
+        draft: bool = False,
+    ) -> int:
         """A new row at the end, the only one that is on if `alone`; the key of the row."""
         key = next(self._keys)
         others = tuple(replace(c, enabled=c.enabled and not alone) for c in self.channels)
-        self._change("channels", (*others, Channel(key, head, strength, enabled)), self.tr("add head"))
+        row = Channel(key, Slot(head, note, draft), strength, enabled)
+        self.change(self.tr("add head"), channels=(*others, row))
         self.choose(key)
         return key
 
-    def swap_head(self, key: int, head: Any) -> None:
+    def swap_head(self, key: int, head: Any, *, draft: bool = False) -> None:
         """The same row with a better head; strength and switch stay, and no undo brings the old one back."""
+        row = self.channel(key)
+        if row is not None:
+            row.slot.head, row.slot.draft = head, draft
+            self.channelsChanged.emit()
 
-        def swapped(channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
-            return tuple(replace(c, head=head) if c.key == key else c for c in channels)
-
-        self.channels = swapped(self.channels)
-        for steps in (self._past, self._future):
-            steps[:] = [(lb, at, swapped(old) if at == "channels" else old) for lb, at, old in steps]
-        self.channelsChanged.emit()
-
-    def note(self, notes: dict[int, str]) -> None:
+    def note(self, notes: Mapping[int, str]) -> None:
         """Marks rows as unusable ({key: why}); rows not named are usable."""
-        self.channels = tuple(replace(c, note=notes.get(c.key, "")) for c in self.channels)
+        for channel in self.channels:
+            channel.slot.note = notes.get(channel.key, "")
         self.channelsChanged.emit()
         self._push()
 
-    def remove_head(self, key: int) -> None:
-        self._change("channels", tuple(c for c in self.channels if c.key != key), self.tr("remove head"))
-        if self.chosen == key:
-            self.choose(self.channels[-1].key if self.channels else None)
+    def remove_head(self, key: int | None) -> None:
+        if self.channel(key) is not None:
+            self.change(self.tr("remove head"), channels=tuple(c for c in self.channels if c.key != key))
+
+    def rename_head(self, key: int, name: str) -> None:
+        if name.strip():
+            self._edit(key, self.tr("rename head"), title=name.strip())
 
     def choose(self, key: int | None) -> None:
         if key != self.chosen:
@@ -158,24 +141,53 @@ class Workspace(QObject):
         self._edit(key, self.tr("strength"), f"strength {key}", strength=limited)
 
     def set_enabled(self, key: int, enabled: bool) -> None:
-        self._edit(key, self.tr("on or off"), "", enabled=enabled)
+        self._edit(key, self.tr("on or off"), enabled=enabled)
+
+    def set_solo(self, key: int, solo: bool) -> None:
+        self._edit(key, self.tr("solo"), solo=solo)
+
+    def toggle_chosen(self) -> None:
+        """The chosen row on or off."""
+        row = self.channel(self.chosen)
+        if row is not None:
+            self.set_enabled(row.key, not row.enabled)
+
+    def solo_chosen(self) -> None:
+        """The chosen row solo or not."""
+        row = self.channel(self.chosen)
+        if row is not None:
+            self.set_solo(row.key, not row.solo)
+
+    def set_blocks(self, key: int, blocks: Blocks | None) -> None:
+        """The row steers only blocks first..last, both included; None: all of its head's."""
+        self._edit(key, self.tr("block range"), f"blocks {key}", blocks=blocks)
 
     def set_bypass(self, bypass: bool) -> None:
-        if bypass != self.bypass:
-            self._change("bypass", bypass, self.tr("bypass"))
+        self._put_one(self.tr("bypass"), "bypass", bypass)
+
+    def keep_preset(self, name: str) -> None:
+        """The strengths as they are, under `name`; an older preset of that name is replaced."""
+        others = tuple(p for p in self.presets if p.name != name)
+        self.change(self.tr("keep preset"), presets=(*others, preset_of(name, self.channels)))
+
+    def drop_preset(self, name: str) -> None:
+        self.change(self.tr("remove preset"), presets=tuple(p for p in self.presets if p.name != name))
+
+    def apply_preset(self, preset: Preset) -> None:
+        self.change(self.tr("preset"), channels=under(preset, self.channels))
 
     def usable(self) -> tuple[Channel, ...]:
         """The rows that fit the loaded model, on or off."""
         return tuple(c for c in self.channels if not c.note)
 
     def sounding(self) -> tuple[Channel, ...]:
-        """The usable rows that are on: the mix of the next answer."""
-        return tuple(c for c in self.usable() if c.enabled)
+        """The rows that are heard: the mix of the next answer."""
+        return sounding(self.channels)
 
     def strength_of(self, key: int) -> float:
-        """What the row counts right now: 0 when off, removed or bypassed."""
-        channel = self.channel(key)
-        return channel.strength if channel and channel.enabled and not self.bypass else 0.0
+        """What the row counts right now: 0 when off, silenced by a solo, removed or bypassed."""
+        heard = next((c for c in self.sounding() if c.key == key), None)
+        return heard.strength if heard and not self.bypass else 0.0
 
     def go_live(self, keys: Iterable[int], strengths: Any) -> None:
         """Every later move of these rows is written into `strengths`, the run's live Strengths."""
@@ -192,13 +204,14 @@ class Workspace(QObject):
 
     # The conversation.
 
-    def set_turns(self, turns: tuple[Turn, ...], label: str) -> None:
-        self._change("turns", turns, label)
+    def set_turns(self, turns: tuple[Turn, ...], label: str, **also: Any) -> None:
+        """The turns instead of those that are there; `also`: other values of the same step."""
+        self.change(label, turns=turns, **also)
 
-    def extend_turns(self, turn: Turn) -> None:
-        """A new turn; not undoable, what was said was said."""
-        self.turns = (*self.turns, turn)
-        self.turnsChanged.emit()
+    def begin_conversation(self, turns: tuple[Turn, ...] = (), key: str = "") -> None:
+        """An empty page, or a conversation of the library; the present one stays in the library."""
+        label = self.tr("open conversation") if key else self.tr("new conversation")
+        self.change(label, turns=turns, conversation=key or uuid4().hex)
 
     def show(self, answer: Answer | None) -> None:
         if answer is not self.shown:
@@ -230,84 +243,88 @@ class Workspace(QObject):
     # Small settings.
 
     def set_prompt(self, prompt: str) -> None:
-        if prompt != self.prompt:
-            self.prompt = prompt
-            self.promptChanged.emit()
+        self._put_one(self.tr("typing"), "prompt", prompt, "prompt")
+
+    def set_question(self, question: str) -> None:
+        self._put_one(self.tr("typing"), "question", question, "question")
 
     def set_settings(self, settings: Settings) -> None:
-        if settings != self.settings:
-            self.settings = settings
-            self.settingsChanged.emit()
+        self._put_one(self.tr("sampling"), "settings", settings, "settings")
 
     def set_compare(self, compare: bool) -> None:
-        if compare != self.compare:
-            self.compare = compare
-            self.compareChanged.emit(compare)
+        self._put_one(self.tr("compare"), "compare", compare)
+
+    def set_truth(self, truth: bool) -> None:
+        self._put_one(self.tr("truth"), "truth", truth)
+
+    def set_source(self, source: str) -> None:
+        """Another model is wanted: its folder, hub id, or "pocket"."""
+        self._put_one(self.tr("model"), "source", source)
 
     def set_loading(self, loading: Loading) -> None:
         self.loading = loading
         self.modelChanged.emit()
 
-    # Undo.
+    # Changes and their undoing.
 
-    @property
-    def undo_label(self) -> str:
-        return self._past[-1][0] if self._past else ""
+    def change(self, label: str, merge: str = "", **values: Any) -> None:
+        """Sets attributes in one step that can be taken back."""
+        before = {name: getattr(self, name) for name in values}
+        begins, self._travelled = self._travelled, False
+        self.stack.push(Change(self._put, before, values, label, merge, begins))
 
-    @property
-    def redo_label(self) -> str:
-        return self._future[-1][0] if self._future else ""
+    def restore(self, **values: Any) -> None:
+        """Sets attributes as the beginning of the history: nothing to undo."""
+        self._put(values)
+        self.forget()
 
     def undo(self) -> None:
-        self._travel(self._past, self._future)
+        self._travelled = True
+        self.stack.undo()
 
     def redo(self) -> None:
-        self._travel(self._future, self._past)
+        self._travelled = True
+        self.stack.redo()
 
     def forget(self) -> None:
         """What is now is the beginning: nothing to undo."""
-        self._past.clear()
-        self._future.clear()
-        self._merge = ""
-        self.undoChanged.emit()
+        self.stack.clear()
+        self._travelled = True
 
-    def _travel(self, source: list[tuple[str, str, Any]], target: list[tuple[str, str, Any]]) -> None:
-        if not source:
-            return
-        label, attribute, value = source.pop()
-        target.append((label, attribute, getattr(self, attribute)))
-        self._merge = ""
-        self._set(attribute, value)
+    def _put_one(self, label: str, name: str, value: Any, merge: str = "") -> None:
+        if value != getattr(self, name):
+            self.change(label, merge, **{name: value})
 
-    def _edit(self, key: int, label: str, merge: str, **change: Any) -> None:
-        changed = tuple(replace(c, **change) if c.key == key else c for c in self.channels)
-        self._change("channels", changed, label, merge)
+    def _edit(self, key: int, label: str, merge: str = "", **fields: Any) -> None:
+        row = self.channel(key)
+        if row is not None and any(getattr(row, name) != value for name, value in fields.items()):
+            rows = tuple(replace(c, **fields) if c.key == key else c for c in self.channels)
+            self.change(label, merge, channels=rows)
 
-    def _change(self, attribute: str, value: Any, label: str, merge: str = "") -> None:
-        if not (merge and merge == self._merge):  # one drag of a slider is one step back
-            self._past.append((label, attribute, getattr(self, attribute)))
-            del self._past[:-UNDO_DEPTH]
-        self._merge = merge
-        self._future.clear()
-        self._set(attribute, value)
-
-    def _set(self, attribute: str, value: Any) -> None:
-        before = getattr(self, attribute)
-        setattr(self, attribute, value)
-        if attribute == "channels":
-            rows = [(c.key, c.head, c.note) for c in self.channels]
-            same = rows == [(c.key, c.head, c.note) for c in before]
-            (self.strengthsChanged if same else self.channelsChanged).emit()
-        elif attribute == "bypass":
-            self.bypassChanged.emit(value)
-            self.strengthsChanged.emit()
-        else:
-            if not self.turns:  # an empty page begins with a fresh scale
-                self.scale = Scale()
-                self.scaleChanged.emit()
-            self.turnsChanged.emit()
+    def _put(self, values: Mapping[str, Any]) -> None:
+        """Sets all of them, then tells: nobody who listens sees half a step."""
+        before = {name: getattr(self, name) for name in values}
+        for name, value in values.items():
+            setattr(self, name, value)
+        for name in values:
+            self._told[name](before[name])
         self._push()
-        self.undoChanged.emit()
+
+    def _tell_channels(self, before: tuple[Channel, ...]) -> None:
+        if self.chosen not in [c.key for c in self.channels]:
+            self.chosen = self.channels[-1].key if self.channels else None
+        same = [(c.key, c.slot, c.title) for c in self.channels] == [(c.key, c.slot, c.title) for c in before]
+        (self.strengthsChanged if same else self.channelsChanged).emit()
+
+    def _tell_bypass(self, _: bool) -> None:
+        self.bypassChanged.emit(self.bypass)
+        self.strengthsChanged.emit()
+
+    def _tell_turns(self, _: tuple[Turn, ...]) -> None:
+        if not self.turns:  # an empty page begins with a fresh scale
+            self.scale = Scale()
+            self.scaleChanged.emit()
+        self.turnsChanged.emit()
 
     def _push(self) -> None:
         """The live run hears of it: plain floats, no lock held over a forward pass."""

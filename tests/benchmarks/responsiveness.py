@@ -29,6 +29,7 @@ def measure(options: argparse.Namespace) -> list[Bar]:
     window = Window("pocket")
     window.show()
     session, workspace = window.session, window.workspace
+    send, distill = session.answering.send, session.distilling.start
     _until(app, lambda: workspace.loading.facts is not None)
     _until(app, _after(0.5))
     probe = LagProbe()
@@ -41,11 +42,15 @@ def measure(options: argparse.Namespace) -> list[Bar]:
         probe.stop()
         found.append((name, probe.p99_ms, probe.worst_ms, float(probe.ticks)))
 
-    during("generating", lambda: session.send("Tell me about the harbour."), lambda: session.talking)
-    during("distilling, instant", lambda: session.distill(FitRequest("Be gloomy.")), lambda: session.fitting)
+    during("generating", lambda: send("Tell me about the harbour."), lambda: session.talking)
+    during(
+        "distilling, instant",
+        lambda: distill(FitRequest("Be gloomy.")),
+        lambda: session.fitting,
+    )
     refine = FitRequest("Be cheerful.", recipe="refine")
-    during("distilling, refined", lambda: session.distill(refine), lambda: session.fitting)
-    during("generating again", lambda: session.send("Tell me about bees."), lambda: session.talking)
+    during("distilling, refined", lambda: distill(refine), lambda: session.fitting)
+    during("generating again", lambda: send("Tell me about bees."), lambda: session.talking)
     window.close()
     print_table(("GUI thread lateness in ms", "p99", "worst", "ticks"), found)
     return [Bar("GUI thread, longest away", max(row[2] for row in found), 50.0, False, " ms")]

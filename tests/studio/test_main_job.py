@@ -14,9 +14,10 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QPla
 
 from engine.heads.files import save_head
 from studio.jobs import FitRequest
+from studio.recovery import FIRST_QUESTION
 from studio.tour import Tour
 from studio.turns import STEERED, UNSTEERED
-from studio.window import FIRST_QUESTION, Window
+from studio.window import Window
 
 ANSWER_MS = 60_000
 FIT_MS = 120_000
@@ -99,7 +100,7 @@ def test_bypass_gives_the_unsteered_answer(qtbot, window):
 
 
 def test_an_answer_comes_while_a_head_is_being_refined(qtbot, window):
-    window.session.distill(FitRequest("Talk like a pirate.", recipe="refine", responses=8))
+    window.session.distilling.start(FitRequest("Talk like a pirate.", recipe="refine", responses=8))
     qtbot.waitUntil(lambda: bool(window.workspace.fit.losses), timeout=FIT_MS)
     assert len(window.workspace.channels) == 4
     ask(qtbot, window, FIRST_QUESTION)
@@ -111,7 +112,7 @@ def test_an_answer_comes_while_a_head_is_being_refined(qtbot, window):
 
 
 def test_closing_during_an_answer_and_a_distillation(qtbot, window):
-    window.session.distill(FitRequest("Talk like a pirate."))
+    window.session.distilling.start(FitRequest("Talk like a pirate."))
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: window.workspace.fit.total > 0, timeout=FIT_MS)
     window.close()
@@ -141,13 +142,14 @@ def test_another_models_head_is_taken_only_after_a_word(qtbot, window, tmp_path)
     assert len(window.workspace.channels) == 4 and not window.banner.isVisible()
 
 
-def test_a_model_that_is_not_there_leaves_a_way_back(qtbot, window, tmp_path):
-    window.open_model(str(tmp_path / "nothing"))
+def test_a_model_that_is_not_there_leaves_the_one_before(qtbot, window, tmp_path):
+    window.session.open_model(str(tmp_path / "nothing"))
+    assert window.workspace.loading.facts is None
     qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
-    assert not window.actions_["distill"].isEnabled()
-    window.actions_["model_pocket"].trigger()
     qtbot.waitUntil(lambda: window.workspace.loading.facts is not None, timeout=ANSWER_MS)
-    assert len(window.workspace.channels) == 3
+    assert window.workspace.source == "pocket" and len(window.workspace.channels) == 3
+    ask(qtbot, window, FIRST_QUESTION)
+    assert window.workspace.turns[0].answers[0].state == "eos"
 
 
 def test_a_head_survives_saving_and_loading(qtbot, window, tmp_path):

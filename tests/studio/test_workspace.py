@@ -33,10 +33,10 @@ def test_a_row_off_or_bypassed_counts_as_nothing(workspace):
     assert workspace.channel(key).strength == 1.5
 
 
-def test_strengths_stay_within_the_slider(workspace):
+def test_strengths_stay_within_the_number_box(workspace):
     key = workspace.add_head(make_head())
-    workspace.set_strength(key, 9.0)
-    assert workspace.strength_of(key) == 3.0
+    workspace.set_strength(key, 900.0)
+    assert workspace.strength_of(key) == 100.0
 
 
 def test_every_move_reaches_the_live_run(workspace):
@@ -81,6 +81,9 @@ def test_a_refined_head_takes_its_row_over_and_no_undo_loses_it(workspace):
     assert workspace.channel(key).name == "refined" and workspace.strength_of(key) == 0.5
     workspace.undo()
     assert workspace.channel(key).name == "refined" and workspace.strength_of(key) == 1.0
+    workspace.undo()
+    workspace.redo()
+    assert workspace.channel(key).name == "refined"
 
 
 def test_a_head_added_alone_silences_the_others_in_one_step(workspace):
@@ -98,9 +101,12 @@ def test_unusable_rows_are_left_out(workspace):
 
 
 def test_a_new_conversation_can_be_taken_back(workspace):
-    workspace.extend_turns(answered("Hello?", "Hello."))
-    workspace.set_turns((), "new")
+    workspace.set_turns((answered("Hello?", "Hello."),), "question")
+    kept = workspace.conversation
+    workspace.begin_conversation()
+    assert workspace.turns == () and workspace.conversation != kept
     workspace.undo()
+    assert workspace.conversation == kept
     assert [t.question for t in workspace.turns] == ["Hello?"]
 
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 
-class CommandPalette(QDialog):
+class PaletteDialog(QDialog):
     """Type, choose with the arrows, Enter runs. Words may come in any order."""
 
     def __init__(self, actions: dict[str, QAction], parent: QWidget | None = None) -> None:

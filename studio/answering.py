@@ -1,0 +1,233 @@
+"""Answers: from a question to tokens in the workspace. One at a time; what is there when it stops, stays."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from engine.events import Cancel, Emit
+from studio.jobs import Bench, LaneRequest, make_strengths, make_trace
+from studio.turns import STEERED, UNSTEERED, Answer, Settings, Turn, history
+from studio.worker import Failed, Job, Worker
+from studio.workspace import Workspace
+
+SAVING_S = 5.0  # the longest that an answer waits for its question to be on the disk
+
+
+class Answering(QObject):
+    """Lives on the GUI thread; never waits for a job."""
+
+    talkingChanged = Signal(bool)
+    asked = Signal()  # a question has become a turn
+    noticed = Signal(str)
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        bench: Bench,
+        worker: Worker,
+        save: Callable[[], threading.Event],
+        parent: QObject | None = None,
+    ) -> None:
+        """save: puts the workspace on the disk; its event is set when that is done."""
+        super().__init__(parent)
+        self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
+        self._job: Job | None = None
+        self._turn: Turn | None = None  # whose answer is being made
+        self._waiting = False  # a question was sent before the model was ready
+        workspace.strengthsChanged.connect(self._on_strengths)
+        workspace.channelsChanged.connect(self._on_strengths)
+        workspace.turnsChanged.connect(self._on_turns)
+
+    @property
+    def talking(self) -> bool:
+        return self._job is not None or self._waiting
+
+    def send(self, question: str) -> None:
+        """Answers `question` with the heads as they are; before the model is ready, it waits for it."""
+        question = question.strip()
+        if not question or self.talking:
+            return
+        if self._workspace.loading.facts is None:
+            self._waiting = True
+            self._workspace.set_question(question)
+            self.talkingChanged.emit(True)
+            return
+        turn = self._turn_for(question)
+        turns = (*self._workspace.turns, turn)
+        self._workspace.set_turns(turns, self.tr("question"), question="")
+        self._answer(turn, turns[:-1], turn.answers)
+
+    def resume(self) -> None:
+        """The model is ready: a question that waited for it is answered."""
+        if self._waiting:
+            self._waiting = False
+            self.send(self._workspace.question)
+
+    def again(self, turn: Turn | None = None) -> None:
+        """Answers a question again, the last one unless told; later turns go, undo brings all back."""
+        found = turn or (self._workspace.turns[-1] if self._workspace.turns else None)
+        if found is not None:
+            self._replace(found, found.question, self.tr("answer again"))
+
+    def edit(self, turn: Turn, question: str) -> None:
+        """The turn with another question, answered; later turns go, undo brings all back."""
+        if question.strip() and question.strip() != turn.question:
+            self._replace(turn, question.strip(), self.tr("edit question"))
+
+    def fork(self, answer: Answer, token: int, choice: int) -> None:
+        """Answers again: the same tokens up to `token`, there the id `choice`, and freely from then on."""
+        opening = (*(int(i) for i in answer.trace.ids[:token]), choice)
+        self._replace(answer.turn, answer.turn.question, self.tr("fork"), opening)
+
+    def compare(self, wanted: bool) -> None:
+        """Turned on with an answer on the screen, makes the unsteered one for it too, same seed."""
+        self._workspace.set_compare(wanted)
+        turns = self._workspace.turns
+        if wanted and turns and not self.talking and turns[-1].answer(UNSTEERED) is None:
+            answer = turns[-1].add(UNSTEERED)
+            self._workspace.turnsChanged.emit()
+            self._answer(turns[-1], turns[:-1], [answer])
+
+    def stop(self) -> None:
+        """Stops the answer; what is there stays."""
+        if self._waiting:
+            self._waiting = False
+            self.talkingChanged.emit(self.talking)
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Stops the answer that is being made; a question that waits for the model goes on waiting."""
+        if self._job:
+            self._worker.withdraw(self._job)
+
+    def _turn_for(self, question: str) -> Turn:
+        workspace = self._workspace
+        shares = ((c.name, c.digest, workspace.strength_of(c.key)) for c in workspace.sounding())
+        turn = Turn(question, workspace.settings, tuple(share for share in shares if share[2]))
+        turn.add(STEERED)
+        if workspace.compare:
+            turn.add(UNSTEERED)
+        return turn
+
+    def _replace(self, turn: Turn, question: str, label: str, opening: Sequence[int] = ()) -> None:
+        turns = self._workspace.turns
+        if turn not in turns or self.talking or self._workspace.loading.facts is None:
+            return
+        before = turns[: turns.index(turn)]
+        fresh = self._turn_for(question)
+        self._workspace.set_turns((*before, fresh), label)
+        self._answer(fresh, before, fresh.answers, opening)
+
+    def _answer(
+        self, turn: Turn, before: tuple[Turn, ...], answers: Sequence[Answer], opening: Sequence[int] = ()
+    ) -> None:
+        workspace = self._workspace
+        workspace.clear_selection()
+        channels = workspace.sounding()
+        live = make_strengths([workspace.strength_of(c.key) for c in channels])
+        heads = tuple(c.steering_head for c in channels)
+        truth = self._truth() if workspace.truth else None
+        lanes = [
+            LaneRequest(
+                (*history(before, answer.lane), ("user", turn.question, None)),
+                **({"heads": heads, "strengths": live, "truth": truth} if answer.lane == STEERED else {}),
+                opening=tuple(opening) if answer.lane == STEERED else (),
+            )
+            for answer in answers
+        ]
+        workspace.go_live([c.key for c in channels], live)
+        workspace.show(turn.answer(STEERED) or answers[0])
+        saved = self._save()
+        self._turn = turn
+        self._job = self._worker.submit(
+            Job(
+                self.tr("Answering"),
+                lambda emit, cancel: self._generate(saved, lanes, turn.settings, emit, cancel),
+                partial(self._on_tokens, answers),
+                partial(self._on_answered, answers),
+                partial(self._on_unanswered, answers, "failed"),
+                partial(self._on_unanswered, answers, "cancelled", None),
+                urgent=True,
+            )
+        )
+        self.asked.emit()
+        self.talkingChanged.emit(True)
+
+    def _generate(
+        self,
+        saved: threading.Event,
+        lanes: Sequence[LaneRequest],
+        settings: Settings,
+        emit: Emit,
+        cancel: Cancel,
+    ) -> list[Any]:
+        """In the worker's thread: what was typed is on the disk before it runs."""
+        saved.wait(SAVING_S)
+        return self._bench.generate(lanes, settings, emit, cancel)
+
+    def _truth(self) -> str | None:
+        """The prompt whose effect is measured beside: that of the heads in the mix, else the typed one."""
+        prompts = dict.fromkeys(c.head.info.prompt.strip() for c in self._workspace.sounding())
+        told = " ".join(prompt for prompt in prompts if prompt) or self._workspace.prompt.strip()
+        return told or None
+
+    def _on_tokens(self, answers: Sequence[Answer], tokens: list[Any]) -> None:
+        for index, answer in enumerate(answers):
+            mine = [token for token in tokens if token.lane == index]
+            if not mine:
+                continue
+            if answer.trace is None:
+                answer.trace = make_trace(mine[0])
+                answer.state = "running"
+                self._workspace.answerChanged.emit(answer)
+            first = len(answer)
+            for token in mine:
+                answer.trace.append(token)
+            answer.text += "".join(token.text for token in mine)
+            self._workspace.widen(
+                min(float(token.coefficients.min()) for token in mine),
+                max(float(token.coefficients.max()) for token in mine),
+            )
+            self._workspace.answerGrew.emit(answer, first)
+
+    def _on_answered(self, answers: Sequence[Answer], generations: list[Any]) -> None:
+        for answer, generation in zip(answers, generations, strict=True):
+            answer.state = generation.stopped
+            answer.text = generation.text
+            answer.said = generation.said
+            answer.tokens_per_second = generation.tokens_per_second
+            answer.first_token_seconds = generation.first_token_seconds
+        self._end(answers)
+
+    def _on_unanswered(self, answers: Sequence[Answer], state: Any, failed: Failed | None) -> None:
+        for answer in answers:
+            answer.state = state
+        self._end(answers)
+
+    def _end(self, answers: Sequence[Answer]) -> None:
+        self._job = self._turn = None
+        self._workspace.end_live()
+        for answer in answers:
+            self._workspace.answerChanged.emit(answer)
+        self.talkingChanged.emit(self.talking)
+
+    def drop(self) -> None:
+        """The model that was to answer does not come: the question stays typed."""
+        self._waiting = False
+        self.talkingChanged.emit(self.talking)
+
+    @Slot()
+    def _on_turns(self) -> None:
+        if self._turn is not None and self._turn not in self._workspace.turns:
+            self.stop()  # its question was taken back
+
+    @Slot()
+    def _on_strengths(self) -> None:
+        late = [c for c in self._workspace.sounding() if c.key not in self._workspace.live_keys]
+        if self._job and late and not self._workspace.bypass:
+            self.noticed.emit(self.tr("“{0}” joins with the next answer.").format(late[-1].name))

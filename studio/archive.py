@@ -1,0 +1,161 @@
+"""What the library's thread does, as plain calls. The engine is imported inside, late."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import LibraryError
+from engine.library import sessions, shelves
+from engine.library.records import Item, SessionRecord, Shelf
+from engine.library.store import Store
+from studio.snapshot import Snapshot, head_keys, turns_of, values_of
+from studio.turns import Turn
+
+if TYPE_CHECKING:
+    from engine.heads.head import Head
+
+log = logging.getLogger("studio.library")
+
+RESTORED_KEYS = 1 << 20  # keys of restored rows begin here: no row of this run has them
+
+
+@dataclass(frozen=True)
+class Left:
+    """The session as it was left: values for the workspace, whether it ended in order, what was lost."""
+
+    session: SessionRecord
+    values: dict[str, Any]
+    lost: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in it that anybody would miss."""
+        return not self.values["turns"] and not self.values["channels"]
+
+
+class Archive:
+    """The library in `folder`; None keeps nothing, and every call is a quiet no. One thread at a time."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._store: Store | None = None
+        self._written: dict[str, Any] = {}  # head facts by digest, as they are on the disk
+
+    def open(self) -> Left | None:
+        """Opens the library; the session that was left there, if any."""
+        if self._folder is None:
+            return None
+        self._store = Store(self._folder)
+        session = sessions.last_session(self._store)
+        if session is None:
+            return None
+        return self._left(session)
+
+    def save(self, snapshot: Snapshot) -> None:
+        """When this returns, the snapshot survives `kill -9` and a power cut."""
+        if self._store is None:
+            return
+        for head, listed in snapshot.heads:
+            self._keep(head, listed)
+        changed = [
+            replace(
+                turn,
+                answers=tuple(
+                    replace(a, trace=_packed(snapshot.traces.get((turn.key, a.lane)))) for a in turn.answers
+                ),
+            )
+            for turn in snapshot.changed
+        ]
+        sessions.save_session(self._store, snapshot.session, snapshot.order, changed)
+
+    def close(self) -> None:
+        """Ends the connection. Called by the window's thread after this one has ended."""
+        if self._store is not None:
+            self._store.close()
+
+    # The library panel.
+
+    def items(self, shelf: Shelf, words: str) -> list[Item]:
+        return shelves.items(self._store, shelf, words) if self._store else []
+
+    def rename(self, item: Item, title: str) -> None:
+        shelves.rename(self._need(), item.shelf, item.key, title)
+
+    def tag(self, item: Item, tags: tuple[str, ...]) -> None:
+        shelves.set_tags(self._need(), item.shelf, item.key, tags)
+
+    def remove(self, items: list[Item]) -> None:
+        for item in items:
+            shelves.remove(self._need(), item.shelf, item.key)
+
+    def head(self, key: str) -> Head:
+        from engine.library.heads import head_of
+
+        return head_of(self._need(), key)
+
+    def turns(self, key: str) -> tuple[Turn, ...]:
+        return self._turns(key)[0]
+
+    def add_run(self, kind: str, title: str, facts: dict[str, Any]) -> None:
+        if self._store is not None:
+            shelves.add_run(self._store, kind, title, facts)
+
+    def run(self, key: str) -> dict[str, Any]:
+        return shelves.run_facts(self._need(), key)
+
+    def add_vote(self, facts: dict[str, Any]) -> None:
+        if self._store is not None:
+            shelves.add_vote(self._store, facts)
+
+    def _need(self) -> Store:
+        if self._store is None:
+            raise LibraryError("There is no library", "It could not be opened.", "See the first message.")
+        return self._store
+
+    def _keep(self, head: Head, listed: bool) -> None:
+        from engine.library.heads import keep_head
+
+        key, facts = head.digest, (head.info, listed)
+        if self._written.get(key) != facts:
+            keep_head(self._need(), head, listed=listed)
+            self._written[key] = facts
+
+    def _left(self, session: SessionRecord) -> Left:
+        from engine.library.heads import heads_of, prune_heads
+
+        prune_heads(self._need())
+        heads, lost = heads_of(self._need(), head_keys(session.state))
+        turns, words = self._turns(session.conversation)
+        return Left(session, values_of(session, turns, heads, RESTORED_KEYS), (*lost, *words))
+
+    def _turns(self, key: str) -> tuple[tuple[Turn, ...], list[str]]:
+        from engine.library.heads import heads_of
+        from engine.library.traces import said_of, unpack
+
+        record = sessions.conversation(self._need(), key)
+        if record is None:
+            return (), []
+        lost = [f"{record.damaged} turns of “{record.title}” are damaged."] if record.damaged else []
+        answers = [(turn.key, answer) for turn in record.turns for answer in turn.answers]
+        wanted = [digest for _, answer in answers for digest in answer.facts.get("heads", ())]
+        heads, _ = heads_of(self._need(), wanted)
+        traces, said = {}, {}
+        for turn, answer in answers:
+            trace = unpack(answer.trace) if answer.trace else None
+            if trace is None:
+                continue
+            traces[turn, answer.lane] = trace
+            used = [heads.get(digest) for digest in answer.facts.get("heads", ())]
+            said[turn, answer.lane] = said_of(trace, used, answer.facts.get("before", ()))
+        return turns_of(record, traces, said), lost
+
+
+def _packed(trace: Any) -> bytes | None:
+    if trace is None:
+        return None
+    from engine.library.traces import pack
+
+    return pack(trace)

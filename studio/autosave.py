@@ -1,0 +1,136 @@
+"""Keeps the workspace in the library: a moment after every change, and at once before anything runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from engine.errors import LibraryError
+from studio.archive import Archive
+from studio.snapshot import Signature, Snapshot, signature, take
+from studio.worker import Failed, Job, Worker
+from studio.workspace import Workspace
+
+log = logging.getLogger("studio.library")
+
+PAUSE_MS = 400  # after the last change
+STREAM_MS = 2000  # between saves while text streams
+
+
+class Autosave(QObject):
+    """Owns the library's thread. Nothing is saved before `begin`: what was not read is never replaced."""
+
+    stateChanged = Signal(str)  # "saved", "saving", "failed"
+
+    def __init__(self, workspace: Workspace, folder: Path | None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self.keeps = folder is not None
+        self.archive = Archive(folder)
+        self.worker = Worker(parent=self, name="library")
+        self._known: dict[str, Signature] = {}
+        self._begun = False
+        self._pause = self._timer(PAUSE_MS)
+        self._stream = self._timer(STREAM_MS)
+        for signal in (
+            workspace.channelsChanged,
+            workspace.strengthsChanged,
+            workspace.presetsChanged,
+            workspace.turnsChanged,
+            workspace.answerChanged,
+            workspace.promptChanged,
+            workspace.questionChanged,
+            workspace.settingsChanged,
+            workspace.compareChanged,
+            workspace.truthChanged,
+            workspace.sourceChanged,
+        ):
+            signal.connect(self._on_change)
+        workspace.answerGrew.connect(self._on_grown)
+
+    def open(self, then: Callable[[Any], None], failed: Callable[[Failed], None]) -> None:
+        """Opens the library; `then` hears of the session that was left, an archive.Left or None."""
+        self.worker.start()
+        self.worker.submit(
+            Job(
+                self.tr("Opening the library"),
+                lambda emit, cancel: self.archive.open(),
+                on_done=then,
+                on_failed=failed,
+            )
+        )
+
+    def begin(self) -> None:
+        """From now on the workspace is kept."""
+        self._begun = self.keeps
+        self.flush()
+
+    def flush(self) -> threading.Event:
+        """Saves now; the event is set when everything up to now is on the disk, or could not be written."""
+        done = threading.Event()
+        self._pause.stop()
+        self._stream.stop()
+        if not self._begun:
+            done.set()
+            return done
+        snapshot = take(self._workspace, self._known)
+        self._known = {turn.key: signature(turn) for turn in self._workspace.turns}
+        self.stateChanged.emit("saving")
+        self.worker.submit(
+            Job(
+                self.tr("Saving"),
+                lambda emit, cancel: self._save(snapshot, done),
+                on_done=lambda _: self._on_saved(),
+                on_failed=self._on_failed,
+            )
+        )
+        return done
+
+    def close(self) -> None:
+        """The last word: everything that waits is saved, and the session is marked as ended in order."""
+        self._pause.stop()
+        self._stream.stop()
+        self.worker.finish()
+        try:
+            if self._begun:
+                self._begun = False
+                self.archive.save(take(self._workspace, self._known, clean=True))
+        except LibraryError as error:  # nobody is there to be told any more
+            log.error("%s", error)
+        finally:
+            self.archive.close()
+
+    @Slot()
+    def _on_change(self) -> None:
+        if self._begun:
+            self._pause.start()
+
+    @Slot()
+    def _on_grown(self) -> None:
+        if self._begun and not self._stream.isActive():
+            self._stream.start()
+
+    def _save(self, snapshot: Snapshot, done: threading.Event) -> None:
+        try:
+            self.archive.save(snapshot)
+        finally:
+            done.set()
+
+    def _on_saved(self) -> None:
+        self.stateChanged.emit("saved")
+
+    def _on_failed(self, failed: Failed) -> None:
+        self._known = {}  # nothing of it counts as written
+        self.stateChanged.emit("failed")
+
+    def _timer(self, milliseconds: int) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(self.flush)
+        return timer

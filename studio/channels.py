@@ -1,0 +1,103 @@
+"""The rows of the mixer as values: a head, how strong, on or off, solo, and the blocks it may steer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+SLIDER_LIMIT = 3.0  # what the slider reaches
+STRENGTH_LIMIT = 100.0  # what the number box takes
+EXTREME = 10.0  # beyond it every model tested speaks nonsense: marked
+
+Blocks = tuple[int, int]
+
+
+@dataclass(eq=False)
+class Slot:
+    """What lies in a row: the head, and why it cannot be used ("" if it can).
+
+    Outside the undo history: a refined head takes the place of its draft in every step at once, and whether
+    a head fits is the loaded model's word. draft: made while typing, replaced with the next words.
+    """
+
+    head: Any
+    note: str = ""
+    draft: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """One row. blocks: first and last that it may steer, None for all; title: "" for the head's name."""
+
+    key: int
+    slot: Slot
+    strength: float = 1.0
+    enabled: bool = True
+    solo: bool = False
+    blocks: Blocks | None = None
+    title: str = ""
+
+    @property
+    def head(self) -> Any:
+        return self.slot.head
+
+    @property
+    def note(self) -> str:
+        return self.slot.note
+
+    @property
+    def name(self) -> str:
+        return self.title or self.head.info.name
+
+    @property
+    def digest(self) -> str:
+        return self.head.digest
+
+    @property
+    def steering_head(self) -> Any:
+        """The head as it steers: without the blocks outside the range; None when none is left."""
+        if self.blocks is None:
+            return self.head
+        low, high = self.blocks
+        kept = {block: part for block, part in self.head.blocks.items() if low <= block <= high}
+        return replace(self.head, blocks=kept) if kept else None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of a preset: the head by its hash, its strength, and whether it is on."""
+
+    digest: str
+    strength: float
+    enabled: bool
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named set of strengths."""
+
+    name: str
+    rows: tuple[Setting, ...] = field(default=())
+
+
+def sounding(channels: Iterable[Channel]) -> tuple[Channel, ...]:
+    """The rows in the mix: usable, on, with a block left to steer, and solo where any usable row is."""
+    usable = [c for c in channels if not c.note and c.steering_head is not None]
+    soloed = [c for c in usable if c.solo]
+    return tuple(c for c in soloed or usable if c.enabled)
+
+
+def preset_of(name: str, channels: Iterable[Channel]) -> Preset:
+    return Preset(name, tuple(Setting(c.digest, c.strength, c.enabled) for c in channels))
+
+
+def under(preset: Preset, channels: Iterable[Channel]) -> tuple[Channel, ...]:
+    """The rows as the preset has them; rows that it does not name are off."""
+    rows = {row.digest: row for row in preset.rows}
+    return tuple(
+        replace(c, strength=rows[c.digest].strength, enabled=rows[c.digest].enabled)
+        if c.digest in rows
+        else replace(c, enabled=False)
+        for c in channels
+    )

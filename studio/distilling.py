@@ -1,0 +1,225 @@
+"""Heads from prompts: the distillation that was asked for, and the quick one that follows the typing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from engine.events import HeadReady, LossPoint, Progress
+from studio.jobs import Bench, FitRequest
+from studio.progress import Faithfulness, Fit
+from studio.worker import Failed, Job, Worker
+from studio.workspace import Workspace
+
+TYPING_PAUSE_MS = 600
+LIVE_LIMIT_S = 3.0  # a live head takes no longer than this, or is not made
+LIVE_RESPONSES = 12  # enough for the closed form (METHOD.md section 6)
+
+
+class Distilling(QObject):
+    """Lives on the GUI thread. At most one distillation runs, and a live one gives way to anything else."""
+
+    noticed = Signal(str)
+    distilled = Signal(object)  # engine.distill.Distillation of a head that was asked for
+
+    def __init__(
+        self, workspace: Workspace, bench: Bench, worker: Worker, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._workspace, self._bench, self._worker = workspace, bench, worker
+        self._job: Job | None = None
+        self._request: FitRequest | None = None
+        self._key: int | None = None  # the row that the running distillation fills
+        self._draft: int | None = None  # the row that follows the typing
+        self._done = ""  # the prompt that the live head was last made for, or found to be without effect
+        self._enabled = False
+        self._talking = False
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(TYPING_PAUSE_MS)
+        self._pause.timeout.connect(self._follow)
+        workspace.promptChanged.connect(self._on_prompt)
+
+    @property
+    def fitting(self) -> bool:
+        return self._job is not None
+
+    def start(self, request: FitRequest) -> None:
+        """Distills `request`; its head is in the mixer as soon as it is usable."""
+        if not request.prompt.strip() or (self.fitting and not self._workspace.fit.live):
+            return
+        self._give_way()
+        row = self._workspace.channel(self._draft)
+        self._key = self._draft if row and row.head.info.prompt == request.prompt else None
+        self._submit(request, live=False)
+
+    def cancel(self) -> None:
+        if self._job:
+            self._worker.withdraw(self._job)
+
+    # Following the typing.
+
+    def set_live(self, on: bool) -> None:
+        self._enabled = on
+        if on:
+            self._on_prompt()
+        else:
+            self._give_way()
+
+    @Slot(bool)
+    def set_talking(self, talking: bool) -> None:
+        """Answers have priority: a live distillation gives way and is taken up again afterwards."""
+        self._talking = talking
+        if talking:
+            self._give_way()
+        else:
+            self._on_prompt()
+
+    @Slot()
+    def _on_prompt(self) -> None:
+        if self._workspace.fit.live and self._request and self._request.prompt != self._wanted():
+            self._give_way()
+        if self._enabled and self._wanted() and self._wanted() != self._done:
+            self._pause.start()
+        else:
+            self._pause.stop()
+
+    def _wanted(self) -> str:
+        return self._workspace.prompt.strip()
+
+    @Slot()
+    def _follow(self) -> None:
+        facts = self._workspace.loading.facts
+        if facts is None or self._talking or self.fitting or not self._enabled:
+            return
+        if not self._wanted() or self._wanted() == self._done or self._has_head(self._wanted()):
+            return
+        row = self._workspace.channel(self._draft)
+        self._key = self._draft if row and row.slot.draft else None
+        self._submit(FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant"), live=True)
+
+    def _has_head(self, prompt: str) -> bool:
+        return any(c.head.info.prompt.strip() == prompt and not c.note for c in self._workspace.channels)
+
+    def _give_way(self) -> None:
+        self._pause.stop()
+        if self._job and self._workspace.fit.live:
+            self._worker.withdraw(self._job)
+            self._end("", self._job)
+
+    # The job.
+
+    def _submit(self, request: FitRequest, live: bool) -> None:
+        self._request = request
+        self._workspace.fit = Fit(running=True, live=live, stage=self.tr("Waiting for the engine"))
+        self._workspace.fitChanged.emit()
+        job = Job(
+            self.tr("Distilling"),
+            lambda emit, cancel: self._bench.distill(request, LIVE_LIMIT_S if live else None, emit, cancel),
+            quiet=live,
+        )
+        job.on_events = partial(self._on_events, job)
+        job.on_done = partial(self._on_done, job)
+        job.on_failed = partial(self._on_failed, job)
+        job.on_stopped = lambda: self._end(self.tr("cancelled"), job)
+        self._job = self._worker.submit(job)
+
+    def _on_events(self, job: Job, events: list[Any]) -> None:
+        if job is not self._job:
+            return  # it gave way
+        fit = self._workspace.fit
+        grown = False
+        for event in events:
+            if isinstance(event, Progress):
+                fit.stage, fit.done, fit.total, fit.eta = event.stage, event.done, event.total, event.eta
+            elif isinstance(event, LossPoint):
+                fit.losses.append(event.loss)
+                grown = True
+            elif isinstance(event, HeadReady):
+                self._take(event.head)
+            elif hasattr(event, "verdict"):  # engine.distill's Effect
+                fit.effect, fit.verdict, fit.enough = event.kl, event.verdict, event.enough
+        if grown:
+            self._workspace.lossAdded.emit()
+        self._workspace.fitChanged.emit()
+
+    def _take(self, head: Any) -> None:
+        workspace, live = self._workspace, self._workspace.fit.live
+        keep_faithfulness(workspace, head)
+        row = workspace.channel(self._key)
+        if row is not None and self._key is not None:
+            refined = not live and not row.slot.draft and row.digest != head.digest
+            workspace.swap_head(self._key, head, draft=live)
+            if refined:
+                words = self.tr("The refined head of “{0}” is in the mixer.")
+                self.noticed.emit(words.format(head.info.name))
+        else:
+            self._add(head, live)
+        if live:
+            self._draft = self._key
+
+    def _add(self, head: Any, live: bool) -> None:
+        """A new row. Heard alone, so that what it does is seen; but a running answer keeps its mix, and the
+        next one is not to be steered twice: then, and for a live head, it waits for its switch."""
+        quiet = not self._talking
+        self._key = self._workspace.add_head(head, enabled=quiet, alone=quiet, draft=live)
+        if not live:
+            said = (
+                self.tr("The head “{0}” is in the mixer and on.")
+                if quiet
+                else self.tr("The head “{0}” is in the mixer; switch it on to hear it.")
+            )
+            self.noticed.emit(said.format(head.info.name))
+
+    def _on_done(self, job: Job, result: Any) -> None:
+        if job is not self._job:
+            return
+        workspace, fit = self._workspace, self._workspace.fit
+        if result is None:  # live, and it would have taken too long
+            self._done = self._request.prompt if self._request else ""
+            self._end("", job)
+            return
+        self._take(result.head)
+        workspace.faithfulness[result.head.digest] = Faithfulness(
+            dict(result.faithfulness), dict(result.paraphrase) if result.paraphrase else None
+        )
+        fit.effect, fit.verdict = result.effect.kl, result.effect.verdict
+        fit.losses = [float(x) for x in result.loss]
+        workspace.lossAdded.emit()
+        if fit.live:
+            self._done = self._request.prompt if self._request else ""
+        else:
+            self.distilled.emit(result)
+        total = result.seconds.get("total", sum(result.seconds.values()))
+        words = self.tr("live head, {0:.1f} s") if fit.live else self.tr("done in {0:.1f} s")
+        self._end(words.format(total), job)
+        workspace.channelsChanged.emit()
+
+    def _on_failed(self, job: Job, failed: Failed) -> None:
+        if job is self._job:
+            live = self._workspace.fit.live
+            if live and self._request:
+                self._done = self._request.prompt
+            self._end(failed.why if live else self.tr("failed"), job)
+
+    def _end(self, outcome: str, job: Job) -> None:
+        if job is not self._job:
+            return
+        self._job = None
+        self._workspace.fit = replace(self._workspace.fit, running=False, outcome=outcome)
+        self._workspace.fitChanged.emit()
+        self._on_prompt()  # typed on meanwhile?
+
+
+def keep_faithfulness(workspace: Workspace, head: Any) -> None:
+    """A head file carries the figures of its own fit."""
+    figures = head.info.figures
+    if figures.get("faithfulness"):
+        paraphrase = figures.get("paraphrase")
+        workspace.faithfulness[head.digest] = Faithfulness(
+            {int(block): float(x) for block, x in figures["faithfulness"].items()},
+            {int(block): float(x) for block, x in paraphrase.items()} if paraphrase else None,
+        )

@@ -1,0 +1,67 @@
+"""Files that come and go: dialogs, drops, recent ones, and those that a second start hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QObject
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from studio.jobs import HEAD_SUFFIX
+from studio.session import Session
+from studio.settings import Preferences
+from studio.workspace import Workspace
+
+
+class Files(QObject):
+    """Asks for files on behalf of `window` and gives them to the session."""
+
+    def __init__(
+        self, workspace: Workspace, session: Session, preferences: Preferences, window: QWidget
+    ) -> None:
+        super().__init__(window)
+        self._workspace, self._session = workspace, session
+        self._preferences, self._window = preferences, window
+        session.modelOpened.connect(self._on_model)
+        session.headFileUsed.connect(lambda path: preferences.note_recent("recent_heads", path))
+
+    def open(self, sources: Iterable[str]) -> None:
+        """Heads into the mixer; of a model, a folder or anything else, the session tells what is wrong."""
+        for source in sources:
+            if source.endswith(HEAD_SUFFIX):
+                self._session.load_head(Path(source))
+            else:
+                self._session.open_model(source)
+
+    def droppable(self, data: QMimeData) -> list[str]:
+        """The head files and model folders in a drag."""
+        names = [url.toLocalFile() for url in data.urls()]
+        return [n for n in names if n.endswith(HEAD_SUFFIX) or (Path(n) / "config.json").is_file()]
+
+    def choose_head(self) -> None:
+        heads = self.tr("Heads (*{0})").format(HEAD_SUFFIX)
+        name, _ = QFileDialog.getOpenFileName(self._window, self.tr("Load a head"), "", heads)
+        if name:
+            self._session.load_head(Path(name))
+
+    def choose_save(self) -> None:
+        channel = self._workspace.channel(self._workspace.chosen)
+        if channel is None:
+            return
+        heads = self.tr("Heads (*{0})").format(HEAD_SUFFIX)
+        name, _ = QFileDialog.getSaveFileName(
+            self._window, self.tr("Save the head"), channel.name + HEAD_SUFFIX, heads
+        )
+        if name:
+            path = Path(name if name.endswith(HEAD_SUFFIX) else name + HEAD_SUFFIX)
+            self._session.save_head(channel, path)
+
+    def choose_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self._window, self.tr("A folder with a model"))
+        if name:
+            self._session.open_model(name)
+
+    def _on_model(self, source: str) -> None:
+        if source != "pocket":
+            self._preferences.note_recent("recent_models", source)

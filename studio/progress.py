@@ -1,0 +1,41 @@
+"""What a long job shows of itself: the model slot, a distillation, and the figures of a finished head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Fit:
+    """A distillation as it runs and as it ended; effect in nats, eta in seconds; live: follows the typing."""
+
+    running: bool = False
+    live: bool = False
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    eta: float | None = None
+    effect: float | None = None
+    verdict: str = ""
+    enough: bool = True
+    losses: list[float] = field(default_factory=list)
+    outcome: str = ""
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """Relative RMSE per block, 1 = no better than no head; paraphrase: of another wording."""
+
+    blocks: dict[int, float]
+    paraphrase: dict[int, float] | None = None
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What the model slot is doing: `facts` (jobs.ModelFacts) when ready, a stage while not."""
+
+    facts: Any = None
+    stage: str = ""
+    done: int = 0
+    total: int = 0

@@ -1,0 +1,110 @@
+"""The studio's own settings: one table with defaults and words, kept in a file. What changes the work is in
+the workspace instead, where it can be undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
+
+Choices = tuple[tuple[Any, str], ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting. choices: (value, words); none for a switch. label "": not shown, the studio's own note."""
+
+    key: str
+    default: Any
+    label: str = ""
+    about: str = ""
+    choices: Choices = ()
+
+
+# fmt: off
+ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
+
+TABLE = (
+    Row("scheme", "system", "Colours", "Light or dark, or as the desktop says",
+        (("system", "As the system"), ("light", "Light"), ("dark", "Dark"))),
+    Row("zoom", 1.0, "Text size", "Size of all text; Ctrl and + or - change it too",
+        tuple((z, f"{z:.0%}") for z in ZOOMS)),
+    Row("start", "restore", "At the start", "What the window holds when the studio was closed in order",
+        (("restore", "Go on where I left"), ("fresh", "Begin with an empty page"))),
+    Row("live", True, "Live distillation",
+        "While typing pauses, make a quick head of the steering prompt, where that takes under 3 s"),
+    Row("welcomed", False),
+    Row("recent_models", ""),
+    Row("recent_heads", ""),
+)
+# fmt: on
+
+ROWS = {row.key: row for row in TABLE}
+RECENT = 8
+
+
+class Preferences(QObject):
+    """Reads and writes the table's values; `folder` None keeps them for this run only."""
+
+    changed = Signal(str)  # key
+
+    def __init__(self, folder: Path | None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._now: dict[str, Any] = {}
+        self._file: QSettings | None = None
+        if folder is not None:
+            self._file = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat, self)
+
+    def get(self, key: str) -> Any:
+        """The value, of the type of its default; the default where the file has none or nonsense."""
+        row = ROWS[key]
+        if key not in self._now:
+            self._now[key] = self._read(row)
+        return self._now[key]
+
+    def set(self, key: str, value: Any) -> None:
+        if value != self.get(key):
+            self._now[key] = value
+            if self._file is not None:
+                self._file.setValue(key, value)
+            self.changed.emit(key)
+
+    def recent(self, key: str) -> list[str]:
+        """The list under `key`, the newest first."""
+        return [line for line in self.get(key).split("\n") if line]
+
+    def note_recent(self, key: str, entry: str) -> None:
+        """Puts `entry` on top of the list."""
+        others = [line for line in self.recent(key) if line != entry]
+        self.set(key, "\n".join([entry, *others][:RECENT]))
+
+    def layout(self, name: str) -> QByteArray | None:
+        """A window's state as it was kept."""
+        found = self._file.value(f"layout/{name}") if self._file is not None else None
+        return found if isinstance(found, QByteArray) else None
+
+    def keep_layout(self, name: str, state: QByteArray) -> None:
+        if self._file is not None:
+            self._file.setValue(f"layout/{name}", state)
+
+    def sync(self) -> None:
+        """Puts everything on the disk now."""
+        if self._file is not None:
+            self._file.sync()
+
+    def _read(self, row: Row) -> Any:
+        if self._file is None or not self._file.contains(row.key):
+            return row.default
+        text = str(self._file.value(row.key))
+        if isinstance(row.default, bool):
+            value: Any = text == "true"
+        elif isinstance(row.default, float):
+            try:
+                value = float(text)
+            except ValueError:
+                return row.default
+        else:
+            value = text
+        return value if not row.choices or value in [v for v, _ in row.choices] else row.default

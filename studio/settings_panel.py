@@ -1,0 +1,76 @@
+"""The settings panel: one control per row of the settings table."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, Slot
+from PySide6.QtWidgets import QComboBox, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from studio.settings import ROWS, TABLE, Preferences, Row
+from studio.switch import Switch
+
+
+class SettingsPanel(QScrollArea):
+    def __init__(self, preferences: Preferences, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._preferences = preferences
+        self.controls: dict[str, Switch | QComboBox] = {}
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setAccessibleName(self.tr("Settings"))
+        page = QWidget()
+        page.setProperty("role", "panel")
+        self._layout = QVBoxLayout(page)
+        self._layout.setContentsMargins(16, 4, 16, 16)
+        self._layout.setSpacing(4)
+        for row in TABLE:
+            if row.label:
+                self._add(row)
+        self._layout.addStretch(1)
+        self.setWidget(page)
+        preferences.changed.connect(self._on_changed)
+
+    def _add(self, row: Row) -> None:
+        label, about = _t(row.label), _t(row.about)
+        control: Switch | QComboBox
+        if row.choices:
+            name = QLabel(label)
+            self._layout.addWidget(name)
+            control = QComboBox()
+            for value, words in row.choices:
+                control.addItem(_t(words), value)
+            control.currentIndexChanged.connect(
+                lambda _, box=control, key=row.key: self._preferences.set(key, box.currentData())
+            )
+            name.setBuddy(control)
+        else:
+            control = Switch(label)
+            control.toggled.connect(lambda on, key=row.key: self._preferences.set(key, on))
+        control.setAccessibleName(label)
+        control.setAccessibleDescription(about)
+        control.setToolTip(about)
+        self.controls[row.key] = control
+        self._layout.addWidget(control)
+        note = QLabel(about)
+        note.setProperty("role", "muted")
+        note.setWordWrap(True)
+        self._layout.addWidget(note)
+        self._layout.addSpacing(12)
+        self._show(row.key)
+
+    @Slot(str)
+    def _on_changed(self, key: str) -> None:
+        if key in self.controls:
+            self._show(key)
+
+    def _show(self, key: str) -> None:
+        control, value = self.controls[key], self._preferences.get(key)
+        with QSignalBlocker(control):
+            if isinstance(control, QComboBox):
+                control.setCurrentIndex([v for v, _ in ROWS[key].choices].index(value))
+            else:
+                control.setChecked(value)
+
+
+def _t(text: str) -> str:
+    return QCoreApplication.translate("settings", text)

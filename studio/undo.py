@@ -1,0 +1,54 @@
+"""Changes that can be taken back: each knows the values before and after; one gesture is one step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from PySide6.QtGui import QUndoCommand
+
+GESTURE_S = 1.5  # a longer pause ends a drag or a run of typing
+
+Values = Mapping[str, Any]
+
+
+class Change(QUndoCommand):
+    """The values `after` in place of `before`, put there by `put`.
+
+    merge: changes of the same word in a row become one step while no pause lies between them; "" never
+    merges. begins: this one never joins the step before it.
+    """
+
+    def __init__(
+        self,
+        put: Callable[[Values], None],
+        before: Values,
+        after: Values,
+        label: str,
+        merge: str = "",
+        begins: bool = False,
+    ) -> None:
+        super().__init__(label)
+        self._put, self._before, self._after = put, dict(before), dict(after)
+        self._merge, self._begins, self._made = merge, begins, time.monotonic()
+
+    def id(self) -> int:
+        return 1 if self._merge else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        if not isinstance(other, Change) or other._begins or other._merge != self._merge:
+            return False
+        if other._made - self._made > GESTURE_S:
+            return False
+        self._before = {**other._before, **self._before}
+        self._after = {**self._after, **other._after}
+        self._made = other._made
+        self.setObsolete(self._before == self._after)  # typed and taken back: no step at all
+        return True
+
+    def undo(self) -> None:
+        self._put(self._before)
+
+    def redo(self) -> None:
+        self._put(self._after)
