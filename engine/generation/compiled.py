@@ -38,6 +38,8 @@ class CompiledStep:
         Raises ModelError when the model or the machine does not allow it: layers that keep no plain cache
         (sliding windows, recurrent states), no compiler.
         """
+        if model.precision == "int8" or len(set(model.devices)) > 1:
+            raise _refused("Its weights are held in eight bits, or spread over several devices")
         self.rows, self.columns = rows, columns
         self.room = min(room, model.context or room)
         self.mix: Mix | None = None

@@ -10,14 +10,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.errors import EngineError, ModelError
-from engine.events import Cancel, Emit, Meter, ignore
+from engine.errors import Cancelled, EngineError, ModelError
+from engine.events import Cancel, Emit, Progress, ignore
 from engine.model.config import read_config
 from engine.model.fit import SIZES, default_dtype, need, require_fit
 from engine.model.language_model import LanguageModel, wrap
 from engine.model.memory import memory_guard
 from engine.model.placement import Place, can_spread, choose_place, free_at, several_gpus
 from engine.model.quantised import can_quantise, int8_settings, plain_tensors
+from engine.model.reading import watched
 from engine.model.source import POCKET, POCKET_FOLDER, locate
 from engine.model.weights import read_weights
 
@@ -51,7 +52,7 @@ def load(
             "The model was not loaded", f"There is no dtype {dtype}.", f"Use one of {', '.join(SIZES)}."
         )
     place = choose_place(device)
-    meter = Meter(emit, "loading the model", 3)
+    emit(Progress("loading the model", 0, 0))
     found = locate(source, revision, code=trust_remote_code, emit=emit, cancel=cancel)
     config, weights = read_config(found.folder), read_weights(found.folder)
     kind = dtype or _default_dtype(weights.bytes, place)
@@ -60,16 +61,12 @@ def load(
     if not force:
         offered = [name for name in SIZES if name != "int8" or can_quantise()]
         require_fit(found.id, config, weights.count, kind, free_at(place), offered)
-    meter.step()
     _check(cancel)
-    network, tokenizer = _read(found.folder, config, kind, place, trust_remote_code)
-    meter.step()
-    _check(cancel)
-    _require_finite(network)
+    with watched(emit, cancel):
+        network, tokenizer = _read(found.folder, config, kind, place, trust_remote_code)
+    _require_finite(network, cancel)
     is_pocket = found.id == POCKET
-    model = wrap(network, tokenizer, source=found.id, revision=found.revision, is_pocket=is_pocket)
-    meter.step()
-    return model
+    return wrap(network, tokenizer, source=found.id, revision=found.revision, is_pocket=is_pocket)
 
 
 def _default_dtype(stored: int, place: Place) -> str:
@@ -98,14 +95,13 @@ def _read(
             "Close other programs, choose bfloat16, or choose a smaller model.",
         ):
             network_class, tokenizer_class = _classes(folder, config)
-            _quiet()
             tokenizer = tokenizer_class.from_pretrained(folder, trust_remote_code=code)
             network, report = network_class.from_pretrained(
                 folder, use_safetensors=True, trust_remote_code=code, output_loading_info=True, **settings
             )
             _require_complete(folder, report)
             return network if place is None else network.to(place), tokenizer
-    except EngineError:
+    except (EngineError, Cancelled):
         raise
     except Exception as error:  # noqa: BLE001  a damaged folder can raise anything
         traceback.clear_frames(error.__traceback__)  # they hold what was loaded so far
@@ -170,15 +166,9 @@ def _classes(folder: Path, config: dict[str, Any]) -> tuple[Any, Any]:
     return AutoModelForCausalLM, AutoTokenizer
 
 
-def _quiet() -> None:
-    """Progress is told in events: the library's own bars would write across the terminal."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-
-
-def _require_finite(network: nn.Module) -> None:
+def _require_finite(network: nn.Module, cancel: Cancel | None) -> None:
     for name, weight in network.named_parameters():
+        _check(cancel)
         for part in plain_tensors(weight.data):
             if part.is_floating_point() and part.numel() and not part.is_meta:
                 low, high = torch.aminmax(part)  # NaN shows in both; no copy of the weight is made

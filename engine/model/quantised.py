@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from engine.errors import ModelError
 
+# The package warns of every kernel for machines other than this one, as soon as transformers finds it.
+for _name in ("torchao", "torch.utils._pytree"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
+
 
 def can_quantise() -> bool:
     return find_spec("torchao") is not None
@@ -23,9 +27,6 @@ def int8_settings() -> Any:
             "Loading in int8 needs the package torchao.",
             "Install it with `pip install 'steering-studio[quant]'`, or use bfloat16.",
         )
-    # It warns of every kernel for machines other than this one.
-    logging.getLogger("torchao").setLevel(logging.ERROR)
-    logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
     from torchao.quantization import Int8WeightOnlyConfig
     from transformers import TorchAoConfig
 

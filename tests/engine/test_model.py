@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from engine.errors import Cancelled, ModelError
-from engine.events import Cancel
+from engine.events import Cancel, Progress
 from engine.model.blocks import find_blocks
 from engine.model.chat import Message, encode
 from engine.model.language_model import LanguageModel
@@ -109,11 +109,30 @@ def test_weights_that_are_missing_are_refused(tmp_path: Path) -> None:
         load(str(folder), device="cpu")
 
 
-def test_loading_can_be_cancelled(model: LanguageModel, tmp_path: Path) -> None:
+def test_loading_tells_of_its_tensors_and_can_be_cancelled_between_them(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    folder = str(tiny.save(model, tmp_path))
+    events: list[Progress] = []
+    load(folder, emit=events.append)
+    assert {event.stage for event in events} == {"loading the model"}
+    tensors = len(list(model.network.parameters()))
+    assert [(event.done, event.total) for event in events[-2:]] == [
+        (tensors - 1, tensors),
+        (tensors, tensors),
+    ]
     cancel = Cancel()
-    cancel.set()
+    told: list[Progress] = []
+
+    def stop_at_five(event: Progress) -> None:
+        told.append(event)
+        if event.done == 5:
+            cancel.set()
+
     with pytest.raises(Cancelled):
-        load(str(tiny.save(model, tmp_path)), cancel=cancel)
+        load(folder, emit=stop_at_five, cancel=cancel)
+    assert told[-1].done == 5
+    assert load(folder).loaded
 
 
 def spans(made: LanguageModel, messages: list[Message], system: str | None = None) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import torch
 
 from engine.distill import Request, distill
 from engine.errors import ModelError
+from engine.generation.compiled import CompiledStep
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
@@ -65,6 +66,11 @@ def test_an_int8_model_distills(int8: LanguageModel, recipe: str, monkeypatch: p
     monkeypatch.setattr("engine.distill.effect._LEAST_NATS", 0.0)
     request = Request("Talk like a pirate.", responses=5, max_tokens=8, recipe=recipe)  # type: ignore[arg-type]
     assert distill(int8, request).faithfulness[2] < 1
+
+
+def test_an_int8_model_has_no_compiled_step_and_says_so(int8: LanguageModel) -> None:
+    with pytest.raises(ModelError, match="eight bits"):
+        CompiledStep(int8)
 
 
 def test_without_the_package_int8_is_refused_with_the_way_to_get_it(
