@@ -67,7 +67,7 @@ TABLE = (
     Action("solo_head", STEER, "&Solo the chosen head",
            "Hear only the heads that are solo", ("Ctrl+Shift+S",)),
     Action("rename_head", STEER, "Re&name the chosen head…",
-           "Give the chosen head another name", ("F2",)),
+           "Give the chosen head another name", ("Ctrl+F2",)),
     Action("remove_head", STEER, "&Remove the chosen head",
            "Take the chosen head out of the mixer (Undo brings it back)", ("Ctrl+Shift+Backspace",)),
     Action("keep_preset", STEER, "&Keep strengths as preset…",

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine.events import HeadReady, LossPoint, Progress
+from studio.channels import Channel
 from studio.jobs import Bench, FitRequest
 from studio.progress import Faithfulness, Fit
 from studio.worker import Failed, Job, Worker
@@ -33,7 +34,6 @@ class Distilling(QObject):
         self._job: Job | None = None
         self._request: FitRequest | None = None
         self._key: int | None = None  # the row that the running distillation fills
-        self._draft: int | None = None  # the row that follows the typing
         self._done = ""  # the prompt that the live head was last made for, or found to be without effect
         self._enabled = False
         self._talking = False
@@ -52,8 +52,8 @@ class Distilling(QObject):
         if not request.prompt.strip() or (self.fitting and not self._workspace.fit.live):
             return
         self._give_way()
-        row = self._workspace.channel(self._draft)
-        self._key = self._draft if row and row.head.info.prompt == request.prompt else None
+        row = self._draft()
+        self._key = row.key if row and row.head.info.prompt == request.prompt else None
         self._submit(request, live=False)
 
     def cancel(self) -> None:
@@ -97,8 +97,8 @@ class Distilling(QObject):
             return
         if not self._wanted() or self._wanted() == self._done or self._has_head(self._wanted()):
             return
-        row = self._workspace.channel(self._draft)
-        self._key = self._draft if row and row.slot.draft else None
+        row = self._draft()
+        self._key = row.key if row else None
         self._submit(FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant"), live=True)
 
     def _has_head(self, prompt: str) -> bool:
@@ -158,8 +158,10 @@ class Distilling(QObject):
                 self.noticed.emit(words.format(head.info.name))
         else:
             self._add(head, live)
-        if live:
-            self._draft = self._key
+
+    def _draft(self) -> Channel | None:
+        """The row that follows the typing."""
+        return next((c for c in self._workspace.channels if c.slot.draft and not c.note), None)
 
     def _add(self, head: Any, live: bool) -> None:
         """A new row. Heard alone, so that what it does is seen; but a running answer keeps its mix, and the

@@ -9,6 +9,7 @@ from PySide6.QtCore import QMimeData, QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from studio.jobs import HEAD_SUFFIX
+from studio.model_picker import ModelPicker
 from studio.session import Session
 from studio.settings import Preferences
 from studio.workspace import Workspace
@@ -56,6 +57,15 @@ class Files(QObject):
         if name:
             path = Path(name if name.endswith(HEAD_SUFFIX) else name + HEAD_SUFFIX)
             self._session.save_head(channel, path)
+
+    def choose_model(self) -> ModelPicker:
+        """The picker over everything that can be loaded."""
+        recent = self._preferences.recent("recent_models")
+        picker = ModelPicker(self._workspace.source, recent, self._window)
+        picker.picked.connect(self._session.open_model)
+        picker.folderWanted.connect(self.choose_folder)
+        picker.open()
+        return picker
 
     def choose_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self._window, self.tr("A folder with a model"))

@@ -81,6 +81,6 @@ class Header(QToolBar):
         )
 
 
-def size_of(count: int) -> str:
+def size_of(count: float) -> str:
     """Bytes for people: 12 MB, 1.5 GB."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -43,7 +43,8 @@ class ModelFacts:
 @dataclass(frozen=True)
 class MethodFacts:
     """One way to make a head; recipes: the default first; one_block: whether it steers a single block;
-    ranked: whether it takes a rank; objective: what its gradient fits by default, None where it has none."""
+    ranked: whether it takes a rank; objective: what its gradient fits by default, None where it has none;
+    objectives: all that it can fit."""
 
     key: str
     title: str
@@ -52,6 +53,7 @@ class MethodFacts:
     recipes: tuple[Recipe, ...]
     ranked: bool = False
     objective: Objective | None = None
+    objectives: tuple[Objective, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,19 +120,25 @@ class Bench:
         return self._model is not None and not any(b._forward_hooks for b in self._model.blocks)
 
     def load(self, source: str, with_heads: bool, emit: Emit, cancel: Cancel) -> Loaded:
-        """Loads a model in place of the old one, whose memory is given back first.
+        """Loads a model in place of the old one, whose memory is given back before.
 
-        When that fails or is stopped, the old one is loaded again: the bench is left as it was.
+        It is fetched and looked at first. When it fails or is stopped later, the old one is loaded again:
+        in any case the bench is left as it was.
         """
         emit(Progress("Starting the engine", 0, 0))
+        from engine.model.config import read_config
         from engine.model.loading import load
+        from engine.model.source import locate
 
+        found = locate(source, None, code=False, emit=emit, cancel=cancel)
+        read_config(found.folder)
+        exact = f"{found.id}@{found.revision}" if found.revision else source
         former = self._model.source if self._model is not None else None
         if self._model is not None:
             self._model.unload()
             self._model = None
         try:
-            self._model = load(source, emit=emit, cancel=cancel)
+            self._model = load(exact, emit=emit, cancel=cancel)
         except (EngineError, Cancelled):
             if former is not None:
                 self._model = load(former)
@@ -219,7 +227,7 @@ class Bench:
                 raise error from None
             return OtherModels(head, error.what, error.why, error.remedy)
 
-    def save_head(self, head: Any, path: Path, emit: Emit, cancel: Cancel) -> Path:
+    def save_head(self, head: Any, path: Path) -> Path:
         from engine.heads.files import save_head
 
         save_head(head, path)
@@ -245,10 +253,18 @@ class Bench:
 
     def _methods(self) -> tuple[MethodFacts, ...]:
         from engine.distill import METHODS
+        from engine.distill.request import OBJECTIVES
 
         return tuple(
             MethodFacts(
-                m.name, m.title, m.about, not m.every_block, m.recipes, "w" in m.trainable, m.objective
+                m.name,
+                m.title,
+                m.about,
+                not m.every_block,
+                m.recipes,
+                "w" in m.trainable,
+                m.objective,
+                OBJECTIVES if m.objective else (),
             )
             for m in METHODS.values()
         )

@@ -1,6 +1,8 @@
-"""The command palette: every action by its words."""
+"""The command palette: every action by its words, found also by a few of their letters."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
@@ -8,12 +10,13 @@ from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, 
 
 
 class PaletteDialog(QDialog):
-    """Type, choose with the arrows, Enter runs. Words may come in any order."""
+    """Type, choose with the arrows, Enter runs. The best match stands first."""
 
-    def __init__(self, actions: dict[str, QAction], parent: QWidget | None = None) -> None:
+    def __init__(self, actions: Mapping[str, QAction], parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Find a command"))
-        self._actions = list(actions.values())
+        self._actions = [a for key, a in actions.items() if key != "palette"]
         self.line = QLineEdit()
         self.line.setPlaceholderText(self.tr("What do you want to do?"))
         self.line.setAccessibleName(self.tr("Command search"))
@@ -29,23 +32,26 @@ class PaletteDialog(QDialog):
         layout.setSpacing(8)
         layout.addWidget(self.line)
         layout.addWidget(self.list)
-        self.resize(480, 360)
+        self.resize(480, 400)
         self._filter("")
 
     def _filter(self, typed: str) -> None:
         self.list.clear()
-        words = typed.lower().split()
-        for action in self._actions:
-            name = action.text().replace("&", "").rstrip("…")
-            if all(word in f"{name} {action.statusTip()}".lower() for word in words):
-                keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
-                item = QListWidgetItem(f"{name}    {keys}" if keys else name)
-                item.setToolTip(action.statusTip())
-                item.setData(Qt.ItemDataRole.UserRole, action)
-                if not action.isEnabled():
-                    item.setFlags(Qt.ItemFlag.NoItemFlags)
-                self.list.addItem(item)
+        found = [(score(typed, _name(a), a.statusTip()), place) for place, a in enumerate(self._actions)]
+        for rank, place in sorted(found):
+            if rank < MISS:
+                self._add(self._actions[place])
         self.list.setCurrentRow(0)
+
+    def _add(self, action: QAction) -> None:
+        keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+        tick = "✓ " if action.isChecked() else ""
+        item = QListWidgetItem(f"{tick}{_name(action)}    {keys}".rstrip())
+        item.setToolTip(action.statusTip())
+        item.setData(Qt.ItemDataRole.UserRole, action)
+        if not action.isEnabled():
+            item.setFlags(Qt.ItemFlag.NoItemFlags)
+        self.list.addItem(item)
 
     def _run(self) -> None:
         item = self.list.currentItem()
@@ -60,3 +66,39 @@ class PaletteDialog(QDialog):
                 self.list.setCurrentRow((self.list.currentRow() + step) % self.list.count())
                 return True
         return super().eventFilter(watched, event)
+
+
+MISS = 1000
+
+
+def score(typed: str, name: str, tip: str) -> int:
+    """How far `typed` is from a command, smaller is nearer, MISS when it is not meant.
+
+    Best are its words at the beginning of words of the name, then anywhere in the name, then in what it
+    does, then its letters in this order in the name, the fewer between them the better.
+    """
+    name, tip = name.lower(), tip.lower()
+    words = typed.lower().split()
+    begun = f" {name}"
+    if all(f" {word}" in begun for word in words):
+        return 0 if name.startswith(" ".join(words)) else 1
+    if all(word in name for word in words):
+        return 2
+    if all(word in f"{name} {tip}" for word in words):
+        return 3
+    return min(MISS, 4 + gap) if (gap := _scattered("".join(words), name)) is not None else MISS
+
+
+def _scattered(letters: str, name: str) -> int | None:
+    """How many letters of the name lie between those looked for; None when they are not there in order."""
+    place, first = -1, None
+    for letter in letters:
+        place = name.find(letter, place + 1)
+        if place < 0:
+            return None
+        first = place if first is None else first
+    return place - (first or 0) + 1 - len(letters)
+
+
+def _name(action: QAction) -> str:
+    return action.text().replace("&", "").rstrip("…")

@@ -9,9 +9,10 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from engine.events import Progress
+from engine.events import Download, Progress
 from studio.answering import Answering
 from studio.distilling import Distilling, keep_faithfulness
+from studio.header import size_of
 from studio.jobs import Bench, Loaded, ModelFacts, OtherModels
 from studio.progress import Loading
 from studio.worker import Failed, Job, Worker
@@ -93,7 +94,16 @@ class Session(QObject):
     def _on_loading(self, events: list[Any]) -> None:
         last = events[-1]
         if isinstance(last, Progress):
-            self.workspace.set_loading(Loading(None, last.stage, last.done, last.total))
+            stage = self._described(last) if isinstance(last, Download) else last.stage
+            self.workspace.set_loading(Loading(None, stage, last.done, last.total))
+
+    def _described(self, at: Download) -> str:
+        """How a download is doing, in words."""
+        amount = self.tr("downloading {0} of {1}").format(size_of(at.done), size_of(at.total))
+        if at.stalled:
+            return self.tr("{0}, nothing comes in").format(amount)
+        rate = self.tr("{0}, {1} a second").format(amount, size_of(at.rate or 0))
+        return self.tr("{0}, {1:.0f} s left").format(rate, at.eta) if at.eta else rate
 
     def _on_loaded(self, loaded: Loaded) -> None:
         workspace, facts = self.workspace, loaded.facts
@@ -178,7 +188,7 @@ class Session(QObject):
         self.worker.submit(
             Job(
                 self.tr("Saving the head"),
-                lambda emit, cancel: self.bench.save_head(head, path, emit, cancel),
+                lambda emit, cancel: self.bench.save_head(head, path),
                 on_done=self._on_head_saved,
             )
         )

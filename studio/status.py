@@ -85,8 +85,6 @@ class Status(QStatusBar):
             self.busy.setText(self.tr("Distilling: {0}").format(self._workspace.fit.stage))
         elif loading.facts is not None:
             self.busy.setText(self.tr("Ready"))
-        elif loading.total:
-            self.busy.setText(self.tr("{0}, {1} of {2}").format(loading.stage, loading.done, loading.total))
         else:
             self.busy.setText(loading.stage)
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QSize, Qt, Slot
+from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QComboBox,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QMenu,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
-    QSpinBox,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -21,30 +19,23 @@ from PySide6.QtWidgets import (
 )
 
 from engine.pocket.wordings import EXAMPLES
-from studio.jobs import FitRequest, MethodFacts
+from studio.jobs import FitRequest
 from studio.plain_edit import PlainEdit
+from studio.recipe_options import RecipeOptions
 from studio.sparkline import Sparkline
 from studio.workspace import Workspace
 
-RECIPES = {  # shown name, what it is
-    "instant": ("Instant", "Closed form in one pass"),
-    "refine": ("Refine", "Closed form, then gradients; usable meanwhile"),
-    "paper": ("Paper", "The published settings, slow"),
-}
 
-
-def _t(text: str) -> str:
-    return QCoreApplication.translate("steering", text)
-
-
-class SteeringPanel(QWidget):
+class SteeringPanel(QScrollArea):
     """Writes the prompt into the workspace; `request()` is what Distill asks for."""
 
     def __init__(
         self, workspace: Workspace, actions: dict[str, QAction], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setProperty("role", "panel")
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._workspace = workspace
         self.prompt = PlainEdit()
         self.prompt.setPlaceholderText(self.tr("Steering prompt, for example: Talk like a pirate."))
@@ -62,22 +53,7 @@ class SteeringPanel(QWidget):
         for example in EXAMPLES:  # English: Pocket knows no other language
             menu.addAction(example).triggered.connect(lambda _=False, e=example: self.prompt.setPlainText(e))
         self.examples.setMenu(menu)
-        self.method = QComboBox()
-        self.method.setAccessibleName(self.tr("Method"))
-        self.recipe = QComboBox()
-        self.recipe.setAccessibleName(self.tr("Recipe"))
-        self.recipe.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self.responses = QSpinBox()
-        self.responses.setRange(1, 2000)
-        self.responses.setSpecialValueText(self.tr("auto"))  # shown for 1, which is too few
-        self.responses.setAccessibleName(self.tr("Answers to fit to"))
-        self.responses.setToolTip(self.tr("How many answers under the prompt the head is fitted to"))
-        self.block = QSpinBox()
-        self.block.setRange(-1, 0)
-        self.block.setValue(-1)
-        self.block.setSpecialValueText(self.tr("best"))
-        self.block.setAccessibleName(self.tr("Block"))
-        self.block.setToolTip(self.tr("The block that a one-block method steers"))
+        self.options = RecipeOptions()
         self.distill = QPushButton(self.tr("Distill"))
         self.distill.setProperty("role", "primary")
         self.distill.setToolTip(actions["distill"].toolTip())
@@ -100,10 +76,8 @@ class SteeringPanel(QWidget):
         self.progress.setAccessibleName(self.tr("Progress of the distillation"))
         self.curve = Sparkline()
         self.curve.setFixedHeight(40)
-        self._method: MethodFacts | None = None
         self._lay_out()
-        self.recipe.currentIndexChanged.connect(self._on_recipe)
-        self.method.currentIndexChanged.connect(self._on_method)
+        self.options.changed.connect(self._on_options)
         workspace.promptChanged.connect(self._on_prompt)
         workspace.fitChanged.connect(self._on_fit)
         workspace.lossAdded.connect(lambda: self.curve.set_values(workspace.fit.losses))
@@ -113,18 +87,10 @@ class SteeringPanel(QWidget):
 
     def request(self) -> FitRequest:
         """The panel's wishes as plain values."""
-        one_block = self._method is not None and self._method.one_block
-        return FitRequest(
-            self._workspace.prompt.strip(),
-            method=self.method.currentData(),
-            recipe=self.recipe.currentData(),
-            block=self.block.value() if one_block and self.block.value() >= 0 else None,
-            responses=self.responses.value() if self.responses.value() > 1 else None,
-            seed=self._workspace.settings.seed,
-        )
+        return self.options.request(self._workspace.prompt.strip(), self._workspace.settings.seed)
 
     def sizeHint(self) -> QSize:
-        return QSize(304, super().sizeHint().height())
+        return QSize(304, 344)
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
@@ -134,31 +100,18 @@ class SteeringPanel(QWidget):
         self.stage.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         head.addWidget(self.effect, 1)
         head.addWidget(self.examples, 0, Qt.AlignmentFlag.AlignTop)
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
-        controls: tuple[tuple[str, QWidget], ...] = (
-            (self.tr("Method"), self.method),
-            (self.tr("Recipe"), self.recipe),
-            (self.tr("Answers"), self.responses),
-            (self.tr("Block"), self.block),
-        )
-        for index, (text, control) in enumerate(controls):
-            row, column = index // 2, 2 * (index % 2)
-            grid.addWidget(_muted(text), row, column)
-            grid.addWidget(control, row, column + 1)
-            control.setMinimumHeight(24)
-        grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(3, 1)
         status = QHBoxLayout()
         status.addWidget(self.stage, 1)
         status.addWidget(self.eta)
-        layout = QVBoxLayout(self)
+        page = QWidget()
+        page.setProperty("role", "panel")
+        self.setWidget(page)
+        layout = QVBoxLayout(page)
         layout.setContentsMargins(16, 4, 16, 8)
         layout.setSpacing(8)
         layout.addWidget(self.prompt)
         layout.addLayout(head)
-        layout.addLayout(grid)
+        layout.addWidget(self.options)
         layout.addWidget(self._buttons)
         layout.addLayout(status)
         layout.addWidget(self.progress)
@@ -176,33 +129,14 @@ class SteeringPanel(QWidget):
         self._enable()
 
     @Slot()
-    def _on_method(self) -> None:
-        found = [m for m in self._workspace.methods if m.key == self.method.currentData()]
-        if not found:
-            return
-        self._method = found[0]
-        self.method.setToolTip(_t(self._method.about))
-        self.block.setEnabled(self._method.one_block)
-        self.recipe.clear()
-        for name in self._method.recipes:
-            text, tip = RECIPES[name]
-            self.recipe.addItem(_t(text), name)
-            self.recipe.setItemData(self.recipe.count() - 1, _t(tip), Qt.ItemDataRole.ToolTipRole)
-
-    @Slot()
-    def _on_recipe(self) -> None:
-        self.curve.setVisible(self.recipe.currentData() != "instant")  # the closed form has no loss curve
+    def _on_options(self) -> None:
+        self.curve.setVisible(self.options.trains)  # the closed form has no loss curve
 
     @Slot()
     def _on_model(self) -> None:
         facts = self._workspace.loading.facts
         if facts:
-            if not self.method.count():
-                for method in self._workspace.methods:
-                    self.method.addItem(method.title, method.key)
-                    tip = Qt.ItemDataRole.ToolTipRole
-                    self.method.setItemData(self.method.count() - 1, _t(method.about), tip)
-            self.block.setMaximum(facts.blocks - 1)
+            self.options.set_methods(self._workspace.methods, facts.blocks)
             if not facts.is_pocket:
                 self.stage.setText("")
         self._enable()
@@ -210,7 +144,7 @@ class SteeringPanel(QWidget):
     @Slot()
     def _on_fit(self) -> None:
         fit = self._workspace.fit
-        self._buttons.setCurrentWidget(self.cancel if fit.running else self.distill)
+        self._buttons.setCurrentWidget(self.cancel if fit.running and not fit.live else self.distill)
         if fit.effect is not None:
             self.effect.setText(self.tr("Prompt effect: {0}").format(fit.verdict))
             self.effect.setToolTip(self.effect.text())
@@ -239,7 +173,9 @@ class SteeringPanel(QWidget):
     def _enable(self) -> None:
         ready = self._workspace.loading.facts is not None
         self.distill.setEnabled(
-            ready and bool(self._workspace.prompt.strip()) and not self._workspace.fit.running
+            ready
+            and bool(self._workspace.prompt.strip())
+            and (self._workspace.fit.live or not self._workspace.fit.running)
         )
 
 

@@ -138,6 +138,15 @@ def _sheet(t: Theme, zoom: float) -> str:
     QToolButton[role="flat"] {{ border: 1px solid transparent; background: transparent; padding: 2px 4px; }}
     QToolButton[role="flat"]:hover, QToolButton[role="flat"]:focus {{ border-color: {t.line}; }}
     QToolButton[role="flat"]:checked {{ background: {t.accent}; color: {t.on_accent}; }}
+    QToolButton[role="disclosure"] {{ border: 1px solid transparent; background: transparent;
+        padding: 2px 4px 2px 0; color: {t.muted}; font-size: {small}pt; }}
+    QToolButton[role="disclosure"]:focus {{ border-color: {t.accent}; }}
+    QListWidget {{ background: {t.field}; border: 1px solid {t.line}; border-radius: 4px; outline: none; }}
+    QListWidget::item {{ padding: 4px 8px; }}
+    QListWidget::item:selected {{ background: {t.accent}; color: {t.on_accent}; }}
+    QListWidget[role="panel"] {{ border: none; border-radius: 0; background: {t.surface}; }}
+    QListWidget[role="panel"]::item {{ padding: 4px 16px; }}
+    QPlainTextEdit[role="log"] {{ border: none; border-radius: 0; padding: 4px 12px; }}
     QToolButton[role="tab"] {{ border: none; border-radius: 0; padding: 4px 12px; background: transparent;
         border-bottom: 2px solid transparent; }}
     QToolButton[role="tab"]:checked {{ border-bottom: 2px solid {t.accent}; font-weight: 600; }}

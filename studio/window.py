@@ -28,6 +28,7 @@ from studio.recovery import FIRST_PROMPT, FIRST_QUESTION, Recovery
 from studio.session import Session
 from studio.settings import Preferences
 from studio.settings_panel import SettingsPanel
+from studio.shelf_work import ShelfWork
 from studio.status import Status
 from studio.steering import SteeringPanel
 from studio.turns import as_markdown
@@ -67,6 +68,7 @@ class Window(QMainWindow):
         self.session = Session(self.workspace, self.autosave.flush, self)
         self.files = Files(self.workspace, self.session, self.preferences, self)
         self.asking = Asking(self.workspace, self)
+        self.shelf_work = ShelfWork(self.workspace, self.session, self.autosave, self.asking, self)
         self.actions_ = actions.build(self, self._handlers(), self.menuBar())
         self.docks = Docks(self, self.preferences, self.actions_)
         self.recovery = Recovery(self.workspace, self.session, self.autosave, self.preferences, self)
@@ -100,6 +102,7 @@ class Window(QMainWindow):
         self.docks.fill("steering", self.steering)
         self.docks.fill("mixer", self.mixer)
         self.docks.fill("settings", lambda: SettingsPanel(self.preferences))
+        self.docks.fill("library", self.shelf_work.make_panel)
         self.docks.fill("log", lambda: LogPanel(self.log))
         self.composer = Composer(self.workspace, self.actions_)
         asking = QToolBar(self.tr("Question"))
@@ -117,6 +120,7 @@ class Window(QMainWindow):
         for worker in (session.worker, self.autosave.worker):
             worker.failed.connect(self._on_failed)
         session.noticed.connect(self.status.notice)
+        self.shelf_work.noticed.connect(self.status.notice)
         session.headRefused.connect(self._on_refused)
         session.tokensCounted.connect(self.composer.set_count)
         session.answering.asked.connect(self.banner.hide)
@@ -147,7 +151,7 @@ class Window(QMainWindow):
     def _handlers(self) -> dict[str, Callable[..., object]]:
         session, workspace, look = self.session, self.workspace, self.look
         return {
-            "model": self.files.choose_folder,
+            "model": self.files.choose_model,
             "model_folder": self.files.choose_folder,
             "model_pocket": lambda: session.open_model("pocket"),
             "cancel_loading": session.cancel_loading,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
+import threading
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -18,13 +20,35 @@ from studio import theme
 from studio.window import Window
 
 LOADING_MS = 90_000
+HARMLESS_THREADS = (threading._DummyThread,)  # how Python sees Qt's and torch's own
 HARMLESS = ("propagateSizeHints",)  # the offscreen platform says so at every resize
 
 
+class Complaints(logging.Handler):
+    """Words of every record at WARNING or above; a test that expects some clears them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.words: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.words.append(f"{record.name}: {record.getMessage()}")
+
+
+@pytest.fixture
+def complaints():
+    handler = Complaints()
+    logging.getLogger().addHandler(handler)
+    yield handler.words
+    logging.getLogger().removeHandler(handler)
+
+
 @pytest.fixture(autouse=True)
-def nothing_left_behind(qapp: QApplication, qtlog):
-    """Fails a test that leaves a running thread, an active timer, or a Qt warning."""
+def nothing_left_behind(qapp: QApplication, qtlog, complaints):
+    """Fails a test that leaves a thread, an active timer, a widget, a logged warning or a Qt warning."""
     theme.apply(qapp, theme.LIGHT)
+    widgets = set(map(id, qapp.topLevelWidgets()))
+    before = set(threading.enumerate())
     yield
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     qapp.processEvents()
@@ -33,19 +57,51 @@ def nothing_left_behind(qapp: QApplication, qtlog):
     timers = [(o, o.parent()) for o in living if isinstance(o, QTimer) and o.isActive()]
     warnings = [r.message for r in qtlog.records if r.log_type_name != "QtDebugMsg"]
     warnings = [w for w in warnings if not any(h in w for h in HARMLESS)]
+    strangers = [t for t in threading.enumerate() if t not in before and not isinstance(t, HARMLESS_THREADS)]
+    shown = [w for w in qapp.topLevelWidgets() if w.isVisible() and id(w) not in widgets]
     assert not threads, f"threads still running: {threads}"
+    assert not strangers, f"threads still running: {strangers}"
+    assert not shown, f"windows still open: {shown}"
+    assert not complaints, f"logged: {complaints}"
     assert not timers, f"timers still active: {timers}"
     assert not warnings, f"Qt complained: {warnings}"
 
 
+def close(made: Window) -> None:
+    """As a person would, whatever the window is doing."""
+    made.close()
+    assert not made.session.worker.alive and not made.autosave.worker.alive
+    made.deleteLater()
+
+
 @pytest.fixture
 def fresh_window(qtbot):
-    """A window not yet shown; closed and destroyed afterwards, whatever it was doing."""
+    """A window not yet shown, which keeps nothing; closed and destroyed afterwards."""
     made = Window()
     yield made
-    made.close()
-    assert not made.session.worker.alive
-    made.deleteLater()
+    close(made)
+
+
+@pytest.fixture
+def open_window(qtbot, tmp_path):
+    """Opens windows over the test's own folder, one after the other; the last is closed afterwards."""
+    opened: list[Window] = []
+
+    def open_one(source: str | None = None) -> Window:
+        if opened:
+            close(opened.pop())
+        opened.append(Window(source, tmp_path / "home"))
+        opened[0].show()
+        return opened[0]
+
+    yield open_one
+    if opened:
+        close(opened.pop())
+
+
+def ready(qtbot, window: Window) -> Window:
+    qtbot.waitUntil(lambda: window.workspace.loading.facts is not None, timeout=LOADING_MS)
+    return window
 
 
 @pytest.fixture

@@ -74,12 +74,14 @@ def test_an_engine_error_comes_as_words(qtbot, worker):
     assert "ModelError" in failed.details
 
 
-def test_a_fault_is_reported_with_its_traceback_and_the_worker_goes_on(qtbot, worker):
+def test_a_fault_is_reported_with_its_traceback_and_the_worker_goes_on(qtbot, worker, complaints):
     failures, done = [], []
     worker.submit(Job("divide", lambda e, c: 1 / 0, on_failed=failures.append))
     worker.submit(Job("next", lambda e, c: 7, on_done=done.append))
     qtbot.waitUntil(lambda: bool(done))
     assert "ZeroDivisionError" in failures[0].why and "Traceback" in failures[0].details
+    assert complaints == ["studio.worker: divide failed"]
+    complaints.clear()
 
 
 def test_a_running_and_a_waiting_job_can_be_cancelled(qtbot, worker):

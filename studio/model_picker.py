@@ -1,0 +1,218 @@
+"""The model picker: models on this machine, a folder, or a hub id with its size before it is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.events import Cancel
+from studio.header import size_of
+from studio.worker import Failed, Job, Worker
+
+_Source = Qt.ItemDataRole.UserRole
+
+
+class ModelPicker(QDialog):
+    """Looks on this machine and on the hub in a thread of its own; `picked` carries what to load."""
+
+    picked = Signal(str)
+    folderWanted = Signal()
+
+    def __init__(self, present: str, recent: Sequence[str], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(self.tr("Choose a model"))
+        self._present, self._recent = present, list(recent)
+        self._looking: Job | None = None
+        self.list = QListWidget()
+        self.list.setAccessibleName(self.tr("Models on this machine"))
+        self.list.itemActivated.connect(lambda row: self._pick(row.data(_Source)))
+        self.list.itemSelectionChanged.connect(self._enable)
+        self.hub = QLineEdit()
+        self.hub.setPlaceholderText(self.tr("owner/name or owner/name@revision"))
+        self.hub.setAccessibleName(self.tr("Hub id"))
+        self.hub.textChanged.connect(self._on_typed)
+        self.hub.returnPressed.connect(self._look)
+        self.look = QPushButton(self.tr("Look up"))
+        self.look.setToolTip(self.tr("Ask the hub for size and fit; nothing is fetched yet"))
+        self.look.clicked.connect(self._look)
+        self.fetch = QPushButton(self.tr("Fetch and use"))
+        self.fetch.setToolTip(self.tr("Download the model (it goes on where it broke off) and load it"))
+        self.fetch.clicked.connect(lambda: self._pick(self.hub.text().strip()))
+        self.told = QLabel(self.tr("A model of the hub: type its name and look it up."))
+        self.told.setProperty("role", "muted")
+        self.told.setWordWrap(True)
+        self.told.setMinimumHeight(3 * self.told.fontMetrics().lineSpacing())
+        self.told.setAlignment(Qt.AlignmentFlag.AlignTop)
+        folder = QPushButton(self.tr("Open a folder…"))
+        folder.clicked.connect(self._on_folder)
+        self.use = QPushButton(self.tr("Use"))
+        self.use.setProperty("role", "primary")
+        self.use.setDefault(True)
+        self.use.clicked.connect(lambda: self._pick(self.list.currentItem().data(_Source)))
+        cancel = QPushButton(self.tr("Cancel"))
+        cancel.clicked.connect(self.reject)
+        for button in (self.look, self.fetch, folder, cancel):
+            button.setAutoDefault(False)
+        self._lay_out(folder, cancel)
+        self.resize(560, 480)
+        self.worker = Worker(parent=self, name="models")
+        self.worker.start()
+        self.worker.submit(
+            Job(
+                self.tr("Listing the models"),
+                lambda emit, cancel: _here(),
+                on_done=self._fill,
+                on_failed=self._on_refused,
+                quiet=True,
+            )
+        )
+        self.list.addItem(self.tr("Looking at what is here…"))
+        self.list.item(0).setFlags(Qt.ItemFlag.NoItemFlags)
+        self._on_typed()
+        self._enable()
+
+    def _fill(self, records: list[dict[str, Any]]) -> None:
+        self.list.clear()
+        known = {str(record["id"]) for record in records}
+        for record in records:
+            name = self.tr("Pocket, bundled") if record["id"] == "pocket" else str(record["id"])
+            self._add(name, self._facts(record), str(record["id"]))
+        for source in self._recent:
+            if source.partition("@")[0] not in known:
+                gone = "" if "/" not in source or Path(source).is_dir() else self.tr("not here any more")
+                self._add(source, gone or self.tr("used before"), source)
+        here = [i for i in range(self.list.count()) if self.list.item(i).data(_Source) == self._present]
+        self.list.setCurrentRow(here[0] if here else 0)
+
+    def _add(self, name: str, facts: str, source: str) -> None:
+        mark = self.tr("  (in use)") if source == self._present else ""
+        row = QListWidgetItem(f"{name}{mark}\n{facts}")
+        row.setData(_Source, source)
+        self.list.addItem(row)
+
+    def _facts(self, record: dict[str, Any]) -> str:
+        words = self.tr("{architecture}, {blocks} blocks, {size}; runs in {dtype} with {needs}: {fits}")
+        return words.format(
+            architecture=record["architecture"],
+            blocks=record["blocks"],
+            size=size_of(record["bytes"]),
+            dtype=record["runs_in"],
+            needs=size_of(record["needs"]),
+            fits=self.tr("fits") if record["fits"] else self.tr("does not fit into free memory"),
+        )
+
+    @Slot()
+    def _look(self) -> None:
+        name = self.hub.text().strip()
+        if not name:
+            return
+        if self._looking:
+            self.worker.withdraw(self._looking)
+        self.told.setText(self.tr("Asking the hub…"))
+        self._looking = self.worker.submit(
+            Job(
+                self.tr("Looking up a model"),
+                lambda emit, cancel: _described(name, cancel),
+                on_done=self._tell,
+                on_failed=self._on_refused,
+                quiet=True,
+            )
+        )
+
+    def _tell(self, offer: Any) -> None:
+        words = self.tr(
+            "{id}: {architecture}, {blocks} blocks, {size} to fetch ({here} are here already). Runs in "
+            "{dtype} with {needs}; {free} are free: {fits}."
+        )
+        text = words.format(
+            id=offer.id,
+            architecture=offer.architecture,
+            blocks=offer.blocks,
+            size=size_of(offer.bytes),
+            here=size_of(offer.here),
+            dtype=offer.runs_in,
+            needs=size_of(offer.needs),
+            free=size_of(offer.free),
+            fits=self.tr("it fits") if offer.fits else self.tr("it does not fit"),
+        )
+        gated = self.tr(" Its owner asks for consent to terms on the hub first.") if offer.gated else ""
+        self.told.setText(text + gated)
+        self.fetch.setEnabled(offer.fits)
+
+    def _on_refused(self, failed: Failed) -> None:
+        self.told.setText(f"{failed.what}: {failed.why} {failed.remedy}")
+
+    @Slot()
+    def _on_typed(self) -> None:
+        self.fetch.setEnabled(False)  # until its size is known
+        self.look.setEnabled(bool(self.hub.text().strip()))
+
+    @Slot()
+    def _enable(self) -> None:
+        row = self.list.currentItem()
+        self.use.setEnabled(row is not None and bool(row.data(_Source)))
+
+    def _on_folder(self) -> None:
+        self.accept()
+        self.folderWanted.emit()
+
+    def _pick(self, source: str | None) -> None:
+        if source:
+            self.accept()
+            self.picked.emit(source)
+
+    def done(self, result: int) -> None:
+        self.worker.close()
+        super().done(result)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.worker.close()
+        super().closeEvent(event)
+
+    def _lay_out(self, folder: QWidget, cancel: QWidget) -> None:
+        line = QHBoxLayout()
+        line.setSpacing(8)
+        for widget in (self.hub, self.look, self.fetch):
+            line.addWidget(widget)
+        ends = QHBoxLayout()
+        ends.setSpacing(8)
+        ends.addWidget(folder)
+        ends.addStretch(1)
+        ends.addWidget(cancel)
+        ends.addWidget(self.use)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(8)
+        layout.addWidget(self.list, 1)
+        layout.addLayout(line)
+        layout.addWidget(self.told)
+        layout.addLayout(ends)
+
+
+def _here() -> list[dict[str, Any]]:
+    from engine.model.catalogue import local_models
+
+    return local_models()
+
+
+def _described(source: str, cancel: Cancel) -> Any:
+    from engine.model.hub import describe
+
+    name, _, revision = source.partition("@")
+    return describe(name, revision or None, cancel=cancel)

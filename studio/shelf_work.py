@@ -1,0 +1,133 @@
+"""What the library panel's wishes come to: a conversation on the page, a head in the mixer or in a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from engine.library.records import Item
+from studio.asking import Asking
+from studio.autosave import Autosave
+from studio.jobs import HEAD_SUFFIX
+from studio.library_panel import LibraryPanel
+from studio.session import Session
+from studio.worker import Job
+from studio.workspace import Workspace
+
+
+class ShelfWork(QObject):
+    """Connects one panel with library, session and workspace."""
+
+    noticed = Signal(str)
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        session: Session,
+        autosave: Autosave,
+        asking: Asking,
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._workspace, self._session, self._autosave = workspace, session, autosave
+        self._asking, self._window = asking, window
+        session.distilling.distilled.connect(self._on_distilled)
+
+    def make_panel(self) -> LibraryPanel:
+        panel = LibraryPanel(self._autosave)
+        panel.opened.connect(self.open)
+        panel.renameWanted.connect(lambda item: self._rename(panel, item))
+        panel.tagsWanted.connect(lambda item: self._tag(panel, item))
+        panel.exportWanted.connect(self._export)
+        panel.dropped.connect(lambda path: self._session.load_head(Path(path)))
+        return panel
+
+    def open(self, item: Item) -> None:
+        """A conversation instead of the present one (which stays kept), a head into the mixer, a run's
+        figures in a dialog."""
+        archive = self._autosave.archive
+        if item.shelf == "conversation":
+            if self._session.talking:
+                self.noticed.emit(self.tr("Stop the answer first."))
+                return
+            self._ask(
+                self.tr("Opening a conversation"),
+                lambda: archive.turns(item.key),
+                lambda turns: self._workspace.begin_conversation(turns, item.key),
+            )
+        elif item.shelf == "head":
+            self._ask(self.tr("Opening a head"), lambda: archive.head(item.key), self._session.take)
+        else:
+            self._ask(
+                self.tr("Opening a run"), lambda: archive.run(item.key), lambda facts: self._show(item, facts)
+            )
+
+    def export(self, item: Item, path: Path) -> None:
+        """Writes the head as a file of its own."""
+        archive = self._autosave.archive
+
+        def work() -> Path:
+            return self._session.bench.save_head(archive.head(item.key), path)
+
+        self._ask(
+            self.tr("Exporting a head"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at))
+        )
+
+    def _ask(self, label: str, work: Any, then: Any) -> None:
+        self._autosave.worker.submit(Job(label, lambda emit, cancel: work(), on_done=then))
+
+    def _rename(self, panel: LibraryPanel, item: Item) -> None:
+        self._asking.name(
+            self.tr("Rename"), self.tr("Name:"), item.title, lambda name: panel.rename(item, name)
+        )
+
+    def _tag(self, panel: LibraryPanel, item: Item) -> None:
+        self._asking.name(
+            self.tr("Tags"),
+            self.tr("Tags, with commas between; a single comma for none:"),
+            ", ".join(item.tags),
+            lambda words: panel.tag(item, tuple(words.split(","))),
+        )
+
+    def _export(self, item: Item) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self._window,
+            self.tr("Export the head"),
+            item.title + HEAD_SUFFIX,
+            self.tr("Heads (*{0})").format(HEAD_SUFFIX),
+        )
+        if name:
+            self.export(item, Path(name if name.endswith(HEAD_SUFFIX) else name + HEAD_SUFFIX))
+
+    def _show(self, item: Item, facts: dict[str, Any]) -> None:
+        box = QMessageBox(QMessageBox.Icon.NoIcon, item.title, item.title, parent=self._window)
+        box.setInformativeText(f"{item.about}, {item.created[:16].replace('T', ' ')}")
+        box.setDetailedText(json.dumps(facts, indent=2, ensure_ascii=False))
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    def _on_distilled(self, result: Any) -> None:
+        info = result.head.info
+        facts = {
+            "prompt": info.prompt,
+            "method": info.method,
+            "objective": info.objective,
+            "recipe": info.recipe,
+            "model": info.model.id,
+            "head": result.head.digest,
+            "effect": result.effect.kl,
+            "responses": result.responses,
+            "kept": result.kept,
+            "seconds": result.seconds,
+            "strength_range": list(result.strength_range),
+            "faithfulness": {str(block): value for block, value in result.faithfulness.items()},
+        }
+        self._ask(
+            self.tr("Keeping the run"),
+            lambda: self._autosave.archive.add_run("distillation", info.name, facts),
+            lambda _: None,
+        )

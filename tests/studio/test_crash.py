@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from studio.crash import CrashReport
+
+FAILING = """
+import sys, threading, faulthandler
+from pathlib import Path
+from PySide6.QtCore import QCoreApplication, QTimer
+from studio.crash import CrashReport
+app = QCoreApplication([])
+report = CrashReport(Path(sys.argv[1]))
+report.install()
+def fail(): raise ValueError("in a " + sys.argv[2])
+if sys.argv[2] == "slot": QTimer.singleShot(0, fail); QTimer.singleShot(50, app.quit); app.exec()
+if sys.argv[2] == "thread": t = threading.Thread(target=fail); t.start(); t.join()
+if sys.argv[2] == "fault": faulthandler._sigsegv()
+if sys.argv[2] != "nothing": import os; os._exit(1)
+report.close()
+"""
+
+
+def run(folder, kind: str) -> None:
+    subprocess.run([sys.executable, "-c", FAILING, str(folder), kind], timeout=60, capture_output=True)
+
+
+def test_faults_of_every_kind_are_there_at_the_next_start(tmp_path):
+    for kind, words in (
+        ("slot", "ValueError: in a slot"),
+        ("thread", "ValueError: in a thread"),
+        ("fault", "Segmentation fault"),
+        ("nothing", ""),
+    ):
+        run(tmp_path / kind, kind)
+        report = CrashReport(tmp_path / kind)
+        assert words in report.before and bool(report.before) == bool(words), kind
+        report.close()
+        assert CrashReport(tmp_path / kind).before == ""  # told once
+
+
+def test_the_window_offers_the_report(qtbot, fresh_window):
+    fresh_window.show_crash("Fatal Python error: Segmentation fault")
+    assert "fault last time" in fresh_window.banner.text.text()
+    fresh_window.banner.copy.click()
+    from PySide6.QtGui import QGuiApplication
+
+    assert "Segmentation fault" in QGuiApplication.clipboard().text()

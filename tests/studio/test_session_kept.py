@@ -1,0 +1,198 @@
+"""What is kept over the end of the studio: autosave, recovery, the library panel."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
+
+from engine.heads.files import load_head, save_head
+from studio.library_panel import LibraryPanel
+from studio.recovery import FIRST_PROMPT
+from tests.studio.conftest import ready
+
+ANSWER_MS = 60_000
+
+
+def ask(qtbot, window, question: str) -> None:
+    window.composer.set_question(question)
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+
+
+def crashed(home: Path) -> None:
+    """As if the last run had not ended in order."""
+    with sqlite3.connect(home / "library.sqlite") as db:
+        db.execute("UPDATE session SET clean = 0")
+    db.close()
+
+
+def test_a_session_goes_on_where_it_ended(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    key = window.workspace.channels[1].key
+    window.workspace.set_enabled(key, True)
+    window.workspace.set_strength(key, 0.4)
+    window.workspace.rename_head(key, "short words")
+    window.workspace.keep_preset("both")
+    window.preferences.set("live", False)
+    window.workspace.set_prompt("Be gloomy.")
+    window.workspace.set_question("And the castle?")
+    old = window.workspace.turns[0].answers[0]
+    other = ready(qtbot, open_window())
+    workspace = other.workspace
+    new = workspace.turns[0].answers[0]
+    assert new.text == old.text and new.state == "eos" and new.trace.pieces == old.trace.pieces
+    assert np.array_equal(new.trace.coefficients, old.trace.coefficients)
+    assert np.array_equal(new.said.strengths, old.said.strengths)
+    assert [h.digest for h in new.said.heads] == [h.digest for h in old.said.heads]
+    assert [(c.name, c.strength, c.enabled) for c in workspace.channels] == [
+        ("pirate", 1.0, True), ("short words", 0.4, True), ("cheerful", 1.0, False)
+    ]  # fmt: skip
+    assert (workspace.prompt, other.composer.question.toPlainText()) == ("Be gloomy.", "And the castle?")
+    assert [p.name for p in workspace.presets] == ["both"] and not other.preferences.get("live")
+    assert not workspace.stack.canUndo() and not other.banner.isVisible()
+    ask(qtbot, other, "And the castle?")
+    assert workspace.turns[1].answers[0].state == "eos"
+
+
+def test_after_a_crash_a_dialog_says_what_would_come_back(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.close()
+    crashed(tmp_path / "home")
+    other = open_window()
+    qtbot.waitUntil(lambda: other.recovery.dialog is not None)
+    words = other.recovery.dialog.text.text()
+    for expected in (
+        "1 turns",
+        "Tell me about the harbour.",
+        "pirate, terse, cheerful",
+        FIRST_PROMPT,
+        "pocket",
+    ):
+        assert expected in words
+    assert "stay in the Library" in other.recovery.dialog.note.text()
+    assert other.workspace.loading.facts is None and not other.workspace.turns  # nothing before the word
+    QTest.mouseClick(other.recovery.dialog.restore, Qt.MouseButton.LeftButton)
+    ready(qtbot, other)
+    assert len(other.workspace.turns) == 1 and len(other.workspace.channels) == 3
+
+
+def test_starting_fresh_leaves_the_conversation_in_the_library(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.close()
+    crashed(tmp_path / "home")
+    other = open_window()
+    qtbot.waitUntil(lambda: other.recovery.dialog is not None)
+    QTest.mouseClick(other.recovery.dialog.fresh, Qt.MouseButton.LeftButton)
+    ready(qtbot, other)
+    assert not other.workspace.turns and len(other.workspace.channels) == 3
+    panel = library(qtbot, other)
+    assert titles(panel) == ["Tell me about the harbour."]
+    panel.opened.emit(panel.list.item(0).data(Qt.ItemDataRole.UserRole))
+    qtbot.waitUntil(lambda: len(other.workspace.turns) == 1)
+    other.workspace.undo()
+    assert not other.workspace.turns
+
+
+def test_a_library_that_cannot_be_read_is_told_and_never_written_over(qtbot, open_window, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "library.sqlite").write_bytes(b"not a library" * 1000)
+    window = ready(qtbot, open_window())
+    assert "library" in window.banner.text.text()
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.close()
+    assert (home / "library.sqlite").read_bytes() == b"not a library" * 1000
+
+
+def test_a_lost_head_file_costs_only_its_row(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    digest = window.workspace.channels[1].digest
+    window.close()
+    (tmp_path / "home" / "heads" / f"{digest}.head.safetensors").unlink()
+    other = ready(qtbot, open_window())
+    assert [c.name for c in other.workspace.channels] == ["pirate", "cheerful"]
+    assert "could not be restored" in other.banner.text.text()
+
+
+def library(qtbot, window) -> LibraryPanel:
+    window.actions_["panel_library"].trigger()
+    panel = window.docks["library"].widget()
+    assert isinstance(panel, LibraryPanel)
+    qtbot.waitUntil(lambda: panel.list.count() > 0, timeout=5000)
+    return panel
+
+
+def titles(panel: LibraryPanel) -> list[str]:
+    return [panel.list.item(i).data(Qt.ItemDataRole.UserRole).title for i in range(panel.list.count())]
+
+
+def test_the_library_searches_renames_tags_removes_and_exports(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    window.autosave.flush()
+    panel = library_of_heads(qtbot, window)
+    assert sorted(titles(panel)) == ["cheerful", "pirate", "terse"]
+    item = next(i for i in items(panel) if i.title == "terse")
+    panel.rename(item, "few words")
+    qtbot.waitUntil(lambda: "few words" in titles(panel))
+    panel.tag(item, ("style", "short"))
+    qtbot.waitUntil(lambda: any(i.tags for i in items(panel)))
+    panel.search.setText("SHORT")
+    qtbot.waitUntil(lambda: titles(panel) == ["few words"])
+    path = tmp_path / "out.head.safetensors"
+    window.shelf_work.export(item, path)
+    qtbot.waitUntil(path.exists, timeout=5000)
+    assert load_head(path).digest == item.key and load_head(path).info.name == "few words"
+    panel.list.selectAll()
+    panel.actions_["remove"].trigger()
+    qtbot.waitUntil(lambda: titles(panel) == [])
+    assert "all these words" in panel._empty.text()
+
+
+def test_a_head_dropped_on_the_library_is_kept_there(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    head = window.workspace.channels[0].head.renamed("dropped")
+    weaker = {b: type(p)(p.w, p.b * 0.5, p.z) for b, p in head.blocks.items()}
+    path = tmp_path / "dropped.head.safetensors"
+    save_head(type(head)(weaker, head.gate, head.info), path)
+    window.autosave.flush()
+    panel = library_of_heads(qtbot, window)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    left = Qt.MouseButton.LeftButton
+    event = QDropEvent(QPointF(9, 9), Qt.DropAction.CopyAction, data, left, Qt.KeyboardModifier.NoModifier)
+    panel.dropEvent(event)
+    qtbot.waitUntil(lambda: "dropped" in titles(panel), timeout=10_000)
+    assert window.workspace.channels[-1].name == "dropped"
+    assert window.preferences.recent("recent_heads") == [str(path)]
+
+
+def library_of_heads(qtbot, window) -> LibraryPanel:
+    window.actions_["panel_library"].trigger()
+    panel = window.docks["library"].widget()
+    panel.show_shelf("head")
+    qtbot.waitUntil(lambda: panel.list.count() == 3, timeout=5000)
+    return panel
+
+
+def items(panel: LibraryPanel) -> list:
+    return [panel.list.item(i).data(Qt.ItemDataRole.UserRole) for i in range(panel.list.count())]
+
+
+def test_an_old_library_is_opened_by_the_window(qtbot, open_window, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    first_version = Path(__file__).parents[1] / "library" / "library-1.sqlite"
+    shutil.copy(first_version, home / "library.sqlite")
+    window = ready(qtbot, open_window())
+    assert window.workspace.turns[0].answers[0].text == "Arr, the harbour be old, matey."
+    assert window.workspace.settings.seed == 7 and json.dumps(window.workspace.prompt)
