@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import ModelError
 from engine.events import Cancel, Emit
-from engine.model.config import require_decoder
+from engine.model.config import read_config, require_decoder
 from engine.model.download import Wanted, download
 from engine.model.fit import SIZES, default_dtype, need
 from engine.model.memory import free_memory, in_words
@@ -99,8 +99,6 @@ def fetch(
     hub library's own cache, shared with other programs. What an interrupted download had brought is kept
     and not fetched again. Emits Download. Raises ModelError with the cause, Cancelled when asked to stop.
     """
-    if revision is not None and _COMMIT.fullmatch(revision) and (folder := _local(source, revision)):
-        return folder, folder.name  # a commit never changes
     try:
         info = _ask(source, revision, cancel)
     except Unreachable:
@@ -145,8 +143,7 @@ def _ask(source: str, revision: str | None, cancel: Cancel | None) -> Any:
 
 def _wanted(source: str, info: Any, code: bool) -> list[Wanted]:
     """The files of a model that a load reads: settings, vocabulary, one edition of the weights."""
-    from huggingface_hub import constants, hf_hub_url
-    from huggingface_hub.file_download import repo_folder_name
+    from huggingface_hub import hf_hub_url
 
     listed = {file.rfilename: file for file in info.siblings or []}
     names = weight_files(set(listed))
@@ -160,7 +157,7 @@ def _wanted(source: str, info: Any, code: bool) -> list[Wanted]:
     names |= {
         name for name in listed if "/" not in name and name.endswith(endings) and "safetensors" not in name
     }
-    blobs = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=source, repo_type="model") / "blobs"
+    blobs = _repository(source) / "blobs"
     wanted = []
     for name in sorted(names):
         file = listed[name]
@@ -190,13 +187,14 @@ def _config(source: str, info: Any, cancel: Cancel | None) -> dict[str, Any]:
 
 
 def _local(source: str, revision: str | None) -> Path | None:
-    """The folder of a model that was fetched before, whole."""
-    from huggingface_hub import snapshot_download
-
+    """The folder of a model that was fetched before, by this program or another, with its weights whole."""
+    place, name = _repository(source), revision or "main"
     try:
-        folder = Path(snapshot_download(source, revision=revision, local_files_only=True))
+        commit = name if _COMMIT.fullmatch(name) else (place / "refs" / name).read_text().strip()
+        folder = place / "snapshots" / commit
+        read_config(folder)
         read_weights(folder)
-    except (ModelError, OSError, ValueError):  # the hub library's errors are kinds of the latter two
+    except (ModelError, OSError):
         return None
     return folder
 
@@ -215,13 +213,18 @@ def _link(source: str, commit: str, names: list[str]) -> Path:
 
 def _remember(source: str, revision: str, commit: str) -> None:
     """Notes in the cache which commit a branch or tag was, so that it is found without the hub."""
+    if not _COMMIT.fullmatch(revision):
+        ref = _repository(source) / "refs" / revision
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(commit)
+
+
+def _repository(source: str) -> Path:
+    """Where the hub library's cache keeps a model."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
-    if not _COMMIT.fullmatch(revision):
-        refs = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=source, repo_type="model") / "refs"
-        (refs / revision).parent.mkdir(parents=True, exist_ok=True)
-        (refs / revision).write_text(commit)
+    return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=source, repo_type="model")
 
 
 def _require_room(source: str, wanted: list[Wanted]) -> None:

@@ -12,6 +12,7 @@ from engine.distill import Request, distill, gradient
 from engine.generation.answer import Generation
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
+from engine.generation.memory import Memory
 from engine.generation.sampling import Sampling
 from engine.generation.strengths import Strengths
 from engine.heads.head import Head
@@ -93,6 +94,40 @@ def test_a_padded_lane_says_what_it_says_alone(any_model: LanguageModel) -> None
         assert together.trace.ids.tolist() == alone.trace.ids.tolist()
         assert np.allclose(together.trace.logprobs, alone.trace.logprobs, atol=1e-3)
         assert np.allclose(together.trace.coefficients, alone.trace.coefficients, atol=1e-3)
+
+
+def test_a_lane_that_ends_early_leaves_the_others_as_they_are(any_model: LanguageModel) -> None:
+    brief = Lane(LONG, forced=[20, 21, 22])
+    lane = Lane(SHORT, heads=[head_of(any_model)], forced=list(range(30, 54)))
+    alone, (first, together) = answer(any_model, lane)[0], answer(any_model, brief, lane)
+    assert (len(first.trace), len(together.trace)) == (3, 24)
+    assert np.allclose(together.trace.logprobs, alone.trace.logprobs, atol=1e-3)
+    assert np.allclose(together.trace.coefficients, alone.trace.coefficients, atol=1e-3)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_kept_cache_gives_the_second_turn_that_a_rebuilt_one_gives(
+    any_model: LanguageModel, lanes: int
+) -> None:
+    head, memory, sampling = head_of(any_model), Memory(), Sampling(max_tokens=10)
+    begun = [Lane(messages, heads=[head]) for messages in (SHORT, LONG)[:lanes]]
+    first = generate(any_model, begun, sampling, memory=memory)
+    turns = [
+        Lane([*lane.messages, Message("assistant", said.text, said.said), *SHORT], heads=[head])
+        for lane, said in zip(begun, first, strict=True)
+    ]
+    kept = generate(any_model, turns, sampling, memory=memory)
+    for cached, rebuilt in zip(kept, generate(any_model, turns, sampling), strict=True):
+        assert cached.trace.ids.tolist() == rebuilt.trace.ids.tolist()
+        assert np.allclose(cached.trace.logprobs, rebuilt.trace.logprobs, atol=1e-3)
+        assert np.allclose(cached.trace.coefficients, rebuilt.trace.coefficients, atol=1e-3)
+
+
+def test_the_truth_of_a_prompt_streams_beside_the_head(any_model: LanguageModel) -> None:
+    lane = Lane(SHORT, heads=[head_of(any_model)], truth="Talk like a pirate.")
+    trace = answer(any_model, lane)[0].trace
+    assert trace.truth.shape == trace.gap.shape == trace.coefficients.shape
+    assert (trace.truth > 0).all() and np.isfinite(trace.gap).all()
 
 
 def test_bfloat16_steers_with_float32_coefficients(half_model: LanguageModel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from engine.__main__ import main
 from engine.errors import Cancelled, ModelError
 from engine.events import Cancel, Download
 from engine.model import hub as engine_hub
@@ -91,9 +93,9 @@ def test_a_fetched_model_loads_with_its_commit_in_the_identity(hub: Hub, stored:
 def test_a_revision_may_be_named_with_the_model(hub: Hub) -> None:
     commit = hub.commits[NAME]
     assert load(f"{NAME}@{commit}", device="cpu").revision == commit
-    asked = len(hub.asked)
+    sent = hub.sent
     assert load(f"{NAME}@{commit}", device="cpu").revision == commit
-    assert len(hub.asked) == asked  # a commit never changes, so the hub is not asked again
+    assert hub.sent == sent
     with pytest.raises(ModelError, match="no such revision"):
         load(f"{NAME}@branch", device="cpu")
 
@@ -112,6 +114,30 @@ def test_only_the_files_of_one_edition_are_fetched(hub: Hub) -> None:
                      "tokenizer_config.json", "chat_template.jinja"}  # fmt: skip
     with_code, _ = fetch(NAME, None, code=True, emit=print, cancel=None)
     assert (with_code / "modeling_own.py").is_file()
+
+
+def test_a_model_of_several_parts_is_fetched_whole(hub: Hub, tmp_path: Path) -> None:
+    made = tiny.model("qwen2")
+    made.network.save_pretrained(tmp_path / "parts", max_shard_size="150KB")
+    made.tokenizer.save_pretrained(tmp_path / "parts")
+    commit = hub.add("harbour/parts", tmp_path / "parts")
+    hub.repositories["harbour/parts"]["consolidated.safetensors"] = b"0" * 300_000
+    offer = describe("harbour/parts")
+    assert sum(name.startswith("model-") for name in offer.files) >= 2
+    assert "consolidated.safetensors" not in offer.files
+    assert load("harbour/parts", device="cpu").identity.revision == commit
+
+
+def test_the_command_line_describes_a_model_before_it_is_fetched(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", NAME, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["id"], told["revision"], told["fits"]) == (NAME, hub.commits[NAME], True)
+    assert main(["models", NAME]) == 0
+    assert "fits" in capsys.readouterr().out
+    assert main(["models", "harbour/nowhere"]) == 2
+    assert "spelling" in capsys.readouterr().err and hub.sent == 0
 
 
 def test_progress_counts_bytes_at_a_rate(hub: Hub) -> None:
@@ -234,11 +260,13 @@ def test_a_full_disk_is_told_before_the_download(hub: Hub, monkeypatch: pytest.M
 def test_without_the_hub_a_fetched_model_loads_and_another_is_refused_at_once(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    hub.repositories[NAME] |= {"README.md": b"# Tiny", "pytorch_model.bin": b"0" * 300_000}
     bring()
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         point_to(f"http://127.0.0.1:{unused.getsockname()[1]}", monkeypatch)
-        assert load(NAME, device="cpu").revision == hub.commits[NAME]
+        for pinned in (NAME, f"{NAME}@{hub.commits[NAME]}"):
+            assert load(pinned, device="cpu").revision == hub.commits[NAME]
         for ask in (load, describe):
             started = time.monotonic()
             with pytest.raises(ModelError, match="hub cannot be reached") as caught:
