@@ -17,13 +17,33 @@ def add(commands: Any) -> None:
     parser.add_argument("--out", required=True, type=Path, help="the head file to write (*.head.safetensors)")
     add_model_options(parser)
     parser.add_argument(
-        "--method", default="a-psr", help="a-psr, s-psr, a-const, s-const or caa (default: a-psr)"
+        "--method",
+        default="a-psr",
+        help="a-psr, s-psr, a-const, s-const, reft-r1, projection, caa, pca or ablation (default: a-psr)",
     )
-    parser.add_argument("--objective", help="mse or ll; the method's own by default")
+    parser.add_argument("--objective", help="mse, ll or mse+ll; the method's own by default")
+    parser.add_argument(
+        "--weight",
+        type=float,
+        default=0.5,
+        help="the share of mse in mse+ll, the rest is ll's (default: 0.5)",
+    )
     parser.add_argument("--block", type=int, help="the block of a single-block method; the best by default")
     parser.add_argument("--recipe", help="instant, refine or paper; the method's own by default")
     parser.add_argument("--responses", type=int, help="how many responses to learn from")
+    parser.add_argument(
+        "--negatives",
+        type=int,
+        default=0,
+        help="how many responses without the prompt to learn to leave alone (default: 0)",
+    )
+    parser.add_argument("--max-tokens", type=int, help="of each response (default: 160 for pocket, else 64)")
     parser.add_argument("--rank", type=int, default=1, help="directions per block (default: 1)")
+    parser.add_argument(
+        "--positions",
+        default="response",
+        help="what the head steers: response, or question_and_response (default: response)",
+    )
     parser.add_argument("--name", help="the head's name; the prompt's first words by default")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--json", action="store_true", help="print one JSON object about the result")
@@ -40,10 +60,14 @@ def _run(options: argparse.Namespace) -> None:
         options.prompt,
         method=options.method,
         objective=options.objective,
+        weight=options.weight,
         recipe=options.recipe,
         block=options.block,
         responses=options.responses,
+        negatives=options.negatives,
+        max_tokens=options.max_tokens,
         rank=options.rank,
+        positions=options.positions,
         seed=options.seed,
         name=options.name,
     )
@@ -61,6 +85,7 @@ def _run(options: argparse.Namespace) -> None:
         "method": info.method,
         "objective": info.objective,
         "recipe": info.recipe["name"],
+        "positions": info.positions,
         "blocks": list(result.blocks),
         "responses": result.responses,
         "kept": result.kept,

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.distill.calibration import calibrate, tensors, weighted_loss
+from engine.distill.calibration import calibrate, mix_of, tensors
+from engine.distill.evidence import Evidence
+from engine.distill.forward import run, squares, tapped
 from engine.distill.methods import Method, Moment
-from engine.distill.teacher import Rows, run, tapped
+from engine.distill.reading import Reading, read
+from engine.distill.readout import losses
 from engine.events import Cancel, Meter
 from engine.heads.head import BlockHead
 from engine.heads.steering import steer
@@ -19,19 +22,18 @@ from engine.model.language_model import LanguageModel
 
 @dataclass(frozen=True, eq=False)
 class ClosedForm:
-    """The blocks' parts; r2 per gated block; loss: weighted NLL (nats) of the responses under the head."""
+    """The blocks' parts; starts: those that training begins from; r2 per gated block; reading: under them."""
 
     parts: dict[int, BlockHead]
+    starts: dict[int, BlockHead]
     r2: dict[int, float]
-    loss: float
+    reading: Reading
 
 
 @torch.inference_mode()
 def fit(
     model: LanguageModel,
-    rows: Rows,
-    targets: Sequence[Tensor],
-    weights: Tensor,
+    evidence: Evidence,
     method: Method,
     blocks: Sequence[int],
     rank: int,
@@ -41,37 +43,43 @@ def fit(
 ) -> ClosedForm:
     """Fits `method` on the given blocks.
 
-    targets: per block the prompted states [M, d] of the R positions; weights [M]: how much each position
-    counts (see `token_weights`). METHOD.md section 6: because each block sees what the earlier heads did,
-    this is the paper's local Delta, at the cost of one forward over the responses. Then the head's strength
-    1 is set, for methods that want it, to where the responses are likeliest.
+    METHOD.md section 6: because each block sees what the earlier heads did, this is the paper's local Delta,
+    at the cost of one forward over the responses. Then the head's strength 1 is set, for methods that want
+    it, to where the responses are likeliest.
     """
     parts: dict[int, BlockHead] = {}
+    starts: dict[int, BlockHead] = {}
     r2: dict[int, float] = {}
-    groups = rows.groups
+    errors: list[Tensor] = []
+    sample, weights = evidence.whole, evidence.weights
+    groups = sample.rows.groups
 
     def solve(index: int, hidden: Tensor) -> Tensor | None:
         cancel.check()
-        if index not in blocks:
-            return None
-        here = rows.at_response(hidden)
-        solution = method.solve(Moment(targets[index] - here, here, groups, weights), rank)
-        parts[index] = solution.part
-        if solution.r2 is not None:
-            r2[index] = solution.r2
-        if meter is not None:
-            meter.step()
-        part = tensors(solution.part, method, model).on(hidden.device)
-        return steer(hidden, part, rows.steered.unsqueeze(-1).to(hidden.device))[0]
+        target = evidence.targets[index]
+        changed = None
+        if index in blocks:
+            here = sample.rows.at(hidden).float()
+            moment = Moment(target.float() - here, here, groups.to(here.device), weights.to(here.device))
+            solution = method.solve(moment, rank)
+            parts[index] = solution.part
+            starts[index] = solution.part if solution.start is None else solution.start
+            if solution.r2 is not None:
+                r2[index] = solution.r2
+            if meter is not None:
+                meter.step()
+            if method.sequential:
+                part = tensors(solution.part, method, model).on(hidden.device)
+                changed = steer(hidden, part, sample.marks.to(hidden.device))[0]
+        errors.append(squares(sample.rows.at(hidden if changed is None else changed), target))
+        return changed
 
     with tapped(model, solve):
-        logits = run(model, rows)
-    if not method.calibrated:
-        return ClosedForm(parts, r2, weighted_loss(logits, rows, rows.spread(weights)))
-    scaled, loss = calibrate(model, rows, weights, parts, method, cancel)
-    return ClosedForm(scaled, r2, loss)
-
-
-def response_loss(logits: Tensor, rows: Rows) -> Tensor:
-    """Mean NLL per response token, its end included (the paper's LL objective)."""
-    return torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), rows.labels.flatten())
+        states = run(model, sample.rows, sample.prefix)
+    if not method.sequential:
+        reading = read(model, evidence, evidence.first(3, 4), mix_of(parts, method, model), 1.0)
+        return ClosedForm(parts, starts, r2, reading)
+    reading = Reading(losses(model, states, sample.rows.targets), errors)
+    if method.calibrated:
+        parts, reading = calibrate(model, evidence, parts, method, reading, cancel)
+    return ClosedForm(parts, starts, r2, reading)

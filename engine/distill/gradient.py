@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from engine.distill.closed_form import response_loss
+from engine.distill.evidence import Evidence
+from engine.distill.forward import run, tapped
 from engine.distill.methods import Method
 from engine.distill.request import Objective
-from engine.distill.teacher import Rows, run, tapped
+from engine.distill.trainer import Trainer
 from engine.events import Cancel, Emit, LossPoint, Meter
 from engine.heads.head import BlockHead
-from engine.heads.mix import Mix, MixBlock, floor_of
-from engine.heads.steering import Steering
 from engine.model.language_model import LanguageModel
-
-_GATE_WEIGHT = 0.1  # of the regulariser against dead gates (METHOD.md section 3)
 
 
 @dataclass(frozen=True)
@@ -42,6 +37,7 @@ class Schedule:
 REFINE = Schedule(rate=0.05, relative=True, epochs=15, patience=3)
 PAPER = {
     "mse": Schedule(rate=1e-3, relative=False, epochs=15),
+    "mse+ll": Schedule(rate=1e-3, relative=False, epochs=15),
     "ll": Schedule(rate=1e-3, relative=False, epochs=7),
 }
 
@@ -54,12 +50,10 @@ class Trained:
 
 def train(
     model: LanguageModel,
-    rows: Rows,
-    base: Sequence[Tensor],
-    targets: Sequence[Tensor],
-    traits: Tensor,
+    evidence: Evidence,
     method: Method,
     objective: Objective,
+    weight: float,
     start: dict[int, BlockHead],
     schedule: Schedule,
     *,
@@ -69,17 +63,18 @@ def train(
 ) -> Trained:
     """Trains the method's arrays on the responses; the base model stays frozen.
 
-    base, targets: per block the unsteered and the prompted states [M, d]; traits [N]: each response's trait
-    score, the strength at which it is trained (soft label). MSE: over the first steered and all later
-    blocks, normalised by the unsteered value. Both objectives carry the gate regulariser.
+    A response is trained at its own trait score as the strength (soft label), a negative one at 1; objective
+    and weight as in Request.
     """
-    trainer = _Trainer(model, rows, base, targets, traits, method, objective, start)
+    trainer = Trainer(model, evidence, method, objective, weight, start)
     generator = torch.Generator().manual_seed(seed)
-    count = rows.ids.shape[0]
+    count = len(evidence.whole.rows)
     order = torch.randperm(count, generator=generator)
     held = order[: count // 5] if schedule.patience is not None else order[:0]
     learned = order[len(held) :]
-    optimizer = torch.optim.AdamW(trainer.groups(schedule), weight_decay=schedule.weight_decay)
+    optimizer = torch.optim.AdamW(
+        trainer.groups(schedule.rate, schedule.relative), weight_decay=schedule.weight_decay
+    )
     rates = [group["lr"] for group in optimizer.param_groups]
     steps = schedule.epochs * -(-len(learned) // schedule.batch)
     meter = Meter(emit, "fit", steps)
@@ -110,7 +105,7 @@ def train(
                 break
     if schedule.patience is not None:
         trainer.restore(kept)
-    return Trained(trainer.parts(), losses)
+    return Trained(_settled(model, evidence, method, trainer.parts()), losses)
 
 
 def noise(method: Method, blocks: Sequence[int], width: int, rank: int, seed: int) -> dict[int, BlockHead]:
@@ -128,114 +123,24 @@ def noise(method: Method, blocks: Sequence[int], width: int, rank: int, seed: in
     return parts
 
 
-class _Trainer:
-    """The trainable mix and its loss on some of the rows."""
+@torch.inference_mode()
+def _settled(
+    model: LanguageModel, evidence: Evidence, method: Method, parts: dict[int, BlockHead]
+) -> dict[int, BlockHead]:
+    """What is left of trained parts at inference, for methods where that is something else."""
+    settle, sample = method.settle, evidence.first(1, 1)
+    if settle is None:
+        return parts
+    settled: dict[int, BlockHead] = {}
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        rows: Rows,
-        base: Sequence[Tensor],
-        targets: Sequence[Tensor],
-        traits: Tensor,
-        method: Method,
-        objective: Objective,
-        start: dict[int, BlockHead],
-    ) -> None:
-        self._model, self._rows, self._traits = model, rows, traits.to(model.device)
-        self._objective = objective
-        self._first = min(start)
-        self._targets = [rows.spread(t) if i >= self._first else None for i, t in enumerate(targets)]
-        self._scale = sum(
-            float((t - b).square().mean()) for i, (t, b) in enumerate(zip(targets, base)) if i >= self._first
-        )
-        self._names = method.trainable
-        self._gated = "w" in method.trainable
-        self._blocks = {i: _trainable(part, method, model) for i, part in start.items()}
-        rank = next(iter(start.values())).rank
-        self._mix = Mix.of_tensors(self._blocks, [rank])
+    def look(block: int, hidden: Tensor) -> None:
+        if block in parts:
+            here = sample.rows.at(hidden)
+            settled[block] = settle(parts[block], here, sample.rows.groups.to(here.device))
 
-    def loss_of(self, index: Tensor) -> float:
-        """The loss on held-out rows; infinite for none, so that the first epoch counts as better."""
-        if not len(index):
-            return float("inf")
-        with torch.no_grad():
-            return float(self.loss(index))
-
-    def loss(self, index: Tensor) -> Tensor:
-        rows = self._rows.select(index.to(self._rows.ids.device))
-        wide = rows.valid.shape[1]
-        missed: list[Tensor] = []
-
-        def compare(block: int, hidden: Tensor) -> None:
-            target = self._targets[block]
-            if target is not None:
-                goal = target[index.to(target.device), :wide][rows.valid]
-                missed.append((rows.at_response(hidden) - goal).square().mean())
-
-        with Steering(self._model, self._mix) as steering:
-            steering.strengths = (rows.steered * self._traits[index, None]).unsqueeze(-1)
-            with tapped(self._model, compare) if self._objective == "mse" else nullcontext():
-                logits = run(self._model, rows)
-            loss = torch.stack(missed).sum() / self._scale if missed else response_loss(logits, rows)
-            if self._gated:
-                loss = loss + _GATE_WEIGHT * _dead_gates(steering.coefficients(), rows)
-        return loss
-
-    def groups(self, schedule: Schedule) -> list[dict[str, object]]:
-        """AdamW's parameter groups: one per array, its rate in proportion to its size when relative."""
-        found = []
-        for part in self._blocks.values():
-            for name in self._names:
-                array = getattr(part, name)
-                size = float(array.detach().square().mean().sqrt()) if schedule.relative else 1.0
-                if name == "b":
-                    size = max(size, 0.1) if schedule.relative else 1.0
-                found.append({"params": [array], "lr": schedule.rate * size})
-        return found
-
-    def state(self) -> list[Tensor]:
-        return [getattr(p, n).detach().clone() for p in self._blocks.values() for n in self._names]
-
-    def restore(self, state: list[Tensor]) -> None:
-        arrays = [getattr(p, n) for p in self._blocks.values() for n in self._names]
-        with torch.no_grad():
-            for array, value in zip(arrays, state, strict=True):
-                array.copy_(value)
-
-    def parts(self) -> dict[int, BlockHead]:
-        """Copies of the arrays in canonical form."""
-        return {
-            i: BlockHead(
-                *(np.array(getattr(part, n).detach().cpu().numpy()) for n in ("w", "b", "z"))
-            ).canonical()
-            for i, part in self._blocks.items()
-        }
-
-
-def _trainable(part: BlockHead, method: Method, model: LanguageModel) -> MixBlock:
-    """The part's arrays as parameters, gate and direction brought to the same scale.
-
-    ReLU is positively homogeneous: z times s with w, b over s is the same function, better conditioned. A
-    constant keeps its length in z.
-    """
-    w, b, z = (torch.tensor(array, device=model.device) for array in (part.w, part.b, part.z))
-    if "w" in method.trainable:
-        s = (w.norm(dim=1) / z.norm(dim=1).clamp_min(1e-12)).clamp_min(1e-12).sqrt()
-    else:
-        s = b.clone()
-    w, b, z = w / s[:, None], b / s, z * s[:, None]
-    arrays = {n: nn.Parameter(a) if n in method.trainable else a for n, a in (("w", w), ("b", b), ("z", z))}
-    floor = torch.full((part.rank,), floor_of(method.gate), device=model.device)
-    return MixBlock(arrays["w"], arrays["b"], arrays["z"], floor)
-
-
-def _dead_gates(coefficients: Sequence[Tensor], rows: Rows) -> Tensor:
-    """sum_l mean_seq max(0, 1 - sum_i lambda[l, i]): pulls back gates that never open."""
-    valid = rows.valid
-    after = [c[:, rows.first :].to(valid.device) for c in coefficients]
-    opened = [c.clamp_min(0).sum(-1).mul(valid).sum(1) for c in after]
-    return torch.stack([(1 - total).clamp_min(0).mean() for total in opened]).sum()
+    with tapped(model, look):
+        run(model, sample.rows, sample.prefix)
+    return settled
 
 
 def _batches(index: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -13,9 +13,10 @@ from engine.pocket.wordings import styles_of
 
 
 class Judge(Protocol):
-    """Trait and coherence in [0, 1] for every answer."""
+    """Trait and coherence in [0, 1] for every answer; sees_traits: whether it notices a missing one."""
 
     name: str
+    sees_traits: bool
 
     def judge(
         self, model: LanguageModel, prompt: str, questions: Sequence[str], answers: Sequence[Generation]
@@ -30,6 +31,7 @@ class RuleJudge:
     """Pocket's rules: the least trait among the styles that the prompt names (1 when it names none)."""
 
     name = "rules"
+    sees_traits = True
 
     def judge(
         self, model: LanguageModel, prompt: str, questions: Sequence[str], answers: Sequence[Generation]
@@ -53,6 +55,7 @@ class LikelihoodJudge:
     """
 
     name = "likelihood"
+    sees_traits = False
     _MARGIN = 1.0
 
     def judge(

@@ -5,29 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import torch
 from torch import Tensor
 
 from engine.distill import closed_form, gradient
-from engine.distill.calibration import calibrate
-from engine.distill.effect import (
-    distances,
-    faithfulness,
-    kl_per_token,
-    prompt_effect,
-    strength_range,
-    token_weights,
-)
+from engine.distill.calibration import calibrate, mix_of
+from engine.distill.closed_form import ClosedForm
+from engine.distill.effect import prompt_effect, strength_range
+from engine.distill.evidence import Evidence, distance, gather, lay_rows
+from engine.distill.forward import run, squares, tapped
 from engine.distill.judging import judge_for
 from engine.distill.methods import method_named
 from engine.distill.paraphrase import paraphrase
 from engine.distill.questions import questions
+from engine.distill.reading import Reading, read
 from engine.distill.request import Distillation, Effect, Recipe, Request
-from engine.distill.responses import Response, sample_responses
-from engine.distill.teacher import Rows, lay, record
+from engine.distill.responses import Heard, Sampler
+from engine.distill.teacher import Response
 from engine.errors import InputError
 from engine.events import Cancel, Emit, HeadReady, Meter, Progress, ignore
 from engine.heads.head import BlockHead, Head, HeadInfo
@@ -37,6 +34,7 @@ from engine.model.language_model import LanguageModel
 from engine.model.memory import memory_guard
 
 _CANDIDATES = 8  # blocks that a single-block method tries, at most
+_LEAST_ROOM = 16  # tokens for an answer
 
 
 def distill(
@@ -56,49 +54,6 @@ def distill(
         return _Run(model, request, Cancel() if cancel is None else cancel, emit).distillation()
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """What the fits learn from.
-
-    base, targets: hidden states without and with the prompt, float32 [M, d] per block; plain, prompted: the
-    logits [N, n+1, V]; divergences [M]: KL(prompted || plain) per position, in nats; traits [N].
-    """
-
-    rows: Rows
-    base: list[Tensor]
-    targets: list[Tensor]
-    plain: Tensor
-    prompted: Tensor
-    divergences: Tensor
-    traits: Tensor
-
-
-def gather_evidence(
-    model: LanguageModel, request: Request, kept: Sequence[Response], emit: Emit = ignore
-) -> Evidence:
-    """The kept responses under both prompts: one forward each, the base model is frozen."""
-    meter = Meter(emit, "targets", 2)
-    with torch.no_grad():  # not inference mode: a gradient fit saves the targets for its backward pass
-        targets, prompted = record(model, lay_rows(model, request, kept, request.prompt))
-        meter.step()
-        rows = lay_rows(model, request, kept, None)
-        base, plain = record(model, rows)
-        meter.step()
-    traits = torch.tensor([response.trait for response in kept])
-    divergences = kl_per_token(prompted, plain, rows)
-    return Evidence(rows, base, targets, plain, prompted, divergences, traits)
-
-
-def lay_rows(model: LanguageModel, request: Request, kept: Sequence[Response], system: str | None) -> Rows:
-    return lay(
-        model,
-        [encode(model, [Message("user", response.question)], system) for response in kept],
-        [response.ids for response in kept],
-        [response.end for response in kept],
-        request.positions,
-    )
-
-
 class _Run:
     """One distillation's stages, and the clock over them."""
 
@@ -114,6 +69,12 @@ class _Run:
                 "The prompt cannot be distilled",
                 f"{self.method.name} is its closed form; there is no recipe {self.recipe} for it.",
                 f"Use one of {', '.join(self.method.recipes)}.",
+            )
+        if request.rank > 1 and not self.method.ranked:
+            raise InputError(
+                "The prompt cannot be distilled",
+                f"{self.method.name} has one direction per block, not {request.rank}.",
+                "Leave the rank out, or use a-psr or s-psr.",
             )
         if request.block is not None and not 0 <= request.block < len(model.blocks):
             raise InputError(
@@ -133,50 +94,54 @@ class _Run:
         request, model = self.request, self.model
         with self._timed("responses"):
             asked = questions(model, request.count(self.recipe), request.seed)
-            kept = sample_responses(
-                model,
-                request.prompt,
-                asked,
-                judge_for(model),
-                max_tokens=request.max_tokens or (160 if model.is_pocket else 64),
-                seed=request.seed,
-                cancel=self.cancel,
-                emit=self.emit,
-            )
+            self._require_room(asked)
+            kept, heard = self._responses(asked)
         with self._timed("targets"):
-            evidence = gather_evidence(model, request, kept, self.emit)
-            effect = prompt_effect(evidence.divergences)
+            meter = Meter(self.emit, "targets", 1)
+            evidence = gather(model, request, kept, heard, self.cancel)
+            meter.step()
+            effect = prompt_effect(evidence.divergences[: evidence.shown])
             self.emit(effect)
             self._require_effect(effect)
             self.cancel.check()
+        shown = kept[: evidence.positives]
         with self._timed("closed_form"):
             instant = self._closed_form(evidence)
             self.seconds["total"] = time.perf_counter() - began
-            parts = instant.parts
+            parts, reading = instant.parts, instant.reading
             if self.recipe != "paper":
-                ready = self._head(parts, effect, asked, kept, instant.r2)
+                ready = self._head(parts, effect, asked, shown, instant.r2)
                 self.emit(HeadReady(ready, self.recipe == "instant"))
         with self._timed("fit"):
             if self.recipe != "instant":
-                parts = self._train(evidence, parts)
-        return self._finish(evidence, parts, instant.r2, effect, asked, kept, began)
+                parts, reading = self._train(evidence, instant.starts)
+        return self._finish(evidence, parts, reading, instant.r2, effect, asked, shown, began)
 
-    def _closed_form(self, evidence: Evidence) -> closed_form.ClosedForm:
-        model, method, rank = self.model, self.method, self.request.rank
-        rank = rank if "w" in method.trainable else 1
+    def _responses(self, asked: Sequence[str]) -> tuple[list[Response], Heard]:
+        """Those to learn from, the negative ones last."""
+        model, request = self.model, self.request
+        sampler = Sampler(
+            model,
+            judge_for(model),
+            request.positions,
+            request.max_tokens or (160 if model.is_pocket else 64),
+            request.seed,
+            self.cancel,
+            self.emit,
+        )
+        kept, heard = sampler.positives(request.prompt, asked)
+        if not request.negatives:
+            return kept, heard
+        others = questions(model, request.negatives, request.seed + 1)
+        negative, heard_too = sampler.negatives(request.prompt, others)
+        return [*kept, *negative], Heard.joined([heard, heard_too])
 
-        def fit(blocks: Sequence[int], meter: Meter | None = None) -> closed_form.ClosedForm:
-            return closed_form.fit(
-                model,
-                evidence.rows,
-                evidence.targets,
-                token_weights(evidence.divergences),
-                method,
-                blocks,
-                rank,
-                cancel=self.cancel,
-                meter=meter,
-            )
+    def _closed_form(self, evidence: Evidence) -> ClosedForm:
+        model, method = self.model, self.method
+
+        def fit(blocks: Sequence[int], meter: Meter) -> ClosedForm:
+            rank = self.request.rank
+            return closed_form.fit(model, evidence, method, blocks, rank, cancel=self.cancel, meter=meter)
 
         everything = range(len(model.blocks))
         if method.every_block:
@@ -185,60 +150,53 @@ class _Run:
             return fit([self.request.block], Meter(self.emit, "closed form", 1))
         tried = candidates(len(model.blocks))
         meter = Meter(self.emit, "choosing the block", len(tried))
-        return min((fit([block], meter) for block in tried), key=lambda found: found.loss)
+        return min((fit([block], meter) for block in tried), key=lambda found: found.reading.loss(evidence))
 
-    def _train(self, evidence: Evidence, start: dict[int, BlockHead]) -> dict[int, BlockHead]:
-        objective = self.objective
+    def _train(self, evidence: Evidence, start: dict[int, BlockHead]) -> tuple[dict[int, BlockHead], Reading]:
+        objective, request, model = self.objective, self.request, self.model
         assert objective is not None
         schedule = gradient.REFINE
         if self.recipe == "paper":
             schedule = gradient.PAPER[objective]
-            start = gradient.noise(
-                self.method, list(start), self.model.width, self.request.rank, self.request.seed
-            )
+            start = gradient.noise(self.method, list(start), model.width, request.rank, request.seed)
         trained = gradient.train(
-            self.model,
-            evidence.rows,
-            evidence.base,
-            evidence.targets,
-            evidence.traits,
+            model,
+            evidence,
             self.method,
             objective,
+            request.weight,
             start,
             schedule,
-            seed=self.request.seed,
+            seed=request.seed,
             cancel=self.cancel,
             emit=self.emit,
         )
         self.losses = trained.losses
+        mix = mix_of(trained.parts, self.method, model)
+        reading = read(model, evidence, evidence.whole, mix, 1.0)
         if self.recipe == "paper":
-            return trained.parts
-        weights = token_weights(evidence.divergences)
-        return calibrate(self.model, evidence.rows, weights, trained.parts, self.method, self.cancel)[0]
+            return trained.parts, reading
+        return calibrate(model, evidence, trained.parts, self.method, reading, self.cancel)
 
     def _finish(
         self,
         evidence: Evidence,
         parts: dict[int, BlockHead],
+        reading: Reading,
         r2: dict[int, float],
         effect: Effect,
         asked: Sequence[str],
-        kept: Sequence[Response],
+        shown: Sequence[Response],
         began: float,
     ) -> Distillation:
-        model, rows = self.model, evidence.rows
         self.emit(Progress("measuring", 0, 2))
-        head = self._head(parts, effect, asked, kept, r2)
-        mix = Mix([head], model)
-        faithful = faithfulness(model, rows, mix, evidence.base, evidence.targets)
         self.cancel.check()
-        other = paraphrase(model, self.request.prompt)
-        with torch.inference_mode():
-            states, _ = record(model, lay_rows(model, self.request, kept, other))
-        self.cancel.check()
-        reference = distances(states, evidence.base, evidence.targets)
+        head = self._head(parts, effect, asked, shown, r2)
+        faithful = distance(reading.first(evidence.shown).errors, evidence.moved)
+        other = paraphrase(self.model, self.request.prompt)
+        reference = self._reference(evidence, shown, other)
         self.emit(Progress("measuring", 1, 2))
-        reach = strength_range(model, rows, mix, evidence.plain, evidence.prompted, self.cancel)
+        reach = strength_range(self.model, evidence, Mix([head], self.model), self.cancel)
         self.seconds["total"] = time.perf_counter() - began
         figures = {
             **head.info.figures,
@@ -252,7 +210,7 @@ class _Run:
             head=head,
             effect=effect,
             responses=len(asked),
-            kept=len(kept),
+            kept=len(shown),
             blocks=tuple(sorted(parts)),
             seconds={k: round(v, 4) for k, v in self.seconds.items()},
             loss=self.losses,
@@ -262,6 +220,21 @@ class _Run:
             strength_range=reach,
             paraphrased=other,
         )
+
+    def _reference(self, evidence: Evidence, shown: Sequence[Response], other: str) -> dict[int, float]:
+        """How far another wording of the prompt is from it, on a quarter of the responses."""
+        errors: list[Tensor] = []
+        few = shown[: len(evidence.first(4, 2).rows)]
+        rows = lay_rows(self.model, self.request, few, other)
+
+        def compare(block: int, hidden: Tensor) -> None:
+            self.cancel.check()
+            here = rows.at(hidden)
+            errors.append(squares(here, evidence.targets[block][: len(here)]))
+
+        with torch.inference_mode(), tapped(self.model, compare):
+            run(self.model, rows)
+        return distance(errors, evidence.moved)
 
     def _head(
         self,
@@ -284,6 +257,8 @@ class _Run:
                 "responses": len(asked),
                 "seed": request.seed,
                 "rank": request.rank,
+                **({"negatives": request.negatives} if request.negatives else {}),
+                **({"weight": request.weight} if self.objective == "mse+ll" else {}),
             },
             figures={
                 "kept": len(kept),
@@ -293,6 +268,18 @@ class _Run:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         return Head(dict(sorted(parts.items())), self.method.gate, info)
+
+    def _require_room(self, asked: Sequence[str]) -> None:
+        """A prompt may be as long as the model's context less a question and a few tokens of its answer."""
+        longest = max(asked, key=len)
+        length = len(encode(self.model, [Message("user", longest)], self.request.prompt).ids)
+        context = self.model.context
+        if context is not None and length + _LEAST_ROOM > context:
+            raise InputError(
+                "The prompt cannot be distilled",
+                f"With a question it has {length} tokens and the model can take {context}, answer included.",
+                "Shorten the prompt, or choose a model that can take more.",
+            )
 
     def _require_effect(self, effect: Effect) -> None:
         if not effect.enough:

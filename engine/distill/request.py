@@ -8,9 +8,10 @@ from typing import Literal
 from engine.errors import InputError
 from engine.heads.head import Head, Positions
 
-Objective = Literal["mse", "ll"]
+Objective = Literal["mse", "ll", "mse+ll"]
 Recipe = Literal["instant", "refine", "paper"]
-OBJECTIVES: tuple[Objective, ...] = ("mse", "ll")
+OBJECTIVES: tuple[Objective, ...] = ("mse", "ll", "mse+ll")
+POSITIONS: tuple[Positions, ...] = ("response", "question_and_response")
 RECIPES: tuple[Recipe, ...] = ("instant", "refine", "paper")
 
 # The paper trains on about a thousand responses a trait; the closed form needs a handful.
@@ -21,16 +22,22 @@ _RESPONSES = {"instant": 24, "refine": 48, "paper": 1000}
 class Request:
     """One distillation. None leaves the choice to the method: its objective, recipe, block, responses.
 
-    block: the one block of a single-block method; None searches the best (see `choose_block`).
+    objective: what training lowers: the distance to the prompted states, the responses' NLL, or with
+    "mse+ll" weight * the one + (1 - weight) * the other.
+    block: the one block of a single-block method; None searches the best (see `candidates`).
+    negatives: how many responses without the prompt to learn from besides; the head is taught to leave them
+    as they are.
     max_tokens: of each response; None takes 160 for the bundled model and 64 for others.
     """
 
     prompt: str
     method: str = "a-psr"
     objective: Objective | None = None
+    weight: float = 0.5
     recipe: Recipe | None = None
     block: int | None = None
     responses: int | None = None
+    negatives: int = 0
     seed: int = 0
     rank: int = 1
     positions: Positions = "response"
@@ -42,17 +49,31 @@ class Request:
         _require(
             self.objective in (None, *OBJECTIVES),
             f"There is no objective {self.objective}.",
-            "Use mse or ll.",
+            f"Use one of {', '.join(OBJECTIVES)}.",
+        )
+        _require(0 < self.weight < 1, f"The weight {self.weight:g} is no share.", "Give one between 0 and 1.")
+        _require(
+            self.positions in POSITIONS,
+            f"There are no positions {self.positions}.",
+            f"Use one of {', '.join(POSITIONS)}.",
+        )
+        _require(
+            self.negatives >= 0, f"{self.negatives} negatives cannot be sampled.", "Give 0 or more of them."
         )
         _require(
             self.recipe in (None, *RECIPES),
             f"There is no recipe {self.recipe}.",
-            "Use instant, refine or paper.",
+            f"Use one of {', '.join(RECIPES)}.",
         )
         _require(
             self.responses is None or self.responses >= 2,
             f"{self.responses} responses are too few.",
             "Ask for at least 2; 12 to 48 serve well.",
+        )
+        _require(
+            self.max_tokens is None or self.max_tokens >= 4,
+            f"Responses of {self.max_tokens} tokens are too short.",
+            "Give at least 4.",
         )
         _require(1 <= self.rank <= 16, f"Rank {self.rank} is out of range.", "Give a rank from 1 to 16.")
 

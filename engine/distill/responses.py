@@ -1,4 +1,4 @@
-"""Responses under the steering prompt: sampled in one batch, judged, filtered."""
+"""Responses under the steering prompt: sampled in batches, judged, filtered, and overheard meanwhile."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.distill.hearing import Heard, Hearing
 from engine.distill.judging import Judge
+from engine.distill.teacher import Response, learned_marks, shared_question
 from engine.errors import InputError
 from engine.events import Cancel, Emit, Progress
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
-from engine.model.chat import Message
+from engine.heads.head import Positions
+from engine.model.chat import Message, encode
 from engine.model.language_model import LanguageModel
 
 _BATCH = 64
@@ -22,89 +25,125 @@ _PACE_AFTER = 8  # tokens per response
 
 
 @dataclass(frozen=True)
-class Response:
-    """One response: ids [n] without the end token; end: that token, -1 when the length ended it."""
+class Sampler:
+    """Samples responses to questions. positions: those that a head will learn from, which are overheard."""
 
-    question: str
-    ids: tuple[int, ...]
-    end: int
-    text: str
-    trait: float
-    coherence: float
+    model: LanguageModel
+    judge: Judge
+    positions: Positions
+    max_tokens: int
+    seed: int
+    cancel: Cancel
+    emit: Emit
+
+    def positives(self, prompt: str, questions: Sequence[str]) -> tuple[list[Response], Heard]:
+        """The responses under the prompt that are worth learning from, in the questions' order.
+
+        Raises InputError when fewer than two are: the model does not do what the prompt asks.
+        """
+        kept, heard = self._sample(prompt, questions)
+        if len(kept) < _FEWEST:
+            raise InputError(
+                "The prompt was not distilled",
+                f"Of {len(questions)} responses under it only {len(kept)} are coherent and show it.",
+                "Word the prompt differently, or ask for more responses.",
+            )
+        return kept, heard
+
+    def negatives(self, prompt: str, questions: Sequence[str]) -> tuple[list[Response], Heard]:
+        """Coherent responses without the prompt that do not show what it asks for.
+
+        Raises InputError when there are none.
+        """
+        kept, heard = self._sample(prompt, questions, negative=True)
+        if not kept:
+            raise InputError(
+                "The prompt was not distilled",
+                f"None of {len(questions)} responses without it is coherent and free of what it asks for.",
+                "Ask for no negatives, or for more of them.",
+            )
+        return kept, heard
+
+    def _sample(
+        self, prompt: str, questions: Sequence[str], negative: bool = False
+    ) -> tuple[list[Response], Heard]:
+        found: list[Response] = []
+        parts: list[Heard] = []
+        for start in range(0, len(questions), _BATCH):
+            responses, hearing = self._batch(prompt, questions[start : start + _BATCH], start, negative)
+            kept = [i for i, response in enumerate(responses) if self._worth(response)]
+            if kept:
+                parts.append(hearing.of(kept, [len(responses[i].ids) for i in kept]))
+                found += [responses[i] for i in kept]
+        return found, Heard.joined(parts)
+
+    def _worth(self, response: Response) -> bool:
+        shown = response.trait >= _THRESHOLD
+        fits = (not shown or not self.judge.sees_traits) if response.negative else shown
+        return bool(response.ids) and response.coherence >= _THRESHOLD and fits
+
+    def _batch(
+        self, prompt: str, questions: Sequence[str], start: int, negative: bool
+    ) -> tuple[list[Response], Hearing]:
+        model, seed = self.model, self.seed + start
+        system = None if negative else prompt
+        lanes = [
+            Lane([Message("user", question)], system=system, seed=seed * 100_003 + i)
+            for i, question in enumerate(questions)
+        ]
+        shared, marks = [], []
+        for lane in lanes:
+            asked, bare = encode(model, lane.messages, system), encode(model, lane.messages)
+            shared.append(0 if negative or self.positions == "response" else shared_question(asked, bare))
+            marks.append([False] * len(asked.ids) if negative else learned_marks(asked, shared[-1]))
+        sampling = Sampling(temperature=1.0, max_tokens=self.max_tokens)
+        with Hearing(model, marks) as hearing:
+            generations = generate(
+                model,
+                lanes,
+                sampling,
+                cancel=self.cancel,
+                on_token=self._counter(len(lanes)),
+                on_forward=hearing.on_forward,
+            )
+        self.cancel.check()
+        end = min(model.eos_ids, default=-1)
+        self.emit(Progress("responses", len(lanes), len(lanes), 0.0))
+        judgements = self.judge.judge(model, prompt, questions, generations)
+        responses = [
+            Response(
+                question,
+                tuple(int(i) for i in g.trace.ids),
+                end if g.stopped == "eos" else -1,
+                g.text,
+                judgement.trait,
+                judgement.coherence,
+                count,
+                negative,
+            )
+            for question, g, judgement, count in zip(questions, generations, judgements, shared, strict=True)
+        ]
+        return responses, hearing
+
+    def _counter(self, lanes: int) -> _Counter:
+        return _Counter(lanes, self.max_tokens * lanes, self.emit)
 
 
-def sample_responses(
-    model: LanguageModel,
-    prompt: str,
-    questions: Sequence[str],
-    judge: Judge,
-    *,
-    max_tokens: int,
-    seed: int,
-    cancel: Cancel,
-    emit: Emit,
-) -> list[Response]:
-    """The responses worth learning from, in the questions' order.
+class _Counter:
+    """Tells the progress of a batch of responses, ten times a second at most."""
 
-    Raises InputError when fewer than two are: the model does not do what the prompt asks.
-    """
-    found: list[Response] = []
-    for start in range(0, len(questions), _BATCH):
-        part = questions[start : start + _BATCH]
-        found += _sample(model, prompt, part, judge, max_tokens, seed + start, cancel, emit)
-    kept = [r for r in found if r.coherence >= _THRESHOLD and r.trait >= _THRESHOLD and r.ids]
-    if len(kept) < _FEWEST:
-        raise InputError(
-            "The prompt was not distilled",
-            f"Of {len(found)} responses under it only {len(kept)} are coherent and show what it asks for.",
-            "Word the prompt differently, or ask for more responses.",
-        )
-    return kept
+    def __init__(self, lanes: int, most: int, emit: Emit) -> None:
+        self._lanes, self._most, self._emit = lanes, most, emit
+        self._told, self._last, self._start = 0, 0.0, time.monotonic()
+        emit(Progress("responses", 0, lanes))
 
-
-def _sample(
-    model: LanguageModel,
-    prompt: str,
-    questions: Sequence[str],
-    judge: Judge,
-    max_tokens: int,
-    seed: int,
-    cancel: Cancel,
-    emit: Emit,
-) -> list[Response]:
-    lanes = [
-        Lane([Message("user", question)], system=prompt, seed=seed * 100_003 + i)
-        for i, question in enumerate(questions)
-    ]
-    told, last, start = 0, 0.0, time.monotonic()
-    most = max_tokens * len(lanes)
-    emit(Progress("responses", 0, len(lanes)))
-
-    def count(token: object) -> None:
-        nonlocal told, last
-        told += 1
+    def __call__(self, token: object) -> None:
+        self._told += 1
         now = time.monotonic()
-        if now - last > 0.1:
-            last = now
-            # The first tokens carry the prompts' own time; their pace says nothing of the rest.
-            known = told >= _PACE_AFTER * len(lanes)
-            eta = (now - start) / told * (most - told) if known else None
-            emit(Progress("responses", told * len(lanes) // most, len(lanes), eta))
-
-    sampling = Sampling(temperature=1.0, max_tokens=max_tokens)
-    generations = generate(model, lanes, sampling, cancel=cancel, on_token=count)
-    cancel.check()
-    end = min(model.eos_ids, default=-1)
-    emit(Progress("responses", len(lanes), len(lanes), 0.0))
-    judgements = judge.judge(model, prompt, questions, generations)
-    return [
-        Response(
-            question,
-            tuple(int(i) for i in g.trace.ids),
-            end if g.stopped == "eos" else -1,
-            g.text,
-            judgement.trait,
-            judgement.coherence,
-        )
-        for question, g, judgement in zip(questions, generations, judgements, strict=True)
-    ]
+        if now - self._last <= 0.1:
+            return
+        self._last = now
+        # The first tokens carry the prompts' own time; their pace says nothing of the rest.
+        known = self._told >= _PACE_AFTER * self._lanes
+        eta = (now - self._start) / self._told * (self._most - self._told) if known else None
+        self._emit(Progress("responses", self._told * self._lanes // self._most, self._lanes, eta))

@@ -38,6 +38,7 @@ def generate(
     compiled: Sequence[CompiledStep] = (),
     cancel: Cancel | None = None,
     on_token: Callable[[Token], object] = ignore,
+    on_forward: Callable[[Sequence[int]], object] = ignore,
 ) -> list[Generation]:
     """Answers all lanes in one batch; one Generation per lane, in order.
 
@@ -46,7 +47,8 @@ def generate(
     forward. A stopped run returns what it has, marked "cancelled". memory: what earlier turns of these lanes
     left in the cache, and where this one leaves it. compiled: steps prepared for this model; the first that
     has room for the batch is used, and the Generation says so. Conversations that outgrow the context lose
-    whole turns from the front, and the Generation says how many messages.
+    whole turns from the front, and the Generation says how many messages. on_forward is told before every
+    forward of the whole batch which lanes are its rows.
     Raises InputError (a lane that makes no sense, a turn that is too long), HeadError (a head that does
     not fit the model), ModelError (the chat template refuses, not a number in the logits, out of memory).
     Hooks are gone afterwards in any case.
@@ -59,7 +61,7 @@ def generate(
         f"Memory ran out with {len(lanes)} lanes.",
         "Use fewer lanes, a shorter conversation, or a smaller model.",
     ):
-        run = _Run(model, lanes, sampling, memory, compiled, on_token)
+        run = _Run(model, lanes, sampling, memory, compiled, on_token, on_forward)
         with suppress(Cancelled), torch.inference_mode():
             run.go(cancel)
     return run.results()[: len(lanes)]
@@ -76,10 +78,12 @@ class _Run:
         memory: Memory | None,
         compiled: Sequence[CompiledStep],
         on_token: Callable[[Token], object],
+        on_forward: Callable[[Sequence[int]], object],
     ) -> None:
         started = time.perf_counter()
         self._model, self._sampling = model, sampling
         self._compiled = compiled
+        self._on_forward = on_forward
         self._stepped = False  # whether a compiled step was used
         self._lanes, self._truths = [*lanes], []
         for index, lane in enumerate(lanes):
@@ -126,6 +130,7 @@ class _Run:
         if self._memory is None:
             batch = Batch(self._model, [prompt.ids for prompt in self._prompts])
             applied.prepare_prompt(batch.padded(tables))
+            self._on_forward(lanes)
             logits = batch.prefill()
             for row, done in zip(lanes, applied.read(), strict=True):
                 answers[row].prompt = done
@@ -175,6 +180,7 @@ class _Run:
             if cancel is not None:
                 cancel.check()
             applied.prepare_step()
+            self._on_forward(self._rows)
             logits = batch.step(ids)
             for row, (chosen, *_), done in zip(self._rows, figures, applied.read(), strict=True):
                 self._fed[row].append(chosen)

@@ -10,18 +10,17 @@ import pytest
 import torch
 
 from engine.distill import Distillation, Effect, Request, distill
-from engine.distill.methods import METHODS
-from engine.distill.pipeline import candidates, lay_rows
+from engine.distill.evidence import lay_rows
+from engine.distill.forward import run
+from engine.distill.pipeline import candidates
 from engine.distill.questions import evaluation_questions, questions
-from engine.distill.responses import Response
-from engine.distill.teacher import record
+from engine.distill.teacher import Response
 from engine.errors import Cancelled, InputError
 from engine.events import Cancel, HeadReady, LossPoint, Progress
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.generation.strengths import Strengths
-from engine.heads.files import load_head, save_head
 from engine.heads.head import Head
 from engine.model.chat import Message
 from engine.model.language_model import LanguageModel
@@ -94,23 +93,7 @@ def test_the_same_request_gives_the_same_head(pocket, instant) -> None:
     assert distill(pocket, Request(PIRATE)).head.digest == instant[0].head.digest
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_fits_applies_saves_and_loads(pocket, name: str, tmp_path) -> None:
-    result = distill(pocket, Request(PIRATE, method=name, responses=12))
-    head = result.head
-    assert len(result.blocks) == (6 if METHODS[name].every_block else 1)
-    assert all(np.isfinite(value) for value in result.faithfulness.values())
-    save_head(head, tmp_path / "it.head.safetensors")
-    again = load_head(tmp_path / "it.head.safetensors", pocket.identity)
-    assert again.digest == head.digest and again.info == head.info
-    lane = Lane([Message("user", "Tell me about bees.")], heads=[again])
-    run = generate(pocket, [lane], Sampling(max_tokens=20))[0]
-    assert (run.trace.coefficients[:, list(result.blocks)] > 0).any()
-    others = [b for b in range(6) if b not in result.blocks]
-    assert (run.trace.coefficients[:, others] == 0).all()
-
-
-@pytest.mark.parametrize("objective", ["mse", "ll"])
+@pytest.mark.parametrize("objective", ["mse", "ll", "mse+ll"])
 def test_training_from_noise_lowers_the_loss(pocket, objective) -> None:
     request = Request(PIRATE, recipe="paper", objective=objective, responses=48)
     losses = distill(pocket, request).loss
@@ -146,6 +129,12 @@ def test_a_prompt_without_effect_is_told_so(pocket, prompt: str) -> None:
         {"method": "s-psr", "block": 6},
         {"method": "a-psr", "block": 2},
         {"method": "caa", "recipe": "refine"},
+        {"method": "caa", "rank": 2},
+        {"objective": "mse+ll", "weight": 1.0},
+        {"positions": "everything"},
+        {"negatives": -1},
+        {"max_tokens": 3},
+        {"prompt": "Talk like a pirate. " * 300},
     ],
 )
 def test_bad_requests_are_refused_with_a_remedy(pocket, wrong: dict[str, Any]) -> None:
@@ -186,8 +175,8 @@ def test_response_positions_hold_the_same_tokens_under_both_prompts(pocket) -> N
         for i, response in enumerate(kept):
             n = len(response.ids)
             assert rows.ids[i, rows.first + 1 : rows.first + 1 + n].tolist() == list(response.ids)
-            assert rows.valid[i].sum() == n + 1
-            assert rows.labels[i, n] == (1 if response.end >= 0 else -100)
+            assert rows.learned[i, rows.first :].sum() == rows.learned[i].sum() == n + 1
+            assert rows.labels[i, rows.first + n] == (1 if response.end >= 0 else -100)
         assert torch.equal(rows.steered[:, rows.first], torch.ones(2))
         assert float(rows.steered[:, : rows.first].sum()) == 0.0
 
@@ -199,10 +188,9 @@ def test_padding_changes_nothing(pocket) -> None:
     ]
     request = Request(PIRATE)
     with torch.no_grad():
-        together, _ = record(pocket, lay_rows(pocket, request, kept, None))
-        alone, _ = record(pocket, lay_rows(pocket, request, kept[:1], None))
-    for a, b in zip(together, alone):
-        assert torch.allclose(a[: len(b)], b, atol=1e-3)
+        together = run(pocket, lay_rows(pocket, request, kept, None))
+        alone = run(pocket, lay_rows(pocket, request, kept[:1], None))
+    assert torch.allclose(together[: len(alone)], alone, atol=1e-3)
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 6, 24, 80])

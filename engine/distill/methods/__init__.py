@@ -1,11 +1,22 @@
 """The methods: one file each. To add one, write its file and name it here."""
 
-from engine.distill.methods import caa, constant, psr
+from engine.distill.methods import ablation, caa, constant, pca, projection, psr, reft_r1
 from engine.distill.methods.method import Method, Moment, Solution
 from engine.errors import InputError
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (psr.ALL, psr.SINGLE, constant.ALL, constant.SINGLE, caa.CAA)
+    method.name: method
+    for method in (
+        psr.ALL,
+        psr.SINGLE,
+        constant.ALL,
+        constant.SINGLE,
+        reft_r1.REFT_R1,
+        projection.PROJECTION,
+        caa.CAA,
+        pca.PCA,
+        ablation.ABLATION,
+    )
 }
 
 __all__ = ["METHODS", "Method", "Moment", "Solution", "method_named"]

@@ -46,6 +46,7 @@ ALL = Method(
     ("w", "b", "z"),
     "instant",
     "mse",
+    ranked=True,
 )
 SINGLE = Method(
     "s-psr",
@@ -56,4 +57,5 @@ SINGLE = Method(
     ("w", "b", "z"),
     "refine",
     "ll",
+    ranked=True,
 )

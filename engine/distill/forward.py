@@ -1,0 +1,112 @@
+"""Running rows through the network: the hidden states of learned positions, the questions' KV kept."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.distill.teacher import Rows
+from engine.heads.head import Positions
+from engine.model.blocks import hidden_of, replace_hidden
+from engine.model.language_model import LanguageModel
+
+
+def run(model: LanguageModel, rows: Rows, prefix: Prefix | None = None) -> Tensor:
+    """What the network's trunk, its final norm included, gives at the learned positions: [M, d].
+
+    `engine.distill.readout` turns it into losses. prefix: what has been run already of these rows.
+    """
+    start, extra = 0, {"use_cache": False}
+    if prefix is not None:
+        start, extra = rows.first, {"past_key_values": prefix.cache(), "use_cache": True}
+    output = model.network.base_model(
+        input_ids=rows.ids[:, start:],
+        attention_mask=rows.mask,
+        position_ids=rows.positions[:, start:],
+        **extra,
+    )
+    return rows.at(output.last_hidden_state)
+
+
+class Prefix:
+    """The KV of all columns before R, which no head changes under R: run once, then only R is run."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    @classmethod
+    def of(cls, model: LanguageModel, rows: Rows, positions: Positions) -> Prefix | None:
+        """None where heads change it (QR), where there is nothing, or with layers that keep no plain KV."""
+        from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+        cache = DynamicCache(config=model.network.config)
+        plain = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers)
+        if positions != "response" or rows.first == 0 or not plain:
+            return None
+        before = slice(None), slice(0, rows.first)
+        model.network.base_model(
+            input_ids=rows.ids[before],
+            attention_mask=rows.mask[before],
+            position_ids=rows.positions[before],
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return cls(cache)
+
+    def cache(self) -> Any:
+        """A cache that may be written to; the tensors that are in it already are shared, never changed."""
+        made = copy.copy(self._cache)
+        made.layers = [copy.copy(layer) for layer in self._cache.layers]
+        return made
+
+    def select(self, index: Tensor) -> Prefix:
+        """Some rows only."""
+        made = self.cache()
+        made.batch_select_indices(index)
+        return Prefix(made)
+
+
+@contextmanager
+def tapped(model: LanguageModel, tap: Callable[[int, Tensor], Tensor | None]) -> Iterator[None]:
+    """While entered, `tap(block, hidden)` sees every block's output [N, T, d].
+
+    What it returns, if anything, takes the place of that output. Hooks attached before (a Steering) have
+    done their work by then. All hooks are gone afterwards.
+    """
+
+    def hook_of(index: int) -> Any:
+        def hook(block: Any, arguments: Any, output: Any) -> Any:
+            changed = tap(index, hidden_of(output))
+            return None if changed is None else replace_hidden(output, changed)
+
+        return hook
+
+    handles: list[Any] = []
+    try:
+        for index, block in enumerate(model.blocks):
+            handles.append(block.register_forward_hook(hook_of(index)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def squares(states: Tensor, targets: Tensor) -> Tensor:
+    """|states - targets|^2 per position, float32 [M] on the targets' device."""
+    return (states.to(targets.device).float() - targets.float()).square().sum(-1)
+
+
+def subset(rows: Rows, prefix: Prefix | None, index: Tensor) -> tuple[Rows, Prefix | None]:
+    """Some rows and their prefix."""
+    index = index.to(rows.ids.device)
+    return rows.select(index), None if prefix is None else prefix.select(index)
+
+
+def firsts(count: int, share: int, least: int) -> Tensor:
+    """The first 1/share of `count` rows, `least` of them if there are as many."""
+    return torch.arange(min(count, max(least, count // share)))

@@ -1,0 +1,49 @@
+"""One pass over responses under a head: how likely they are, and how far every block is from the prompt's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.distill.evidence import Evidence, Sample
+from engine.distill.forward import run, squares, tapped
+from engine.distill.readout import losses
+from engine.heads.mix import Mix
+from engine.heads.steering import Steering
+from engine.model.language_model import LanguageModel
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Of the first m learned positions: nll [m] in nats, and per block errors |states - prompted|^2 [m]."""
+
+    nll: Tensor
+    errors: list[Tensor]
+
+    def first(self, count: int) -> Reading:
+        return Reading(self.nll[:count], [error[:count] for error in self.errors])
+
+    def loss(self, evidence: Evidence) -> float:
+        """NLL (nats) per response token, each counting by its weight.
+
+        On tokens that the prompt leaves alone any strength costs a little, and there are many of them.
+        """
+        count = len(self.nll)
+        counted = evidence.weights[:count] * (evidence.labels[:count] >= 0)
+        return float((self.nll * counted).sum() / counted.sum().clamp_min(1e-9))
+
+
+@torch.inference_mode()
+def read(model: LanguageModel, evidence: Evidence, sample: Sample, mix: Mix, strength: float) -> Reading:
+    """The sample's responses under the mix, all of it at one strength."""
+    errors: list[Tensor] = []
+
+    def compare(block: int, hidden: Tensor) -> None:
+        errors.append(squares(sample.rows.at(hidden), evidence.targets[block][: sample.count]))
+
+    with Steering(model, mix) as steering, tapped(model, compare):
+        steering.strengths = sample.marks * strength
+        states = run(model, sample.rows, sample.prefix)
+    return Reading(losses(model, states, sample.rows.targets), errors)
