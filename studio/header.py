@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QToolBar, QTool
 
 from studio.workspace import Workspace
 
+_STEPS = 1000
+
 
 class Header(QToolBar):
     def __init__(
@@ -69,8 +71,9 @@ class Header(QToolBar):
             source = self._workspace.source
             self.model.setText(self.tr("Pocket") if source == "pocket" else source.rsplit("/", 1)[-1])
             self.facts.setText(loading.stage or self.tr("Starting"))
-            self.progress.setRange(0, max(1, loading.total))
-            self.progress.setValue(loading.done)
+            # In steps, not in bytes: a download has more of them than Qt's integers hold.
+            self.progress.setRange(0, _STEPS)
+            self.progress.setValue(round(_STEPS * loading.done / max(1, loading.total)))
             return
         self.model.setText(facts.name)
         words = self.tr("{device} {dtype}  ·  {blocks} blocks  ·  {size}")

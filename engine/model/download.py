@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.errors import Cancelled, ModelError
 from engine.events import Cancel, Download, Emit
@@ -95,10 +96,13 @@ class _Transfer:
             self._whole, self._current = self._whole + file.size, 0
 
     def _bring(self, file: Wanted) -> None:
+        self._sums = _sums(file)
+        file.part.touch()
+        with file.part.open("rb") as stream:  # what came before is checked along with what comes now
+            while block := stream.read(1 << 20):
+                self._take(block)
         silent = 0
-        while (have := file.here) < file.size or not file.part.is_file():
-            if self.stop.is_set():
-                raise Cancelled
+        while (have := self._current) < file.size:
             try:
                 self._stream(file)
             except Cancelled:
@@ -107,14 +111,14 @@ class _Transfer:
                 if not _passing(error):
                     raise
                 self.stop.wait(min(silent, 3))
-            silent = 0 if file.here > have else silent + 1
+            silent = 0 if self._current > have else silent + 1
             if silent == _ATTEMPTS:
                 raise ModelError(
                     f"The file {file.name} could not be fetched",
-                    f"The connection broke off after {in_words(file.here)} of {in_words(file.size)}.",
+                    f"The connection broke off after {in_words(self._current)} of {in_words(file.size)}.",
                     "Try again when the network is steadier; what is here is kept.",
                 )
-        if not _is_whole(file.part, file.target.name):
+        if self._sums.hexdigest() != file.target.name:
             file.part.unlink()
             raise ModelError(
                 f"The file {file.name} could not be fetched", "It arrived damaged.", "Try it once more."
@@ -125,19 +129,23 @@ class _Transfer:
         from huggingface_hub import get_session
         from huggingface_hub.utils import hf_raise_for_status
 
-        have = file.here
+        have = self._current
         headers = {**self._headers, "Range": f"bytes={have}-"} if have else self._headers
         with get_session().stream("GET", file.url, headers=headers, timeout=_SILENCE) as answer:
             hf_raise_for_status(answer)
             if have and answer.status_code == 200:  # the server sends all of it, whatever was asked
-                have = 0
-            self._current = have
+                have = self._current = 0
+                self._sums = _sums(file)
             with file.part.open("ab" if have else "wb") as out:
                 for chunk in answer.iter_bytes():
-                    if self.stop.is_set():
-                        raise Cancelled
                     out.write(chunk)
-                    self._current += len(chunk)
+                    self._take(chunk)
+
+    def _take(self, block: bytes) -> None:
+        if self.stop.is_set():
+            raise Cancelled
+        self._sums.update(block)
+        self._current += len(block)
 
 
 class _Gauge:
@@ -171,16 +179,11 @@ class _Gauge:
         )
 
 
-def _is_whole(file: Path, digest: str) -> bool:
-    """Whether a file has the hash that the hub names it by: sha256, or git's own for small files."""
-    if len(digest) == 64:
-        sums = hashlib.sha256()
-    else:
-        sums = hashlib.sha1(b"blob %d\0" % file.stat().st_size, usedforsecurity=False)
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            sums.update(block)
-    return sums.hexdigest() == digest
+def _sums(file: Wanted) -> Any:
+    """The hash that the hub names a file by, of nothing yet: sha256, or git's own for small files."""
+    if len(file.target.name) == 64:
+        return hashlib.sha256()
+    return hashlib.sha1(b"blob %d\0" % file.size, usedforsecurity=False)
 
 
 def _passing(error: Exception) -> bool:

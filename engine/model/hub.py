@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,12 @@ from engine.model.weights import read_weights, weight_files
 _OWNER_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _SETTINGS = (".json", ".jinja", ".model", ".txt", ".tiktoken")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ANSWER = 4.0  # seconds that the hub may take to say what a model is
+
+
+class Unreachable(ModelError):
+    """The hub did not answer."""
 
 
 @dataclass(frozen=True)
@@ -106,22 +113,13 @@ def fetch(
             return folder, folder.name
         raise
     wanted = _wanted(source, info, code)
-    _require_room(source, wanted)
-    headers = _headers()
-    try:
-        download(wanted, headers, emit=emit, cancel=cancel)
+    with _told(source):
+        _require_room(source, wanted)
+        download(wanted, _headers(), emit=emit, cancel=cancel)
         names = [file.name for file in wanted]
         folder = wait_for(lambda: _link(source, info.sha, names), cancel=cancel)
-    except _hub_errors() as error:
-        raise _told(source, error) from None
-    except OSError as error:
-        raise _refused(source, f"The disk says: {error.strerror or error}.", "Free some space.") from None
     _remember(source, revision or "main", info.sha)
     return folder, folder.name
-
-
-class Unreachable(ModelError):
-    """The hub did not answer."""
 
 
 def _ask(source: str, revision: str | None, cancel: Cancel | None) -> Any:
@@ -131,14 +129,8 @@ def _ask(source: str, revision: str | None, cancel: Cancel | None) -> Any:
     def ask() -> Any:
         return HfApi().model_info(source, revision=revision, files_metadata=True, timeout=_ANSWER)
 
-    try:
+    with _told(source):
         return wait_for(ask, limit=_ANSWER, cancel=cancel)
-    except _hub_errors() as error:
-        raise _told(source, error) from None
-    except Exception as error:
-        if not of_the_network(error):
-            raise
-        raise _unreachable(source) from None
 
 
 def _wanted(source: str, info: Any, code: bool) -> list[Wanted]:
@@ -161,7 +153,9 @@ def _wanted(source: str, info: Any, code: bool) -> list[Wanted]:
     wanted = []
     for name in sorted(names):
         file = listed[name]
-        digest = file.lfs.sha256 if file.lfs is not None else file.blob_id
+        digest = str(file.lfs.sha256 if file.lfs is not None else file.blob_id)
+        if not _HASH.fullmatch(digest):
+            raise _refused(source, f"The hub gives no hash of {name}.", "Choose another model.")
         url = hf_hub_url(source, name, revision=info.sha)
         wanted.append(Wanted(name, url, blobs / digest, file.size or 0))
     return wanted
@@ -173,15 +167,15 @@ def _config(source: str, info: Any, cancel: Cancel | None) -> dict[str, Any]:
 
     url = hf_hub_url(source, "config.json", revision=info.sha)
 
-    def read() -> Any:
+    def read() -> bytes:
         answer = get_session().get(url, headers=_headers(), timeout=_ANSWER)
         hf_raise_for_status(answer)
-        return json.loads(answer.content)
+        return answer.content
 
+    with _told(source):
+        content = wait_for(read, limit=_ANSWER, cancel=cancel)
     try:
-        return wait_for(read, limit=2 * _ANSWER, cancel=cancel)
-    except _hub_errors() as error:
-        raise _told(source, error) from None
+        return json.loads(content)
     except ValueError:
         raise _refused(source, "Its config.json is damaged.", "Choose another model.") from None
 
@@ -247,14 +241,33 @@ def _headers() -> dict[str, str]:
     return {**build_hf_headers(), "Accept-Encoding": "identity"}
 
 
-def _hub_errors() -> tuple[type[Exception], ...]:
+@contextmanager
+def _told(source: str) -> Iterator[None]:
+    """Within it what the hub, the network or the disk refuses is a ModelError in one sentence."""
     from huggingface_hub import errors
 
-    return errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.HFValidationError
+    try:
+        yield
+    except (errors.HfHubHTTPError, errors.HFValidationError) as error:
+        raise _answer(source, error) from None
+    except Exception as error:
+        if isinstance(error, errors.LocalEntryNotFoundError) or of_the_network(error):
+            raise Unreachable(
+                f"The model {source} could not be fetched",
+                "The hub cannot be reached.",
+                "Check the network connection, or give a local folder that holds the model, or use pocket.",
+            ) from None
+        if isinstance(error, OSError):
+            raise _refused(
+                source,
+                f"The disk says: {error.strerror or error}.",
+                "Free some space, or set HF_HOME to a folder on another disk.",
+            ) from None
+        raise
 
 
-def _told(source: str, error: Exception) -> ModelError:
-    """The hub's refusal in one sentence."""
+def _answer(source: str, error: Exception) -> ModelError:
+    """The hub's refusal."""
     from huggingface_hub import errors
 
     status = getattr(getattr(error, "response", None), "status_code", None)
@@ -272,17 +285,7 @@ def _told(source: str, error: Exception) -> ModelError:
             "The hub knows no such model.",
             "Check the spelling of owner/name; a private model needs `hf auth login`.",
         )
-    if status is None:
-        return _unreachable(source)
     return _refused(source, f"The hub answered with error {status}.", "Try again later.")
-
-
-def _unreachable(source: str) -> Unreachable:
-    return Unreachable(
-        f"The model {source} could not be fetched",
-        "The hub cannot be reached.",
-        "Check the network connection, or give a local folder that holds the model, or use pocket.",
-    )
 
 
 def _refused(source: str, why: str, remedy: str) -> ModelError:

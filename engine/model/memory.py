@@ -34,20 +34,25 @@ def free_memory() -> int:
     return free if limit == "max" else max(0, min(free, int(limit) - kept))
 
 
+class OutOfMemory(ModelError):
+    """Memory ran out."""
+
+
 @contextmanager
 def memory_guard(what: str, why: str, remedy: str) -> Iterator[None]:
-    """Within it memory that runs out, main or a GPU's, is a ModelError of these words.
+    """Within it memory that runs out, main or a GPU's, is an OutOfMemory error of these words.
 
-    The tensors of the frames that failed are let go, so that what the person tries next has room.
+    Of two guards the outer one's words count: it knows what the person had asked for. The tensors of the
+    frames that failed are let go, so that what is tried next has room.
     """
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
-        if not ran_out(error):
+    except (RuntimeError, MemoryError, OutOfMemory) as error:
+        if not isinstance(error, OutOfMemory) and not ran_out(error):
             raise
         traceback.clear_frames(error.__traceback__)
         release()
-        raise ModelError(what, why, remedy) from None
+        raise OutOfMemory(what, why, remedy) from None
 
 
 def ran_out(error: BaseException) -> bool:

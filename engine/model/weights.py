@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from engine.errors import ModelError
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
+_PART = re.compile(r"model-\d+-of-\d+\.safetensors")
 _MOST_HEADER = 100 << 20  # bytes; a longer header is no header
 _NAMES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16", "I8": "int8"}
 
@@ -49,18 +51,14 @@ def read_weights(folder: Path) -> Weights:
     return Weights(names, sum((folder / name).stat().st_size for name in names), values)
 
 
-def weight_files(names: set[str], parts: set[str] | None = None) -> set[str]:
+def weight_files(names: set[str]) -> set[str]:
     """Which files of a listing hold the weights: the index and its parts, or the single file, or nothing.
 
-    Other safetensors files beside them are other editions of the same weights. parts: what the index
-    names, when that is known.
+    Other safetensors files beside them are other editions of the same weights.
     """
-    if INDEX in names:
-        return {
-            INDEX,
-            *(parts or {n for n in names if n.startswith("model-") and n.endswith(".safetensors")}),
-        }
-    return names & {SINGLE}
+    if INDEX not in names:
+        return names & {SINGLE}
+    return {INDEX, *(name for name in names if _PART.fullmatch(name))}
 
 
 def _names(folder: Path) -> tuple[str, ...]:

@@ -187,8 +187,10 @@ def test_a_fault_while_distilling_is_told_and_the_session_goes_on(
 ) -> None:
     monkeypatch.setattr("engine.distill.effect._LEAST_NATS", 0.0)
     request = Request("Talk like a pirate.", responses=4, max_tokens=8, recipe=recipe)  # type: ignore[arg-type]
-    with acting(model, FAULTS[fault][0], after), pytest.raises(EngineError):
+    act, expected = FAULTS[fault]
+    with acting(model, act, after), pytest.raises(EngineError, match=expected) as caught:
         distill(model, request)
+    assert act is no_number or caught.value.what == "The prompt was not distilled"
     assert answers_as_before(model)
 
 
