@@ -39,6 +39,7 @@ TABLE = (
            "Choose another model: bundled, recent, a folder, or from the hub", ("Ctrl+M",)),
     Action("model_folder", FILE, "Open model &folder…",
            "Load a model from a folder on this machine", ("Ctrl+O",)),
+    Action("recent", FILE, "&Recent", "Models and heads used before"),
     Action("model_pocket", FILE, "Use &Pocket", "Load the bundled model"),
     Action("cancel_loading", FILE, "Cancel loading",
            "Stop loading or downloading; the model before it comes back"),
@@ -115,6 +116,7 @@ TABLE = (
            "Light or dark as the desktop says", (), True, separate=True),
     Action("scheme_light", VIEW, "&Light", "Light colours", (), True),
     Action("scheme_dark", VIEW, "&Dark", "Dark colours", (), True),
+    Action("welcome", HELP, "Show the &tour", "Four bubbles that point at what matters", ("F1",)),
     Action("about", HELP, "&About", "Version and method"),
 )
 # fmt: on

@@ -84,15 +84,18 @@ class Docks(QObject):
 
     def arrange(self) -> None:
         """The arrangement of a first start, for the width that the window has."""
-        wide = self._window.width() >= WIDE
+        size, wide = self._window.size(), self._window.width() >= WIDE
         for place in PLACES:
             dock = self._docks[place.key]
+            dock.hide()  # all of them side by side would not fit, and the window would grow
             dock.setFloating(False)
             self._window.addDockWidget(place.area, dock)
-            dock.setVisible(place.shown or (wide and place.key == "library"))
         for place in PLACES:
             if place.behind and not (wide and place.key == "library"):
                 self._window.tabifyDockWidget(self._docks[place.behind], self._docks[place.key])
+        for place in PLACES:
+            self._docks[place.key].setVisible(place.shown or (wide and place.key == "library"))
+        self._window.resize(size)
         self._size(wide)
 
     def restore(self) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QObject
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtGui import QCursor
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from studio.jobs import HEAD_SUFFIX
 from studio.model_picker import ModelPicker
@@ -24,6 +25,8 @@ class Files(QObject):
         super().__init__(window)
         self._workspace, self._session = workspace, session
         self._preferences, self._window = preferences, window
+        self.recent = QMenu(window)
+        self.recent.aboutToShow.connect(self._list_recent)
         session.modelOpened.connect(self._on_model)
         session.headFileUsed.connect(lambda path: preferences.note_recent("recent_heads", path))
 
@@ -67,10 +70,22 @@ class Files(QObject):
         picker.open()
         return picker
 
+    def show_recent(self) -> None:
+        """The recent files where the mouse is, for those who came by the command palette."""
+        self.recent.popup(QCursor.pos())
+
     def choose_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self._window, self.tr("A folder with a model"))
         if name:
             self._session.open_model(name)
+
+    def _list_recent(self) -> None:
+        self.recent.clear()
+        models, heads = (self._preferences.recent(key) for key in ("recent_models", "recent_heads"))
+        for source in (*models, *heads):
+            self.recent.addAction(source).triggered.connect(lambda _=False, s=source: self.open([s]))
+        if not models and not heads:
+            self.recent.addAction(self.tr("Nothing yet")).setEnabled(False)
 
     def _on_model(self, source: str) -> None:
         if source != "pocket":

@@ -43,8 +43,9 @@ class Mixer(QWidget):
         self._preset_menu.aboutToShow.connect(self._list_presets)
         self.presets.setMenu(self._preset_menu)
         self._keep_preset = actions["keep_preset"]
+        keys = ("mute_head", "solo_head", "rename_head", "save_head", "remove_head")
+        self._row_actions = [actions[key] for key in keys]
         load = _button(actions["load_head"], self.tr("Load…"))
-        save = _button(actions["save_head"], self.tr("Save…"))
         tools = QHBoxLayout()
         tools.setContentsMargins(16, 0, 8, 0)
         tools.setSpacing(4)
@@ -52,7 +53,6 @@ class Mixer(QWidget):
         tools.addStretch(1)
         tools.addWidget(self.presets)
         tools.addWidget(load)
-        tools.addWidget(save)
         self._empty = QLabel(self.tr("The ready heads are being loaded…"))
         self._empty.setProperty("role", "muted")
         self._empty.setWordWrap(True)
@@ -98,6 +98,7 @@ class Mixer(QWidget):
             if row is None:
                 row = self._rows[channel.key] = Row(self._workspace, channel)
                 row.renameWanted.connect(self.renameWanted)
+                row.addActions(self._row_actions)
                 self._newest = row
                 QTimer.singleShot(0, self, self._show_newest)  # once the layout has made room for it
             self._list.insertWidget(place + 1, row)

@@ -30,6 +30,7 @@ class Row(QFrame):
     def __init__(self, workspace: Workspace, channel: Channel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace, self.key, self._title = workspace, channel.key, channel.name
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.switch = Switch()
         self.switch.setToolTip(self.tr("On or off"))
         self.name = QLabel()

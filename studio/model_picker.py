@@ -95,8 +95,9 @@ class ModelPicker(QDialog):
             self._add(name, self._facts(record), str(record["id"]))
         for source in self._recent:
             if source.partition("@")[0] not in known:
-                gone = "" if "/" not in source or Path(source).is_dir() else self.tr("not here any more")
-                self._add(source, gone or self.tr("used before"), source)
+                gone = Path(source).is_absolute() and not Path(source).is_dir()
+                facts = self.tr("not here any more") if gone else self.tr("used before")
+                self._add(source, facts, source)
         here = [i for i in range(self.list.count()) if self.list.item(i).data(_Source) == self._present]
         self.list.setCurrentRow(here[0] if here else 0)
 

@@ -44,6 +44,12 @@ class Recovery(QObject):
         self._source = source
         self._autosave.open(self._on_left, self._on_unreadable)
 
+    def abandon(self) -> None:
+        """The window closes before an answer was given: the question is asked again at the next start."""
+        if self.dialog is not None:
+            self.dialog.finished.disconnect()
+            self.dialog = None
+
     def _on_left(self, left: Left | None) -> None:
         if left is None or left.empty:
             self._fresh()

@@ -99,7 +99,7 @@ class Preferences(QObject):
             return row.default
         text = str(self._file.value(row.key))
         if isinstance(row.default, bool):
-            value: Any = text == "true"
+            value: Any = text.lower() == "true"
         elif isinstance(row.default, float):
             try:
                 value = float(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QDialog
 
 from studio.answer import AnswerView
 from studio.recovery import FIRST_QUESTION
@@ -20,6 +20,7 @@ from studio.workspace import Workspace
 
 PATIENCE = 120.0  # seconds that one state may take to come
 PROMPT = "Talk like a pirate."
+SIZES = ((1280, 800), (1920, 1080))
 
 
 class Stumbled(Exception):
@@ -43,6 +44,9 @@ class Tour:
             ("steered", self._steered),
             ("stop", self._stop),
             ("dark", self._dark),
+            ("panels", self._panels),
+            ("dialogs", self._dialogs),
+            ("sizes", self._sizes),
         ]
 
     def run(self) -> int:
@@ -168,6 +172,31 @@ class Tour:
         self._check(shade < 80, "the window stayed light")
         return "dark colours"
 
+    def _panels(self) -> str:
+        self._trigger("scheme_light")
+        for key in ("library", "log", "settings"):
+            self._trigger(f"panel_{key}")
+            self._check(self.window.docks[key].isVisible(), f"the panel {key} did not come")
+        return "library, log and settings"
+
+    def _dialogs(self) -> str:
+        self._trigger("palette")
+        self._trigger("model")
+        self._trigger("welcome")
+        self._breathe(600)
+        dialogs = [d for d in self.window.findChildren(QDialog) if d.isVisible()]
+        for dialog in dialogs:
+            name = dialog.windowTitle().lower().replace(" ", "-")
+            dialog.grab().save(str(self.folder / f"dialog-{name}.png"))
+            dialog.close()
+        self._check(len(dialogs) == 2, "palette and model picker did not come")
+        return "palette, model picker, welcome"
+
+    def _sizes(self) -> str:
+        self.window.welcome.end()
+        self._save_all("window")
+        return ", ".join(f"{width}x{height}" for width, height in SIZES)
+
     # Hands and eyes.
 
     @property
@@ -225,3 +254,13 @@ class Tour:
     def _save(self, name: str) -> None:
         self._breathe(60)
         self.window.grab().save(str(self.folder / f"{name}.png"))
+
+    def _save_all(self, name: str) -> None:
+        """The state in light and dark at both sizes that the layout is made for."""
+        for width, height in SIZES:
+            self.window.resize(width, height)
+            self.window.docks.arrange()
+            for scheme in ("light", "dark"):
+                self._trigger(f"scheme_{scheme}")
+                self._breathe(60)
+                self.window.grab().save(str(self.folder / f"{name}-{width}x{height}-{scheme}.png"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QMainWindow, QToolBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QMainWindow, QToolBar, QVBoxLayout, QWidget
 
 from studio import actions
 from studio.asking import Asking
@@ -32,6 +32,7 @@ from studio.shelf_work import ShelfWork
 from studio.status import Status
 from studio.steering import SteeringPanel
 from studio.turns import as_markdown
+from studio.welcome import Step, Welcome
 from studio.worker import Failed
 from studio.workspace import Workspace
 
@@ -69,7 +70,9 @@ class Window(QMainWindow):
         self.files = Files(self.workspace, self.session, self.preferences, self)
         self.asking = Asking(self.workspace, self)
         self.shelf_work = ShelfWork(self.workspace, self.session, self.autosave, self.asking, self)
+        self.welcome = Welcome(self._steps(), self)
         self.actions_ = actions.build(self, self._handlers(), self.menuBar())
+        self.actions_["recent"].setMenu(self.files.recent)
         self.docks = Docks(self, self.preferences, self.actions_)
         self.recovery = Recovery(self.workspace, self.session, self.autosave, self.preferences, self)
         self.workspace.restore(prompt=FIRST_PROMPT, question=FIRST_QUESTION, source=source or "pocket")
@@ -130,6 +133,7 @@ class Window(QMainWindow):
         self.mixer.dropped.connect(session.load_head)
         self.mixer.renameWanted.connect(self.asking.rename_head)
         self.banner.remedied.connect(self._on_remedy)
+        self.welcome.ended.connect(lambda: self.preferences.set("welcomed", True))
         self.look.changed.connect(self._on_look)
         self.preferences.changed.connect(self._on_preference)
         workspace.bypassChanged.connect(self.actions_["bypass"].setChecked)
@@ -154,6 +158,7 @@ class Window(QMainWindow):
             "model": self.files.choose_model,
             "model_folder": self.files.choose_folder,
             "model_pocket": lambda: session.open_model("pocket"),
+            "recent": self.files.show_recent,
             "cancel_loading": session.cancel_loading,
             "load_head": self.files.choose_head,
             "save_head": self.files.choose_save,
@@ -190,8 +195,51 @@ class Window(QMainWindow):
                 f"scheme_{name}": lambda _, name=name: self.preferences.set("scheme", name)
                 for name in ("system", "light", "dark")
             },
+            "welcome": self.welcome.start,
             "about": self.asking.about,
         }
+
+    def _steps(self) -> tuple[Step, ...]:
+        return (
+            Step(
+                lambda: self.composer,
+                self.tr("Ask"),
+                self.tr(
+                    "A question is typed. Press Enter: the answer streams, every token on a shade as strong "
+                    "as the coefficient that was applied to it."
+                ),
+            ),
+            Step(
+                lambda: self._shown("mixer"),
+                self.tr("Move a strength"),
+                self.tr(
+                    "Each row is a head: a steering prompt, distilled. Move its slider while the model "
+                    "speaks; the next token follows. Below zero it pushes the other way."
+                ),
+            ),
+            Step(
+                lambda: self._shown("steering"),
+                self.tr("Type a prompt of your own"),
+                self.tr(
+                    "While you pause a quick head of these words is made and follows your typing. "
+                    "Distill makes the one to keep."
+                ),
+            ),
+            Step(
+                lambda: self._shown("heatmap"),
+                self.tr("See what was done"),
+                self.tr(
+                    "Every column is a token, every row a block. Click one and read its numbers on the "
+                    "right. Ctrl+K finds every command."
+                ),
+            ),
+        )
+
+    def _shown(self, key: str) -> QWidget:
+        dock = self.docks[key]
+        if not dock.isVisible():
+            self.docks.show(key)
+        return dock
 
     # Starting and ending.
 
@@ -220,6 +268,9 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.docks.keep()
+        self.recovery.abandon()
+        for dialog in self.findChildren(QDialog):
+            dialog.close()  # some have a thread of their own
         self.hide()
         self.session.close()
         self.autosave.close()
@@ -270,6 +321,8 @@ class Window(QMainWindow):
     def _on_model(self) -> None:
         if self.workspace.loading.facts is not None:
             self.composer.recount()
+            if self.autosave.keeps and not self.preferences.get("welcomed") and not self.welcome.running:
+                self.welcome.start()
         self._enable()
 
     @Slot(bool)

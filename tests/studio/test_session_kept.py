@@ -85,6 +85,17 @@ def test_after_a_crash_a_dialog_says_what_would_come_back(qtbot, open_window, tm
     assert len(other.workspace.turns) == 1 and len(other.workspace.channels) == 3
 
 
+def test_closing_before_an_answer_asks_again(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.close()
+    crashed(tmp_path / "home")
+    for _ in range(2):
+        other = open_window()
+        qtbot.waitUntil(lambda w=other: w.recovery.dialog is not None)
+        assert "the harbour" in other.recovery.dialog.text.text()
+
+
 def test_starting_fresh_leaves_the_conversation_in_the_library(qtbot, open_window, tmp_path):
     window = ready(qtbot, open_window())
     ask(qtbot, window, "Tell me about the harbour.")

@@ -1,0 +1,196 @@
+"""Palette, settings, log, layout, tour, keyboard."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QWidget
+
+from studio.docks import PLACES
+from studio.model_picker import ModelPicker
+from studio.palette_dialog import MISS, PaletteDialog, score
+from studio.settings import Preferences
+from studio.welcome import beside
+from tests.studio.conftest import ready
+
+
+@pytest.mark.parametrize(
+    "typed, first", [("dist", "Distill"), ("answ ag", "Answer again"), ("dstl", "Distill"), ("dark", "Dark")]
+)
+def test_the_palette_finds_by_beginnings_words_and_scattered_letters(qtbot, window, typed, first):
+    dialog = PaletteDialog(window.actions_, window)
+    dialog.line.setText(typed)
+    assert dialog.list.item(0).text().startswith(first)
+    dialog.line.setText("xyzzy")
+    assert dialog.list.count() == 0
+    dialog.done(0)
+
+
+def test_nearer_matches_stand_first():
+    names = (("Zoom in", ""), ("The zoom", ""), ("Azoom", ""), ("Text", "zoom it"), ("Z o o m", ""))
+    ranks = [score("zoom", *pair) for pair in names]
+    assert ranks == sorted(ranks) and len(set(ranks)) == 5 and score("zoom", "Quit", "") == MISS
+
+
+def test_the_palette_runs_what_is_chosen(qtbot, window):
+    window.actions_["palette"].trigger()
+    dialog = window.findChild(PaletteDialog)
+    dialog.line.setText("bypass")
+    QTest.keyClick(dialog.line, Qt.Key.Key_Return)
+    assert window.workspace.bypass
+
+
+def test_every_panel_comes_and_goes_by_its_action(qtbot, window):
+    for place in PLACES:
+        action, dock = window.actions_[f"panel_{place.key}"], window.docks[place.key]
+        before = action.isChecked()
+        assert before == place.shown
+        action.trigger()
+        assert dock.isVisible() != before or dock.isHidden() != before
+        action.trigger()
+    window.actions_["reset_layout"].trigger()
+    assert all(window.docks[p.key].isVisible() == p.shown for p in PLACES)
+
+
+def test_an_arrangement_is_kept_and_can_be_put_back(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    window.docks.show("log")
+    window.docks["mixer"].hide()
+    window.preferences.set("zoom", 1.25)
+    other = ready(qtbot, open_window())
+    assert other.docks["log"].isVisible() and not other.docks["mixer"].isVisible()
+    assert other.preferences.get("zoom") == 1.25
+    other.actions_["reset_layout"].trigger()
+    assert other.docks["mixer"].isVisible() and not other.docks["log"].isVisible()
+    other.actions_["zoom_reset"].trigger()
+    assert other.preferences.get("zoom") == 1.0
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_the_first_arrangement_fits_the_window(qtbot, window, size):
+    window.resize(*size)
+    window.docks.arrange()
+    qtbot.wait(50)
+    assert (window.width(), window.height()) == size
+    assert window.docks["library"].isVisible() == (size[0] >= 1600)
+    for key in ("mixer", "heatmap", "inspector", "faithfulness"):
+        dock = window.docks[key]
+        corner = dock.mapTo(window, QPoint(dock.width(), dock.height()))
+        assert corner.x() <= size[0] and corner.y() <= size[1], key
+
+
+def test_settings_are_kept_and_nonsense_in_the_file_is_the_default(qtbot, tmp_path):
+    one = Preferences(tmp_path)
+    one.set("zoom", 1.5)
+    one.set("live", False)
+    for number in range(12):
+        one.note_recent("recent_models", f"m{number}")
+    one.note_recent("recent_models", "m7")
+    one.sync()
+    two = Preferences(tmp_path)
+    assert two.get("zoom") == 1.5 and two.get("live") is False
+    assert two.recent("recent_models")[:3] == ["m7", "m11", "m10"] and len(two.recent("recent_models")) == 8
+    (tmp_path / "settings.ini").write_text("[General]\nzoom=huge\nscheme=pink\nlive=maybe\n")
+    three = Preferences(tmp_path)
+    assert (three.get("zoom"), three.get("scheme")) == (1.0, "system")
+
+
+def test_the_settings_panel_and_the_menu_say_the_same(qtbot, window):
+    window.docks.show("settings")
+    panel = window.docks["settings"].widget()
+    panel.controls["scheme"].setCurrentIndex(2)
+    assert window.actions_["scheme_dark"].isChecked()
+    assert QApplication.palette().window().color().lightness() < 80
+    window.actions_["live"].trigger()
+    assert not panel.controls["live"].isChecked()
+    window.actions_["zoom_in"].trigger()
+    assert panel.controls["zoom"].currentData() == 1.1
+    window.actions_["scheme_light"].trigger()
+    window.actions_["zoom_reset"].trigger()
+
+
+def test_the_log_is_filtered_and_copied(qtbot, window, complaints):
+    window.docks.show("log")
+    panel = window.docks["log"].widget()
+    logging.getLogger("engine.test").warning("The whale is %s", "white")
+    logging.getLogger("studio.test").debug("a small thing")
+    complaints.clear()
+    qtbot.waitUntil(lambda: "The whale is white" in panel.shown.toPlainText())
+    assert "small thing" not in panel.shown.toPlainText()
+    panel.level.setCurrentIndex(0)
+    assert "small thing" in panel.shown.toPlainText()
+    panel.filter.setText("WHALE")
+    assert panel.shown.toPlainText().count("\n") == 0
+    panel.copy.click()
+    assert QGuiApplication.clipboard().text().endswith("The whale is white")
+
+
+def test_the_first_start_shows_four_bubbles_and_never_again(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    qtbot.waitUntil(lambda: window.welcome.running)
+    titles = []
+    while window.welcome.running:
+        bubble = window.welcome.bubble
+        titles.append(bubble.title.text())
+        assert window.rect().contains(bubble.geometry())
+        bubble.next.click()
+    assert len(titles) == 4
+    other = ready(qtbot, open_window())
+    qtbot.wait(50)
+    assert not other.welcome.running
+    other.actions_["welcome"].trigger()
+    other.welcome.bubble.skip.click()
+    assert not other.welcome.running
+
+
+def test_bubbles_stand_beside_what_they_mean():
+    room = QRect(0, 0, 1000, 700)
+    for spot in (QRect(0, 0, 300, 300), QRect(700, 0, 300, 700), QRect(0, 600, 1000, 100), room):
+        at = QRect(beside(spot, 320, 180, room), QSize(320, 180))
+        assert room.contains(at)
+        assert spot == room or not at.intersects(spot)
+
+
+def test_the_model_picker_lists_what_is_here_and_tells_of_the_hub(qtbot, window, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    picked = []
+    picker = ModelPicker("pocket", ["/models/gone", "owner/used"], window)
+    picker.picked.connect(picked.append)
+    picker.open()
+    qtbot.waitUntil(lambda: picker.list.count() >= 3, timeout=30_000)
+    texts = [picker.list.item(i).text() for i in range(picker.list.count())]
+    assert "in use" in texts[0] and "fits" in texts[0]
+    assert any("not here any more" in text for text in texts) and any("used before" in text for text in texts)
+    picker.hub.setText("not an id")
+    picker.look.click()
+    qtbot.waitUntil(lambda: "Asking" not in picker.told.text(), timeout=30_000)
+    assert not picker.fetch.isEnabled() and picker.told.text()
+    picker.use.click()
+    assert picked == ["pocket"]
+
+
+def test_tab_reaches_every_control_of_the_shown_panels(qtbot, window):
+    window.activateWindow()
+    window.steering.prompt.setFocus()
+    kinds = QAbstractButton | QComboBox | QLineEdit | QPlainTextEdit
+    wanted = {
+        w
+        for w in window.findChildren(QWidget)
+        if isinstance(w, kinds)
+        and w.isVisible()
+        and w.isEnabled()
+        and not w.objectName().startswith("qt_")
+        and w.focusPolicy() & Qt.FocusPolicy.TabFocus
+    }
+    reached, start = set(), QApplication.focusWidget()
+    for _ in range(200):
+        window.focusNextChild()
+        reached.add(QApplication.focusWidget())
+        if QApplication.focusWidget() is start:
+            break
+    missed = [w.accessibleName() or w.objectName() for w in wanted - reached]
+    assert len(wanted) > 15 and not missed

@@ -1,0 +1,125 @@
+"""Heads that follow the typing, and what runs beside answers and distillations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from studio.jobs import FitRequest
+from tests.studio.test_main_job import ANSWER_MS, FIT_MS, ask, endless
+
+
+def test_a_head_follows_the_typing_in_one_row(qtbot, window):
+    workspace = window.workspace
+    workspace.set_prompt("Be gloomy.")
+    assert not window.session.fitting  # only once the typing pauses
+    qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    row = workspace.channels[3]
+    assert row.slot.draft and row.head.info.prompt == "Be gloomy."
+    assert [c.enabled for c in workspace.channels] == [False, False, False, True]
+    workspace.set_strength(row.key, 0.7)
+    workspace.set_prompt("Be very formal.")
+    qtbot.waitUntil(lambda: workspace.channels[3].head.info.prompt == "Be very formal.", timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    assert len(workspace.channels) == 4 and workspace.strength_of(row.key) == 0.7
+    assert not window.banner.isVisible()
+    window.actions_["distill"].trigger()  # the one to keep takes the same row
+    qtbot.waitUntil(lambda: not workspace.channels[3].slot.draft, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    assert len(workspace.channels) == 4 and workspace.strength_of(row.key) == 0.7
+
+
+def test_a_prompt_without_effect_is_told_quietly(qtbot, window):
+    window.workspace.set_prompt("zzz qqq")
+    qtbot.waitUntil(lambda: bool(window.workspace.fit.outcome), timeout=FIT_MS)
+    assert not window.banner.isVisible() and len(window.workspace.channels) == 3
+
+
+def test_an_answer_has_priority_and_the_live_head_comes_afterwards(qtbot, window):
+    workspace = window.workspace
+    workspace.set_prompt("Be gloomy.")
+    qtbot.waitUntil(lambda: workspace.fit.running and workspace.fit.live, timeout=FIT_MS)
+    window.actions_["send"].trigger()
+    assert not workspace.fit.running
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert workspace.turns[0].answers[0].state == "eos"
+    qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+
+
+def test_switched_off_nothing_follows(qtbot, window):
+    window.actions_["live"].setChecked(False)
+    window.workspace.set_prompt("Be gloomy.")
+    qtbot.wait(900)
+    assert not window.session.fitting and len(window.workspace.channels) == 3
+
+
+def test_the_model_is_switched_while_it_answers(qtbot, window):
+    endless(window)
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: bool(window.workspace.turns) and len(window.workspace.turns[0].answers[0]) > 3)
+    window.actions_["model_pocket"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert window.workspace.turns[0].answers[0].state == "cancelled"
+    qtbot.waitUntil(lambda: window.workspace.loading.facts is not None, timeout=ANSWER_MS)
+    assert len(window.workspace.turns) == 1 and len(window.workspace.channels) == 3
+    window.workspace.set_settings(replace(window.workspace.settings, max_tokens=40))
+    ask(qtbot, window, "And the castle?")
+    assert window.workspace.turns[1].answers[0].over
+
+
+def test_closing_while_distilling_ends_everything(qtbot, window):
+    window.session.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=24))
+    qtbot.waitUntil(lambda: window.workspace.fit.total > 0, timeout=FIT_MS)
+    window.close()
+    assert not window.session.worker.alive
+
+
+def test_a_question_taken_back_stops_its_answer(qtbot, window):
+    endless(window)
+    question = window.workspace.question
+    window.actions_["send"].trigger()
+    assert window.workspace.question == ""
+    qtbot.waitUntil(lambda: bool(window.workspace.turns) and len(window.workspace.turns[0].answers[0]) > 3)
+    window.actions_["undo"].trigger()
+    assert not window.workspace.turns and window.composer.question.toPlainText() == question
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    window.actions_["redo"].trigger()
+    assert window.workspace.turns[0].answers[0].state == "cancelled"
+
+
+def test_editing_answering_again_and_forking_are_steps_of_their_own(qtbot, window):
+    workspace, answering = window.workspace, window.session.answering
+    ask(qtbot, window, "Tell me about the harbour.")
+    ask(qtbot, window, "Tell me about bees.")
+    first = workspace.turns[0]
+    pieces = list(first.answers[0].trace.pieces)
+    answering.edit(first, "Tell me about the castle.")
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert [t.question for t in workspace.turns] == ["Tell me about the castle."]
+    window.actions_["undo"].trigger()
+    assert [t.question for t in workspace.turns] == ["Tell me about the harbour.", "Tell me about bees."]
+    other = first.answers[0].trace.alternatives[4][1][0]
+    answering.fork(first.answers[0], 4, other)
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    forked = workspace.turns[0].answers[0].trace
+    assert forked.pieces[:4] == pieces[:4] and forked.ids[4] == other and len(workspace.turns) == 1
+    window.actions_["undo"].trigger()
+    assert workspace.turns[0].answers[0].trace.pieces == pieces
+
+
+def test_a_block_range_steers_only_these_blocks(qtbot, window):
+    key = window.workspace.channels[0].key
+    window.workspace.set_blocks(key, (2, 3))
+    ask(qtbot, window, "Tell me about the harbour.")
+    applied = window.workspace.turns[0].answers[0].trace.coefficients
+    assert applied[:, 2:4].any() and not applied[:, :2].any() and not applied[:, 4:].any()
+
+
+def test_the_truth_is_measured_when_asked_for(qtbot, window):
+    import numpy as np
+
+    window.actions_["truth"].trigger()
+    ask(qtbot, window, "Tell me about the harbour.")
+    trace = window.workspace.turns[0].answers[0].trace
+    assert np.isfinite(trace.truth).all() and trace.truth.max() > 0 and np.isfinite(trace.gap).all()
