@@ -64,7 +64,7 @@ def load(
     _check(cancel)
     with watched(emit, cancel):
         network, tokenizer = _read(found.folder, config, kind, place, trust_remote_code)
-    _require_finite(network, cancel)
+    _require_finite(network, kind, cancel)
     is_pocket = found.id == POCKET
     return wrap(network, tokenizer, source=found.id, revision=found.revision, is_pocket=is_pocket)
 
@@ -166,7 +166,8 @@ def _classes(folder: Path, config: dict[str, Any]) -> tuple[Any, Any]:
     return AutoModelForCausalLM, AutoTokenizer
 
 
-def _require_finite(network: nn.Module, cancel: Cancel | None) -> None:
+def _require_finite(network: nn.Module, dtype: str, cancel: Cancel | None) -> None:
+    narrow = "Load it in bfloat16 or float32, whose range is wider; or fetch it again."
     for name, weight in network.named_parameters():
         _check(cancel)
         for part in plain_tensors(weight.data):
@@ -176,7 +177,7 @@ def _require_finite(network: nn.Module, cancel: Cancel | None) -> None:
                     raise ModelError(
                         "The model is damaged",
                         f"Its weights {name} hold values that are no numbers.",
-                        "Fetch it again.",
+                        narrow if dtype == "float16" else "Fetch it again.",
                     )
 
 

@@ -186,7 +186,7 @@ def test_models_without_a_template_or_a_system_role_distill(
     assert (run.trace.coefficients != 0).any()
 
 
-def test_a_tokenizer_without_special_tokens_works() -> None:
+def test_a_tokenizer_without_special_tokens_works(monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = tiny.tokenizer(None)
     from transformers import PreTrainedTokenizerFast
 
@@ -197,6 +197,8 @@ def test_a_tokenizer_without_special_tokens_works() -> None:
     assert not model.eos_ids
     runs = answer(model, Lane(SHORT, heads=[head_of(model)]), Lane(LONG))
     assert [run.stopped for run in runs] == ["length", "length"]
+    monkeypatch.setattr("engine.distill.effect._LEAST_NATS", 0.0)
+    assert distill(model, Request("Talk like a pirate.", responses=6, max_tokens=10)).faithfulness[2] < 1
 
 
 def test_blocks_that_return_tuples_are_steered() -> None:

@@ -124,6 +124,17 @@ def test_weights_that_are_no_numbers_are_refused_in_any_part(folder: Path) -> No
         load(str(folder), device="cpu")
 
 
+def test_weights_beyond_the_range_of_float16_are_told_as_such(folder: Path) -> None:
+    made = tiny.model("qwen2")
+    made.network.model.layers[1].mlp.down_proj.weight[0, 0] = 1e6
+    made.network.save_pretrained(folder)
+    (folder / "model.safetensors.index.json").unlink(missing_ok=True)
+    with pytest.raises(ModelError, match="no numbers") as caught:
+        load(str(folder), device="cpu", dtype="float16")
+    assert "bfloat16" in caught.value.remedy
+    assert load(str(folder), device="cpu", dtype="bfloat16").loaded
+
+
 SAYS = [Message("user", "Hi there")]
 
 

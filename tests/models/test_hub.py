@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -20,6 +21,8 @@ from engine.__main__ import main
 from engine.errors import Cancelled, ModelError
 from engine.events import Cancel, Download
 from engine.model import hub as engine_hub
+from engine.model.catalogue import local_models
+from engine.model.download import _Transfer
 from engine.model.hub import describe, fetch
 from engine.model.loading import load
 from engine.model.memory import free_memory
@@ -62,6 +65,11 @@ def point_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def bring(events: list[Download] | None = None, cancel: Cancel | None = None) -> tuple[Path, str]:
     emit = (lambda event: None) if events is None else events.append
     return fetch(NAME, None, code=False, emit=emit, cancel=cancel)
+
+
+def firsts(hub: Hub) -> list[int]:
+    """Where each transfer of a large file began."""
+    return [first for method, path, first in hub.asked if path.startswith("/storage") and method == "GET"]
 
 
 def size_of(folder: Path) -> int:
@@ -167,8 +175,7 @@ def test_a_cut_connection_goes_on_where_it_broke_off(hub: Hub, stored: Path) -> 
     folder, _ = bring()
     assert (folder / "model.safetensors").read_bytes() == (stored / "model.safetensors").read_bytes()
     assert hub.sent <= size_of(stored) + 1  # nothing came twice
-    firsts = [first for method, path, first in hub.asked if path.startswith("/storage") and method == "GET"]
-    assert firsts[0] == 0 and firsts[1] == half
+    assert firsts(hub) == [0, half]
 
 
 def test_a_connection_that_breaks_for_good_is_told_and_the_next_fetch_goes_on(
@@ -180,10 +187,39 @@ def test_a_connection_that_breaks_for_good_is_told_and_the_next_fetch_goes_on(
     with pytest.raises(ModelError, match=r"broke off after .* of ") as caught:
         bring()
     assert "kept" in caught.value.remedy
+    assert [model["id"] for model in local_models()] == ["pocket"]  # half a model is none
     hub.cuts = []
-    events: list[Download] = []
-    folder, _ = bring(events)
+    folder, _ = bring()
     assert hub.sent <= size_of(stored) + 1
+    assert (folder / "model.safetensors").read_bytes() == (stored / "model.safetensors").read_bytes()
+
+
+def test_a_fetched_model_is_in_the_catalogue_with_size_and_fit(hub: Hub, stored: Path) -> None:
+    bring()
+    pocket, fetched = local_models()
+    assert pocket["source"] == "bundled"
+    assert (fetched["id"], fetched["source"], fetched["revision"]) == (NAME, "cache", hub.commits[NAME])
+    assert (fetched["bytes"], fetched["fits"]) == (size_of(stored), True)
+    assert fetched["needs"] == pytest.approx(describe(NAME).needs, rel=0.01)  # of which headers are no part
+
+
+def test_a_disk_that_fills_up_in_mid_file_is_told_and_what_came_is_kept(
+    hub: Hub, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took = _Transfer._take
+
+    def fill(transfer: _Transfer, block: bytes) -> None:
+        took(transfer, block)
+        if transfer.done > size_of(stored) // 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Transfer, "_take", fill)
+        with pytest.raises(ModelError, match="No space left on device") as caught:
+            bring()
+    assert "Free some space" in caught.value.remedy
+    folder, _ = bring()
+    assert firsts(hub)[1] > size_of(stored) // 2
     assert (folder / "model.safetensors").read_bytes() == (stored / "model.safetensors").read_bytes()
 
 
