@@ -25,11 +25,13 @@ _TOLD = 0.1  # seconds between two events
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file to bring. target: where it ends up, named by its hash, by which it is checked; size in bytes."""
+    """A file to bring. target: where it ends up, named by its hash, by which it is checked; shown: where
+    the hub library shows it under its name, once it has been handed over; size in bytes."""
 
     name: str
     url: str
     target: Path
+    shown: Path
     size: int
 
     @property
@@ -44,9 +46,13 @@ class Wanted:
         return repository.parent / ".locks" / repository.name / f"{self.target.name}.lock"
 
     @property
+    def whole(self) -> bool:
+        return self.target.is_file() or (self.shown.is_file() and self.shown.stat().st_size == self.size)
+
+    @property
     def here(self) -> int:
         """Bytes that need not be fetched any more."""
-        if self.target.is_file():
+        if self.whole:
             return self.size
         return min(self.part.stat().st_size, self.size) if self.part.is_file() else 0
 
@@ -58,7 +64,7 @@ def download(files: Sequence[Wanted], headers: dict[str, str], *, emit: Emit, ca
     connection broke off for good, a file that came damaged), OSError (a full disk) and the hub library's
     own errors for what the hub refuses.
     """
-    missing = [file for file in files if not file.target.is_file()]
+    missing = [file for file in files if not file.whole]
     if not missing:
         return
     total = sum(file.size for file in files)
@@ -91,7 +97,7 @@ class _Transfer:
             file.lock.parent.mkdir(parents=True, exist_ok=True)
             file.target.parent.mkdir(parents=True, exist_ok=True)
             with WeakFileLock(file.lock):
-                if not file.target.is_file():  # another program may have brought it meanwhile
+                if not file.whole:  # another program may have brought it meanwhile
                     self._bring(file)
             self._whole, self._current = self._whole + file.size, 0
 

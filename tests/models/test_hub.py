@@ -203,6 +203,19 @@ def test_a_fetched_model_is_in_the_catalogue_with_size_and_fit(hub: Hub, stored:
     assert fetched["needs"] == pytest.approx(describe(NAME).needs, rel=0.01)  # of which headers are no part
 
 
+def test_without_symbolic_links_files_are_kept_once_and_fetched_once(
+    hub: Hub, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.file_download.are_symlinks_supported", lambda *args: False)
+    for _ in range(2):
+        folder, _ = bring()
+        shown = folder / "model.safetensors"
+        assert not shown.is_symlink() and shown.stat().st_size == size_of(stored)
+        assert list((folder.parent.parent / "blobs").iterdir()) == []
+        assert firsts(hub) == [0]
+    assert describe(NAME).here == describe(NAME).bytes
+
+
 def test_a_disk_that_fills_up_in_mid_file_is_told_and_what_came_is_kept(
     hub: Hub, stored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
