@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +16,11 @@ from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering
+from engine.model import loading
 from engine.model.chat import Message
 from engine.model.language_model import LanguageModel, wrap
 from engine.model.loading import load
-from engine.model.placement import choose_place
+from engine.model.placement import Place, choose_place
 from tests.engine import tiny
 from tests.engine.conftest import hooks
 
@@ -45,6 +47,25 @@ def test_auto_spreads_a_model_and_steers_it_the_same(folder: Path) -> None:
     pytest.importorskip("accelerate")
     spread = load(str(folder), device="auto")
     assert same(spread, load(str(folder), device="cpu"))
+
+
+def test_a_model_too_large_for_one_gpu_is_spread_over_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("accelerate")
+    monkeypatch.setattr("engine.model.loading.several_gpus", lambda: True)
+    monkeypatch.setattr("engine.model.loading.free_at", lambda place: 1 << 40 if place is None else 1000)
+    places: list[object] = []
+    read = loading._read
+
+    def spy(folder: Path, config: dict[str, Any], dtype: str, place: Place, code: bool) -> tuple[Any, Any]:
+        places.append(place)
+        return read(folder, config, dtype, place, code)
+
+    monkeypatch.setattr(loading, "_read", spy)
+    assert load(str(folder)).loaded and places == [None]
+    with pytest.raises(ModelError, match="does not fit"):
+        load(str(folder), device="cpu")
 
 
 def test_a_model_whose_blocks_lie_on_disk_until_they_run_is_steered_the_same(
