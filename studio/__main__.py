@@ -66,9 +66,9 @@ def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     door = Doorkeeper(folder, window)
     door.came.connect(window.files.open)
     door.came.connect(window.come_forward)
-    report.told = window.show_fault
+    report.told = window.troubles.show_fault
     if report.before:
-        window.show_crash(report.before)
+        window.troubles.show_crash(report.before)
     window.open_when_ready(sources[: len(arguments.files)])
     window.show()
     _heed_interrupt(window)

@@ -10,7 +10,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.events import Cancel, Emit
-from studio.jobs import Bench, LaneRequest, make_strengths, make_trace
+from studio.jobs import Bench, make_strengths, make_trace
+from studio.requests import LaneRequest
 from studio.turns import STEERED, UNSTEERED, Answer, Settings, Turn, history
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Workspace
@@ -88,7 +89,10 @@ class Answering(QObject):
         """Turned on with an answer on the screen, makes the unsteered one for it too, same seed."""
         self._workspace.set_compare(wanted)
         turns = self._workspace.turns
-        if wanted and turns and not self.talking and turns[-1].answer(UNSTEERED) is None:
+        facts = self._workspace.loading.facts
+        if not (wanted and turns and facts) or self.talking:
+            return
+        if turns[-1].model == facts.key and turns[-1].answer(UNSTEERED) is None:
             answer = turns[-1].add(UNSTEERED)
             self._workspace.turnsChanged.emit()
             self._answer(turns[-1], turns[:-1], [answer])
@@ -108,7 +112,8 @@ class Answering(QObject):
     def _turn_for(self, question: str) -> Turn:
         workspace = self._workspace
         shares = ((c.name, c.digest, workspace.strength_of(c.key)) for c in workspace.sounding())
-        turn = Turn(question, workspace.settings, tuple(share for share in shares if share[2]))
+        mix = tuple(share for share in shares if share[2])
+        turn = Turn(question, workspace.settings, mix, model=workspace.loading.facts.key)
         turn.add(STEERED)
         if workspace.compare:
             turn.add(UNSTEERED)
@@ -134,7 +139,7 @@ class Answering(QObject):
         truth = self._truth() if workspace.truth else None
         lanes = [
             LaneRequest(
-                (*history(before, answer.lane), ("user", turn.question, None)),
+                (*history(before, answer.lane, turn.model), ("user", turn.question, None)),
                 **({"heads": heads, "strengths": live, "truth": truth} if answer.lane == STEERED else {}),
                 opening=tuple(opening) if answer.lane == STEERED else (),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ class Archive:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._store: Store | None = None
-        self._written: dict[str, Any] = {}  # head facts by digest, as they are on the disk
+        self._written: dict[str, Any] = {}  # what is on the disk of each head, by digest
 
     def open(self) -> Left | None:
         """Opens the library; the session that was left there, if any."""
@@ -58,8 +59,7 @@ class Archive:
         """When this returns, the snapshot survives `kill -9` and a power cut."""
         if self._store is None:
             return
-        for head, listed in snapshot.heads:
-            self._keep(head, listed)
+        self._keep(snapshot.heads)
         changed = [
             replace(
                 turn,
@@ -115,13 +115,21 @@ class Archive:
             raise LibraryError("There is no library", "It could not be opened.", "See the first message.")
         return self._store
 
-    def _keep(self, head: Head, listed: bool) -> None:
+    def _keep(self, heads: Iterable[tuple[Head, bool, str]]) -> None:
+        """Writes the heads that are not yet on the disk as they are; one may be used in several places."""
         from engine.library.heads import keep_head
 
-        key, facts = head.digest, (head.info, listed)
-        if self._written.get(key) != facts:
+        found: dict[str, tuple[Head, bool, str]] = {}
+        for head, listed, name in heads:
+            first, was_listed, named = found.get(head.digest, (head, False, ""))
+            found[head.digest] = (first, was_listed or listed, named or name)
+        for key, (head, listed, name) in found.items():
+            if self._written.get(key) == (head.info, listed, name):
+                continue
             keep_head(self._need(), head, listed=listed)
-            self._written[key] = facts
+            if name:
+                shelves.rename(self._need(), "head", key, name)
+            self._written[key] = (head.info, listed, name)
 
     def _left(self, session: SessionRecord) -> Left:
         from engine.library.heads import heads_of, prune_heads

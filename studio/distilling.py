@@ -10,8 +10,9 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine.events import HeadReady, LossPoint, Progress
 from studio.channels import Channel
-from studio.jobs import Bench, FitRequest
+from studio.jobs import Bench
 from studio.progress import Faithfulness, Fit
+from studio.requests import FitRequest
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Workspace
 

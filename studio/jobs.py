@@ -7,105 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import assets
 from engine.errors import Cancelled, EngineError, HeadError, ModelError
 from engine.events import Cancel, Emit, Progress
-from studio.turns import Settings, Told
+from studio.requests import FitRequest, LaneRequest, Loaded, MethodFacts, ModelFacts, OtherModels
+from studio.turns import Settings
 
 if TYPE_CHECKING:
     from engine.distill import Distillation
-    from engine.distill.request import Objective, Recipe
-    from engine.heads.head import Positions
 
 HEAD_SUFFIX = ".head.safetensors"
 SMALL_MODEL = 64 << 20  # bytes of weights; an instant head of such a model takes about a second
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """The loaded model in plain values; identity: its ModelIdentity; bytes: size of the weights."""
-
-    name: str
-    source: str
-    device: str
-    dtype: str
-    blocks: int
-    width: int
-    bytes: int
-    is_pocket: bool
-    identity: Any
-
-
-@dataclass(frozen=True)
-class MethodFacts:
-    """One way to make a head; recipes: the default first; one_block: whether it steers a single block;
-    ranked: whether it takes a rank; objective: what its gradient fits by default, None where it has none;
-    objectives: all that it can fit."""
-
-    key: str
-    title: str
-    about: str
-    one_block: bool
-    recipes: tuple[Recipe, ...]
-    ranked: bool = False
-    objective: Objective | None = None
-    objectives: tuple[Objective, ...] = ()
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model, the methods that it can be steered by, the heads that come with it, and the files among
-    them that could not be read."""
-
-    facts: ModelFacts
-    methods: tuple[MethodFacts, ...] = ()
-    heads: tuple[Any, ...] = ()
-    unread: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class OtherModels:
-    """A head made for another model of the same shape, and the words with which it was refused."""
-
-    head: Any
-    what: str
-    why: str
-    remedy: str
-
-
-@dataclass(frozen=True)
-class LaneRequest:
-    """One row of the batch: what was told so far, its heads and their live strengths.
-
-    system: a system message; truth: the prompt whose effect is measured beside (see engine.generation.lanes);
-    opening: ids that the answer begins with.
-    """
-
-    messages: tuple[Told, ...]
-    heads: tuple[Any, ...] = ()
-    strengths: Any = None
-    system: str | None = None
-    truth: str | None = None
-    opening: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class FitRequest:
-    """What the steering panel asks for; None leaves the choice to the engine."""
-
-    prompt: str
-    method: str = "a-psr"
-    objective: Objective | None = None
-    recipe: Recipe | None = None
-    block: int | None = None
-    responses: int | None = None
-    seed: int = 0
-    rank: int = 1
-    positions: Positions = "response"
 
 
 class Bench:
@@ -166,6 +81,8 @@ class Bench:
             request.prompt,
             method=request.method,
             objective=request.objective,
+            weight=request.weight,
+            negatives=request.negatives,
             recipe=request.recipe,
             block=request.block,
             responses=request.responses,
@@ -262,7 +179,7 @@ class Bench:
                 m.about,
                 not m.every_block,
                 m.recipes,
-                "w" in m.trainable,
+                m.ranked,
                 m.objective,
                 OBJECTIVES if m.objective else (),
             )

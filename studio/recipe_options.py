@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
+    QDoubleSpinBox,
     QGridLayout,
     QLabel,
     QSizePolicy,
@@ -14,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.jobs import FitRequest, MethodFacts
+from studio.requests import FitRequest, MethodFacts
 
 RECIPES = {  # shown name, what it is
     "instant": ("Instant", "Closed form in one pass"),
@@ -46,6 +47,16 @@ class RecipeOptions(QWidget):
         self.block.setToolTip(self.tr("The block that a one-block method steers"))
         self.rank = _number(self.tr("Rank"), 1, LARGEST_RANK)
         self.rank.setToolTip(self.tr("How many directions per block, each with a gate of its own"))
+        self.weight = QDoubleSpinBox()
+        self.weight.setRange(0.05, 0.95)
+        self.weight.setSingleStep(0.05)
+        self.weight.setValue(0.5)
+        self.weight.setAccessibleName(self.tr("Weight of the distance"))
+        self.weight.setToolTip(self.tr("In MSE+LL: how much the distance to the prompt counts"))
+        self.negatives = _number(self.tr("Negatives"), 0, 2000, self.tr("none"))
+        self.negatives.setToolTip(
+            self.tr("Answers without the prompt, which training teaches the head to leave as they are")
+        )
         self.more = QToolButton()
         self.more.setText(self.tr("More"))
         self.more.setCheckable(True)
@@ -64,6 +75,8 @@ class RecipeOptions(QWidget):
                     (self.tr("Rank"), self.rank),
                     (self.tr("Goal"), self.objective),
                     (self.tr("Tokens"), self.positions),
+                    (self.tr("Weight"), self.weight),
+                    (self.tr("Negatives"), self.negatives),
                 )
             )
         )
@@ -76,6 +89,7 @@ class RecipeOptions(QWidget):
         layout.addWidget(self._rest)
         self.method.currentIndexChanged.connect(self._on_method)
         self.recipe.currentIndexChanged.connect(self._on_recipe)
+        self.objective.currentIndexChanged.connect(self._on_objective)
 
     def request(self, prompt: str, seed: int) -> FitRequest:
         """The wishes as plain values; what the method does not take is left to the engine."""
@@ -85,6 +99,8 @@ class RecipeOptions(QWidget):
             prompt,
             method=self.method.currentData(),
             objective=self.objective.currentData() if self.objective.isEnabled() else None,
+            weight=self.weight.value(),
+            negatives=self.negatives.value() if self.negatives.isEnabled() else 0,
             recipe=self.recipe.currentData(),
             block=self.block.value() if taken else None,
             responses=self.responses.value() if self.responses.value() > 1 else None,
@@ -137,7 +153,14 @@ class RecipeOptions(QWidget):
     @Slot()
     def _on_recipe(self) -> None:
         self.objective.setEnabled(self.trains and self.objective.count() > 0)
+        self.negatives.setEnabled(self.objective.isEnabled())
+        self._on_objective()
         self.changed.emit()
+
+    @Slot()
+    def _on_objective(self) -> None:
+        summed = "+" in (self.objective.currentData() or "")
+        self.weight.setEnabled(self.objective.isEnabled() and summed)
 
     @Slot(bool)
     def _on_more(self, on: bool) -> None:

@@ -13,8 +13,9 @@ from engine.events import Download, Progress
 from studio.answering import Answering
 from studio.distilling import Distilling, keep_faithfulness
 from studio.header import size_of
-from studio.jobs import Bench, Loaded, ModelFacts, OtherModels
+from studio.jobs import Bench
 from studio.progress import Loading
+from studio.requests import Loaded, ModelFacts, OtherModels
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Channel, Workspace
 

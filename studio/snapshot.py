@@ -19,22 +19,22 @@ class Snapshot:
     """All that one save needs, taken on the GUI thread and never changed after.
 
     order: keys of all turns; changed: those that are to be written; traces: by (turn, lane), of answers that
-    are over; heads: (head, listed) of the mixer and of the answers.
+    are over; heads: (head, listed, name given to it) of the mixer and of the answers.
     """
 
     session: SessionRecord
     order: tuple[str, ...] = ()
     changed: tuple[TurnRecord, ...] = ()
     traces: Mapping[tuple[str, str], Any] = field(default_factory=dict)
-    heads: tuple[tuple[Any, bool], ...] = ()
+    heads: tuple[tuple[Any, bool, str], ...] = ()
 
 
 def take(workspace: Workspace, known: Mapping[str, Signature], clean: bool = False) -> Snapshot:
     """The workspace now; turns whose signature is in `known` are not taken again."""
     changed = [turn for turn in workspace.turns if known.get(turn.key) != signature(turn)]
     over = [answer for turn in changed for answer in turn.answers if answer.over and answer.trace is not None]
-    heads = [(c.head, not c.slot.draft) for c in workspace.channels]
-    heads += [(head, False) for answer in over for head in getattr(answer.said, "heads", ())]
+    heads = [(c.head, not c.slot.draft, c.title) for c in workspace.channels]
+    heads += [(head, False, "") for answer in over for head in getattr(answer.said, "heads", ())]
     return Snapshot(
         SessionRecord(workspace.conversation, _state(workspace), clean),
         tuple(turn.key for turn in workspace.turns),
@@ -124,7 +124,11 @@ def _state(workspace: Workspace) -> dict[str, Any]:
 
 
 def _turn_record(turn: Turn) -> TurnRecord:
-    facts = {"settings": asdict(turn.settings), "mix": [list(share) for share in turn.mix]}
+    facts = {
+        "settings": asdict(turn.settings),
+        "mix": [list(share) for share in turn.mix],
+        "model": turn.model,
+    }
     answers = tuple(AnswerRecord(a.lane, a.state, a.text, _answer_facts(a)) for a in turn.answers)
     return TurnRecord(turn.key, turn.question, facts, answers)
 
@@ -149,6 +153,7 @@ def _turn(
         Settings(**facts["settings"]),
         tuple((name, digest, strength) for name, digest, strength in facts["mix"]),
         key=record.key,
+        model=facts.get("model", ""),
     )
     for found in record.answers:
         answer = turn.add(found.lane)

@@ -19,9 +19,9 @@ from PySide6.QtWidgets import (
 )
 
 from engine.pocket.wordings import EXAMPLES
-from studio.jobs import FitRequest
 from studio.plain_edit import PlainEdit
 from studio.recipe_options import RecipeOptions
+from studio.requests import FitRequest
 from studio.sparkline import Sparkline
 from studio.workspace import Workspace
 

@@ -66,13 +66,14 @@ class Answer:
 @dataclass(eq=False)
 class Turn:
     """A question and its answers; `mix`: the heads at the start, as (name, digest, strength); `key`: its
-    name in the library."""
+    name in the library; `model`: which model answered, see studio.requests.ModelFacts."""
 
     question: str
     settings: Settings
     mix: tuple[tuple[str, str, float], ...] = ()
     answers: list[Answer] = field(default_factory=list)
     key: str = field(default_factory=lambda: uuid4().hex)
+    model: str = ""
 
     def answer(self, lane: str) -> Answer | None:
         return next((a for a in self.answers if a.lane == lane), None)
@@ -86,17 +87,20 @@ class Turn:
 Told = tuple[Literal["user", "assistant"], str, Any]  # role, text, and how an answer was made
 
 
-def history(turns: tuple[Turn, ...], lane: str) -> list[Told]:
+def history(turns: tuple[Turn, ...], lane: str, model: str = "") -> list[Told]:
     """The turns as `lane` lived them; a lane without its own answer takes the first one's words.
 
-    An answer stays steered as it was, but never in the unsteered lane.
+    An answer stays steered as it was, but never in the unsteered lane. What another model said is text: its
+    tokens and heads are not this one's.
     """
     told: list[Told] = []
     for turn in turns:
         answer = turn.answer(lane) or (turn.answers[0] if turn.answers else None)
         if answer is None or not answer.text:
             continue
-        said = answer.said.unsteered() if answer.said and lane == UNSTEERED else answer.said
+        said = answer.said if turn.model == model else None
+        if said is not None and lane == UNSTEERED:
+            said = said.unsteered()
         told += [("user", turn.question, None), ("assistant", answer.text, said)]
     return told
 

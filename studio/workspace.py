@@ -12,8 +12,8 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoStack
 
 from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Preset, Slot, preset_of, sounding, under
-from studio.jobs import MethodFacts
 from studio.progress import Faithfulness, Fit, Loading
+from studio.requests import MethodFacts
 from studio.scale import Scale
 from studio.turns import Answer, Selection, Settings, Turn
 from studio.undo import Change

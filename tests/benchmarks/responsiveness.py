@@ -18,8 +18,8 @@ def measure(options: argparse.Namespace) -> list[Bar]:
     from PySide6.QtWidgets import QApplication
 
     from studio import theme
-    from studio.jobs import FitRequest
     from studio.lag import LagProbe
+    from studio.requests import FitRequest
     from studio.window import Window
 
     app = QApplication.instance() or QApplication([])

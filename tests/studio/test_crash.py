@@ -41,7 +41,7 @@ def test_faults_of_every_kind_are_there_at_the_next_start(tmp_path):
 
 
 def test_the_window_offers_the_report(qtbot, fresh_window):
-    fresh_window.show_crash("Fatal Python error: Segmentation fault")
+    fresh_window.troubles.show_crash("Fatal Python error: Segmentation fault")
     assert "fault last time" in fresh_window.banner.text.text()
     fresh_window.banner.copy.click()
     from PySide6.QtGui import QGuiApplication

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from studio.jobs import FitRequest
+from studio.requests import FitRequest
 from tests.studio.test_main_job import ANSWER_MS, FIT_MS, ask, endless
 
 

@@ -13,8 +13,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QPlainTextEdit, QSlider
 
 from engine.heads.files import save_head
-from studio.jobs import FitRequest
 from studio.recovery import FIRST_QUESTION
+from studio.requests import FitRequest
 from studio.tour import Tour
 from studio.turns import STEERED, UNSTEERED
 from studio.window import Window

@@ -56,6 +56,8 @@ def test_a_session_goes_on_where_it_ended(qtbot, open_window):
         ("pirate", 1.0, True), ("short words", 0.4, True), ("cheerful", 1.0, False)
     ]  # fmt: skip
     assert (workspace.prompt, other.composer.question.toPlainText()) == ("Be gloomy.", "And the castle?")
+    heads = library_of_heads(qtbot, other)
+    assert sorted(titles(heads)) == ["cheerful", "pirate", "short words"]
     assert [p.name for p in workspace.presets] == ["both"] and not other.preferences.get("live")
     assert not workspace.stack.canUndo() and not other.banner.isVisible()
     ask(qtbot, other, "And the castle?")

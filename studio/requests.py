@@ -1,0 +1,102 @@
+"""What passes between the window and the engine's thread: wishes and facts, as plain frozen records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from studio.turns import Told
+
+if TYPE_CHECKING:
+    from engine.distill.request import Objective, Recipe
+    from engine.heads.head import Positions
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The loaded model in plain values; identity: its ModelIdentity; bytes: size of the weights."""
+
+    name: str
+    source: str
+    device: str
+    dtype: str
+    blocks: int
+    width: int
+    bytes: int
+    is_pocket: bool
+    identity: Any
+
+    @property
+    def key(self) -> str:
+        """Names this very model: what it said can be run again by it alone."""
+        return f"{self.identity.id}@{self.identity.revision or ''}#{self.identity.fingerprint}"
+
+
+@dataclass(frozen=True)
+class MethodFacts:
+    """One way to make a head; recipes: the default first; one_block: whether it steers a single block;
+    ranked: whether it takes a rank; objective: what its gradient fits by default, None where it has none;
+    objectives: all that it can fit."""
+
+    key: str
+    title: str
+    about: str
+    one_block: bool
+    recipes: tuple[Recipe, ...]
+    ranked: bool = False
+    objective: Objective | None = None
+    objectives: tuple[Objective, ...] = ()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model, the methods that it can be steered by, the heads that come with it, and the files among
+    them that could not be read."""
+
+    facts: ModelFacts
+    methods: tuple[MethodFacts, ...] = ()
+    heads: tuple[Any, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OtherModels:
+    """A head made for another model of the same shape, and the words with which it was refused."""
+
+    head: Any
+    what: str
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class LaneRequest:
+    """One row of the batch: what was told so far, its heads and their live strengths.
+
+    system: a system message; truth: the prompt whose effect is measured beside (see engine.generation.lanes);
+    opening: ids that the answer begins with.
+    """
+
+    messages: tuple[Told, ...]
+    heads: tuple[Any, ...] = ()
+    strengths: Any = None
+    system: str | None = None
+    truth: str | None = None
+    opening: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What the steering panel asks for; None leaves the choice to the engine."""
+
+    prompt: str
+    method: str = "a-psr"
+    objective: Objective | None = None
+    weight: float = 0.5  # of the distance to the prompt, where the objective is a sum
+    recipe: Recipe | None = None
+    block: int | None = None
+    responses: int | None = None
+    negatives: int = 0  # answers without the prompt, which the head is to leave as they are
+    seed: int = 0
+    rank: int = 1
+    positions: Positions = "response"

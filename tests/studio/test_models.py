@@ -1,0 +1,126 @@
+"""Other models: switched to and back, fetched with progress, cancelled; heads that do not fit say so."""
+
+from __future__ import annotations
+
+from studio.model_picker import ModelPicker
+from tests.models.test_hub import NAME, hub, stored  # noqa: F401 - fixtures
+from tests.studio.test_main_job import ANSWER_MS, ask
+
+
+def loaded(qtbot, window, source: str) -> None:
+    def there() -> bool:
+        facts = window.workspace.loading.facts
+        return facts is not None and facts.source == source
+
+    qtbot.waitUntil(there, timeout=ANSWER_MS)
+
+
+def test_another_model_keeps_the_conversation_and_says_which_heads_do_not_fit(qtbot, window, stored):  # noqa: F811
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.files.open([str(stored)])
+    loaded(qtbot, window, str(stored))
+    workspace = window.workspace
+    assert len(workspace.turns) == 1 and not workspace.sounding()
+    assert [c.note for c in workspace.channels] == ["made for pocket"] * 3
+    row = window.mixer.row(workspace.channels[0].key)
+    assert "made for pocket" in row.note.text() and not row.slider.isEnabled()
+    assert window.preferences.recent("recent_models") == [str(stored)]
+    workspace.set_settings(workspace.settings.__class__(max_tokens=8))
+    ask(qtbot, window, "And the castle?")
+    assert workspace.turns[1].answers[0].over and len(workspace.turns[1].answers[0]) > 0
+    while workspace.source != "pocket":
+        workspace.undo()
+    loaded(qtbot, window, "pocket")
+    assert [c.note for c in workspace.channels] == [""] * 3 and len(workspace.sounding()) == 1
+
+
+def test_a_hub_model_is_described_fetched_with_progress_and_used(qtbot, window, hub, stored):  # noqa: F811
+    hub.pause = 0.02
+    window.actions_["model"].trigger()
+    picker = window.findChild(ModelPicker)
+    qtbot.waitUntil(lambda: "Looking" not in picker.list.item(0).text(), timeout=ANSWER_MS)
+    picker.hub.setText(NAME)
+    assert not picker.fetch.isEnabled()
+    picker.look.click()
+    qtbot.waitUntil(picker.fetch.isEnabled, timeout=ANSWER_MS)
+    assert "it fits" in picker.told.text() and "MB to fetch" in picker.told.text()
+    stages = []
+    window.workspace.modelChanged.connect(lambda: stages.append(window.workspace.loading.stage))
+    picker.fetch.click()
+    loaded(qtbot, window, NAME)
+    assert any("downloading" in stage and "MB of" in stage for stage in stages)
+    assert window.workspace.loading.facts.identity.revision == hub.commits[NAME]
+
+
+def test_a_cancelled_download_leaves_the_model_that_was_there(qtbot, window, hub):  # noqa: F811
+    hub.pause = 0.3
+    window.session.open_model(NAME)
+    qtbot.waitUntil(lambda: "downloading" in window.workspace.loading.stage, timeout=ANSWER_MS)
+    header_cancel = window.actions_["cancel_loading"]
+    assert header_cancel.isEnabled()
+    header_cancel.trigger()
+    loaded(qtbot, window, "pocket")
+    assert window.workspace.source == "pocket" and not window.banner.isVisible()
+    assert "still there" in window.status.busy.text()
+    ask(qtbot, window, "Tell me about the harbour.")
+    assert window.workspace.turns[0].answers[0].state == "eos"
+
+
+def test_a_model_that_the_hub_has_not_is_told_with_a_remedy(qtbot, window, hub):  # noqa: F811
+    window.session.open_model("nobody/nothing")
+    qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
+    assert "nobody/nothing" in window.banner.text.text()
+    loaded(qtbot, window, "pocket")
+
+
+def test_a_mixer_row_marks_what_is_extreme_and_what_is_suggested(qtbot, window):
+    key = window.workspace.channels[0].key
+    row = window.mixer.row(key)
+    row.box.setValue(12.0)
+    assert row.box.property("extreme") and "Extreme" in row.note.text() and row.note.isVisible()
+    assert row.slider.strength() == 3.0 and window.workspace.strength_of(key) == 12.0
+    row.box.setValue(1.0)
+    assert not row.note.isVisible()
+    low, high = window.workspace.channels[0].head.info.strength_range
+    assert f"{low:.2f} to {high:.2f}" in row.slider.toolTip()
+    row.solo.click()
+    assert window.workspace.channels[0].solo
+    row.blocks.first.setValue(2)
+    assert window.workspace.channels[0].blocks == (2, 5) and row.blocks.text() == "2–5"
+    row.blocks.first.setValue(0)
+    assert window.workspace.channels[0].blocks is None
+
+
+def test_presets_are_kept_and_applied_from_the_menu(qtbot, window):
+    workspace = window.workspace
+    workspace.keep_preset("only pirate")
+    workspace.set_enabled(workspace.channels[0].key, False)
+    window.mixer._preset_menu.aboutToShow.emit()
+    names = [a.text() for a in window.mixer._preset_menu.actions()]
+    assert names[0] == "only pirate" and any("Keep" in name for name in names)
+    window.mixer._preset_menu.actions()[0].trigger()
+    assert [c.enabled for c in workspace.channels] == [True, False, False]
+
+
+def test_every_option_of_a_method_reaches_the_request(qtbot, window):
+    options = window.steering.options
+    options.more.click()
+    assert options.rank.isVisible()
+    keys = [options.method.itemData(i) for i in range(options.method.count())]
+    assert {"a-psr", "s-psr", "caa"} <= set(keys)
+    options.method.setCurrentIndex(keys.index("s-psr"))
+    options.recipe.setCurrentIndex(options.recipe.findData("refine"))
+    options.objective.setCurrentIndex(options.objective.findData("mse+ll"))
+    options.positions.setCurrentIndex(1)
+    options.rank.setValue(2)
+    options.block.setValue(3)
+    options.responses.setValue(12)
+    options.negatives.setValue(4)
+    options.weight.setValue(0.25)
+    asked = window.steering.request()
+    assert (asked.method, asked.recipe, asked.objective, asked.weight) == ("s-psr", "refine", "mse+ll", 0.25)
+    assert (asked.positions, asked.rank, asked.block) == ("question_and_response", 2, 3)
+    assert (asked.responses, asked.negatives) == (12, 4)
+    options.method.setCurrentIndex(keys.index("caa"))
+    plain = window.steering.request()
+    assert (plain.objective, plain.negatives, plain.rank) == (None, 0, 1)
