@@ -54,5 +54,21 @@ def strength_range(model: LanguageModel, evidence: Evidence, mix: Mix, cancel: C
     return 0.0, round((low + high) / 2, 2)
 
 
+@torch.inference_mode()
+def mean_coefficients(model: LanguageModel, evidence: Evidence, mix: Mix) -> dict[str, list[float]]:
+    """Per block (as text) the mean coefficient of each row at strength 1, on a sixth of the responses.
+
+    What is left of a gate where a format holds constants alone (engine.heads.formats).
+    """
+    sample = evidence.first(6, 2)
+    with Steering(model, mix) as steering:
+        steering.strengths = sample.marks
+        run(model, sample.rows, sample.prefix)
+        means = [sample.rows.at(applied).mean(0).tolist() for applied in steering.coefficients()]
+    return {
+        str(block): [round(value, 6) for value in row] for block, row in zip(mix.blocks, means, strict=True)
+    }
+
+
 def _high(values: Tensor) -> Tensor:
     return values.quantile(_ISO_SHARE)

@@ -14,7 +14,7 @@ from torch import Tensor
 from engine.distill import closed_form, gradient
 from engine.distill.calibration import calibrate, mix_of
 from engine.distill.closed_form import ClosedForm
-from engine.distill.effect import prompt_effect, strength_range
+from engine.distill.effect import mean_coefficients, prompt_effect, strength_range
 from engine.distill.evidence import Evidence, distance, gather, lay_rows
 from engine.distill.forward import run, squares, tapped
 from engine.distill.judging import judge_for
@@ -27,6 +27,7 @@ from engine.distill.responses import Heard, Sampler
 from engine.distill.teacher import Response
 from engine.errors import InputError
 from engine.events import Cancel, Emit, HeadReady, Meter, Progress, ignore
+from engine.heads.formats.vectors import MEAN_COEFFICIENT
 from engine.heads.head import BlockHead, Head, HeadInfo
 from engine.heads.mix import Mix
 from engine.model.chat import Message, encode
@@ -196,12 +197,15 @@ class _Run:
         other = paraphrase(self.model, self.request.prompt)
         reference = self._reference(evidence, shown, other)
         self.emit(Progress("measuring", 1, 2))
-        reach = strength_range(self.model, evidence, Mix([head], self.model), self.cancel)
+        mix = Mix([head], self.model)
+        reach = strength_range(self.model, evidence, mix, self.cancel)
+        means = mean_coefficients(self.model, evidence, mix)
         self.seconds["total"] = time.perf_counter() - began
         figures = {
             **head.info.figures,
             "faithfulness": {str(block): round(value, 4) for block, value in faithful.items()},
             "paraphrase": {str(block): round(value, 4) for block, value in reference.items()},
+            MEAN_COEFFICIENT: means,
         }
         head = replace(head, info=replace(head.info, strength_range=reach, figures=figures))
         self.emit(Progress("measuring", 2, 2))

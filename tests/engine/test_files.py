@@ -13,6 +13,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from engine import durable
 from engine.errors import HeadError
 from engine.heads import files
 from engine.heads.files import OtherModelError, load_head, save_head
@@ -133,7 +134,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(durable.os, "fsync", full)
     with pytest.raises(HeadError, match="No space left"):
         save_head(head.renamed("other"), path)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]

@@ -1,0 +1,59 @@
+"""Writes a file whole or not at all: beside, made durable, then renamed into place."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from engine.errors import EngineError
+
+
+def write_whole(path: Path, data: bytes, thing: str, family: type[EngineError]) -> None:
+    """Puts `data` at `path`; an older file there is untouched until the new one is whole.
+
+    thing: what is written, in the words of the error ("head"). Raises `family` when it cannot be written;
+    then nothing is left beside `path`.
+    """
+    require_writable(path, thing, family)
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if temporary is not None:
+            with suppress(OSError):
+                Path(temporary).unlink(missing_ok=True)
+        raise family(
+            f"The {thing} was not saved as {path}",
+            f"{error.strerror or error}.",
+            "Choose a folder that exists, can be written to and has room.",
+        ) from None
+
+
+def require_writable(path: Path, thing: str, family: type[EngineError]) -> None:
+    """Raises `family` where `path` could not be written: no such folder, or what is there is no file."""
+    what = f"The {thing} cannot be saved as {path}"
+    if not path.parent.is_dir():
+        raise family(what, f"The folder {path.parent} does not exist.", "Create it, or choose another.")
+    if path.exists() and not path.is_file():
+        raise family(what, "What is there is not a file.", "Choose another name.")
+    if not os.access(path.parent, os.W_OK):
+        raise family(what, f"The folder {path.parent} is read-only.", "Choose another folder.")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the rename itself survive a power cut, where the system can open folders."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

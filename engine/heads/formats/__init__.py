@@ -1,0 +1,86 @@
+"""Heads in the files of other tools. One module per format, each ending in a Format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import HeadError, InputError
+from engine.heads.formats import axbench, easyedit, gguf, own, persona, saklas, steering_lite
+from engine.heads.formats.format import AskModel, Choice, Format, Losses
+from engine.heads.head import Head
+
+__all__ = ["FORMATS", "Choice", "Conversion", "Format", "convert", "format_named"]
+
+FORMATS: tuple[Format, ...] = (
+    own.FORMAT,
+    gguf.FORMAT,
+    persona.FORMAT,
+    axbench.FORMAT,
+    easyedit.FORMAT,
+    steering_lite.FORMAT,
+    saklas.FORMAT,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """What was converted; losses: what the new file does not hold, or the old one did not say."""
+
+    head: Head
+    read_as: str
+    written_as: str
+    losses: Losses
+
+
+def convert(
+    source: Path,
+    target: Path,
+    model: AskModel,
+    choice: Choice,
+    *,
+    read_as: str | None = None,
+    write_as: str | None = None,
+) -> Conversion:
+    """Reads a head from one format and writes it in another, the formats told by the files unless named.
+
+    model: asked only for a file that names no model itself. Raises HeadError and InputError, with nothing
+    written then; otherwise the new file is there whole.
+    """
+    if not source.exists():
+        raise HeadError(f"{source} was not converted", "There is no such file.", "Check the path.")
+    reader = (
+        format_named(read_as)
+        if read_as
+        else _known([f for f in FORMATS if f.detect(source)], source, "--from")
+    )
+    writer = (
+        format_named(write_as)
+        if write_as
+        else _known([f for f in FORMATS if f.named(target)], target, "--to")
+    )
+    if writer.write is None:
+        raise InputError(
+            f"{target} was not written", f"Files of {writer.name} are only read.", "Write gguf instead."
+        )
+    found = reader.read(source, model, choice)
+    losses = writer.write(found.head, target, choice)
+    return Conversion(found.head, reader.name, writer.name, [*found.losses, *losses])
+
+
+def format_named(name: str) -> Format:
+    for format in FORMATS:
+        if format.name == name:
+            return format
+    known = ", ".join(format.name for format in FORMATS)
+    raise InputError("Nothing was converted", f"There is no format {name}.", f"Use one of {known}.")
+
+
+def _known(found: list[Format], path: Path, option: str) -> Format:
+    if not found:
+        raise InputError(
+            f"{path} cannot be converted",
+            "Its format is not told by its content or its name.",
+            f"Name it with {option}: {', '.join(format.name for format in FORMATS)}.",
+        )
+    return found[0]

@@ -1,0 +1,75 @@
+"""AxBench: `<Method>_weight.pt` [concepts, d] and `<Method>_bias.pt`, named by `metadata.jsonl` beside them.
+
+Its steering adds factor * max_act * weight[concept]; the bias serves detection alone (axbench/models).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from engine.durable import write_whole
+from engine.errors import HeadError
+from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses, refuse
+from engine.heads.formats.pickles import read_tensor, write_tensor
+from engine.heads.formats.vectors import constant_head, constants
+from engine.heads.head import Head
+
+_WEIGHT, _BIAS, _METADATA = "_weight.pt", "_bias.pt", "metadata.jsonl"
+
+
+def _named(path: Path) -> bool:
+    return path.name.endswith((_WEIGHT, _BIAS))
+
+
+def _read(path: Path, model: AskModel, choice: Choice) -> Found:
+    stem = path.name.removesuffix(_WEIGHT).removesuffix(_BIAS)
+    weights = read_tensor(path.with_name(stem + _WEIGHT))
+    if weights.ndim != 2 or not len(weights):
+        refuse(path, f"Its weights have the shape {list(weights.shape)}, not [concepts, width].", "Fetch it.")
+    concept = choice.concept if choice.concept is not None or len(weights) > 1 else 0
+    if concept is None or not 0 <= concept < len(weights):
+        why = f"It holds {len(weights)} concepts" + ("." if concept is None else f", and no {concept}.")
+        refuse(path, why, f"Name one with --concept 0 to {len(weights) - 1}.")
+    if choice.block is None:
+        refuse(path, "It does not say which block it steers.", "Name it with --block.")
+    losses = ["Strength 1 is factor * max_act = 1; the largest activations are not in the file."]
+    bias = path.with_name(stem + _BIAS)
+    if bias.is_file():
+        losses.append("Its bias, which AxBench uses to detect and not to steer, was left out.")
+    name = _concepts(path.with_name(_METADATA)).get(concept, f"{stem} {concept}")
+    vectors = {choice.block: weights[concept]}
+    return constant_head(path, vectors, model, choice, losses, origin=f"axbench {stem}", name=name)
+
+
+def _concepts(path: Path) -> dict[int, str]:
+    """The concepts' words by their number; none where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return {int(row["concept_id"]): str(row["concept"]) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError):
+        refuse(path, "It is damaged.", "Fetch the file again, or move it away.")
+
+
+def _write(head: Head, path: Path, choice: Choice) -> Losses:
+    if not path.name.endswith(_WEIGHT):
+        refuse(path, "AxBench knows its files by name.", f"Name it <Method>{_WEIGHT}.")
+    found = constants(head)
+    if len(found.vectors) > 1:
+        refuse(path, f"The head steers {len(found.vectors)} blocks, the format one.", "Name it with --block.")
+    metadata = path.with_name(_METADATA)
+    if metadata.exists():
+        refuse(path, f"There is a {_METADATA} of other concepts beside it.", "Choose an empty folder.")
+    [(block, vector)] = found.vectors.items()
+    write_tensor(path, vector[None])
+    write_tensor(path.with_name(path.name.removesuffix(_WEIGHT) + _BIAS), np.zeros(1, np.float32))
+    row = {"concept_id": 0, "concept": head.info.name, "ref": "", "concept_genres_map": {}}
+    write_whole(metadata, (json.dumps(row, ensure_ascii=False) + "\n").encode(), "metadata", HeadError)
+    return [*found.losses, f"The format has no place for the block, which is {block}."]
+
+
+FORMAT = Format("axbench", "weights of AxBench, one row per concept", _named, _named, _read, _write)

@@ -1,0 +1,113 @@
+"""steering-lite: safetensors with `layer<L>.<key>` and the method's settings as JSON under `cfg`.
+
+Its additive methods add coeff * v to the output of block L; directional_ablation is
+h <- h - (h . v) v + coeff v with unit v, which is our identity gate with w = -z, b = coeff.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.durable import write_whole
+from engine.errors import HeadError
+from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses, refuse
+from engine.heads.formats.safetensors import names_in, read_arrays
+from engine.heads.formats.vectors import constant_head, constants, only_block
+from engine.heads.head import BlockHead, Head
+
+_NAME = re.compile(r"layer(\d{1,4})\.v")
+_ADDITIVE = ("mean_diff", "pca", "random")
+_ABLATION = "directional_ablation"
+
+
+def _named(path: Path) -> bool:
+    return False  # many kinds of files end in .safetensors
+
+
+def _detect(path: Path) -> bool:
+    return any(re.match(r"layer\d+\.", name) for name in names_in(path))
+
+
+def _read(path: Path, model: AskModel, choice: Choice) -> Found:
+    metadata, arrays = read_arrays(path)
+    method, coeff = _settings(path, metadata)
+    vectors = {int(match[1]): array for name, array in arrays.items() if (match := _NAME.fullmatch(name))}
+    if len(vectors) != len(arrays) or not vectors:
+        refuse(path, "It holds more than one vector v per layer.", f"Only {_known()} can be read.")
+    if method == _ABLATION:
+        unit = {block: vector / max(np.linalg.norm(vector), 1e-30) for block, vector in vectors.items()}
+        found = constant_head(path, unit, model, Choice(), [], origin="steering-lite")
+        parts = {
+            block: BlockHead(-part.z, np.full(1, coeff, np.float32), part.z)
+            for block, part in found.head.blocks.items()
+        }
+        return only_block(path, Found(Head(parts, "identity", found.head.info), found.losses), choice.block)
+    if coeff == 0:
+        refuse(path, "Its coefficient is 0, so it does nothing.", "Calibrate it first.")
+    scaled = {block: np.float32(coeff) * vector for block, vector in vectors.items()}
+    return constant_head(path, scaled, model, choice, [], origin=f"steering-lite {method}")
+
+
+def _settings(path: Path, metadata: dict[str, str]) -> tuple[str, float]:
+    try:
+        facts: Any = json.loads(metadata["cfg"])
+        method, coeff = str(facts["method"]), float(facts.get("coeff", 1.0))
+        target, inside = facts.get("target", "residual"), facts.get("target_submodule")
+    except (KeyError, ValueError, TypeError, AttributeError):
+        refuse(path, "It has no settings of steering-lite (cfg).", "Fetch the file again.")
+    if method not in (*_ADDITIVE, _ABLATION) or target != "residual" or inside is not None:
+        refuse(
+            path,
+            f"Its method {method} at {inside or target} adds no vector to a block's output.",
+            f"Only {_known()} on the residual stream can be read.",
+        )
+    if not math.isfinite(coeff):
+        refuse(path, "Its coefficient is no number.", "Fetch the file again.")
+    return method, coeff
+
+
+def _known() -> str:
+    return f"{', '.join(_ADDITIVE)} and {_ABLATION}"
+
+
+def _write(head: Head, path: Path, choice: Choice) -> Losses:
+    from safetensors.numpy import save
+
+    target = _ablated_to(head)
+    settings: dict[str, Any] = {
+        "layers": sorted(head.blocks),
+        "target": "residual",
+        "target_submodule": None,
+        "dtype": "float32",
+        "seed": 0,
+    }
+    if target is not None:
+        settings |= {"method": _ABLATION, "coeff": target}
+        vectors = {block: part.z[0] for block, part in head.blocks.items()}
+        losses: Losses = ["Its name, prompt, model, positions and figures are left out."]
+    else:
+        found = constants(head)
+        settings |= {"method": "mean_diff", "coeff": 1.0, "normalize": False, "subtract_corpus_mean": False}
+        vectors, losses = found.vectors, found.losses
+    arrays = {f"layer{block}.v": np.ascontiguousarray(vector) for block, vector in vectors.items()}
+    write_whole(path, save(arrays, metadata={"cfg": json.dumps(settings)}), "vector", HeadError)
+    return losses
+
+
+def _ablated_to(head: Head) -> float | None:
+    """The value that the head brings every block's projection on z to, if that is what it does."""
+    parts = list(head.blocks.values())
+    targets = {float(part.b[0]) for part in parts}
+    ablates = head.gate == "identity" and all(
+        part.rank == 1 and np.allclose(part.w, -part.z, atol=1e-6) for part in parts
+    )
+    return targets.pop() if ablates and len(targets) == 1 else None
+
+
+FORMAT = Format("steering-lite", "safetensors of steering-lite", _named, _detect, _read, _write)

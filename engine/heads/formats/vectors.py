@@ -1,0 +1,136 @@
+"""Plain vectors as heads and heads as plain vectors: what every format of constant directions shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import HeadError
+from engine.heads.formats.format import AskModel, Choice, Found, Losses, refuse
+from engine.heads.head import BlockHead, Head, HeadInfo
+from engine.model.identity import ModelIdentity
+
+MEAN_COEFFICIENT = "mean_coefficient"
+"""Key of HeadInfo.figures: per block (as text) the mean coefficient of each of its r rows at strength 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constants:
+    """The vector [d] that a head adds to each block, and what of the head that leaves out."""
+
+    vectors: dict[int, np.ndarray]
+    losses: Losses
+
+
+def constant_head(
+    path: Path,
+    vectors: dict[int, np.ndarray],
+    model: AskModel,
+    choice: Choice,
+    losses: Losses,
+    *,
+    origin: str,
+    name: str = "",
+    prompt: str = "",
+) -> Found:
+    """A head that adds these vectors [d], by block, at strength 1: w = 0, b = length, z = direction.
+
+    A zero vector steers nothing and gets no block. origin: the format's name, kept in the recipe.
+    Raises HeadError when they do not fit the model or hold no numbers.
+    """
+    identity = model()
+    fitting = {index: _checked(path, index, vector, identity) for index, vector in sorted(vectors.items())}
+    moving = {index: vector for index, vector in fitting.items() if np.any(vector)}
+    if not moving:
+        refuse(path, "All of its vectors are zero.", "Choose another file.")
+    parts = {index: _constant(vector) for index, vector in moving.items()}
+    info = HeadInfo(
+        name=name or path.name.split(".")[0],
+        method="s-const" if len(parts) == 1 else "a-const",
+        prompt=prompt,
+        model=identity,
+        recipe={"name": "imported", "from": origin},
+    )
+    told = [*losses, "It says nothing of positions: the head steers the answer alone."]
+    return only_block(path, Found(Head(parts, "relu", info), told), choice.block)
+
+
+def only_block(path: Path, found: Found, block: int | None) -> Found:
+    """The same head on one block of those it steers; on all of them for None."""
+    if block is None or list(found.head.blocks) == [block]:
+        return found
+    if block not in found.head.blocks:
+        held = ", ".join(map(str, found.head.blocks))
+        refuse(path, f"It steers no block {block}.", f"Give --block one of {held}.")
+    others = len(found.head.blocks) - 1
+    head = Head({block: found.head.blocks[block]}, found.head.gate, found.head.info)
+    return Found(head, [*found.losses, f"Only block {block} was kept; {others} others were left out."])
+
+
+def constants(head: Head) -> Constants:
+    """What the head adds if its coefficients never change: exactly so for a constant head.
+
+    A gated one gets its mean coefficients, as its distillation measured them. Raises HeadError when a gated
+    head knows none.
+    """
+    losses = ["Its method, prompt, model and figures are left out."]
+    if all(not part.w.any() for part in head.blocks.values()):
+        fixed = {
+            index: np.maximum(part.b, 0) if head.gate == "relu" else part.b
+            for index, part in head.blocks.items()
+        }
+        rank = max(part.rank for part in head.blocks.values())
+    else:
+        fixed, rank = _means(head), 1
+        losses.insert(0, "It loses its gate: every token gets the mean coefficient of its block.")
+    if head.info.positions != "response" or rank > 1:
+        losses.append("Its positions and the single directions of a block are left out.")
+    vectors = {
+        index: (fixed[index][:, None] * part.z.astype(np.float64)).sum(0).astype(np.float32)
+        for index, part in head.blocks.items()
+    }
+    return Constants(vectors, losses)
+
+
+def _means(head: Head) -> dict[int, np.ndarray]:
+    known = head.info.figures.get(MEAN_COEFFICIENT)
+    known = known if isinstance(known, dict) else {}
+    means = {index: np.array(known.get(str(index)), np.float64) for index in head.blocks}
+    if not all(
+        means[index].shape == part.b.shape and np.isfinite(means[index]).all()
+        for index, part in head.blocks.items()
+    ):
+        raise HeadError(
+            f"The head {head.info.name} was not converted",
+            "Its coefficient depends on the token, the format holds constants, and its mean is not known.",
+            "Distill the prompt again, which measures it, or distill a constant method such as caa.",
+        )
+    return means
+
+
+def _checked(path: Path, index: int, vector: np.ndarray, model: ModelIdentity) -> np.ndarray:
+    flat = np.ascontiguousarray(vector, np.float32)
+    if flat.shape != (model.width,):
+        refuse(
+            path,
+            f"Its vector of block {index} has the shape {list(flat.shape)} and {model.id} is "
+            f"{model.width} wide.",
+            "Name its own model with --model.",
+        )
+    if not 0 <= index < model.blocks:
+        refuse(
+            path,
+            f"It steers block {index} and {model.id} has {model.blocks} blocks.",
+            "Name its own model with --model.",
+        )
+    if not np.isfinite(flat).all():
+        refuse(path, f"Its vector of block {index} holds values that are no numbers.", "Fetch it again.")
+    return flat
+
+
+def _constant(vector: np.ndarray) -> BlockHead:
+    length = np.linalg.norm(vector.astype(np.float64))
+    z = (vector / length).astype(np.float32)
+    return BlockHead(np.zeros((1, len(z)), np.float32), np.array([length], np.float32), z[None])

@@ -1,0 +1,110 @@
+"""A head as plain arrays and JSON values, and back; what comes back is believed only after every check."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict, fields
+from typing import Any, NoReturn, get_args
+
+import numpy as np
+
+from engine.errors import HeadError
+from engine.heads.head import BlockHead, Gate, Head, HeadInfo, Positions
+from engine.model.identity import ModelIdentity
+
+DAMAGED = "Fetch the file again, or distill the prompt again."
+
+_TENSOR = re.compile(r"block\.(\d{1,4})\.([wbz])")
+_UNIT = 1e-3  # how far the length of a z row may be from 1
+
+
+def facts_of(head: Head) -> dict[str, Any]:
+    """Everything but the arrays, as JSON values."""
+    info = asdict(head.info)
+    model = {**info.pop("model"), "fingerprint": head.info.model.fingerprint}
+    return _plain({"gate": head.gate, "rank": head.rank, **info, "model": model})
+
+
+def arrays_of(head: Head) -> dict[str, np.ndarray]:
+    """`block.<l>.w` [r, d], `block.<l>.b` [r], `block.<l>.z` [r, d], float32."""
+    return {
+        f"block.{index}.{name}": np.ascontiguousarray(getattr(part, name), np.float32)
+        for index, part in sorted(head.blocks.items())
+        for name in ("w", "b", "z")
+    }
+
+
+def head_of(facts: dict[str, Any], tensors: dict[str, np.ndarray], what: str) -> Head:
+    """The head that `facts_of` and `arrays_of` took apart. Raises HeadError, which begins with `what`."""
+    parts: dict[int, dict[str, np.ndarray]] = {}
+    for name, array in tensors.items():
+        match = _TENSOR.fullmatch(name)
+        if match is None or array.dtype != np.float32:
+            _refuse(what, f"It holds {name}, which is no part of a head.", DAMAGED)
+        parts.setdefault(int(match[1]), {})[match[2]] = array
+    if not parts or any(part.keys() != {"w", "b", "z"} for part in parts.values()):
+        _refuse(what, "It lacks some of its arrays.", DAMAGED)
+    if facts.get("gate") not in get_args(Gate) or facts.get("positions") not in get_args(Positions):
+        _refuse(what, "Its gate or its positions are unknown.", DAMAGED)
+    try:
+        model = {field.name: facts["model"][field.name] for field in fields(ModelIdentity)}
+        info = {field.name: facts[field.name] for field in fields(HeadInfo)}
+        low, high = (float(end) for end in info["strength_range"])
+    except (KeyError, TypeError, ValueError):
+        _refuse(what, "Its header lacks facts about its origin.", DAMAGED)
+    texts = [info[key] for key in ("name", "method", "prompt", "created")]
+    texts += [model[key] for key in ("id", "architecture", "template")]
+    numbers = [model[key] for key in ("width", "blocks", "vocabulary")]
+    tables = [info[key] for key in ("recipe", "figures")]
+    if not (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int) for number in numbers)
+        and all(isinstance(table, dict) for table in tables)
+        and isinstance(info["objective"], str | None)
+        and isinstance(model["revision"], str | None)
+        and math.isfinite(low + high)
+    ):
+        _refuse(what, "Its header holds facts of the wrong kind.", DAMAGED)
+    blocks = {index: BlockHead(**part) for index, part in sorted(parts.items())}
+    origin = {**info, "model": ModelIdentity(**model), "strength_range": (low, high)}
+    head = Head(blocks, facts["gate"], HeadInfo(**origin))
+    require_sound(head, what)
+    return head
+
+
+def require_sound(head: Head, what: str) -> None:
+    """Shapes that agree with each other and with the named model, finite numbers, unit directions."""
+    if not head.blocks:
+        _refuse(what, "It steers no block.", DAMAGED)
+    width = head.info.model.width
+    rank = next(iter(head.blocks.values())).b.size
+    for index, part in head.blocks.items():
+        shapes = (part.w.shape, part.b.shape, part.z.shape)
+        if rank < 1 or shapes != ((rank, width), (rank,), (rank, width)):
+            _refuse(what, f"The arrays of block {index} have the wrong shape.", DAMAGED)
+        if not 0 <= index < head.info.model.blocks:
+            _refuse(
+                what, f"It steers block {index} of a model with {head.info.model.blocks} blocks.", DAMAGED
+            )
+        if not all(np.isfinite(array).all() for array in (part.w, part.b, part.z)):
+            _refuse(what, f"Block {index} holds values that are no numbers.", DAMAGED)
+        with np.errstate(over="ignore"):  # a row too long for float32 is refused like any other
+            lengths = np.linalg.norm(part.z, axis=1)
+        if np.abs(lengths - 1).max() > _UNIT:
+            _refuse(what, f"The directions of block {index} are not of unit length.", DAMAGED)
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON knows: numpy's own become Python's, and what is no number becomes null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _refuse(what: str, why: str, remedy: str) -> NoReturn:
+    raise HeadError(what, why, remedy) from None

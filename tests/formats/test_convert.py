@@ -1,0 +1,37 @@
+"""`steer convert` says what is lost on stderr and in JSON, and one sentence for bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.__main__ import main
+from engine.heads.files import load_head, save_head
+from engine.model.language_model import LanguageModel
+from tests.formats.test_formats import constant
+
+
+def test_losses_are_told_and_the_named_model_owns_the_head(
+    pocket: LanguageModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, theirs, back = (
+        str(tmp_path / name) for name in ("a.head.safetensors", "a.gguf", "b.head.safetensors")
+    )
+    save_head(constant(pocket), mine)
+    assert main(["convert", mine, theirs, "--json"]) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert (report["from"], report["to"], report["blocks"]) == ("head", "gguf", [1, 2])
+    assert err.splitlines() == [f"steer: {loss}" for loss in report["losses"]] and report["losses"]
+    assert main(["convert", theirs, back]) == 0
+    assert load_head(back).info.model == pocket.identity
+
+
+def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path: Path, capsys) -> None:
+    source = tmp_path / "a.gguf"
+    source.write_bytes(b"GGUF and no more")
+    assert main(["convert", str(source), str(tmp_path / "a.head.safetensors")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.gguf"]
