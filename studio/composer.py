@@ -94,7 +94,7 @@ class Composer(QWidget):
         self._buttons = QStackedWidget()  # Send and Stop share one place: nothing moves when a run begins
         self._buttons.addWidget(self.send)
         self._buttons.addWidget(self.stop)
-        self._buttons.setFixedSize(96, self.send.sizeHint().height())
+        self._fit_buttons()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
@@ -109,6 +109,15 @@ class Composer(QWidget):
         workspace.questionChanged.connect(self._on_question)
         self._on_settings()
         self._on_question()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange) and hasattr(self, "_buttons"):
+            self._fit_buttons()
+
+    def _fit_buttons(self) -> None:
+        wide = max(96, self.send.sizeHint().width(), self.stop.sizeHint().width())
+        self._buttons.setFixedSize(wide, self.send.sizeHint().height())
 
     def set_question(self, text: str) -> None:
         """Types `text` and leaves the cursor at its end."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QMouseEvent, QResizeEvent
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtGui import QFocusEvent, QFont, QFontMetrics, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
@@ -51,7 +51,7 @@ class Row(QFrame):
         self.box.setKeyboardTracking(False)
         self.box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         self.box.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.box.setFixedWidth(self.box.fontMetrics().horizontalAdvance("-00.00") + 24)
+        self._fit_box()
         self.remove = QToolButton()
         self.remove.setText("×")
         self.remove.setProperty("role", "flat")
@@ -148,6 +148,16 @@ class Row(QFrame):
             (self.remove, self.tr("Remove {0}")),
         ):
             control.setAccessibleName(words.format(name))
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange) and hasattr(self, "box"):
+            self._fit_box()
+
+    def _fit_box(self) -> None:
+        bold = QFont(self.font())
+        bold.setBold(True)  # as an extreme strength is written
+        self.box.setFixedWidth(QFontMetrics(bold).horizontalAdvance("-00.00") + 24)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -65,7 +65,7 @@ class RecipeOptions(QWidget):
         self.more.setProperty("role", "disclosure")
         self.more.setToolTip(self.tr("Every option of the method"))
         self.more.toggled.connect(self._on_more)
-        first = _grid(((self.tr("Method"), self.method), (self.tr("Recipe"), self.recipe)))
+        first = _grid(((self.tr("Method"), self.method), (self.tr("Recipe"), self.recipe)), columns=1)
         self._rest = QWidget()
         self._rest.setLayout(
             _grid(
@@ -172,7 +172,7 @@ def _choice(name: str) -> QComboBox:
     box = QComboBox()
     box.setAccessibleName(name)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    box.setMinimumContentsLength(6)
+    box.setMinimumContentsLength(3)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     return box
 
@@ -186,21 +186,21 @@ def _number(name: str, least: int, most: int, special: str = "") -> QSpinBox:
     return box
 
 
-def _grid(controls: tuple[tuple[str, QWidget], ...]) -> QGridLayout:
+def _grid(controls: tuple[tuple[str, QWidget], ...], columns: int = 2) -> QGridLayout:
     grid = QGridLayout()
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setHorizontalSpacing(8)
     grid.setVerticalSpacing(4)
     for index, (text, control) in enumerate(controls):
-        row, column = index // 2, 2 * (index % 2)
+        row, column = index // columns, 2 * (index % columns)
         label = QLabel(text)
         label.setProperty("role", "muted")
         label.setBuddy(control)
         grid.addWidget(label, row, column)
         grid.addWidget(control, row, column + 1)
         control.setMinimumHeight(24)
-    grid.setColumnStretch(1, 1)
-    grid.setColumnStretch(3, 1)
+    for column in range(columns):
+        grid.setColumnStretch(2 * column + 1, 1)
     return grid
 
 

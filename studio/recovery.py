@@ -145,7 +145,10 @@ class RecoveryDialog(QDialog):
         turns, heads = values["turns"], values["channels"]
         if turns:
             last = _short(turns[-1].question)
-            lines.append(self.tr("a conversation of {0} turns, the last: “{1}”").format(len(turns), last))
+            words = self.tr("a conversation of {0} turns, the last: “{1}”")
+            if len(turns) == 1:
+                words = self.tr("a conversation of one turn: “{1}”")
+            lines.append(words.format(len(turns), last))
         if heads:
             names = ", ".join(c.name for c in heads[:4]) + (" …" if len(heads) > 4 else "")
             lines.append(self.tr("{0} heads in the mixer: {1}").format(len(heads), names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtCore import QEvent, QSize, Qt, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -66,7 +66,7 @@ class SteeringPanel(QScrollArea):
         self._buttons = QStackedWidget()
         self._buttons.addWidget(self.distill)
         self._buttons.addWidget(self.cancel)
-        self._buttons.setFixedHeight(self.distill.sizeHint().height())
+        self._buttons.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.effect = _muted("")
         self.stage = _muted(self.tr("A head takes about a second."))
         self.eta = _muted("")
@@ -89,6 +89,16 @@ class SteeringPanel(QScrollArea):
         """The panel's wishes as plain values."""
         return self.options.request(self._workspace.prompt.strip(), self._workspace.settings.seed)
 
+    def minimumSizeHint(self) -> QSize:
+        """Wide enough that nothing is cut at the right, whatever the text size: it scrolls one way only."""
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self._page.minimumSizeHint().width() + bar, 120)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().event(event)
+
     def sizeHint(self) -> QSize:
         return QSize(304, 344)
 
@@ -103,7 +113,7 @@ class SteeringPanel(QScrollArea):
         status = QHBoxLayout()
         status.addWidget(self.stage, 1)
         status.addWidget(self.eta)
-        page = QWidget()
+        page = self._page = QWidget()
         page.setProperty("role", "panel")
         self.setWidget(page)
         layout = QVBoxLayout(page)

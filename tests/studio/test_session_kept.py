@@ -73,7 +73,7 @@ def test_after_a_crash_a_dialog_says_what_would_come_back(qtbot, open_window, tm
     qtbot.waitUntil(lambda: other.recovery.dialog is not None)
     words = other.recovery.dialog.text.text()
     for expected in (
-        "1 turns",
+        "one turn",
         "Tell me about the harbour.",
         "pirate, terse, cheerful",
         FIRST_PROMPT,
@@ -209,3 +209,28 @@ def test_an_old_library_is_opened_by_the_window(qtbot, open_window, tmp_path):
     window = ready(qtbot, open_window())
     assert window.workspace.turns[0].answers[0].text == "Arr, the harbour be old, matey."
     assert window.workspace.settings.seed == 7 and json.dumps(window.workspace.prompt)
+
+
+def test_a_fresh_start_by_choice(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.preferences.set("start", "fresh")
+    other = ready(qtbot, open_window())
+    assert not other.workspace.turns and len(other.workspace.channels) == 3
+    assert titles(library(qtbot, other)) == ["Tell me about the harbour."]
+
+
+def test_heads_and_model_folders_can_be_dropped_on_the_window(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    path = tmp_path / "dropped.head.safetensors"
+    save_head(window.workspace.channels[1].head, path)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)), QUrl.fromLocalFile("/etc/hostname")])
+    assert window.files.droppable(data) == [str(path)]
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    window.dropEvent(QDropEvent(QPointF(9, 9), Qt.DropAction.CopyAction, data, left, none))
+    qtbot.waitUntil(lambda: len(window.workspace.channels) == 4, timeout=10_000)
+    pocket = Path(__file__).parents[2] / "assets" / "pocket"
+    data.setUrls([QUrl.fromLocalFile(str(pocket))])
+    window.dropEvent(QDropEvent(QPointF(9, 9), Qt.DropAction.CopyAction, data, left, none))
+    qtbot.waitUntil(lambda: window.workspace.source == str(pocket), timeout=60_000)
