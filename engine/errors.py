@@ -30,6 +30,10 @@ class HeadError(EngineError):
     """A head file could not be read, written or used with this model."""
 
 
+class RunError(EngineError):
+    """A recorded run could not be read, written or replayed."""
+
+
 class LibraryError(EngineError):
     """The library of conversations, heads and runs could not be read or written."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.lanes import LaneWords, head_and_strength, lanes, parse
 from engine.cli.model import add_model_options, load_model
-from engine.errors import InputError
+from engine.durable import require_writable
+from engine.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from engine.generation.answer import Generation
@@ -51,6 +53,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="record it all (*.run.safetensors), for `steer replay`"
+    )
+    parser.add_argument(
         "--json", action="store_true", help="one JSON line per token and a last one in summary"
     )
     parser.set_defaults(run=_run)
@@ -72,9 +77,12 @@ def _run(options: argparse.Namespace) -> None:
 
     from engine.generation.compiled import CompiledStep
     from engine.generation.decode import generate
+    from engine.generation.recording import record, save_run
     from engine.generation.sampling import Sampling
     from engine.model.chat import Message
 
+    if options.save is not None:
+        require_writable(options.save, "run", RunError)
     sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
     model = load_model(options)
     message = Message("user", options.text)
@@ -93,6 +101,8 @@ def _run(options: argparse.Namespace) -> None:
             print(token.text, end="", flush=True)
 
     answers = generate(model, made, sampling, compiled=steps, on_token=show)
+    if options.save is not None:
+        save_run(options.save, record(model, made, sampling, answers))
     summaries = [
         _summary(answer, lane, words, model, options)
         for answer, lane, words in zip(answers, made, wanted, strict=True)

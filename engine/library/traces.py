@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from engine.generation.lanes import Said
-from engine.generation.trace import Token, Trace
+from engine.generation.stored import arrays_of, trace_of, words_of
+from engine.generation.trace import Trace
 from engine.heads.head import Head
-
-_ARRAYS = ("ids", "logprobs", "ranks", "strengths", "coefficients", "lengths", "truth", "gap")
 
 
 def pack(trace: Trace) -> bytes:
     """The whole trace; `unpack` gives the same numbers and words back."""
-    arrays = {name: np.ascontiguousarray(getattr(trace, name)) for name in _ARRAYS}
-    words = {"pieces": trace.pieces, "alternatives": trace.alternatives}
-    return save(arrays, metadata={"trace": json.dumps(words, ensure_ascii=False)})
+    return save(arrays_of(trace), metadata={"trace": json.dumps(words_of(trace), ensure_ascii=False)})
 
 
 def unpack(data: bytes) -> Trace | None:
@@ -30,7 +26,7 @@ def unpack(data: bytes) -> Trace | None:
         arrays = load(data)
         length = int.from_bytes(data[:8], "little")
         words = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["trace"])
-        return _built(arrays, words)
+        return trace_of(arrays, words)
     except (SafetensorError, ValueError, KeyError, IndexError, TypeError):
         return None
 
@@ -48,27 +44,3 @@ def said_of(trace: Trace, heads: Sequence[Head | None], before: Sequence[float])
         tuple(head for head in heads if head is not None),
         np.concatenate([first, trace.strengths]),
     )
-
-
-def _built(arrays: dict[str, np.ndarray], words: dict[str, Any]) -> Trace:
-    trace = Trace(arrays["strengths"].shape[1], arrays["coefficients"].shape[1])
-    rows = zip(words["pieces"], words["alternatives"], strict=True)
-    measured = [bool(np.isfinite(row).all()) for row in arrays["truth"]]
-    for at, (piece, others) in enumerate(rows):
-        trace.append(
-            Token(
-                0,
-                at,
-                int(arrays["ids"][at]),
-                piece,
-                float(arrays["logprobs"][at]),
-                int(arrays["ranks"][at]),
-                tuple((int(i), str(text), float(p)) for i, text, p in others),
-                tuple(arrays["strengths"][at].tolist()),
-                arrays["coefficients"][at],
-                arrays["lengths"][at],
-                arrays["truth"][at] if measured[at] else None,
-                arrays["gap"][at] if measured[at] else None,
-            )
-        )
-    return trace

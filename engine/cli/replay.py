@@ -1,0 +1,64 @@
+"""`steer replay`: a recorded run once more, and whether it comes out the same."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.model import add_model_options, load_model
+
+if TYPE_CHECKING:
+    from engine.generation.recording import Run
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser("replay", help="answer once more what `generate --save` recorded")
+    parser.add_argument("file", type=Path, help="the run file (*.run.safetensors)")
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="FILE",
+        help="write the recorded tokens as .csv or .json instead; no model is loaded",
+    )
+    add_model_options(parser)
+    parser.set_defaults(model=None)  # the recorded one
+    parser.add_argument("--json", action="store_true", help="print one JSON object about the result")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from engine.generation.recording import differences, load_run, replay
+
+    run = load_run(options.file)
+    if options.export is not None:
+        _export(run, options.export)
+        return
+    recorded = run.model.id if run.model.revision is None else f"{run.model.id}@{run.model.revision}"
+    options.model = options.model or recorded
+    options.dtype = options.dtype or run.precision
+    answers = replay(load_model(options), run)
+    where = differences(run, answers)
+    if options.json:
+        lanes = [
+            {"text": answer.text, "tokens": len(answer.trace), "same": at is None, "differs_at": at}
+            for answer, at in zip(answers, where, strict=True)
+        ]
+        print(json.dumps({"same": all(at is None for at in where), "lanes": lanes}))
+        return
+    for answer, at in zip(answers, where, strict=True):
+        print(answer.text)
+        print("The very same tokens." if at is None else f"Other tokens from number {at} on.")
+
+
+def _export(run: Run, path: Path) -> None:
+    from engine.durable import write_whole
+    from engine.errors import InputError, RunError
+    from engine.generation.export import to_csv, to_json
+
+    writers = {".csv": to_csv, ".json": to_json}
+    if path.suffix not in writers:
+        raise InputError(f"{path} was not written", "Its name tells no format.", "Name it .csv or .json.")
+    write_whole(path, writers[path.suffix](run).encode(), "table", RunError)
+    print(path)
