@@ -13,7 +13,7 @@ from engine.events import Cancel, Emit
 from studio.jobs import Bench, make_strengths, make_trace
 from studio.requests import LaneRequest
 from studio.turns import STEERED, UNSTEERED, Answer, Settings, Turn, history
-from studio.worker import Failed, Job, Worker
+from studio.worker import Job, Worker
 from studio.workspace import Workspace
 
 SAVING_S = 5.0  # the longest that an answer waits for its question to be on the disk
@@ -39,6 +39,7 @@ class Answering(QObject):
         self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
         self._job: Job | None = None
         self._turn: Turn | None = None  # whose answer is being made
+        self._step = 0  # of the undo stack, when it was asked for
         self._waiting = False  # a question was sent before the model was ready
         workspace.strengthsChanged.connect(self._on_strengths)
         workspace.channelsChanged.connect(self._on_strengths)
@@ -148,15 +149,15 @@ class Answering(QObject):
         workspace.go_live([c.key for c in channels], live)
         workspace.show(turn.answer(STEERED) or answers[0])
         saved = self._save()
-        self._turn = turn
+        self._turn, self._step = turn, workspace.stack.index()
         self._job = self._worker.submit(
             Job(
                 self.tr("Answering"),
                 lambda emit, cancel: self._generate(saved, lanes, turn.settings, emit, cancel),
                 partial(self._on_tokens, answers),
                 partial(self._on_answered, answers),
-                partial(self._on_unanswered, answers, "failed"),
-                partial(self._on_unanswered, answers, "cancelled", None),
+                lambda _: self._on_failed(turn, answers),
+                partial(self._on_unanswered, answers, "cancelled"),
                 urgent=True,
             )
         )
@@ -209,10 +210,22 @@ class Answering(QObject):
             answer.first_token_seconds = generation.first_token_seconds
         self._end(answers)
 
-    def _on_unanswered(self, answers: Sequence[Answer], state: Any, failed: Failed | None) -> None:
+    def _on_unanswered(self, answers: Sequence[Answer], state: Any) -> None:
         for answer in answers:
             answer.state = state
         self._end(answers)
+
+    def _on_failed(self, turn: Turn, answers: Sequence[Answer]) -> None:
+        """Nothing came: all is as it was before the question, which is typed again. What came stays."""
+        untouched = self._workspace.stack.index() == self._step and turn in self._workspace.turns
+        self._on_unanswered(answers, "failed")
+        if any(len(answer) for answer in answers) or not untouched:
+            return
+        if len(answers) == len(turn.answers):
+            self._workspace.undo()
+        else:
+            turn.answers = [answer for answer in turn.answers if answer not in answers]
+            self._workspace.turnsChanged.emit()
 
     def _end(self, answers: Sequence[Answer]) -> None:
         self._job = self._turn = None

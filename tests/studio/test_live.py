@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.errors import ModelError
 from studio.requests import FitRequest
 from tests.studio.test_main_job import ANSWER_MS, FIT_MS, ask, endless
 
@@ -123,3 +124,44 @@ def test_the_truth_is_measured_when_asked_for(qtbot, window):
     ask(qtbot, window, "Tell me about the harbour.")
     trace = window.workspace.turns[0].answers[0].trace
     assert np.isfinite(trace.truth).all() and trace.truth.max() > 0 and np.isfinite(trace.gap).all()
+
+
+def failing(window, monkeypatch, tokens: int = 0) -> None:
+    """The next answers break off after so many tokens."""
+    generate = window.session.bench.generate
+
+    def fail(lanes, settings, emit, cancel):
+        def told(token) -> None:
+            if token.index >= tokens:
+                raise ModelError("The answer broke off", "It was told to.", "Try again.")
+            emit(token)
+
+        return generate(lanes, settings, told, cancel)
+
+    monkeypatch.setattr(window.session.bench, "generate", fail)
+
+
+def test_an_answer_that_fails_at_once_leaves_all_as_it_was(qtbot, window, monkeypatch):
+    ask(qtbot, window, "Tell me about the harbour.")
+    old = window.workspace.turns
+    failing(window, monkeypatch)
+    ask(qtbot, window, "And the castle?")
+    assert "broke off" in window.banner.text.text()
+    assert window.workspace.turns == old and window.composer.question.toPlainText() == "And the castle?"
+    window.session.answering.again()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert window.workspace.turns == old and old[0].answers[0].state == "eos"
+    window.actions_["compare"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert len(old[0].answers) == 1
+    monkeypatch.undo()
+    ask(qtbot, window, "And the castle?")
+    assert len(window.workspace.turns) == 2
+
+
+def test_an_answer_that_breaks_off_keeps_its_words(qtbot, window, monkeypatch):
+    failing(window, monkeypatch, tokens=5)
+    window.workspace.set_settings(replace(window.workspace.settings, max_tokens=20))
+    ask(qtbot, window, "Tell me about the harbour.")
+    answer = window.workspace.turns[0].answers[0]
+    assert answer.state == "failed" and len(answer) == 5 and answer.text
