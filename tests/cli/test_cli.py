@@ -44,6 +44,14 @@ def test_distill_reports_what_it_did(tmp_path, capsys) -> None:
     assert out.is_file() and list(tmp_path.iterdir()) == [out]
 
 
+def test_a_distilled_head_knows_its_mean_coefficients(head, tmp_path) -> None:
+    from engine.heads.files import load_head
+
+    means = load_head(head).info.figures["mean_coefficient"]
+    assert sorted(means) == list("012345") and all(value > 0 for [value] in means.values())
+    assert main(["convert", str(head), str(tmp_path / "pirate_response_avg_diff.pt")]) == 0
+
+
 def test_generate_streams_tokens_and_a_summary(head, capsys) -> None:
     assert main(["generate", "Tell me about bees.", "--head", str(head), "--max-tokens", "30", "--json"]) == 0
     *tokens, last = lines(capsys)

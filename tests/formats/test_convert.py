@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import assets
 from engine.__main__ import main
 from engine.heads.files import load_head, save_head
 from engine.model.language_model import LanguageModel
@@ -35,3 +36,9 @@ def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path: Path, capsys) ->
     assert main(["convert", str(source), str(tmp_path / "a.head.safetensors")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.gguf"]
+
+
+@pytest.mark.parametrize("path", sorted((Path(assets.__file__).parent / "heads").glob("*.head.safetensors")))
+def test_the_ready_heads_go_out_with_their_mean(path: Path, tmp_path: Path, capsys) -> None:
+    assert main(["convert", str(path), str(tmp_path / "a.gguf")]) == 0
+    assert "loses its gate" in capsys.readouterr().err

@@ -110,7 +110,7 @@ def test_an_ablation_is_held_exactly_by_steering_lite_alone(model: LanguageModel
     head = replace(tiny.head(model), gate="identity", blocks=parts)
     there_and_back(head, "steering-lite", tmp_path, model)
     back = load_head(tmp_path / "out.head.safetensors")
-    assert back.gate == "identity"
+    assert (back.gate, back.info.method) == ("identity", "projection")
     assert_same(back, head, model.width)
     with pytest.raises(HeadError, match="depends on the token"):
         there_and_back(head, "gguf", tmp_path, model)
@@ -173,6 +173,8 @@ def test_the_two_numberings_of_gguf_are_told_apart(
 def test_a_gguf_that_does_not_tell_is_asked_for(model: LanguageModel, tmp_path: Path) -> None:
     path = gguf(tmp_path / "a.gguf", "", (1, 2))
     reader = format_named("gguf")
+    with pytest.raises(HeadError, match="--shift 0 or --shift 1"):
+        reader.read(gguf(tmp_path / "one.gguf", "int32", (2,)), refuse_to_load, Choice())
     with pytest.raises(HeadError, match="--shift 0 or --shift 1"):
         reader.read(path, refuse_to_load, Choice())
     for shift in (0, 1):

@@ -4,7 +4,7 @@
 the output of block k. repeng, saklas and EasySteer also measured it there; llama.cpp's cvector-generator
 names what it measured at block k direction.(k+1). The files differ in one place: its writer stores
 `controlvector.layer_count` as int32 (tools/cvector-generator, export_gguf), the others as uint32
-(repeng/extract.py, export_gguf).
+(repeng/extract.py, export_gguf). It also numbers them from 1 without a gap.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _shift_of(
     kind = facts.get(f"{_ARCHITECTURE}.layer_count", (None, ""))[1]
     if 0 in directions or f"{_ARCHITECTURE}.method" in facts or kind == "UINT32":
         return 0, ["Its numbers were taken for those of the blocks, as repeng writes them (--shift 0)."]
-    if kind == "INT32":
+    if kind == "INT32" and sorted(directions) == list(range(1, len(directions) + 1)):
         return 1, ["Its numbers were taken for one above the blocks', as llama.cpp writes them (--shift 1)."]
     refuse(
         path,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def _read(path: Path, model: AskModel, choice: Choice) -> Found:
     method, coeff = _settings(path, metadata)
     vectors = {int(match[1]): array for name, array in arrays.items() if (match := _NAME.fullmatch(name))}
     if len(vectors) != len(arrays) or not vectors:
-        refuse(path, "It holds more than one vector v per layer.", f"Only {_known()} can be read.")
+        refuse(path, "It holds something else than one vector v per layer.", f"Only {_known()} can be read.")
     if method == _ABLATION:
         unit = {block: vector / max(np.linalg.norm(vector), 1e-30) for block, vector in vectors.items()}
         found = constant_head(path, unit, model, Choice(), [], origin="steering-lite")
@@ -47,7 +48,8 @@ def _read(path: Path, model: AskModel, choice: Choice) -> Found:
             block: BlockHead(-part.z, np.full(1, coeff, np.float32), part.z)
             for block, part in found.head.blocks.items()
         }
-        return only_block(path, Found(Head(parts, "identity", found.head.info), found.losses), choice.block)
+        info = replace(found.head.info, method="projection" if coeff else "ablation")
+        return only_block(path, Found(Head(parts, "identity", info), found.losses), choice.block)
     if coeff == 0:
         refuse(path, "Its coefficient is 0, so it does nothing.", "Calibrate it first.")
     scaled = {block: np.float32(coeff) * vector for block, vector in vectors.items()}
