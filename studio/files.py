@@ -9,7 +9,7 @@ from PySide6.QtCore import QMimeData, QObject
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
-from studio.jobs import HEAD_SUFFIX
+from studio.jobs import HEAD_FILES, HEAD_SUFFIX
 from studio.model_picker import ModelPicker
 from studio.session import Session
 from studio.settings import Preferences
@@ -33,7 +33,7 @@ class Files(QObject):
     def open(self, sources: Iterable[str]) -> None:
         """Heads into the mixer; of a model, a folder or anything else, the session tells what is wrong."""
         for source in sources:
-            if source.endswith(HEAD_SUFFIX):
+            if source.endswith(HEAD_FILES):
                 self._session.load_head(Path(source))
             else:
                 self._session.open_model(source)
@@ -41,10 +41,10 @@ class Files(QObject):
     def droppable(self, data: QMimeData) -> list[str]:
         """The head files and model folders in a drag."""
         names = [url.toLocalFile() for url in data.urls()]
-        return [n for n in names if n.endswith(HEAD_SUFFIX) or (Path(n) / "config.json").is_file()]
+        return [n for n in names if n.endswith(HEAD_FILES) or (Path(n) / "config.json").is_file()]
 
     def choose_head(self) -> None:
-        heads = self.tr("Heads (*{0})").format(HEAD_SUFFIX)
+        heads = self.tr("Heads ({0})").format(" ".join(f"*{ending}" for ending in HEAD_FILES))
         name, _ = QFileDialog.getOpenFileName(self._window, self.tr("Load a head"), "", heads)
         if name:
             self._session.load_head(Path(name))

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import assets
 from engine.errors import Cancelled, EngineError, HeadError, ModelError
 from engine.events import Cancel, Emit, Progress
-from studio.requests import FitRequest, LaneRequest, Loaded, MethodFacts, ModelFacts, OtherModels
+from studio.requests import FitRequest, Imported, LaneRequest, Loaded, MethodFacts, ModelFacts, OtherModels
 from studio.turns import Settings
 
 if TYPE_CHECKING:
     from engine.distill import Distillation
 
 HEAD_SUFFIX = ".head.safetensors"
+HEAD_FILES = (".safetensors", ".gguf", ".pt")  # ours and those of other tools
 SMALL_MODEL = 64 << 20  # bytes of weights; an instant head of such a model takes about a second
 
 
@@ -131,10 +132,16 @@ class Bench:
         return generate(model, rows, sampling, cancel=cancel, on_token=emit)
 
     def load_head(self, path: Path, emit: Emit, cancel: Cancel) -> Any:
-        """The head in the file, or an OtherModels record when only the model's name stands against it."""
+        """The head in the file, an Imported one of another tool, or an OtherModels record when only the
+        model's name stands against it."""
         from engine.heads.files import load_head
+        from engine.heads.formats import FORMATS, Choice
 
         identity = self._need_model().identity
+        foreign = [f for f in FORMATS if f.name != "head" and f.detect(path)]
+        if foreign and not path.name.endswith(HEAD_SUFFIX):
+            found = foreign[0].read(path, lambda: identity, Choice())
+            return Imported(found.head, foreign[0].name, tuple(found.losses))
         try:
             return load_head(path, identity)
         except HeadError as error:

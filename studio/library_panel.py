@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from engine.library.records import Item, Shelf
 from studio.autosave import Autosave
-from studio.jobs import HEAD_SUFFIX
+from studio.jobs import HEAD_FILES
 from studio.worker import Job
 
 TYPING_MS = 150
@@ -230,4 +230,4 @@ class LibraryPanel(QWidget):
 
 def _heads(event: QDropEvent) -> list[str]:
     names = [url.toLocalFile() for url in event.mimeData().urls()]
-    return [name for name in names if name.endswith(HEAD_SUFFIX)]
+    return [name for name in names if name.endswith(HEAD_FILES)]

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
-from studio.jobs import HEAD_SUFFIX
+from studio.jobs import HEAD_FILES
 from studio.mixer_row import Row
 from studio.switch import Switch
 from studio.workspace import Workspace
@@ -161,7 +161,7 @@ class Mixer(QWidget):
 
 def _heads(event: QDropEvent) -> list[Path]:
     urls = event.mimeData().urls()
-    return [Path(u.toLocalFile()) for u in urls if u.toLocalFile().endswith(HEAD_SUFFIX)]
+    return [Path(u.toLocalFile()) for u in urls if u.toLocalFile().endswith(HEAD_FILES)]
 
 
 def _button(action: QAction, text: str) -> QToolButton:

@@ -70,6 +70,15 @@ class OtherModels:
 
 
 @dataclass(frozen=True)
+class Imported:
+    """A head out of another tool's file: the format's name, and what was lost on the way, in sentences."""
+
+    head: Any
+    format: str
+    losses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class LaneRequest:
     """One row of the batch: what was told so far, its heads and their live strengths.
 

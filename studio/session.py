@@ -15,7 +15,7 @@ from studio.distilling import Distilling, keep_faithfulness
 from studio.header import size_of
 from studio.jobs import Bench
 from studio.progress import Loading
-from studio.requests import Loaded, ModelFacts, OtherModels
+from studio.requests import Imported, Loaded, ModelFacts, OtherModels
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Channel, Workspace
 
@@ -174,6 +174,10 @@ class Session(QObject):
         self.headFileUsed.emit(str(path))
         if isinstance(loaded, OtherModels):
             self.headRefused.emit(loaded)
+        elif isinstance(loaded, Imported):
+            self.take(loaded.head)
+            words = self.tr("Read as {0}. {1}").format(loaded.format, " ".join(loaded.losses))
+            self.noticed.emit(words)
         else:
             self.take(loaded)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from studio.model_picker import ModelPicker
 from tests.models.test_hub import NAME, hub, stored  # noqa: F401 - fixtures
 from tests.studio.test_main_job import ANSWER_MS, ask
@@ -124,3 +126,18 @@ def test_every_option_of_a_method_reaches_the_request(qtbot, window):
     options.method.setCurrentIndex(keys.index("caa"))
     plain = window.steering.request()
     assert (plain.objective, plain.negatives, plain.rank) == (None, 0, 1)
+
+
+def test_a_head_of_another_tool_is_read_and_told_what_it_lost(qtbot, window, tmp_path):
+    from engine.heads.formats import FORMATS, Choice
+
+    path = tmp_path / "pirate.gguf"
+    gguf = next(f for f in FORMATS if f.name == "gguf")
+    head = window.workspace.channels[0].head
+    constant = {b: type(p)(p.w * 0, abs(p.b) + 1, p.z) for b, p in head.blocks.items() if b}
+    gguf.write(replace(head, blocks=constant), path, Choice())
+    window.files.open([str(path)])
+    qtbot.waitUntil(lambda: len(window.workspace.channels) == 4 or window.banner.isVisible(), timeout=10_000)
+    row = window.workspace.channels[-1]
+    assert not row.head.blocks[min(row.head.blocks)].w.any()
+    assert "gguf" in window.status.busy.text()
