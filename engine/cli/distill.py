@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.model import add_model_options, load_model
-from engine.cli.progress import progress_bar
+from engine.cli.progress import announce, duration, progress_bar
 
 
 def add(commands: Any) -> None:
@@ -55,6 +55,7 @@ def _run(options: argparse.Namespace) -> None:
 
     require_writable(options.out)
     from engine.distill import Request, distill
+    from engine.distill.estimate import estimate
 
     request = Request(
         options.prompt,
@@ -72,6 +73,8 @@ def _run(options: argparse.Namespace) -> None:
         name=options.name,
     )
     model = load_model(options)
+    expected = estimate(model, request)
+    announce(f"about {duration(expected)}")
     with progress_bar() as emit:
         result = distill(model, request, emit=emit)
     save_head(result.head, options.out)
@@ -91,6 +94,7 @@ def _run(options: argparse.Namespace) -> None:
         "kept": result.kept,
         "prompt_effect": result.effect.kl,
         "prompt_effect_verdict": result.effect.verdict,
+        "estimated_seconds": round(expected, 2),
         "seconds": result.seconds,
         "loss": result.loss,
         "faithfulness": {str(block): value for block, value in result.faithfulness.items()},

@@ -27,7 +27,7 @@ def progress_bar() -> Iterator[Emit]:
             return
         share = event.done / event.total if event.total else 1.0
         bar = "█" * round(share * _WIDTH)
-        eta = "" if event.eta is None else f"  {_duration(event.eta)} left"
+        eta = "" if event.eta is None else f"  {duration(event.eta)} left"
         line = f"{event.stage:<20} {bar:<{_WIDTH}} {event.done}/{event.total}{eta}{loss}"
         if isinstance(event, Download):
             sizes = f"{in_words(event.done)} of {in_words(event.total)} at {in_words(round(event.rate))}/s"
@@ -41,5 +41,12 @@ def progress_bar() -> Iterator[Emit]:
             print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
 
 
-def _duration(seconds: float) -> str:
+def announce(words: str) -> None:
+    """A line on stderr for whoever watches; redirected, it belongs to errors alone."""
+    if sys.stderr.isatty():
+        print(words, file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or minutes from 100 s on."""
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

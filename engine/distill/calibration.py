@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from engine.distill.evidence import Evidence
 from engine.distill.methods import Method
-from engine.distill.reading import Reading, read
+from engine.distill.reading import Reading, loss, read
 from engine.events import Cancel
 from engine.heads.head import BlockHead
 from engine.heads.mix import Mix, MixBlock, floor_of
@@ -14,10 +16,21 @@ from engine.model.language_model import LanguageModel
 
 # A ridge shrinks and a gate regresses to the mean, so a fit does too little rather than too much; one block
 # alone has to carry what all of them would.
-_TRIED_ON_ALL = (1.15, 1.3, 1.5)
-_TRIED_ON_ONE = (*_TRIED_ON_ALL, 1.75, 2.0, 2.5, 3.0)
+_TRIED_ON_ALL = (1.2, 1.4)
+_TRIED_ON_ONE = (*_TRIED_ON_ALL, 1.7, 2.0, 2.5, 3.0)
 
 
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A head's parts at their strength 1; readings: what was read at this and other strengths; loss: weighted
+    NLL (nats) there, on the sample that all strengths were tried on."""
+
+    parts: dict[int, BlockHead]
+    readings: dict[float, Reading]
+    loss: float
+
+
+@torch.inference_mode()
 def calibrate(
     model: LanguageModel,
     evidence: Evidence,
@@ -25,24 +38,26 @@ def calibrate(
     method: Method,
     reading: Reading,
     cancel: Cancel,
-) -> tuple[dict[int, BlockHead], Reading]:
-    """The parts scaled to the best of the tried strengths, and what was read there.
+) -> Calibrated:
+    """The parts scaled to the best of the strengths tried, for methods that want it.
 
-    reading: at strength 1, on all responses. The others are tried on a third of them, and only until the
+    reading: at strength 1, on all responses. The others are tried on a quarter of them, and only until the
     loss rises: it has one minimum.
     """
-    sample = evidence.first(3, 4)
-    best, strength = reading.first(sample.count), 1.0
-    loss = best.loss(evidence)
+    sample = evidence.first(4, 3)
+    best, least = 1.0, loss(model, evidence, reading, sample.count)
+    readings = {1.0: reading}
     mix = mix_of(parts, method, model)
-    for tried in _TRIED_ON_ALL if method.every_block else _TRIED_ON_ONE:
+    tried = _TRIED_ON_ALL if method.every_block else _TRIED_ON_ONE
+    for strength in tried if method.calibrated else ():
         cancel.check()
-        found = read(model, evidence, sample, mix, tried)
-        if found.loss(evidence) >= loss:
+        readings[strength] = read(model, evidence, sample, mix, strength)
+        now = loss(model, evidence, readings[strength], sample.count)
+        if now >= least:
             break
-        best, strength, loss = found, tried, found.loss(evidence)
-    scaled = {i: BlockHead(p.w * strength, p.b * strength, p.z) for i, p in parts.items()}
-    return scaled, reading if strength == 1.0 else best
+        best, least = strength, now
+    scaled = {i: BlockHead(p.w * best, p.b * best, p.z) for i, p in parts.items()}
+    return Calibrated(scaled, {strength / best: found for strength, found in readings.items()}, least)
 
 
 def mix_of(parts: dict[int, BlockHead], method: Method, model: LanguageModel) -> Mix:

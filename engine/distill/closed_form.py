@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.distill.calibration import calibrate, mix_of, tensors
+from engine.distill.calibration import Calibrated, calibrate, mix_of, tensors
 from engine.distill.evidence import Evidence
-from engine.distill.forward import run, squares, tapped
+from engine.distill.forward import finite, run, squares, tapped
 from engine.distill.methods import Method, Moment
 from engine.distill.reading import Reading, read
-from engine.distill.readout import losses
 from engine.events import Cancel, Meter
 from engine.heads.head import BlockHead
 from engine.heads.steering import steer
@@ -22,12 +21,11 @@ from engine.model.language_model import LanguageModel
 
 @dataclass(frozen=True, eq=False)
 class ClosedForm:
-    """The blocks' parts; starts: those that training begins from; r2 per gated block; reading: under them."""
+    """The head; starts: the parts that training begins from; r2 per gated block."""
 
-    parts: dict[int, BlockHead]
+    head: Calibrated
     starts: dict[int, BlockHead]
     r2: dict[int, float]
-    reading: Reading
 
 
 @torch.inference_mode()
@@ -59,7 +57,7 @@ def fit(
         target = evidence.targets[index]
         changed = None
         if index in blocks:
-            here = sample.rows.at(hidden).float()
+            here = finite(sample.rows.at(hidden).float())
             moment = Moment(target.float() - here, here, groups.to(here.device), weights.to(here.device))
             solution = method.solve(moment, rank)
             parts[index] = solution.part
@@ -76,10 +74,9 @@ def fit(
 
     with tapped(model, solve):
         states = run(model, sample.rows, sample.prefix)
-    if not method.sequential:
-        reading = read(model, evidence, evidence.first(3, 4), mix_of(parts, method, model), 1.0)
-        return ClosedForm(parts, starts, r2, reading)
-    reading = Reading(losses(model, states, sample.rows.targets), errors)
-    if method.calibrated:
-        parts, reading = calibrate(model, evidence, parts, method, reading, cancel)
-    return ClosedForm(parts, starts, r2, reading)
+    if method.sequential:
+        reading = Reading(states, errors)
+    else:
+        reading = read(model, evidence, evidence.first(4, 3), mix_of(parts, method, model), 1.0)
+    head = calibrate(model, evidence, parts, method, reading, cancel)
+    return ClosedForm(head, starts if method.settle else head.parts, r2)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import log
+
 import torch
 from torch import Tensor
 
 from engine.distill.evidence import Evidence
 from engine.distill.forward import run
+from engine.distill.reading import Reading, read
 from engine.distill.readout import divergences
 from engine.distill.request import Effect
 from engine.events import Cancel
@@ -19,7 +23,8 @@ _LEAST_NATS = 0.05
 _ISO_NATS = 1.0
 _ISO_SHARE = 0.95
 _STRONGEST = 4.0
-_STEPS = 4
+_POINTS = 4
+_LEAST_POWER = 0.1  # flatter than that it reaches nothing
 
 
 def prompt_effect(found: Tensor) -> Effect:
@@ -32,26 +37,44 @@ def prompt_effect(found: Tensor) -> Effect:
 
 
 @torch.inference_mode()
-def strength_range(model: LanguageModel, evidence: Evidence, mix: Mix, cancel: Cancel) -> tuple[float, float]:
+def strength_range(
+    model: LanguageModel, evidence: Evidence, mix: Mix, readings: Mapping[float, Reading], cancel: Cancel
+) -> tuple[float, float]:
     """(0, hi): hi is where the 95th percentile of KL(steered || unsteered) per token reaches the limit.
 
     The limit is 1 nat (iso-KL, METHOD.md section 5) or what the prompt itself reaches, if that is more:
-    below it the head does less than it was made for. Looked for between 1 and 4, on a sixth of the responses.
+    below it the head does less than it was made for. Looked for between 1 and 4, on a sixth of the
+    responses, from what has been `read` of the head at some strengths already and a pass or two more.
     """
     sample = evidence.first(6, 2)
+    plain = evidence.plain[: sample.count]
     limit = max(_ISO_NATS, float(_high(evidence.divergences[: sample.count])))
-    low, high = 1.0, _STRONGEST
-    with Steering(model, mix) as steering:
-        for _ in range(_STEPS):
-            cancel.check()
-            middle = (low + high) / 2
-            steering.strengths = sample.marks * middle
-            states = run(model, sample.rows, sample.prefix)
-            if float(_high(divergences(model, states, evidence.plain[: sample.count]))) < limit:
-                low = middle
-            else:
-                high = middle
-    return 0.0, round((low + high) / 2, 2)
+
+    def high(reading: Reading) -> float:
+        return max(1e-6, float(_high(divergences(model, reading.states[: sample.count], plain))))
+
+    found = {strength: high(reading) for strength, reading in readings.items()}
+    while len(found) < _POINTS:
+        cancel.check()
+        strength = reached(found, limit)
+        if strength in found:
+            break
+        found[strength] = high(read(model, evidence, sample, mix, strength))
+    return 0.0, round(reached(found, limit), 2)
+
+
+def reached(found: Mapping[float, float], limit: float) -> float:
+    """Where a power law through the two points nearest to the limit reaches it, from 1 to 4.
+
+    Through one point alone: the square, which KL is for small changes.
+    """
+    near = sorted(found, key=lambda strength: abs(log(found[strength] / limit)))[:2]
+    power = 2.0
+    if len(near) == 2:
+        power = log(found[near[0]] / found[near[1]]) / log(near[0] / near[1])
+    if power < _LEAST_POWER:
+        return min(_STRONGEST, max(1.0, near[0]))
+    return min(_STRONGEST, max(1.0, near[0] * (limit / found[near[0]]) ** (1 / power)))
 
 
 @torch.inference_mode()

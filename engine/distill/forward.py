@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.distill.teacher import Rows
+from engine.errors import ModelError
 from engine.heads.head import Positions
 from engine.model.blocks import hidden_of, replace_hidden
 from engine.model.language_model import LanguageModel
@@ -20,6 +21,7 @@ def run(model: LanguageModel, rows: Rows, prefix: Prefix | None = None) -> Tenso
     """What the network's trunk, its final norm included, gives at the learned positions: [M, d].
 
     `engine.distill.readout` turns it into losses. prefix: what has been run already of these rows.
+    Raises ModelError when it is no numbers: what is fitted to them would be none either.
     """
     start, extra = 0, {"use_cache": False}
     if prefix is not None:
@@ -30,7 +32,7 @@ def run(model: LanguageModel, rows: Rows, prefix: Prefix | None = None) -> Tenso
         position_ids=rows.positions[:, start:],
         **extra,
     )
-    return rows.at(output.last_hidden_state)
+    return finite(rows.at(output.last_hidden_state))
 
 
 class Prefix:
@@ -94,6 +96,17 @@ def tapped(model: LanguageModel, tap: Callable[[int, Tensor], Tensor | None]) ->
     finally:
         for handle in handles:
             handle.remove()
+
+
+def finite(values: Tensor) -> Tensor:
+    """The values themselves. Raises ModelError when one of them is no number."""
+    if not bool(torch.isfinite(values.detach()).all()):
+        raise ModelError(
+            "The prompt was not distilled",
+            "The model computed values that are no numbers.",
+            "Load the model in float32, or word the prompt differently.",
+        )
+    return values
 
 
 def squares(states: Tensor, targets: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.distill import closed_form, gradient
-from engine.distill.calibration import calibrate, mix_of
+from engine.distill.calibration import Calibrated, calibrate, mix_of
 from engine.distill.closed_form import ClosedForm
 from engine.distill.effect import mean_coefficients, prompt_effect, strength_range
 from engine.distill.evidence import Evidence, distance, gather, lay_rows
@@ -21,7 +21,7 @@ from engine.distill.judging import judge_for
 from engine.distill.methods import method_named
 from engine.distill.paraphrase import paraphrase
 from engine.distill.questions import questions
-from engine.distill.reading import Reading, read
+from engine.distill.reading import read
 from engine.distill.request import Distillation, Effect, Recipe, Request
 from engine.distill.responses import Heard, Sampler
 from engine.distill.teacher import Response
@@ -109,14 +109,14 @@ class _Run:
         with self._timed("closed_form"):
             instant = self._closed_form(evidence)
             self.seconds["total"] = time.perf_counter() - began
-            parts, reading = instant.parts, instant.reading
+            made = instant.head
             if self.recipe != "paper":
-                ready = self._head(parts, effect, asked, shown, instant.r2)
+                ready = self._head(made.parts, effect, asked, shown, instant.r2)
                 self.emit(HeadReady(ready, self.recipe == "instant"))
         with self._timed("fit"):
             if self.recipe != "instant":
-                parts, reading = self._train(evidence, instant.starts)
-        return self._finish(evidence, parts, reading, instant.r2, effect, asked, shown, began)
+                made = self._train(evidence, instant.starts)
+        return self._finish(evidence, made, instant.r2, effect, asked, shown, began)
 
     def _responses(self, asked: Sequence[str]) -> tuple[list[Response], Heard]:
         """Those to learn from, the negative ones last."""
@@ -151,9 +151,9 @@ class _Run:
             return fit([self.request.block], Meter(self.emit, "closed form", 1))
         tried = candidates(len(model.blocks))
         meter = Meter(self.emit, "choosing the block", len(tried))
-        return min((fit([block], meter) for block in tried), key=lambda found: found.reading.loss(evidence))
+        return min((fit([block], meter) for block in tried), key=lambda found: found.head.loss)
 
-    def _train(self, evidence: Evidence, start: dict[int, BlockHead]) -> tuple[dict[int, BlockHead], Reading]:
+    def _train(self, evidence: Evidence, start: dict[int, BlockHead]) -> Calibrated:
         objective, request, model = self.objective, self.request, self.model
         assert objective is not None
         schedule = gradient.REFINE
@@ -176,14 +176,13 @@ class _Run:
         mix = mix_of(trained.parts, self.method, model)
         reading = read(model, evidence, evidence.whole, mix, 1.0)
         if self.recipe == "paper":
-            return trained.parts, reading
+            return Calibrated(trained.parts, {1.0: reading}, trained.losses[-1])
         return calibrate(model, evidence, trained.parts, self.method, reading, self.cancel)
 
     def _finish(
         self,
         evidence: Evidence,
-        parts: dict[int, BlockHead],
-        reading: Reading,
+        made: Calibrated,
         r2: dict[int, float],
         effect: Effect,
         asked: Sequence[str],
@@ -192,13 +191,13 @@ class _Run:
     ) -> Distillation:
         self.emit(Progress("measuring", 0, 2))
         self.cancel.check()
-        head = self._head(parts, effect, asked, shown, r2)
-        faithful = distance(reading.first(evidence.shown).errors, evidence.moved)
+        head = self._head(made.parts, effect, asked, shown, r2)
+        faithful = distance([e[: evidence.shown] for e in made.readings[1.0].errors], evidence.moved)
         other = paraphrase(self.model, self.request.prompt)
         reference = self._reference(evidence, shown, other)
         self.emit(Progress("measuring", 1, 2))
         mix = Mix([head], self.model)
-        reach = strength_range(self.model, evidence, mix, self.cancel)
+        reach = strength_range(self.model, evidence, mix, made.readings, self.cancel)
         means = mean_coefficients(self.model, evidence, mix)
         self.seconds["total"] = time.perf_counter() - began
         figures = {
@@ -215,7 +214,7 @@ class _Run:
             effect=effect,
             responses=len(asked),
             kept=len(shown),
-            blocks=tuple(sorted(parts)),
+            blocks=tuple(sorted(made.parts)),
             seconds={k: round(v, 4) for k, v in self.seconds.items()},
             loss=self.losses,
             faithfulness=faithful,
@@ -226,9 +225,9 @@ class _Run:
         )
 
     def _reference(self, evidence: Evidence, shown: Sequence[Response], other: str) -> dict[int, float]:
-        """How far another wording of the prompt is from it, on a quarter of the responses."""
+        """How far another wording of the prompt is from it, on an eighth of the responses."""
         errors: list[Tensor] = []
-        few = shown[: len(evidence.first(4, 2).rows)]
+        few = shown[: len(evidence.first(8, 2).rows)]
         rows = lay_rows(self.model, self.request, few, other)
 
         def compare(block: int, hidden: Tensor) -> None:

@@ -17,22 +17,21 @@ from engine.model.language_model import LanguageModel
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """Of the first m learned positions: nll [m] in nats, and per block errors |states - prompted|^2 [m]."""
+    """Of the first m learned positions: the trunk's output [m, d], per block |states - prompted|^2 [m]."""
 
-    nll: Tensor
+    states: Tensor
     errors: list[Tensor]
 
-    def first(self, count: int) -> Reading:
-        return Reading(self.nll[:count], [error[:count] for error in self.errors])
 
-    def loss(self, evidence: Evidence) -> float:
-        """NLL (nats) per response token, each counting by its weight.
+def loss(model: LanguageModel, evidence: Evidence, reading: Reading, count: int) -> float:
+    """NLL (nats) per token of the first `count` learned positions, each counting by its weight.
 
-        On tokens that the prompt leaves alone any strength costs a little, and there are many of them.
-        """
-        count = len(self.nll)
-        counted = evidence.weights[:count] * (evidence.labels[:count] >= 0)
-        return float((self.nll * counted).sum() / counted.sum().clamp_min(1e-9))
+    On tokens that the prompt leaves alone any strength costs a little, and there are many of them.
+    """
+    labels = evidence.labels[:count]
+    nll = losses(model, reading.states[:count], labels)
+    counted = evidence.weights[:count] * (labels >= 0)
+    return float((nll * counted).sum() / counted.sum().clamp_min(1e-9))
 
 
 @torch.inference_mode()
@@ -46,4 +45,4 @@ def read(model: LanguageModel, evidence: Evidence, sample: Sample, mix: Mix, str
     with Steering(model, mix) as steering, tapped(model, compare):
         steering.strengths = sample.marks * strength
         states = run(model, sample.rows, sample.prefix)
-    return Reading(losses(model, states, sample.rows.targets), errors)
+    return Reading(states, errors)

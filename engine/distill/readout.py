@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from engine.distill.forward import finite
 from engine.distill.teacher import IGNORED
-from engine.errors import ModelError
 from engine.model.language_model import LanguageModel
 
 _CELLS = 1 << 24  # logits at a time; each costs some 16 bytes while it is worked on
@@ -28,7 +28,7 @@ def losses(model: LanguageModel, states: Tensor, labels: Tensor) -> Tensor:
             logits(model, part).float(), wanted, reduction="none", ignore_index=IGNORED
         )
 
-    return _finite(_in_parts(model, loss, states, labels))
+    return finite(_in_parts(model, loss, states, labels))
 
 
 def divergences(model: LanguageModel, states: Tensor, reference: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def divergences(model: LanguageModel, states: Tensor, reference: Tensor) -> Tens
         p, q = (logits(model, one).float().log_softmax(-1) for one in (part, other))
         return (p.exp() * (p - q)).sum(-1)
 
-    return _finite(_in_parts(model, divergence, states, reference))
+    return finite(_in_parts(model, divergence, states, reference))
 
 
 def logits(model: LanguageModel, states: Tensor) -> Tensor:
@@ -59,16 +59,6 @@ def _in_parts(
     if torch.is_grad_enabled() and one.requires_grad:  # each part's logits are made again on the way back
         return torch.cat([checkpoint(function, a, b, use_reentrant=False) for a, b in parts])
     return torch.cat([function(a, b) for a, b in parts])
-
-
-def _finite(values: Tensor) -> Tensor:
-    if not bool(torch.isfinite(values.detach()).all()):
-        raise ModelError(
-            "The prompt was not distilled",
-            "The model computed values that are no numbers.",
-            "Load the model in float32, or word the prompt differently.",
-        )
-    return values
 
 
 class _Output:

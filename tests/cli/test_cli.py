@@ -35,6 +35,7 @@ def test_distill_reports_what_it_did(tmp_path, capsys) -> None:
     out = tmp_path / "gloomy.head.safetensors"
     assert main(["distill", "Be gloomy.", "--out", str(out), "--responses", "12", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
+    assert report["estimated_seconds"] > 0
     assert report["method"] == "a-psr" and report["blocks"] == [0, 1, 2, 3, 4, 5]
     assert report["responses"] == 12 and 2 <= report["kept"] <= 12
     assert report["prompt_effect"] > 0.2
