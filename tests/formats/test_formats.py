@@ -16,7 +16,8 @@ from safetensors.numpy import save_file
 
 from engine.errors import EngineError, HeadError, InputError
 from engine.heads.files import load_head, save_head
-from engine.heads.formats import FORMATS, Choice, Conversion, convert, format_named
+from engine.heads.formats import FORMATS, Choice, Conversion, convert, format_named, read
+from engine.heads.formats.vectors import constants
 from engine.heads.head import BlockHead, Head
 from engine.model.language_model import LanguageModel
 from tests.engine import tiny
@@ -311,3 +312,18 @@ def test_one_block_can_be_kept_and_an_unknown_format_is_asked_for(
         convert(mine, tmp_path / "a", refuse_to_load, Choice(), write_as="onnx")
     with pytest.raises(HeadError, match="no such file"):
         convert(tmp_path / "none", tmp_path / "a.gguf", refuse_to_load, Choice())
+
+
+@pytest.mark.parametrize("name", [format.name for format in FORMATS])
+def test_a_folder_is_no_file_of_vectors(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(EngineError):
+        read(tmp_path / "a", refuse_to_load, Choice(block=1, concept=0), read_as=name)
+
+
+@pytest.mark.parametrize("means", [None, [], {"0": "much"}, {"0": [1.0], "1": [float("nan")], "2": [1.0]}])
+def test_a_mean_that_is_no_number_is_not_believed(means: object, model: LanguageModel) -> None:
+    head = tiny.head(model)
+    odd = replace(head, info=replace(head.info, figures={"mean_coefficient": means}))
+    with pytest.raises(HeadError, match="mean is not known"):
+        constants(odd)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from engine.errors import HeadError, InputError
 from engine.heads.formats import axbench, easyedit, gguf, own, persona, saklas, steering_lite
-from engine.heads.formats.format import AskModel, Choice, Format, Losses
+from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses
 from engine.heads.head import Head
 
-__all__ = ["FORMATS", "Choice", "Conversion", "Format", "convert", "format_named"]
+__all__ = ["FORMATS", "Choice", "Conversion", "Format", "Found", "convert", "format_named", "read"]
 
 FORMATS: tuple[Format, ...] = (
     own.FORMAT,
@@ -47,25 +47,26 @@ def convert(
     model: asked only for a file that names no model itself. Raises HeadError and InputError, with nothing
     written then; otherwise the new file is there whole.
     """
-    if not source.exists():
-        raise HeadError(f"{source} was not converted", "There is no such file.", "Check the path.")
-    reader = (
-        format_named(read_as)
-        if read_as
-        else _known([f for f in FORMATS if f.detect(source)], source, "--from")
-    )
-    writer = (
-        format_named(write_as)
-        if write_as
-        else _known([f for f in FORMATS if f.named(target)], target, "--to")
-    )
+    named = [format for format in FORMATS if format.named(target)]
+    writer = format_named(write_as) if write_as else _first(named, target, "--to")
     if writer.write is None:
         raise InputError(
             f"{target} was not written", f"Files of {writer.name} are only read.", "Write gguf instead."
         )
-    found = reader.read(source, model, choice)
+    found, reader = read(source, model, choice, read_as=read_as)
     losses = writer.write(found.head, target, choice)
     return Conversion(found.head, reader.name, writer.name, [*found.losses, *losses])
+
+
+def read(
+    source: Path, model: AskModel, choice: Choice, *, read_as: str | None = None
+) -> tuple[Found, Format]:
+    """The head in a file of any format, and the format. Raises HeadError and InputError."""
+    if not source.exists():
+        raise HeadError(f"{source} was not converted", "There is no such file.", "Check the path.")
+    detected = [format for format in FORMATS if not read_as and format.detect(source)]
+    reader = format_named(read_as) if read_as else _first(detected, source, "--from")
+    return reader.read(source, model, choice), reader
 
 
 def format_named(name: str) -> Format:
@@ -76,7 +77,7 @@ def format_named(name: str) -> Format:
     raise InputError("Nothing was converted", f"There is no format {name}.", f"Use one of {known}.")
 
 
-def _known(found: list[Format], path: Path, option: str) -> Format:
+def _first(found: list[Format], path: Path, option: str) -> Format:
     if not found:
         raise InputError(
             f"{path} cannot be converted",

@@ -96,6 +96,8 @@ def _open(path: Path) -> tuple[dict[str, tuple[Any, str]], dict[str, np.ndarray]
         facts = {n: (f.contents(), f.types[-1].name) for n, f in reader.fields.items() if f.types}
         kinds = {tensor.name: tensor.tensor_type for tensor in reader.tensors}
         tensors = {tensor.name: np.array(tensor.data) for tensor in reader.tensors}
+    except OSError as error:
+        refuse(path, f"{error.strerror or error}.", "Choose a file that can be read.")
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError):
         # The package has no errors of its own: these are what it stumbles over.
         refuse(path, "It is damaged or no GGUF.", "Fetch the file again.")

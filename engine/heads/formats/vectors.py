@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,12 +82,13 @@ def constants(head: Head) -> Constants:
             index: np.maximum(part.b, 0) if head.gate == "relu" else part.b
             for index, part in head.blocks.items()
         }
-        rank = max(part.rank for part in head.blocks.values())
     else:
-        fixed, rank = _means(head), 1
+        fixed = _means(head)
         losses.insert(0, "It loses its gate: every token gets the mean coefficient of its block.")
-    if head.info.positions != "response" or rank > 1:
-        losses.append("Its positions and the single directions of a block are left out.")
+    if head.rank > 1:
+        losses.append(f"The {head.rank} directions of a block become their sum.")
+    if head.info.positions != "response":
+        losses.append("That it steers the question too is left out.")
     vectors = {
         index: (fixed[index][:, None] * part.z.astype(np.float64)).sum(0).astype(np.float32)
         for index, part in head.blocks.items()
@@ -95,10 +97,12 @@ def constants(head: Head) -> Constants:
 
 
 def _means(head: Head) -> dict[int, np.ndarray]:
-    known = head.info.figures.get(MEAN_COEFFICIENT)
-    known = known if isinstance(known, dict) else {}
-    means = {index: np.array(known.get(str(index)), np.float64) for index in head.blocks}
-    if not all(
+    known: Any = head.info.figures.get(MEAN_COEFFICIENT)
+    try:
+        means = {index: np.array(known[str(index)], np.float64) for index in head.blocks}
+    except (KeyError, TypeError, ValueError):
+        means = {}
+    if not means or not all(
         means[index].shape == part.b.shape and np.isfinite(means[index]).all()
         for index, part in head.blocks.items()
     ):
