@@ -16,8 +16,9 @@ from engine.model.language_model import LanguageModel
 
 # A ridge shrinks and a gate regresses to the mean, so a fit does too little rather than too much; one block
 # alone has to carry what all of them would.
-_TRIED_ON_ALL = (1.2, 1.4)
-_TRIED_ON_ONE = (*_TRIED_ON_ALL, 1.7, 2.0, 2.5, 3.0)
+_TRIED_ON_ALL = (1.3, 1.5)
+_TRIED_ON_ONE = (*_TRIED_ON_ALL, 1.75, 2.0, 2.5, 3.0)
+_BELOW = 1.15  # tried where the first of them is too much already
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,20 +43,22 @@ def calibrate(
     """The parts scaled to the best of the strengths tried, for methods that want it.
 
     reading: at strength 1, on all responses. The others are tried on a quarter of them, and only until the
-    loss rises: it has one minimum.
+    loss rises: it has one minimum. On Pocket a quarter of 24 responses finds within 0.2 what all of them do.
     """
     sample = evidence.first(4, 3)
     best, least = 1.0, loss(model, evidence, reading, sample.count)
     readings = {1.0: reading}
     mix = mix_of(parts, method, model)
-    tried = _TRIED_ON_ALL if method.every_block else _TRIED_ON_ONE
-    for strength in tried if method.calibrated else ():
+    tried = list(_TRIED_ON_ALL if method.every_block else _TRIED_ON_ONE) if method.calibrated else []
+    while tried:
         cancel.check()
+        strength = tried.pop(0)
         readings[strength] = read(model, evidence, sample, mix, strength)
         now = loss(model, evidence, readings[strength], sample.count)
-        if now >= least:
-            break
-        best, least = strength, now
+        if now < least:
+            best, least = strength, now
+        else:
+            tried = [_BELOW] if len(readings) == 2 else []
     scaled = {i: BlockHead(p.w * best, p.b * best, p.z) for i, p in parts.items()}
     return Calibrated(scaled, {strength / best: found for strength, found in readings.items()}, least)
 

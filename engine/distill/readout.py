@@ -17,7 +17,7 @@ from engine.distill.forward import finite
 from engine.distill.teacher import IGNORED
 from engine.model.language_model import LanguageModel
 
-_CELLS = 1 << 24  # logits at a time; each costs some 16 bytes while it is worked on
+_CELLS = 1 << 23  # logits at a time; each costs some 50 bytes while its gradient is worked on
 
 
 def losses(model: LanguageModel, states: Tensor, labels: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ def measure(options: argparse.Namespace) -> list[Bar]:
             head, seconds = None, 0.0
             if name != "prompt":
                 head, seconds = _head(model, Request(prompt, **METHODS[name]))  # type: ignore[arg-type]
-            trait, coherence = _judged(model, style, asked, prompt if head is None else None, head)
+            trait, coherence = judged(model, style, asked, prompt if head is None else None, head)
             scores[name].append((trait, coherence, seconds))
             row.append(f"{trait:.2f}/{coherence:.2f}" + (f" {seconds:.1f}s" if head else ""))
         rows.append(row)
@@ -97,7 +97,7 @@ def _head(model: LanguageModel, request: Request) -> tuple[Head, float]:
     return head, seen[0] if request.recipe == "instant" else seen[-1]
 
 
-def _judged(
+def judged(
     model: LanguageModel, style: str, asked: Sequence[str], system: str | None, head: Head | None
 ) -> tuple[float, float]:
     lanes = [Lane([Message("user", q)], system, [head] if head else [], seed=i) for i, q in enumerate(asked)]
