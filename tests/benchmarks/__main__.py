@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.benchmarks import decoding, distillation, first_light
+from tests.benchmarks import decoding, distillation, first_light, gui
 
-BENCHMARKS = {"first-light": first_light, "speed": decoding, "distillation": distillation}
+BENCHMARKS = {"first-light": first_light, "speed": decoding, "distillation": distillation, "gui": gui}
 
 
 def main() -> int:

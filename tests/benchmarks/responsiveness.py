@@ -30,15 +30,15 @@ def measure(options: argparse.Namespace) -> list[Bar]:
     window.show()
     session, workspace = window.session, window.workspace
     send, distill = session.answering.send, session.distilling.start
-    _until(app, lambda: workspace.loading.facts is not None)
-    _until(app, _after(0.5))
+    until(lambda: workspace.loading.facts is not None)
+    until(after(0.5))
     probe = LagProbe()
     found = []
 
     def during(name: str, start: Callable[[], object], busy: Callable[[], bool]) -> None:
         probe.start()
         start()
-        _until(app, lambda: not busy())
+        until(lambda: not busy())
         probe.stop()
         found.append((name, probe.p99_ms, probe.worst_ms, float(probe.ticks)))
 
@@ -56,12 +56,12 @@ def measure(options: argparse.Namespace) -> list[Bar]:
     return [Bar("GUI thread, longest away", max(row[2] for row in found), 50.0, False, " ms")]
 
 
-def _after(seconds: float) -> Callable[[], bool]:
+def after(seconds: float) -> Callable[[], bool]:
     end = time.monotonic() + seconds
     return lambda: time.monotonic() >= end
 
 
-def _until(app: object, done: Callable[[], bool]) -> None:
+def until(done: Callable[[], bool], every_ms: int = 20) -> None:
     from PySide6.QtCore import QEventLoop, QTimer
 
     limit = time.monotonic() + _PATIENCE
@@ -72,7 +72,7 @@ def _until(app: object, done: Callable[[], bool]) -> None:
             loop.quit()
 
     timer.timeout.connect(look)
-    timer.start(20)
+    timer.start(every_ms)
     loop.exec()
     timer.stop()
     if not done():

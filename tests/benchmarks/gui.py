@@ -1,0 +1,232 @@
+"""The window under load: first paint, lag while generating and over long runs, slider and Stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.benchmarks import startup
+from tests.benchmarks.long_runs import conversation, next_batch
+from tests.benchmarks.responsiveness import after, until
+from tests.benchmarks.table import Bar, print_bars, print_table
+
+if TYPE_CHECKING:
+    from studio.window import Window
+
+TOKENS = 2_000  # in all lanes together, while the lag is measured
+BLOCKS, COLUMNS = 32, 20_000  # of the heatmap
+CONVERSATION = 50_000  # tokens
+ROUNDS = 5
+QUESTIONS = ("Tell me about the harbour.", "Tell me about bees.", "What is the lighthouse like?",
+             "Tell me about the castle.", "Tell me about the forest.")  # fmt: skip
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be repeated")
+
+
+def run(options: argparse.Namespace) -> int:
+    bars: list[Bar] = []
+    for name in options.part or PARTS:
+        print(f"\n== {name}", flush=True)
+        bars += PARTS[name]()
+    print("\n== bars")
+    print_bars(bars)
+    return 0 if all(bar.passed for bar in bars) else 1
+
+
+def first_paint() -> list[Bar]:
+    return startup.measure(argparse.Namespace())[:1]
+
+
+def generating() -> list[Bar]:
+    """Steered and unsteered with their two truth lanes, every panel open."""
+    with _Bench() as bench:
+        workspace, answering = bench.window.workspace, bench.window.session.answering
+        workspace.set_compare(True)
+        workspace.set_truth(True)
+        workspace.set_settings(replace(workspace.settings, temperature=1.0))
+        for key in ("library", "log", "settings"):
+            bench.window.docks.show(key)
+        bench.breathe(0.5)
+        said, number = 0, 0
+        bench.probe.start()
+        while said < TOKENS:
+            answering.send(QUESTIONS[number % len(QUESTIONS)])
+            bench.until(lambda: not answering.talking)
+            # each token of the steered lane is said by its two truth lanes too
+            steered, unsteered = workspace.turns[-1].answers
+            said, number = said + 3 * len(steered) + len(unsteered), number + 1
+        return bench.lag(f"{said} tokens in {number} answers of 4 lanes")
+
+
+def long_answer() -> list[Bar]:
+    """A heatmap of 32 x 20,000 that goes on growing, is scrolled, zoomed and walked through."""
+    with _Bench() as bench:
+        workspace = bench.window.workspace
+        turn = conversation(COLUMNS, BLOCKS, COLUMNS)[0]
+        answer = turn.answers[0]
+        workspace.set_turns((turn,), "long")
+        workspace.show(answer)
+        bench.breathe(1.0)
+        bars = bench.lagging("heatmap growing", lambda step: bench.grow(answer))
+        view = bench.window.heatmap.plot.getViewBox()
+        bars += bench.lagging("heatmap scrolled", lambda step: view.setXRange(step * 150, step * 150 + 400))
+        bars += bench.lagging("heatmap zoomed", lambda step: view.setXRange(0, 20 + step * 200, padding=0))
+        return bars + bench.lagging("tokens walked", lambda step: workspace.select(answer, step * 7))
+
+
+def long_conversation() -> list[Bar]:
+    """50,000 tokens in 50 turns: a new answer grows, the text is scrolled, a slider of the window moves."""
+    with _Bench() as bench:
+        workspace, page = bench.window.workspace, bench.window.conversation
+        turns = conversation(CONVERSATION, 6, 1_000)
+        workspace.set_turns(turns, "long")
+        bench.breathe(2.0)
+        answer = turns[-1].answers[0]
+        bar = page.verticalScrollBar()
+        bars = bench.lagging("conversation growing", lambda step: bench.grow(answer))
+        bars += bench.lagging("conversation scrolled", lambda step: bar.setValue(bar.maximum() * step // 100))
+        key = workspace.channels[0].key
+        bars += bench.lagging("slider moved", lambda step: workspace.set_strength(key, step / 50))
+        return bars + bench.lagging("token selected", lambda step: workspace.select(answer, step))
+
+
+def hands() -> list[Bar]:
+    """From the slider to the token, and from Stop to quiet."""
+    with _Bench() as bench:
+        workspace, answering = bench.window.workspace, bench.window.session.answering
+        tokens, quiet = [], []
+        for number in range(ROUNDS):
+            made = bench.count_tokens()
+            answering.send(QUESTIONS[number % len(QUESTIONS)])
+            bench.until(lambda made=made: len(made) > 8)
+            known = len(made)
+            value = 0.25 + number / 10
+            workspace.set_strength(workspace.channels[0].key, value)
+            bench.until(lambda: not answering.talking)
+            used = workspace.turns[-1].answers[0].trace.strengths[:, 0]
+            changed = [i for i, strength in enumerate(used) if abs(strength - value) < 1e-6]
+            tokens.append(float(changed[0] + 1 - known))
+        for number in range(ROUNDS):
+            made = bench.count_tokens()
+            answering.send(QUESTIONS[number % len(QUESTIONS)])
+            bench.until(lambda made=made: len(made) > 4)
+            begun = time.perf_counter()
+            answering.stop()
+            bench.until(lambda: not answering.talking, every_ms=1)
+            quiet.append((time.perf_counter() - begun) * 1000)
+        names = [f"#{i + 1}" for i in range(ROUNDS)]
+        rows = (
+            ("tokens from the slider to the first changed one", *tokens),
+            ("ms from Stop to quiet", *quiet),
+        )
+        print_table(("", *names), rows)
+        return [
+            Bar("slider to the changed token, worst", max(tokens), 2.0, False, " tokens"),
+            Bar("Stop to quiet, median", statistics.median(quiet), 100.0, False, " ms"),
+        ]
+
+
+class _Bench:
+    """The real window with Pocket over a library of its own, and a probe in its thread."""
+
+    def __enter__(self) -> _Bench:
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        from PySide6.QtWidgets import QApplication
+
+        from studio import theme
+        from studio.lag import LagProbe
+        from studio.window import Window
+
+        self.app = QApplication.instance() or QApplication([])
+        assert isinstance(self.app, QApplication)
+        self.app.setStyle("Fusion")
+        theme.apply(self.app, theme.of_system())
+        self._home = tempfile.TemporaryDirectory()
+        self.window: Window = Window("pocket", Path(self._home.name))
+        self.window.preferences.set("welcomed", True)
+        self.window.show()
+        self.probe = LagProbe()
+        self.until(lambda: self.window.workspace.loading.facts is not None)
+        self.breathe(0.5)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.window.close()
+        self.window.deleteLater()
+        self._home.cleanup()
+
+    def until(self, done: Callable[[], bool], every_ms: int = 20) -> None:
+        until(done, every_ms)
+
+    def breathe(self, seconds: float) -> None:
+        self.until(after(seconds))
+
+    def grow(self, answer: Any) -> None:
+        """What a batch of the worker does to the window, at its full rate."""
+        first = len(answer)
+        for token in next_batch(answer):
+            answer.trace.append(token)
+            answer.text += token.text
+        self.window.workspace.answerGrew.emit(answer, first)
+
+    def count_tokens(self) -> list[int]:
+        """A list that grows with every token of lane 0 as the engine makes it, before the window hears."""
+        bench, made = self.window.session.bench, []
+        generate = type(bench).generate
+
+        def counted(lanes: Any, settings: Any, emit: Callable[[Any], None], cancel: Any) -> list[Any]:
+            def note(event: Any) -> None:
+                if getattr(event, "lane", None) == 0:
+                    made.append(event.index)
+                emit(event)
+
+            return generate(bench, lanes, settings, note, cancel)
+
+        bench.generate = counted  # type: ignore[method-assign]
+        return made
+
+    def lagging(self, name: str, act: Callable[[int], object]) -> list[Bar]:
+        """The lag while `act` is called a hundred times, as often as batches come."""
+        from PySide6.QtCore import QTimer
+
+        steps = iter(range(100))
+        timer, ended = QTimer(), []
+
+        def go() -> None:
+            step = next(steps, None)
+            if step is None:
+                ended.append(True)
+                timer.stop()
+            else:
+                act(step)
+
+        timer.timeout.connect(go)
+        self.probe.start()
+        timer.start(25)
+        self.until(lambda: bool(ended))
+        return self.lag(name)
+
+    def lag(self, name: str) -> list[Bar]:
+        self.probe.stop()
+        return [
+            Bar(f"{name}: lag p99", self.probe.p99_ms, 33.0, False, " ms"),
+            Bar(f"{name}: lag, worst", self.probe.worst_ms, 100.0, False, " ms"),
+        ]
+
+
+PARTS = {
+    "paint": first_paint,
+    "generating": generating,
+    "heatmap": long_answer,
+    "conversation": long_conversation,
+    "hands": hands,
+}

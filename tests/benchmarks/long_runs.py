@@ -1,0 +1,45 @@
+"""Answers longer than the bundled model can give, made of seeded numbers, for what the window must hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+BATCH = 10  # tokens that come to the window at once
+_WORDS = (" the", " harbour", " be", " salty", " and", " old", ",", " matey", ".", "\n")
+
+
+def conversation(tokens: int, blocks: int, each: int) -> tuple[Any, ...]:
+    """Turns (studio.turns.Turn) whose answers have `each` tokens, `tokens` in all."""
+    from engine.generation.trace import Trace
+    from studio.turns import STEERED, Settings, Turn
+
+    turns = []
+    for number in range(tokens // each):
+        turn = Turn(f"Question {number}?", Settings())
+        answer = turn.add(STEERED)
+        answer.trace, answer.state = Trace(1, blocks), "eos"
+        rng = np.random.default_rng(number)
+        for token in _tokens(rng, 0, each, blocks):
+            answer.trace.append(token)
+        answer.text = answer.trace.text
+        turns.append(turn)
+    return tuple(turns)
+
+
+def next_batch(answer: Any) -> list[Any]:
+    """The next tokens of `answer`, as one batch of the worker brings them."""
+    rng, at = np.random.default_rng(len(answer)), len(answer)
+    return _tokens(rng, at, BATCH, answer.trace.coefficients.shape[1])
+
+
+def _tokens(rng: np.random.Generator, first: int, count: int, blocks: int) -> list[Any]:
+    from engine.generation.trace import Token
+
+    rows = rng.normal(scale=3.0, size=(count, blocks)).astype(np.float32)
+    words = rng.integers(len(_WORDS), size=count)
+    return [
+        Token(0, first + i, 7, _WORDS[word], -0.5, 1, ((7, " x", 0.5),), (1.0,), row, 9 + abs(row))
+        for i, (row, word) in enumerate(zip(rows, words, strict=True))
+    ]
