@@ -49,6 +49,7 @@ def fit(
     starts: dict[int, BlockHead] = {}
     r2: dict[int, float] = {}
     errors: list[Tensor] = []
+    applied: dict[int, Tensor] = {}
     sample, weights = evidence.whole, evidence.weights
     groups = sample.rows.groups
 
@@ -68,14 +69,15 @@ def fit(
                 meter.step()
             if method.sequential:
                 part = tensors(solution.part, method, model).on(hidden.device)
-                changed = steer(hidden, part, sample.marks.to(hidden.device))[0]
+                changed, coefficients = steer(hidden, part, sample.marks.to(hidden.device))
+                applied[index] = sample.rows.at(coefficients)
         errors.append(squares(sample.rows.at(hidden if changed is None else changed), target))
         return changed
 
     with tapped(model, solve):
         states = run(model, sample.rows, sample.prefix)
     if method.sequential:
-        reading = Reading(states, errors)
+        reading = Reading(states, errors, applied)
     else:
         reading = read(model, evidence, evidence.first(4, 3), mix_of(parts, method, model), 1.0)
     head = calibrate(model, evidence, parts, method, reading, cancel)

@@ -9,13 +9,11 @@ import torch
 from torch import Tensor
 
 from engine.distill.evidence import Evidence
-from engine.distill.forward import run
 from engine.distill.reading import Reading, read
 from engine.distill.readout import divergences
 from engine.distill.request import Effect
 from engine.events import Cancel
 from engine.heads.mix import Mix
-from engine.heads.steering import Steering
 from engine.model.language_model import LanguageModel
 
 # Below this mean KL per token the prompt changes next to nothing, and what is left to learn is noise.
@@ -43,10 +41,10 @@ def strength_range(
     """(0, hi): hi is where the 95th percentile of KL(steered || unsteered) per token reaches the limit.
 
     The limit is 1 nat (iso-KL, METHOD.md section 5) or what the prompt itself reaches, if that is more:
-    below it the head does less than it was made for. Looked for between 1 and 4, on a sixth of the
+    below it the head does less than it was made for. Looked for between 1 and 4, on a quarter of the
     responses, from what has been `read` of the head at some strengths already and a pass or two more.
     """
-    sample = evidence.first(6, 2)
+    sample = evidence.first(4, 3)
     plain = evidence.plain[: sample.count]
     limit = max(_ISO_NATS, float(_high(evidence.divergences[: sample.count])))
 
@@ -75,22 +73,6 @@ def reached(found: Mapping[float, float], limit: float) -> float:
     if power < _LEAST_POWER:
         return min(_STRONGEST, max(1.0, near[0]))
     return min(_STRONGEST, max(1.0, near[0] * (limit / found[near[0]]) ** (1 / power)))
-
-
-@torch.inference_mode()
-def mean_coefficients(model: LanguageModel, evidence: Evidence, mix: Mix) -> dict[str, list[float]]:
-    """Per block (as text) the mean coefficient of each row at strength 1, on a sixth of the responses.
-
-    What is left of a gate where a format holds constants alone (engine.heads.formats).
-    """
-    sample = evidence.first(6, 2)
-    with Steering(model, mix) as steering:
-        steering.strengths = sample.marks
-        run(model, sample.rows, sample.prefix)
-        means = [sample.rows.at(applied).mean(0).tolist() for applied in steering.coefficients()]
-    return {
-        str(block): [round(value, 6) for value in row] for block, row in zip(mix.blocks, means, strict=True)
-    }
 
 
 def _high(values: Tensor) -> Tensor:

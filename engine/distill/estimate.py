@@ -69,7 +69,7 @@ def estimate(model: LanguageModel, request: Request) -> float:
     run = longest if request.positions == "response" else longest + question  # what a steered pass runs
     seconds += pace.forwards(count * (question + longest))
     seconds += _closed_form(model, method, request, pace, count, run, mean)
-    seconds += pace.forwards(count / 8 * (prompted + longest)) + pace.forwards(count / 6 * run, 2)
+    seconds += pace.forwards(count / 8 * (prompted + longest)) + pace.forwards(count / 4 * run, 1.5)
     if recipe == "instant":
         return seconds
     schedule = gradient.REFINE if recipe == "refine" else gradient.PAPER[request.objective or "mse"]

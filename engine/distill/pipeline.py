@@ -14,7 +14,7 @@ from torch import Tensor
 from engine.distill import closed_form, gradient
 from engine.distill.calibration import Calibrated, calibrate, mix_of
 from engine.distill.closed_form import ClosedForm
-from engine.distill.effect import mean_coefficients, prompt_effect, strength_range
+from engine.distill.effect import prompt_effect, strength_range
 from engine.distill.evidence import Evidence, distance, gather, lay_rows
 from engine.distill.forward import run, squares, tapped
 from engine.distill.judging import judge_for
@@ -198,13 +198,12 @@ class _Run:
         self.emit(Progress("measuring", 1, 2))
         mix = Mix([head], self.model)
         reach = strength_range(self.model, evidence, mix, made.readings, self.cancel)
-        means = mean_coefficients(self.model, evidence, mix)
         self.seconds["total"] = time.perf_counter() - began
         figures = {
             **head.info.figures,
             "faithfulness": {str(block): round(value, 4) for block, value in faithful.items()},
             "paraphrase": {str(block): round(value, 4) for block, value in reference.items()},
-            MEAN_COEFFICIENT: means,
+            MEAN_COEFFICIENT: made.readings[1.0].means(evidence.shown),
         }
         head = replace(head, info=replace(head.info, strength_range=reach, figures=figures))
         self.emit(Progress("measuring", 2, 2))

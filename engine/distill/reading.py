@@ -17,10 +17,22 @@ from engine.model.language_model import LanguageModel
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """Of the first m learned positions: the trunk's output [m, d], per block |states - prompted|^2 [m]."""
+    """Of the first m learned positions: the trunk's output [m, d], per block |states - prompted|^2 [m], and
+    per steered block the coefficients [m, K] that were applied."""
 
     states: Tensor
     errors: list[Tensor]
+    applied: dict[int, Tensor]
+
+    def means(self, count: int) -> dict[str, list[float]]:
+        """Per block (as text) the mean coefficient of each of its directions at the first `count` positions.
+
+        What is left of a gate where a format holds constants alone (engine.heads.formats).
+        """
+        return {
+            str(block): [round(value, 6) for value in applied[:count].mean(0).tolist()]
+            for block, applied in self.applied.items()
+        }
 
 
 def loss(model: LanguageModel, evidence: Evidence, reading: Reading, count: int) -> float:
@@ -45,4 +57,5 @@ def read(model: LanguageModel, evidence: Evidence, sample: Sample, mix: Mix, str
     with Steering(model, mix) as steering, tapped(model, compare):
         steering.strengths = sample.marks * strength
         states = run(model, sample.rows, sample.prefix)
-    return Reading(states, errors)
+        applied = [sample.rows.at(coefficients) for coefficients in steering.coefficients()]
+    return Reading(states, errors, dict(zip(mix.blocks, applied, strict=True)))

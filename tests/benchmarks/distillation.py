@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--styles", default="pirate,gloomy,hedging", help="for the recipes part")
     parser.add_argument("--questions", type=int, default=32, help="answers per head (default: 32)")
     parser.add_argument(
-        "--paper-responses", type=int, default=200, help="for the plain paper recipe (default: 200)"
+        "--paper-responses", type=int, default=250, help="for the plain paper recipe (default: 250)"
     )
 
 
