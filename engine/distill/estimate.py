@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 from weakref import WeakKeyDictionary
 
 import torch
@@ -28,6 +29,7 @@ _PROBES = 4  # responses sampled to see how long they are,
 _PATIENCE = 2.0  # where that takes no longer than so many seconds
 _WIDE = 16  # lanes of the wider timing
 _ROWS, _LENGTH = 8, 48  # of the timed batch, which is a training step's
+_LONG = 0.5  # seconds; what takes longer is timed once, or less of it
 _POSITIONS = 1024  # of the timed closed form, at most
 _EPOCHS = 13  # before a refinement stops by itself, typically
 
@@ -35,13 +37,12 @@ _EPOCHS = 13  # before a refinement stops by itself, typically
 @dataclass(frozen=True)
 class Pace:
     """Seconds: of a decoding step, and more per lane in it; of a forward, and more per token in it, logits
-    included; of a training step per token."""
+    included."""
 
     step: float
     lane: float
     forward: float
     token: float
-    trained: float
 
     def forwards(self, tokens: float, count: float = 1.0) -> float:
         """`count` forwards over so many tokens each."""
@@ -49,6 +50,7 @@ class Pace:
 
 
 _paces: WeakKeyDictionary[LanguageModel, Pace] = WeakKeyDictionary()
+_trained: WeakKeyDictionary[LanguageModel, float] = WeakKeyDictionary()  # seconds of training per token
 
 
 def estimate(model: LanguageModel, request: Request) -> float:
@@ -75,7 +77,9 @@ def estimate(model: LanguageModel, request: Request) -> float:
     schedule = gradient.REFINE if recipe == "refine" else gradient.PAPER[request.objective or "mse"]
     epochs = schedule.epochs if schedule.patience is None else _EPOCHS
     learned = count if schedule.patience is None else count * 0.8
-    return seconds + epochs * (learned * pace.trained * run + pace.forwards((count - learned) * run))
+    return seconds + epochs * (
+        learned * _training(model, pace) * run + pace.forwards((count - learned) * run)
+    )
 
 
 def pace_of(model: LanguageModel) -> Pace:
@@ -128,15 +132,24 @@ def _measured(model: LanguageModel) -> Pace:
     def forward(rows: int) -> float:
         return _timed(lambda: model.network(input_ids=ids[:rows], use_cache=False))
 
-    few, many = forward(1), forward(_ROWS)
-    token = (many - few) / ((_ROWS - 1) * _LENGTH)
+    few = forward(1)
+    rows = max(2, min(_ROWS, int(_LONG / few)))
+    token = (forward(rows) - few) / ((rows - 1) * _LENGTH)
     return Pace(
         step=max(0.0, one - lane),
         lane=lane,
         forward=max(0.0, few - token * _LENGTH),
         token=max(token, 1e-9),
-        trained=_timed(lambda: _training_step(model, ids)) / ids.numel(),
     )
+
+
+def _training(model: LanguageModel, pace: Pace) -> float:
+    """Measured once per model, when a training is asked for."""
+    if model not in _trained:
+        rows = max(1, min(_ROWS, int(_LONG / pace.forwards(_LENGTH))))
+        ids = torch.full((rows, _LENGTH), model.tokenizer.pad_token_id or 0, device=model.device)
+        _trained[model] = _timed(lambda: _training_step(model, ids)) / ids.numel()
+    return _trained[model]
 
 
 def _training_step(model: LanguageModel, ids: torch.Tensor) -> None:
@@ -159,17 +172,25 @@ def _training_step(model: LanguageModel, ids: torch.Tensor) -> None:
 
 def _step(model: LanguageModel, lanes: int) -> float:
     """Seconds of a decoding step with so many lanes."""
-    said = [model.tokenizer.pad_token_id or 0] * 5
-    row = Lane([Message("user", "Hello")], forced=said)
-    made = generate(model, [row] * lanes, Sampling())
+    # Unequal and of different words, as responses are: padding and tokens never seen before cost more.
+    random, asked = Random(0), ("Hello", "Hello there, and how are you today?")
+    rows = [
+        Lane([Message("user", asked[i % 2])], forced=random.choices(range(len(model.tokenizer)), k=5))
+        for i in range(lanes)
+    ]
+    made = generate(model, rows, Sampling(temperature=1.0))
     return 1 / made[0].tokens_per_second
 
 
 def _timed(call: Callable[[], object]) -> float:
-    """Seconds of the second call: the first one warms up."""
-    call()
-    start = time.perf_counter()
-    call()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+    """Seconds of the second call: the first one warms up, unless it is so long that this is no matter."""
+    seconds = 0.0
+    for _ in range(2):
+        start = time.perf_counter()
+        call()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - start
+        if seconds > _LONG:
+            break
+    return seconds
