@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from studio import theme
 from studio.flow import Flow
+from studio.later import Later
 from studio.turns import Answer
 from studio.workspace import Workspace
 
@@ -26,14 +27,19 @@ if TYPE_CHECKING:
     import numpy as np  # not before the first paint
 
 SHADE = 0.55  # opacity of the strongest token's background; the text on it stays readable
+SHORT = 200  # tokens; so few are broken into lines at once, in sight or not
 BAR_STEPS = 4  # underline thickness in pixels at the limit of the scale
 
 
 class AnswerView(QWidget):
     """Grows with its answer. Click selects, Shift+click extends, arrow keys walk, Ctrl+C copies."""
 
-    def __init__(self, workspace: Workspace, answer: Answer, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, workspace: Workspace, answer: Answer, parent: QWidget | None = None, later: Later | None = None
+    ) -> None:
+        """later: shared with the other answers of the page, so that their long ones take turns."""
         super().__init__(parent)
+        self._later = later or Later(self)
         self.answer = answer
         self._workspace = workspace
         self._values: list[float] = []
@@ -82,14 +88,24 @@ class AnswerView(QWidget):
 
     def resizeEvent(self, event: object) -> None:
         if self.width() != self._flow.width:
-            self._rebuild()
+            self._refit()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange) and hasattr(self, "_flow"):
-            self._rebuild()
+        changes = (QEvent.Type.FontChange, QEvent.Type.StyleChange)
+        if event.type() in changes and hasattr(self, "_flow") and self.font() != self._flow.font:
+            self._refit()
 
-    def _rebuild(self) -> None:
+    def _refit(self) -> None:
+        """Breaks the lines anew: at once in sight, else when the others have had their turn."""
+        if len(self._values) > SHORT and self.visibleRegion().isEmpty():
+            self._later.add(self.rebuild)
+        else:
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        """Breaks all lines anew for the width and font that are now."""
+        self._later.drop(self.rebuild)
         self._flow = Flow(QFont(self.font()), self.width())
         if self.answer.trace is not None:
             self._flow.append(list(self.answer.trace.pieces[: len(self._values)]))

@@ -64,12 +64,16 @@ class Commands(QObject):
             "zoom_out": lambda: look.zoom(-1),
             "zoom_reset": lambda: look.zoom(0),
             **{
-                f"scheme_{name}": lambda _, name=name: window.preferences.set("scheme", name)
+                f"scheme_{name}": lambda on, name=name: self._choose_scheme(name) if on else None
                 for name in ("system", "light", "dark")
             },
             "welcome": window.welcome.start,
             "about": window.asking.about,
         }
+
+    def _choose_scheme(self, name: str) -> None:
+        """Only the action that is switched on speaks: the one that it switches off has nothing to say."""
+        self._window.preferences.set("scheme", name)
 
     @Slot()
     def enable(self) -> None:

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from studio.answer import AnswerView
+from studio.later import Later
 from studio.turns import STEERED, Answer, Turn
 from studio.workspace import Workspace
 
@@ -19,6 +20,7 @@ class Conversation(QScrollArea):
         super().__init__(parent)
         self._workspace = workspace
         self._views: dict[Turn, TurnView] = {}
+        self._later = Later(self)
         self._following = True
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -74,11 +76,13 @@ class Conversation(QScrollArea):
         for turn in [t for t in self._views if t not in wanted]:
             view = self._views.pop(turn)
             self._rows.removeWidget(view)
+            for answer_view in view.views.values():
+                self._later.drop(answer_view.rebuild)
             view.hide()
             view.deleteLater()
         for place, turn in enumerate(wanted):
             if turn not in self._views:
-                self._views[turn] = TurnView(self._workspace, turn)
+                self._views[turn] = TurnView(self._workspace, turn, self._later)
                 self._rows.insertWidget(place + 1, self._views[turn])
             self._views[turn].refresh()
         self._empty.setVisible(not wanted)
@@ -123,9 +127,9 @@ class Conversation(QScrollArea):
 class TurnView(QFrame):
     """A question, its answers beside each other, and one line of facts under each."""
 
-    def __init__(self, workspace: Workspace, turn: Turn, parent: QWidget | None = None) -> None:
+    def __init__(self, workspace: Workspace, turn: Turn, later: Later, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._workspace, self._turn = workspace, turn
+        self._workspace, self._turn, self._later = workspace, turn, later
         self.views: dict[str, AnswerView] = {}
         self._facts: dict[str, QLabel] = {}
         self._heads: dict[str, QLabel] = {}
@@ -146,7 +150,7 @@ class TurnView(QFrame):
         """Adds a column for each new answer and brings the facts up to date."""
         for column, answer in enumerate(self._turn.answers, start=1):
             if answer.lane not in self.views:
-                view = self.views[answer.lane] = AnswerView(self._workspace, answer)
+                view = self.views[answer.lane] = AnswerView(self._workspace, answer, later=self._later)
                 self._heads[answer.lane], self._facts[answer.lane] = _label("", "muted"), _label("", "muted")
                 self._grid.addWidget(self._heads[answer.lane], 2, column)
                 self._grid.addWidget(view, 3, column, Qt.AlignmentFlag.AlignTop)

@@ -94,6 +94,8 @@ def long_conversation() -> list[Bar]:
         bar = page.verticalScrollBar()
         bars = bench.lagging("conversation growing", lambda step: bench.grow(answer))
         bars += bench.lagging("conversation scrolled", lambda step: bar.setValue(bar.maximum() * step // 100))
+        wide = bench.window.width()
+        bars += bench.lagging("window resized", lambda step: bench.window.resize(wide + 8 * (step % 9), 800))
         key = workspace.channels[0].key
         bars += bench.lagging("slider moved", lambda step: workspace.set_strength(key, step / 50))
         return bars + bench.lagging("token selected", lambda step: workspace.select(answer, step))
