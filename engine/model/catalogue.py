@@ -27,11 +27,11 @@ def local_models() -> list[dict[str, Any]]:
 
 
 def _cached(free: int) -> list[dict[str, Any] | None]:
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        cache = scan_cache_dir()
+        cache = scan_cache_dir(constants.HF_HUB_CACHE)
     except CacheNotFound:
         return []
     return [
