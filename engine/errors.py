@@ -38,5 +38,9 @@ class LibraryError(EngineError):
     """The library of conversations, heads and runs could not be read or written."""
 
 
+class LabError(EngineError):
+    """A comparison could not be judged, or its results not be read or kept."""
+
+
 class Cancelled(Exception):
     """The person stopped the job. Not an error: partial results stay valid."""

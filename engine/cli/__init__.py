@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from engine.cli import convert, distill, generate, models, pocket, replay
+from engine.cli import convert, distill, generate, lab, models, pocket, replay
 from engine.errors import Cancelled, EngineError
 
 
@@ -19,7 +19,7 @@ def run(arguments: Sequence[str]) -> int:
         prog="steer", description="Steer language models: distill prompts into heads, apply them."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (models, distill, generate, replay, convert, pocket):
+    for command in (models, distill, generate, replay, convert, lab, pocket):
         command.add(commands)
     try:
         options = parser.parse_args(arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from engine.errors import InputError
 from engine.model.language_model import LanguageModel
 from engine.pocket.questions import FORMS, ask
 from engine.pocket.topics import Topic, topics
@@ -15,7 +16,7 @@ _EVALUATION_TOPICS = 24
 
 def questions(model: LanguageModel, count: int, seed: int) -> list[str]:
     """`count` different questions while there are so many, then repetitions; the same for the same seed."""
-    pool = _pocket_questions(topics()[:-_EVALUATION_TOPICS]) if model.is_pocket else _general_questions()
+    pool = _pocket_questions(topics()[:-_EVALUATION_TOPICS]) if model.is_pocket else _lines("questions")
     rng = random.Random(f"questions {seed}")
     found: list[str] = []
     while len(found) < count:
@@ -23,9 +24,22 @@ def questions(model: LanguageModel, count: int, seed: int) -> list[str]:
     return found
 
 
-def evaluation_questions(count: int, seed: int) -> list[str]:
-    """Questions for Pocket on topics that no distillation asks about."""
-    pool = _pocket_questions(topics()[-_EVALUATION_TOPICS:])
+def evaluation_questions(model: LanguageModel, count: int, seed: int) -> list[str]:
+    """`count` different questions that no distillation asks: for Pocket, on other topics.
+
+    Raises InputError when there are not so many.
+    """
+    pool = (
+        _pocket_questions(topics()[-_EVALUATION_TOPICS:])
+        if model.is_pocket
+        else _lines("evaluation_questions")
+    )
+    if count > len(pool):
+        raise InputError(
+            "The questions cannot be chosen",
+            f"There are {len(pool)} to evaluate this model on, not {count}.",
+            "Ask for fewer, or bring your own in a file.",
+        )
     return random.Random(f"evaluation {seed}").sample(pool, count)
 
 
@@ -37,5 +51,5 @@ def _pocket_questions(chosen: tuple[Topic, ...]) -> list[str]:
     return general + rng.sample(aspects, len(general))
 
 
-def _general_questions() -> list[str]:
-    return (Path(__file__).parent / "questions.txt").read_text(encoding="utf-8").splitlines()
+def _lines(name: str) -> list[str]:
+    return (Path(__file__).parent / f"{name}.txt").read_text(encoding="utf-8").splitlines()

@@ -52,7 +52,7 @@ def instant(loaded_pocket: LanguageModel) -> tuple[Distillation, list[Any]]:
 
 
 def test_an_instant_head_does_what_the_prompt_does_on_topics_it_never_saw(pocket, instant) -> None:
-    asked = evaluation_questions(32, seed=1)
+    asked = evaluation_questions(pocket, 32, seed=1)
     head = instant[0].head
     steered, prompted = answers(pocket, asked, head), answers(pocket, asked, system=PIRATE)
 
@@ -75,7 +75,7 @@ def test_it_is_more_faithful_than_doing_nothing_on_every_block(instant) -> None:
 
 
 def test_strength_0_gives_exactly_the_unsteered_tokens(pocket, instant) -> None:
-    asked = evaluation_questions(4, seed=2)
+    asked = evaluation_questions(pocket, 4, seed=2)
     assert answers(pocket, asked, instant[0].head, strength=0.0) == answers(pocket, asked)
 
 
@@ -157,7 +157,7 @@ def test_cancelling_in_any_stage_stops_and_leaves_no_hook(pocket, stage: str) ->
 
 def test_distillation_and_evaluation_ask_about_different_topics(pocket) -> None:
     learned = set(questions(pocket, 400, 0))
-    judged = evaluation_questions(200, 0)
+    judged = evaluation_questions(pocket, 200, 0)
     assert len(learned) == 400 and len(set(judged)) == 200
     named = {name for name in by_name() if any(name in q for q in learned)}
     assert not any(name in q for q in judged for name in named)

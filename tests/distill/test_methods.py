@@ -106,7 +106,7 @@ def test_projection_brings_every_token_to_its_target(pocket) -> None:
 def test_ablation_under_the_prompt_takes_the_trait_away(pocket) -> None:
     head = distill(pocket, Request(PIRATE, method="ablation", responses=24)).head
     assert all(np.allclose(part.w, -part.z) and not part.b.any() for part in head.blocks.values())
-    asked = evaluation_questions(8, 0)
+    asked = evaluation_questions(pocket, 8, 0)
     lanes = [Lane([Message("user", q)], PIRATE, h, seed=i) for h in ([], [head]) for i, q in enumerate(asked)]
     answers = generate(pocket, lanes, Sampling(temperature=1.0, max_tokens=100))
     shown = [trait("pirate", g.text, q) for g, q in zip(answers, [*asked, *asked])]

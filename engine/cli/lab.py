@@ -1,0 +1,14 @@
+"""`steer lab`: methods compared fairly. One module per command, as for `steer` itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.cli import lab_match
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser("lab", help="compare methods at equal coherence")
+    lab = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (lab_match,):
+        command.add(lab)

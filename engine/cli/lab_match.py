@@ -1,0 +1,86 @@
+"""`steer lab match`: the trait of every method at the same coherence."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from engine.cli.lab_options import (
+    add_lab_options,
+    chosen_questions,
+    give,
+    opened_store,
+    require_report,
+    seeds,
+    speaker_and_judge,
+)
+from engine.cli.model import load_model
+from engine.cli.progress import progress_bar
+from engine.errors import InputError
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser("match", help="the trait of every method at the same coherence")
+    parser.add_argument("--prompt", required=True, help="the steering prompt that all of them stand for")
+    parser.add_argument(
+        "--methods",
+        default="none,prompt,caa,s-const,s-psr,a-psr",
+        help="between commas: none, prompt, METHOD, METHOD:VARIANT (a recipe, an objective, rankN, blockN, "
+        "responsesN), METHOD+prompt (default: none,prompt,caa,s-const,s-psr,a-psr)",
+    )
+    parser.add_argument(
+        "--coherence",
+        default="80",
+        metavar="PERCENT|prompt",
+        help="the coherence to match: a percentage, or prompt for what prompting has itself (default: 80)",
+    )
+    add_lab_options(parser)
+    parser.set_defaults(run=_run)
+
+
+def target(words: str) -> Any:
+    """ "prompt", or a share from a percentage. Raises InputError."""
+    if words == "prompt":
+        return words
+    try:
+        percent = float(words)
+    except ValueError:
+        percent = -1.0
+    if not 0 < percent <= 100:
+        raise InputError(
+            "The methods cannot be compared",
+            f"{words} is no coherence.",
+            "Give a percentage above 0, or prompt.",
+        )
+    return percent / 100
+
+
+def _run(options: argparse.Namespace) -> None:
+    wanted = target(options.coherence)
+    require_report(options)
+    drawn = seeds(options)
+    if not options.prompt.strip():
+        raise InputError("The methods cannot be compared", "The prompt is empty.", "Give one.")
+
+    from engine.lab.arms import parse_arms
+    from engine.lab.matching import Exam, match
+    from engine.lab.report import match_report, match_table
+
+    arms = parse_arms(options.methods, options.prompt)
+    model = load_model(options)
+    with opened_store(options) as store:
+        speaker, judge = speaker_and_judge(options, model, store)
+        exam = Exam(speaker, judge, options.prompt, chosen_questions(options, model), drawn)
+        with progress_bar() as emit:
+            found = match(exam, arms, wanted, emit=emit)
+    facts = {
+        "model": model.identity.id,
+        "judge": judge.name,
+        "questions": len(exam.questions),
+        "seeds": len(exam.seeds),
+        "temperature": options.temperature,
+        "max_tokens": options.max_tokens,
+    }
+    table = match_table(found)
+    page = match_report(found, facts) if options.report else None
+    give(options, {**found.told(), **facts}, f"{table.text()}\n{table.note}".rstrip(), page)

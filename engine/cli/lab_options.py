@@ -1,0 +1,115 @@
+"""What the commands of the Lab share: who is asked what, who judges, and where results are kept."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.model import add_model_options
+from engine.errors import InputError, LabError
+
+if TYPE_CHECKING:
+    from engine.lab.answers import Speaker
+    from engine.lab.judges import Judge
+    from engine.lab.store import Store
+    from engine.model.language_model import LanguageModel
+
+
+def add_lab_options(parser: argparse.ArgumentParser, *, count: int = 40) -> None:
+    add_model_options(parser)
+    group = parser.add_argument_group("measuring")
+    group.add_argument(
+        "--judge",
+        metavar="JUDGE",
+        help="pocket, self, likelihood, rules:FILE.toml, or URL#MODEL of an OpenAI-compatible endpoint; two "
+        "joined by + for trait and coherence (default: pocket on pocket, else self+likelihood)",
+    )
+    group.add_argument(
+        "--questions", type=Path, metavar="FILE", help="one question per line (default: the built-in ones)"
+    )
+    group.add_argument(
+        "--count", type=int, help=f"how many of the built-in questions (default: up to {count})"
+    )
+    group.add_argument("--seeds", type=int, default=1, help="answers to each question (default: 1)")
+    group.add_argument("--temperature", type=float, default=1.0, help="default: 1")
+    group.add_argument("--max-tokens", type=int, default=160, help="of an answer (default: 160)")
+    group.add_argument(
+        "--store", type=Path, metavar="FILE", help="where answers and scores are kept and found again"
+    )
+    group.add_argument("--json", action="store_true", help="print one JSON object")
+    group.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with the pictures")
+    parser.set_defaults(most=count)
+
+
+def seeds(options: argparse.Namespace) -> tuple[int, ...]:
+    if options.seeds < 1:
+        raise InputError("The answers cannot be drawn", f"{options.seeds} seeds are none.", "Give 1 or more.")
+    return tuple(range(options.seeds))
+
+
+@contextmanager
+def opened_store(options: argparse.Namespace) -> Iterator[Store]:
+    """The store that the options name, else the user's own."""
+    from engine.lab.store import Store
+
+    path = options.store
+    if path is None:
+        import platformdirs
+
+        path = Path(platformdirs.user_cache_dir("steering-studio", ensure_exists=True)) / "lab.sqlite"
+    store = Store(path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def speaker_and_judge(
+    options: argparse.Namespace, model: LanguageModel, store: Store
+) -> tuple[Speaker, Judge]:
+    from engine.generation.sampling import Sampling
+    from engine.lab.answers import Speaker
+    from engine.lab.judges import open_judge
+
+    sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
+    return Speaker(model, store, sampling), open_judge(options.judge, model, store)
+
+
+def chosen_questions(options: argparse.Namespace, model: LanguageModel) -> tuple[str, ...]:
+    """Raises InputError for a file that cannot be read or holds none."""
+    if options.questions is None:
+        from engine.distill.questions import evaluation_questions
+
+        count = options.count or (options.most if model.is_pocket else min(options.most, 32))
+        return tuple(evaluation_questions(model, count, 7))
+    what = f"The questions in {options.questions} cannot be asked"
+    try:
+        lines = options.questions.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "It is no text"
+        raise InputError(what, f"{why}.", "Name a text file.") from None
+    found = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not found:
+        raise InputError(what, "The file holds no question.", "Write one per line.")
+    return found[: options.count] if options.count else found
+
+
+def require_report(options: argparse.Namespace) -> None:
+    """Before the work, not after it."""
+    from engine.durable import require_writable
+
+    if options.report is not None:
+        require_writable(options.report, "report", LabError)
+
+
+def give(options: argparse.Namespace, told: dict[str, Any], text: str, page: str | None) -> None:
+    """Writes the report if one was asked for, and prints JSON or the text."""
+    from engine.durable import write_whole
+
+    if options.report is not None and page is not None:
+        write_whole(options.report, page.encode(), "report", LabError)
+    print(json.dumps(told, ensure_ascii=False, allow_nan=False) if options.json else text)

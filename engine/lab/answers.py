@@ -1,0 +1,168 @@
+"""Answers to a set of questions: batched, seeded, and none made twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from engine.events import Cancel
+from engine.generation.decode import generate
+from engine.generation.lanes import Lane
+from engine.generation.sampling import Sampling
+from engine.generation.strengths import Strengths
+from engine.heads.head import Head
+from engine.lab.judges import Item, Judge, Score
+from engine.lab.store import Store, content_key
+from engine.model.chat import Message
+from engine.model.language_model import LanguageModel
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question, and the seed that its answer is drawn with. turns: what was said before it, in turns of
+    the user and the assistant."""
+
+    question: str
+    seed: int
+    turns: tuple[str, ...] = ()
+
+    def messages(self) -> list[Message]:
+        before = [Message(("user", "assistant")[i % 2], text) for i, text in enumerate(self.turns)]
+        return [*before, Message("user", self.question)]
+
+    def item(self, prompt: str, answer: str) -> Item:
+        return Item(prompt, (*self.turns[::2], self.question), answer)
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A model whose answers are kept in `store` by everything that they depend on."""
+
+    model: LanguageModel
+    store: Store
+    sampling: Sampling
+
+    def answers(
+        self,
+        asked: Sequence[Asked],
+        system: str | None,
+        heads: Sequence[tuple[Head, float]],
+        cancel: Cancel,
+    ) -> list[str]:
+        """One answer each, all in batches. heads: each with its strength; a strength of 0 is no head."""
+        heads = [(head, strength) for head, strength in heads if strength]
+        keys = [self._key(each, system, heads) for each in asked]
+        known = self.store.get("answer", keys)
+        missing = {key: each for key, each in zip(keys, asked, strict=True) if key not in known}
+        todo = list(missing.items())
+        for start in range(0, len(todo), _BATCH):
+            some = todo[start : start + _BATCH]
+            lanes = [
+                Lane(
+                    each.messages(),
+                    system,
+                    [head for head, _ in heads],
+                    Strengths([strength for _, strength in heads]),
+                    each.seed,
+                )
+                for _, each in some
+            ]
+            found = generate(self.model, lanes, self.sampling, cancel=cancel)
+            cancel.check()  # a run that was stopped has only beginnings
+            made = {key: answer.text for (key, _), answer in zip(some, found, strict=True)}
+            self.store.put("answer", made)
+            known |= made
+        return [known[key] for key in keys]
+
+    def _key(self, asked: Asked, system: str | None, heads: Sequence[tuple[Head, float]]) -> str:
+        s = self.sampling
+        return content_key(
+            weights_digest(self.model),
+            [s.temperature, s.top_k, s.top_p, s.max_tokens, s.stop],
+            [system, *asked.turns, asked.question],
+            [(head.digest, strength) for head, strength in heads],
+            asked.seed,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Answers with their scores: [questions, seeds] each, NaN where the judge gave none."""
+
+    traits: np.ndarray
+    coherences: np.ndarray
+
+    @property
+    def missing(self) -> int:
+        """How many answers lack a score."""
+        return int((np.isnan(self.traits) | np.isnan(self.coherences)).sum())
+
+    @property
+    def n(self) -> int:
+        return self.traits.size - self.missing
+
+    @property
+    def trait(self) -> float | None:
+        return mean(self.traits)
+
+    @property
+    def coherence(self) -> float | None:
+        return mean(self.coherences)
+
+
+def judged(
+    speaker: Speaker,
+    judge: Judge,
+    prompt: str,
+    questions: Sequence[str],
+    seeds: Sequence[int],
+    system: str | None,
+    heads: Sequence[tuple[Head, float]],
+    cancel: Cancel,
+) -> Judged:
+    """Answers every question with every seed and has all of them judged by what `prompt` asks for."""
+    asked = [Asked(question, _mixed(i, seed)) for i, question in enumerate(questions) for seed in seeds]
+    texts = speaker.answers(asked, system, heads, cancel)
+    items = [each.item(prompt, text) for each, text in zip(asked, texts, strict=True)]
+    return laid_out(judge.judge(items, cancel), len(questions))
+
+
+def laid_out(scores: Sequence[Score], rows: int) -> Judged:
+    def array(values: Sequence[float | None]) -> np.ndarray:
+        return np.array([np.nan if v is None else v for v in values], np.float64).reshape(rows, -1)
+
+    return Judged(array([s.trait for s in scores]), array([s.coherence for s in scores]))
+
+
+def mean(values: np.ndarray) -> float | None:
+    """Over those that are there; None when none is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def weights_digest(model: LanguageModel) -> str:
+    """Tells two models apart that go by the same name: a hash of a few values of every weight."""
+    found = _digests.get(id(model.network))
+    if found is None:
+        told = hashlib.sha256(repr((model.identity, str(model.dtype))).encode())
+        with torch.no_grad():
+            for name, weight in model.network.named_parameters():
+                few = weight.detach().reshape(-1)[:8].float().cpu().numpy()
+                told.update(f"{name}{tuple(weight.shape)}".encode() + few.tobytes())
+        found = told.hexdigest()[:24]
+        _digests.clear()  # one model at a time is worth remembering
+        _digests[id(model.network)] = found
+    return found
+
+
+_digests: dict[int, str] = {}
+
+
+def _mixed(question: int, seed: int) -> int:
+    return seed * 1_000_003 + question

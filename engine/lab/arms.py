@@ -1,0 +1,79 @@
+"""The words that describe what is compared: `none`, `prompt`, `METHOD[:VARIANT...]`, `METHOD...+prompt`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.distill import METHODS, Request
+from engine.distill.request import OBJECTIVES, RECIPES
+from engine.errors import InputError
+
+_VARIANTS = "a recipe, an objective, rankN, blockN, responsesN"
+_NUMBERED = re.compile(r"(rank|block|responses)(\d+)")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of what is compared. prompted: the steering prompt is the system message; request: how its head is
+    distilled, None without one."""
+
+    name: str
+    prompted: bool
+    request: Request | None
+
+    def seeded(self, seed: int) -> Arm:
+        """The same with another seed for its distillation."""
+        return replace(self, request=None if self.request is None else replace(self.request, seed=seed))
+
+
+def parse_arms(words: str, prompt: str) -> list[Arm]:
+    """Arms from words between commas. Raises InputError for what is no method or variant, or said twice."""
+    names = [name.strip() for name in words.split(",") if name.strip()]
+    if not names or len(set(names)) < len(names):
+        raise _wrong(words, "Nothing is named." if not names else "One of them is named twice.")
+    return [parse_arm(name, prompt) for name in names]
+
+
+def parse_arm(words: str, prompt: str) -> Arm:
+    parts = words.split("+")
+    prompted = parts[-1] == "prompt"
+    method = parts[: len(parts) - prompted]
+    if not method:
+        return Arm(words, True, None)
+    if method == ["none"] and not prompted:
+        return Arm(words, False, None)
+    if len(method) > 2 or (len(method) == 2 and not method[0].endswith("mse")):
+        raise _wrong(words, "It joins more than a method and the prompt.")
+    name, *variants = "+".join(method).split(":")  # mse+ll is an objective
+    if name not in METHODS:
+        raise _wrong(words, f"There is no method {name}.")
+    return Arm(words, prompted, Request(prompt, method=name, **_variants(words, variants)))
+
+
+def _variants(words: str, variants: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for variant in variants:
+        numbered = _NUMBERED.fullmatch(variant)
+        if variant in RECIPES:
+            found["recipe"] = variant
+        elif variant in OBJECTIVES:
+            found["objective"] = variant
+        elif numbered:
+            found[numbered[1]] = int(numbered[2])
+        else:
+            raise _wrong(words, f"There is no variant {variant}: {_VARIANTS}.")
+    # An objective is of training: the closed form has none.
+    if "objective" in found and "recipe" not in found:
+        found["recipe"] = "refine"
+    return found
+
+
+def _wrong(words: str, why: str) -> InputError:
+    return InputError(
+        f'"{words}" cannot be compared',
+        why,
+        f"Use none, prompt, {', '.join(METHODS)}, or as in s-psr:rank2 or a-psr:refine+prompt.",
+    )

@@ -1,0 +1,60 @@
+"""Who judges: one small protocol, and one file per judge. To add one, write its file and name it here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.errors import InputError
+from engine.lab.judges.endpoint import EndpointJudge
+from engine.lab.judges.judge import (
+    Disagreement,
+    Item,
+    Joined,
+    Judge,
+    Remembering,
+    Score,
+    disagreement,
+)
+from engine.lab.judges.likelihood import LikelihoodJudge
+from engine.lab.judges.own import OwnJudge
+from engine.lab.judges.pocket import PocketJudge
+from engine.lab.judges.rules import RulesJudge
+from engine.lab.store import Store
+from engine.model.language_model import LanguageModel
+
+__all__ = ["Disagreement", "Item", "Judge", "Score", "disagreement", "open_judge"]
+
+
+def open_judge(words: str | None, model: LanguageModel, store: Store) -> Judge:
+    """A judge by its words; what it said is kept in `store`.
+
+    pocket, self (the loaded model), likelihood (coherence only), rules:FILE.toml, or URL#MODEL of an
+    OpenAI-compatible endpoint. Two joined by "+": the trait by the first, coherence by the second; self and
+    rules are joined with likelihood when nothing else is said. None: pocket on the bundled model, else self.
+    Raises InputError for words that name none.
+    """
+    words = words or ("pocket" if model.is_pocket else "self")
+    first, plus, second = words.partition("+")
+    if not plus and (first == "self" or first.startswith("rules:")):
+        second = "likelihood"
+    judge = _one(first, model)
+    return Remembering(Joined(judge, _one(second, model)) if second else judge, store)
+
+
+def _one(words: str, model: LanguageModel) -> Judge:
+    if words == "pocket":
+        return PocketJudge()
+    if words == "self":
+        return OwnJudge(model)
+    if words == "likelihood":
+        return LikelihoodJudge(model)
+    if words.startswith("rules:"):
+        return RulesJudge(Path(words.removeprefix("rules:")))
+    url, _, name = words.rpartition("#")
+    if url.startswith(("http://", "https://")) and name:
+        return EndpointJudge(url, name)
+    raise InputError(
+        "The answers cannot be judged",
+        f"There is no judge {words}.",
+        "Use pocket, self, likelihood, rules:FILE.toml, or URL#MODEL of an OpenAI-compatible endpoint.",
+    )

@@ -1,0 +1,121 @@
+"""What every judge is: trait and coherence for a batch of answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.events import Cancel
+from engine.lab.store import Store, content_key
+
+
+@dataclass(frozen=True)
+class Item:
+    """One answer to be judged. prompt: what was asked for, a steering prompt or a trait in words;
+    questions: the user's lines, the answered one last."""
+
+    prompt: str
+    questions: tuple[str, ...]
+    answer: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """Each in [0, 1], or None where the judge gave none. What is no such number becomes None: a judge that
+    lies is counted as missing, never averaged."""
+
+    trait: float | None
+    coherence: float | None
+
+    def __post_init__(self) -> None:
+        for name in ("trait", "coherence"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
+                object.__setattr__(self, name, None)
+
+    @property
+    def whole(self) -> bool:
+        return self.trait is not None and self.coherence is not None
+
+
+class Judge(Protocol):
+    """name: who judges, with everything that its scores depend on; it is part of what they are kept under.
+    steady: the same item always gets the same score."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def steady(self) -> bool: ...
+
+    def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]: ...
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Mean absolute difference between two judgements of the same `n` items; None without any."""
+
+    trait: float | None
+    coherence: float | None
+    n: int
+
+
+def disagreement(judge: Judge, items: Sequence[Item], cancel: Cancel) -> Disagreement:
+    """How far a judge is from itself: the items are judged twice, and nothing is remembered."""
+    bare = judge.judged_by if isinstance(judge, Remembering) else judge
+    first, second = (bare.judge(items, cancel) for _ in range(2))
+
+    def mean(name: str) -> float | None:
+        pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(first, second, strict=True)]
+        known = [abs(a - b) for a, b in pairs if a is not None and b is not None]
+        return sum(known) / len(known) if known else None
+
+    return Disagreement(mean("trait"), mean("coherence"), len(items))
+
+
+@dataclass(frozen=True)
+class Remembering:
+    """A judge that is asked once about every answer; missing scores are not kept, but asked for again."""
+
+    judged_by: Judge
+    store: Store
+
+    @property
+    def name(self) -> str:
+        return self.judged_by.name
+
+    @property
+    def steady(self) -> bool:
+        return self.judged_by.steady
+
+    def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+        keys = [content_key(self.name, item.prompt, item.questions, item.answer) for item in items]
+        known = {key: Score(*value) for key, value in self.store.get("score", keys).items()}
+        open_items = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
+        if open_items:
+            made = dict(zip(open_items, self.judged_by.judge(list(open_items.values()), cancel), strict=True))
+            self.store.put("score", {k: [s.trait, s.coherence] for k, s in made.items() if s.whole})
+            known |= made
+        return [known[key] for key in keys]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The trait by one judge, the coherence by another."""
+
+    traits: Judge
+    coherences: Judge
+
+    @property
+    def name(self) -> str:
+        return f"{self.traits.name}+{self.coherences.name}"
+
+    @property
+    def steady(self) -> bool:
+        return self.traits.steady and self.coherences.steady
+
+    def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+        traits, coherences = self.traits.judge(items, cancel), self.coherences.judge(items, cancel)
+        return [Score(t.trait, c.coherence) for t, c in zip(traits, coherences, strict=True)]

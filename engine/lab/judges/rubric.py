@@ -1,0 +1,70 @@
+"""What a judging model is asked, and how a number is read from what it answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from engine.lab.judges.judge import Item
+
+LEAST_MASS = 0.25  # persona protocol: below it the numbers are not what the judge meant to say
+
+_TRAIT = """\
+Below are an instruction for an assistant, a user's question and the assistant's answer. Judge how clearly \
+the answer follows the instruction; whether it is right or helpful does not matter here.
+
+[Instruction]
+{prompt}
+
+[Question]
+{question}
+
+[Answer]
+{answer}
+
+How clearly does the answer follow the instruction, on a scale from 0 (not at all) to {top} (completely)? \
+Say the number and nothing else."""
+
+_COHERENCE = """\
+Below are a user's question and an assistant's answer. Judge whether the answer is coherent: well-formed \
+language that makes sense as an answer to the question. Style, role and opinions do not matter here; \
+broken sentences, loops and nonsense do.
+
+[Question]
+{question}
+
+[Answer]
+{answer}
+
+How coherent is the answer, on a scale from 0 (nonsense) to {top} (fully coherent)? \
+Say the number and nothing else."""
+
+
+def ask(item: Item, what: str, top: int) -> str:
+    """The judging prompt for "trait" or "coherence" on a scale from 0 to `top`."""
+    text = _TRAIT if what == "trait" else _COHERENCE
+    question = "\n".join(item.questions)
+    return text.format(prompt=item.prompt, question=question, answer=item.answer, top=top)
+
+
+def expected(tokens: Iterable[tuple[str, float]], top: int) -> float | None:
+    """The expected value in [0, 1] over those tokens (text, probability) that are numbers from 0 to `top`.
+
+    None when less than a quarter of the probability lies on numbers (the persona protocol's rule).
+    """
+    mass = total = 0.0
+    for text, probability in tokens:
+        value = number(text, top)
+        if value is not None:
+            mass += probability
+            total += probability * value
+    return total / mass if mass >= LEAST_MASS else None
+
+
+def number(text: str, top: int) -> float | None:
+    """The number that a text is, as a share of `top`; None for anything else."""
+    found = re.fullmatch(r"\s*(\d{1,6}(?:\.\d+)?)(?:\s*/\s*(\d{1,6}))?\s*\.?\s*", text)
+    if found is None or found[2] not in (None, str(top)):
+        return None
+    value = float(found[1])
+    return value / top if 0 <= value <= top else None

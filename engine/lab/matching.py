@@ -1,0 +1,254 @@
+"""Methods at equal coherence: TA@C80 and TA@Cp of METHOD.md section 5."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from engine.distill import distill
+from engine.errors import EngineError, InputError, LabError
+from engine.events import Cancel, Emit, Meter, ignore
+from engine.heads.head import Head
+from engine.lab.answers import Asked, Judged, Speaker, judged
+from engine.lab.arms import Arm
+from engine.lab.bootstrap import interval
+from engine.lab.judges import Disagreement, Judge, disagreement
+
+_FIRST, _STRONGEST = 1.0, 64.0
+_STEPS = 6  # halvings of the bracket
+_FINE = 0.04  # a bracket this narrow, relative to its end, is halved no more
+_REPEATED = 12  # answers that are judged twice to see how far the judge is from itself
+
+Target = Literal["prompt"] | float
+
+
+@dataclass(frozen=True)
+class Point:
+    """One strength tried, on the half of the questions that strengths are chosen on."""
+
+    strength: float
+    trait: float
+    coherence: float
+    missing: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method, on the half of the questions that nothing was chosen on.
+
+    strength: the one at the target coherence; None where there is none to choose. reached: whether the
+    coherence falls to the target within the strengths tried; `note` says what was done otherwise. n: judged
+    answers, missing: those the judge gave no score for. curve: the strengths tried, in order. reach: the
+    head's iso-KL strength.
+    """
+
+    method: str
+    strength: float | None
+    trait: float | None
+    trait_ci: tuple[float, float] | None
+    coherence: float | None
+    coherence_ci: tuple[float, float] | None
+    n: int
+    missing: int
+    reached: bool
+    note: str = ""
+    curve: tuple[Point, ...] = ()
+    reach: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A method that could not be compared, and why; the others were."""
+
+    method: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Match:
+    """A whole comparison. coherence: the target that was matched."""
+
+    prompt: str
+    coherence: float
+    rows: tuple[Row, ...]
+    failures: tuple[Failure, ...]
+    disagreement: Disagreement
+
+    def told(self) -> dict[str, Any]:
+        """As JSON says it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What all methods are put through. questions: the first half to choose on, the second to report on."""
+
+    speaker: Speaker
+    judge: Judge
+    prompt: str
+    questions: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    _kept: dict[Any, Judged] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.questions) < 2 or not self.seeds:
+            raise InputError(
+                "The methods cannot be compared",
+                f"{len(self.questions)} questions cannot be halved.",
+                "Give at least 2: strengths are chosen on one half and reported on the other.",
+            )
+
+    def choosing(self, system: str | None, heads: Sequence[tuple[Head, float]], cancel: Cancel) -> Judged:
+        return self._half(0, system, heads, cancel)
+
+    def reporting(self, system: str | None, heads: Sequence[tuple[Head, float]], cancel: Cancel) -> Judged:
+        return self._half(1, system, heads, cancel)
+
+    def _half(
+        self, half: int, system: str | None, heads: Sequence[tuple[Head, float]], cancel: Cancel
+    ) -> Judged:
+        key = half, system, tuple((head.digest, strength) for head, strength in heads)
+        if key not in self._kept:
+            middle = len(self.questions) // 2
+            asked = self.questions[:middle] if half == 0 else self.questions[middle:]
+            self._kept[key] = judged(
+                self.speaker, self.judge, self.prompt, asked, self.seeds, system, heads, cancel
+            )
+        return self._kept[key]
+
+
+def match(
+    exam: Exam,
+    arms: Sequence[Arm],
+    target: Target = 0.8,
+    *,
+    emit: Emit = ignore,
+    cancel: Cancel | None = None,
+) -> Match:
+    """Compares the arms at the coherence `target`, or at the one that prompting itself has ("prompt").
+
+    Emits Progress, and each Row or Failure as it is done. Strengths are bisected on one half of the
+    questions and reported on the other. An arm that fails is reported and the rest goes on.
+    Raises LabError when the judge gives no scores, Cancelled when stopped.
+    """
+    cancel = Cancel() if cancel is None else cancel
+    coherence = target if target != "prompt" else _prompts_own(exam, cancel)
+    meter = Meter(emit, "methods", len(arms))
+    rows, failures = [], []
+    for arm in arms:
+        cancel.check()
+        try:
+            row = _row(exam, arm, coherence, cancel)
+            rows.append(row)
+            emit(row)
+        except LabError:  # a judge that is not heard would fail for all of them
+            raise
+        except EngineError as error:
+            failures.append(Failure(arm.name, str(error)))
+            emit(failures[-1])
+        meter.step()
+    return Match(exam.prompt, coherence, tuple(rows), tuple(failures), _repeated(exam, cancel))
+
+
+def _prompts_own(exam: Exam, cancel: Cancel) -> float:
+    return _figures(exam.choosing(exam.prompt, [], cancel))[1]
+
+
+def _row(exam: Exam, arm: Arm, target: float, cancel: Cancel) -> Row:
+    began = time.perf_counter()
+    system = exam.prompt if arm.prompted else None
+    if arm.request is None:
+        found = exam.reporting(system, [], cancel)
+        return _reported(arm, None if arm.prompted else 0.0, found, True, "", (), None, began)
+    made = distill(exam.speaker.model, arm.request, cancel=cancel)
+
+    def at(strength: float) -> Point:
+        found = exam.choosing(system, [(made.head, strength)], cancel)
+        return Point(strength, *_figures(found), found.missing)
+
+    chosen, curve, reached, note = search(at, target)
+    found = exam.reporting(system, [(made.head, chosen)], cancel)
+    return _reported(arm, chosen, found, reached, note, curve, made.strength_range[1], began)
+
+
+def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Point, ...], bool, str]:
+    """The strength whose coherence is nearest to `target`, all points tried, whether it was reached, a note.
+
+    Doubles the strength until the coherence is below the target, then halves the bracket.
+    """
+    low = at(0.0)
+    tried = [low]
+    if low.coherence < target:
+        note = f"the coherence is {low.coherence:.2f} already without steering"
+        return 0.0, tuple(tried), False, note
+    strength = _FIRST
+    while True:
+        high = at(strength)
+        tried.append(high)
+        if high.coherence < target or strength >= _STRONGEST:
+            break
+        low, strength = high, strength * 2
+    reached = high.coherence < target
+    if not reached:
+        note = f"the coherence never fell to {target:.2f}: the largest strength tried"
+        return strength, tuple(tried), False, note
+    for _ in range(_STEPS):
+        if high.strength - low.strength <= _FINE * high.strength:
+            break
+        middle = at((low.strength + high.strength) / 2)
+        tried.append(middle)
+        low, high = (middle, high) if middle.coherence >= target else (low, middle)
+    nearest = min((low, high), key=lambda point: abs(point.coherence - target))
+    return nearest.strength, tuple(sorted(tried, key=lambda p: p.strength)), True, ""
+
+
+def _reported(
+    arm: Arm,
+    strength: float | None,
+    found: Judged,
+    reached: bool,
+    note: str,
+    curve: tuple[Point, ...],
+    reach: float | None,
+    began: float,
+) -> Row:
+    trait, coherence = _figures(found)
+    return Row(
+        method=arm.name,
+        strength=strength,
+        trait=trait,
+        trait_ci=interval(found.traits),
+        coherence=coherence,
+        coherence_ci=interval(found.coherences),
+        n=found.n,
+        missing=found.missing,
+        reached=reached,
+        note=note,
+        curve=curve,
+        reach=reach,
+        seconds=round(time.perf_counter() - began, 2),
+    )
+
+
+def _figures(found: Judged) -> tuple[float, float]:
+    """Trait and coherence. Raises LabError when the judge gave none at all."""
+    if found.trait is None or found.coherence is None:
+        lacking = "trait" if found.trait is None else "coherence"
+        raise LabError(
+            "The methods were not compared",
+            f"The judge gave no score of {lacking} for any of {found.traits.size} answers.",
+            "Use another judge, or join two: JUDGE+likelihood.",
+        )
+    return found.trait, found.coherence
+
+
+def _repeated(exam: Exam, cancel: Cancel) -> Disagreement:
+    if exam.judge.steady:
+        return Disagreement(0.0, 0.0, 0)
+    asked = [Asked(question, i) for i, question in enumerate(exam.questions[:_REPEATED])]
+    texts = exam.speaker.answers(asked, exam.prompt, [], cancel)
+    items = [each.item(exam.prompt, text) for each, text in zip(asked, texts, strict=True)]
+    return disagreement(exam.judge, items, cancel)

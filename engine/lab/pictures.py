@@ -1,0 +1,163 @@
+"""The Lab's pictures, as matplotlib figures: for SVG, PNG, PDF and the report."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import LabError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from engine.lab.matching import Row
+
+FORMATS = (".svg", ".png", ".pdf")
+
+# Okabe and Ito: told apart by the colour-blind and in print.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800")
+_MARKS = "osD^vP*X"
+_SIZE = (6.4, 4.2)  # inches
+_PAPER: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "lab",  # the same figure is the same file
+}
+
+
+def pareto(rows: Sequence[Row], target: float) -> Figure:
+    """Trait against coherence along the strengths of every method; the matched point with its intervals."""
+    figure, axes = _axes("coherence", "trait", "Trait against coherence")
+    axes.axvline(target, color="#888888", linewidth=0.8, linestyle=":")
+    for i, row in enumerate(rows):
+        colour, mark = _look(i)
+        if row.curve:
+            axes.plot(
+                [p.coherence for p in row.curve], [p.trait for p in row.curve],
+                color=colour, linewidth=1, alpha=0.55, marker=".", markersize=4,
+            )  # fmt: skip
+        _matched(axes, row, colour, mark)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.05)
+    _legend(figure, axes)
+    return figure
+
+
+def strengths(rows: Sequence[Row]) -> Figure:
+    """Trait (solid) and coherence (dashed) over the strength, relative to the matched one."""
+    figure, axes = _axes("strength / matched strength", "share", "What strength does")
+    for i, row in enumerate(row for row in rows if row.curve and row.strength):
+        colour, mark = _look(i)
+        assert row.strength
+        x = [point.strength / row.strength for point in row.curve]
+        axes.plot(x, [p.trait for p in row.curve], color=colour, marker=mark, markersize=3, label=row.method)
+        axes.plot(x, [p.coherence for p in row.curve], color=colour, linestyle="--", linewidth=0.9)
+    axes.set_xlim(0, 2.05)
+    axes.set_ylim(-0.02, 1.05)
+    _legend(figure, axes)
+    return figure
+
+
+def blocks(series: Mapping[str, Mapping[int, float]], what: str, reference: str | None = None) -> Figure:
+    """A value per block for several methods, for instance faithfulness; `reference` is a grey line."""
+    figure, axes = _axes("block", what, f"{what[:1].upper()}{what[1:]} per block")
+    for i, (name, values) in enumerate(series.items()):
+        colour, mark = _look(i)
+        look: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 4}
+        if name == reference:
+            look = {"color": "#777777", "linestyle": "--", "linewidth": 1.6}
+        axes.plot(list(values), list(values.values()), label=name, **look)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_ylim(bottom=0)
+    _legend(figure, axes)
+    return figure
+
+
+def histogram(series: Mapping[str, np.ndarray], what: str) -> Figure:
+    """How values are spread, one outline per name over common bins."""
+    figure, axes = _axes(what, "share of tokens", f"Distribution of the {what}")
+    together = np.concatenate([values[np.isfinite(values)] for values in series.values()])
+    low, high = np.quantile(together, [0.005, 0.995])
+    edges = np.linspace(low, max(high, low + 1e-6), 41)
+    for i, (name, values) in enumerate(series.items()):
+        shares, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+        colour = _COLOURS[i % len(_COLOURS)]
+        axes.stairs(shares / max(1, len(values)), edges, color=colour, fill=True, alpha=0.25)
+        axes.stairs(shares / max(1, len(values)), edges, color=colour, label=name, linewidth=1.4)
+    _legend(figure, axes)
+    return figure
+
+
+def svg(figure: Figure) -> str:
+    """The figure as one <svg> element."""
+    text = io.StringIO()
+    with _style():
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes an .svg, .png or .pdf. Raises LabError when it cannot be written."""
+    from engine.durable import write_whole
+
+    if path.suffix not in FORMATS:
+        raise LabError(f"{path} was not written", "It is no picture.", f"Name it {' or '.join(FORMATS)}.")
+    data = io.BytesIO()
+    # Without dates the same figure is the same file.
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
+    with _style():
+        figure.savefig(data, format=path.suffix[1:], dpi=200, metadata=undated)
+    write_whole(path, data.getvalue(), "picture", LabError)
+
+
+def _axes(x: str, y: str, title: str) -> tuple[Figure, Any]:
+    from matplotlib.figure import Figure
+
+    with _style():
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.subplots()
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.set_title(title, loc="left", fontsize=10)
+    return figure, axes
+
+
+def _matched(axes: Any, row: Row, colour: str, mark: str) -> None:
+    if row.trait is None or row.coherence is None:
+        return
+    errors = {}
+    for name, value, interval in (
+        ("yerr", row.trait, row.trait_ci),
+        ("xerr", row.coherence, row.coherence_ci),
+    ):
+        if interval is not None:
+            errors[name] = [[max(0.0, value - interval[0])], [max(0.0, interval[1] - value)]]
+    axes.errorbar(
+        [row.coherence], [row.trait], **errors,
+        color=colour, marker=mark, markersize=7, linewidth=1, capsize=2, linestyle="none", label=row.method,
+    )  # fmt: skip
+
+
+def _look(index: int) -> tuple[str, str]:
+    return _COLOURS[index % len(_COLOURS)], _MARKS[index // len(_COLOURS) % len(_MARKS)]
+
+
+def _legend(figure: Figure, axes: Any) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        figure.legend(loc="outside right upper", fontsize=8)
+
+
+def _style() -> Any:
+    from matplotlib import rc_context
+
+    return rc_context(_PAPER)

@@ -1,0 +1,103 @@
+"""A comparison as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from engine.lab.pictures import pareto, strengths, svg
+
+if TYPE_CHECKING:
+    from engine.lab.matching import Match, Row
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #8884; }
+th:first-child, td:first-child { text-align: left; }
+figure { margin: 1.5rem 0; background: #fff; border-radius: 6px; padding: .5rem; }
+figure svg { width: 100%; height: auto; }
+.facts { color: #666; font-size: .9em; }
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """title; head: the columns' names; rows: their texts; note: what must be known to read it."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def markdown(self) -> str:
+        lines = [f"| {' | '.join(row)} |" for row in (self.head, *self.rows)]
+        marks = "|".join([" :-- ", *[" --: "] * (len(self.head) - 1)])
+        body = "\n".join([lines[0], f"|{marks}|", *lines[1:]])
+        return f"### {self.title}\n\n{body}\n" + (f"\n{self.note}\n" if self.note else "")
+
+    def text(self) -> str:
+        """Columns of equal width, for a terminal."""
+        widths = [max(len(row[i]) for row in (self.head, *self.rows)) for i in range(len(self.head))]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if i == 0 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in (self.head, *self.rows)
+        )
+
+
+def report(title: str, facts: Mapping[str, object], tables: Sequence[Table], pictures: Sequence[str]) -> str:
+    """The page. facts: what it was measured with; pictures: <svg> elements."""
+    told = "<br>".join(f"{escape(name)}: {escape(str(value))}" for name, value in facts.items())
+    parts = [f"<h1>{escape(title)}</h1>", f'<p class="facts">{told}</p>']
+    parts += [_html(table) for table in tables]
+    parts += [f"<figure>{picture}</figure>" for picture in pictures]
+    body = "\n".join(parts)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+    )
+
+
+def match_table(found: Match) -> Table:
+    """One line per method, the strongest trait first as they were asked for."""
+    return Table(
+        f"Trait at coherence {found.coherence:.2f}",
+        ("method", "strength", "trait", "95 % interval", "coherence", "answers", "missing", "seconds"),
+        tuple(_line(row) for row in found.rows),
+        " ".join(
+            [f"{row.method}: {row.note}." for row in found.rows if row.note]
+            + [f"{failure.method} failed: {failure.why}" for failure in found.failures]
+        ),
+    )
+
+
+def match_report(found: Match, facts: Mapping[str, object]) -> str:
+    pictures = [svg(pareto(found.rows, found.coherence))]
+    if any(row.curve for row in found.rows):
+        pictures.append(svg(strengths(found.rows)))
+    return report(f"Methods compared: {found.prompt}", facts, [match_table(found)], pictures)
+
+
+def _line(row: Row) -> tuple[str, ...]:
+    def number(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    strength = "-" if row.strength is None else f"{row.strength:.2f}" + ("" if row.reached else " *")
+    between = "-" if row.trait_ci is None else f"{row.trait_ci[0]:.2f} to {row.trait_ci[1]:.2f}"
+    return (
+        row.method, strength, number(row.trait), between, number(row.coherence),
+        str(row.n), str(row.missing), f"{row.seconds:.1f}",
+    )  # fmt: skip
+
+
+def _html(table: Table) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
+    rows = "\n".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in table.rows)
+    note = f"<p>{escape(table.note)}</p>" if table.note else ""
+    return f"<h2>{escape(table.title)}</h2><table><tr>{head}</tr>\n{rows}</table>{note}"

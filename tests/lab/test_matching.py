@@ -1,0 +1,149 @@
+"""Strengths matched by bisection, on one half of the questions; intervals; what is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.__main__ import main
+from engine.distill.questions import evaluation_questions, questions
+from engine.errors import InputError, LabError
+from engine.events import Cancel
+from engine.generation.sampling import Sampling
+from engine.lab.answers import Asked, Judged, Speaker, laid_out
+from engine.lab.arms import parse_arm, parse_arms
+from engine.lab.bootstrap import interval
+from engine.lab.judges import Item, Score, open_judge
+from engine.lab.matching import Exam, Failure, Point, Row, match, search
+from engine.lab.store import Store
+from engine.model.language_model import LanguageModel
+
+PROMPT = "Talk like a pirate."
+
+
+def exam(pocket: LanguageModel, store: Store, count: int = 12) -> Exam:
+    speaker = Speaker(pocket, store, Sampling(temperature=1.0, max_tokens=120))
+    asked = tuple(evaluation_questions(pocket, count, 3))
+    return Exam(speaker, open_judge(None, pocket, store), PROMPT, asked, (0, 1))
+
+
+def test_methods_meet_at_the_target(pocket: LanguageModel) -> None:
+    events: list[object] = []
+    arms = parse_arms("none,prompt,a-psr,caa:responses12,a-psr:block99,a-psr+prompt", PROMPT)
+    found = match(exam(pocket, Store()), arms, 0.8, emit=events.append)
+    rows = {row.method: row for row in found.rows}
+    assert rows["none"].trait == 0.0 and rows["none"].strength == 0.0
+    assert (rows["prompt"].trait or 0) > 0.8 and rows["prompt"].strength is None
+    assert (rows["a-psr"].trait or 0) > (rows["caa:responses12"].trait or 0) + 0.1
+    assert [row for row in events if isinstance(row, Row)] == list(found.rows)
+    for name in ("a-psr", "caa:responses12", "a-psr+prompt"):
+        row = rows[name]
+        assert row.reached and row.n == 12 and row.missing == 0
+        # The chosen strength is the one nearest to the target on the half that it is chosen on.
+        at = next(point for point in row.curve if point.strength == row.strength)
+        assert abs(at.coherence - 0.8) <= min(abs(p.coherence - 0.8) for p in row.curve) + 0.05
+        assert row.trait_ci and row.trait_ci[0] <= (row.trait or 0) <= row.trait_ci[1]
+    assert [failure.method for failure in found.failures] == ["a-psr:block99"]
+    assert isinstance(events[-2], Row | Failure) or events
+    json.dumps(found.told(), allow_nan=False)
+
+
+def test_bisection_finds_where_a_curve_crosses() -> None:
+    def at(strength: float) -> Point:
+        return Point(strength, 1.0, 1 / (1 + (strength / 10) ** 2), 0)
+
+    strength, curve, reached, _ = search(at, 0.8)
+    assert reached and strength == pytest.approx(5.0, rel=0.05)
+    assert [p.strength for p in curve] == sorted(p.strength for p in curve)
+
+
+def test_a_target_that_is_never_met_is_said() -> None:
+    strength, _, reached, note = search(lambda s: Point(s, 0.5, 0.95, 0), 0.8)
+    assert not reached and strength == 64 and "never fell" in note
+    strength, _, reached, note = search(lambda s: Point(s, 0.5, 0.7, 0), 0.8)
+    assert not reached and strength == 0 and "without steering" in note
+
+
+def test_intervals_leave_missing_scores_out_and_narrow_with_more_questions() -> None:
+    rng = np.random.default_rng(0)
+    few, many = (interval(rng.random((n, 2))) for n in (8, 200))
+    assert few and many and many[1] - many[0] < few[1] - few[0]
+    holes = np.full((6, 2), np.nan)
+    assert interval(holes) is None
+    holes[0, 0] = 0.5
+    assert interval(holes) == (0.5, 0.5)
+
+
+def test_averages_count_what_is_missing() -> None:
+    found: Judged = laid_out([Score(1.0, 1.0), Score(None, 0.5), Score(0.0, None), Score(0.5, 0.6)], 2)
+    assert (found.trait, found.missing, found.n) == (0.5, 2, 2)
+    assert found.coherence == pytest.approx(0.7)
+
+
+class Silent:
+    name, steady = "silent", True
+
+    def judge(self, items: list[Item], cancel: Cancel) -> list[Score]:
+        return [Score(None, 1.0) for _ in items]
+
+
+def test_a_judge_without_scores_is_an_error_never_a_number(pocket: LanguageModel) -> None:
+    store = Store()
+    speaker = Speaker(pocket, store, Sampling(max_tokens=8))
+    silent = Exam(speaker, Silent(), PROMPT, ("Tell me about bees.", "Tell me about tea."))
+    with pytest.raises(LabError, match="no score of trait for any of 1"):
+        match(silent, parse_arms("none", PROMPT))
+
+
+def test_answers_are_made_once_per_content(pocket: LanguageModel, tmp_path: Path) -> None:
+    asked = [Asked("Tell me about bees.", 1), Asked("And what else?", 2, ("Tell me about tea.", "Tea."))]
+    store = Store(tmp_path / "lab.sqlite")
+    first = Speaker(pocket, store, Sampling(max_tokens=20)).answers(asked, None, [], Cancel())
+    store.close()
+    again = Store(tmp_path / "lab.sqlite")
+    stopped = Cancel()
+    stopped.set()  # nothing is generated any more
+    speaker = Speaker(pocket, again, Sampling(max_tokens=20))
+    assert speaker.answers(asked, None, [], stopped) == first
+    assert speaker.answers(asked[:1], PROMPT, [], Cancel()) != first[:1]
+
+
+def test_evaluation_questions_are_never_distilled(pocket: LanguageModel) -> None:
+    assert not set(evaluation_questions(pocket, 100, 0)) & set(questions(pocket, 2000, 0))
+
+
+@pytest.mark.parametrize(
+    "words", ["", "none,none", "spell", "a-psr:x", "none+prompt", "prompt+prompt", "a+b+c"]
+)
+def test_arms_that_make_no_sense(words: str) -> None:
+    with pytest.raises(InputError):
+        parse_arms(words, PROMPT)
+
+
+def test_arms_say_how_a_head_is_made() -> None:
+    arm = parse_arm("s-psr:rank2:mse+ll:block3+prompt", PROMPT)
+    assert arm.prompted and arm.request is not None
+    assert (arm.request.rank, arm.request.objective, arm.request.block) == (2, "mse+ll", 3)
+    assert arm.request.recipe == "refine"
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, page = ["--store", str(tmp_path / "lab.sqlite")], tmp_path / "match.html"
+    words = ["lab", "match", "--prompt", PROMPT, "--methods", "none,prompt,a-psr", *store, "--count", "8"]
+    assert main([*words, "--json", "--coherence", "prompt", "--report", str(page)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["method"] for row in told["rows"]] == ["none", "prompt", "a-psr"]
+    assert all({"strength", "trait", "trait_ci", "coherence", "n"} <= set(row) for row in told["rows"])
+    assert "<svg" in page.read_text() and "http" not in page.read_text().split("<svg")[0]
+    assert main(words) == 0
+    assert "a-psr" in capsys.readouterr().out
+    (tmp_path / "none.txt").write_text("\n")
+    for wrong in (
+        ["--coherence", "120"], ["--questions", str(tmp_path / "none.txt")], ["--seeds", "0"],
+        ["--report", str(tmp_path / "no" / "a.html")], ["--judge", "oracle"], ["--methods", "magic"],
+    ):  # fmt: skip
+        assert main([*words, *wrong]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
