@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
         "--methods",
         default="none,prompt,caa,s-const,s-psr,a-psr",
         help="between commas: none, prompt, METHOD, METHOD:VARIANT (a recipe, an objective, rankN, blockN, "
-        "responsesN), METHOD+prompt (default: none,prompt,caa,s-const,s-psr,a-psr)",
+        "responsesN, ridgeX), METHOD+prompt (default: none,prompt,caa,s-const,s-psr,a-psr)",
     )
     parser.add_argument(
         "--coherence",

@@ -36,6 +36,7 @@ def fit(
     blocks: Sequence[int],
     rank: int,
     *,
+    penalty: float | None = None,
     cancel: Cancel,
     meter: Meter | None = None,
 ) -> ClosedForm:
@@ -43,7 +44,7 @@ def fit(
 
     METHOD.md section 6: because each block sees what the earlier heads did, this is the paper's local Delta,
     at the cost of one forward over the responses. Then the head's strength 1 is set, for methods that want
-    it, to where the responses are likeliest.
+    it, to where the responses are likeliest. penalty: the gates' ridge, None to choose it per block.
     """
     parts: dict[int, BlockHead] = {}
     starts: dict[int, BlockHead] = {}
@@ -59,7 +60,9 @@ def fit(
         changed = None
         if index in blocks:
             here = finite(sample.rows.at(hidden).float())
-            moment = Moment(target.float() - here, here, groups.to(here.device), weights.to(here.device))
+            moment = Moment(
+                target.float() - here, here, groups.to(here.device), weights.to(here.device), penalty
+            )
             solution = method.solve(moment, rank)
             parts[index] = solution.part
             starts[index] = solution.part if solution.start is None else solution.start

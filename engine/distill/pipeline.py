@@ -142,7 +142,16 @@ class _Run:
 
         def fit(blocks: Sequence[int], meter: Meter) -> ClosedForm:
             rank = self.request.rank
-            return closed_form.fit(model, evidence, method, blocks, rank, cancel=self.cancel, meter=meter)
+            return closed_form.fit(
+                model,
+                evidence,
+                method,
+                blocks,
+                rank,
+                penalty=self.request.penalty,
+                cancel=self.cancel,
+                meter=meter,
+            )
 
         everything = range(len(model.blocks))
         if method.every_block:
@@ -261,6 +270,7 @@ class _Run:
                 "rank": request.rank,
                 **({"negatives": request.negatives} if request.negatives else {}),
                 **({"weight": request.weight} if self.objective == "mse+ll" else {}),
+                **({} if request.penalty is None else {"penalty": request.penalty}),
             },
             figures={
                 "kept": len(kept),

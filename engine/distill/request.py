@@ -27,6 +27,8 @@ class Request:
     block: the one block of a single-block method; None searches the best (see `candidates`).
     negatives: how many responses without the prompt to learn from besides; the head is taught to leave them
     as they are.
+    penalty: of the gates' ridge, relative to the inputs' mean variance; None chooses it on responses that
+    were left out.
     max_tokens: of each response; None takes 160 for the bundled model and 64 for others.
     """
 
@@ -42,6 +44,7 @@ class Request:
     rank: int = 1
     positions: Positions = "response"
     max_tokens: int | None = None
+    penalty: float | None = None
     name: str | None = None
 
     def __post_init__(self) -> None:
@@ -74,6 +77,11 @@ class Request:
             self.max_tokens is None or self.max_tokens >= 4,
             f"Responses of {self.max_tokens} tokens are too short.",
             "Give at least 4.",
+        )
+        _require(
+            self.penalty is None or 0 < self.penalty < float("inf"),
+            f"The ridge {self.penalty} is out of range.",
+            "Give a number above 0; 0.01 is usual.",
         )
         _require(1 <= self.rank <= 16, f"Rank {self.rank} is out of range.", "Give a rank from 1 to 16.")
 

@@ -21,12 +21,19 @@ class Ridge:
     r2: float
 
 
-def ridge(inputs: Tensor, aims: Tensor, groups: Tensor, weights: Tensor | None = None) -> Ridge:
+def ridge(
+    inputs: Tensor,
+    aims: Tensor,
+    groups: Tensor,
+    weights: Tensor | None = None,
+    penalty: float | None = None,
+) -> Ridge:
     """Fits aims [M, r] = inputs [M, d] @ weights + intercepts, all float32; weights [M]: how much rows count.
 
     Inputs are standardised, so that a few massive dimensions do not set the penalty's scale. The error
     that chooses the penalty is that of the gated prediction, ReLU, on responses left out one at a time: in
-    closed form from the hat matrix, without refitting. groups [M]: each row's response.
+    closed form from the hat matrix, without refitting. groups [M]: each row's response. penalty: the one to
+    take instead of choosing, relative to the mean eigenvalue of the standardised inputs' covariance.
     """
     share = torch.ones_like(inputs[:, 0]) if weights is None else weights / weights.mean()
     root = share.sqrt().unsqueeze(1)
@@ -40,8 +47,8 @@ def ridge(inputs: Tensor, aims: Tensor, groups: Tensor, weights: Tensor | None =
     members = [torch.nonzero(groups == g)[:, 0] for g in groups.unique()]
     total = (aims * root).square().sum().clamp_min(1e-12)
     best = (float("inf"), _PENALTIES[0])
-    for penalty in _PENALTIES:
-        shrink = squares / (squares + penalty * scale)
+    for tried in _PENALTIES if penalty is None else (penalty,):
+        shrink = squares / (squares + tried * scale)
         predicted = left @ (shrink.unsqueeze(1) * coordinates)
         error = 0.0
         for member in members:
@@ -51,11 +58,11 @@ def ridge(inputs: Tensor, aims: Tensor, groups: Tensor, weights: Tensor | None =
             held_out = torch.linalg.solve(torch.eye(len(member), device=hat.device) - hat, residual)
             gated = (aims[member] - held_out / root[member]).clamp_min(0)
             error += float(((gated - aims[member]) * root[member]).square().sum())
-        best = min(best, (error, penalty))
-    error, penalty = best
-    inner = values / (squares + penalty * scale)
+        best = min(best, (error, tried))
+    error, chosen = best
+    inner = values / (squares + chosen * scale)
     solution = (right.T @ (inner.unsqueeze(1) * coordinates)) / spread.unsqueeze(1)
-    return Ridge(solution, centre - mean @ solution, penalty, 1 - error / float(total))
+    return Ridge(solution, centre - mean @ solution, chosen, 1 - error / float(total))
 
 
 def _mean(rows: Tensor, share: Tensor) -> Tensor:

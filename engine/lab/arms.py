@@ -11,8 +11,9 @@ from engine.distill import METHODS, Request
 from engine.distill.request import OBJECTIVES, RECIPES
 from engine.errors import InputError
 
-_VARIANTS = "a recipe, an objective, rankN, blockN, responsesN"
+_VARIANTS = "a recipe, an objective, rankN, blockN, responsesN, ridgeX"
 _NUMBERED = re.compile(r"(rank|block|responses)(\d+)")
+_RIDGE = re.compile(r"ridge(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ def _variants(words: str, variants: Sequence[str]) -> dict[str, Any]:
             found["objective"] = variant
         elif numbered:
             found[numbered[1]] = int(numbered[2])
+        elif ridge := _RIDGE.fullmatch(variant):
+            found["penalty"] = float(ridge[1])
         else:
             raise _wrong(words, f"There is no variant {variant}: {_VARIANTS}.")
     # An objective is of training: the closed form has none.

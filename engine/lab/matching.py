@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -41,7 +40,8 @@ class Row:
     strength: the one at the target coherence; None where there is none to choose. reached: whether the
     coherence falls to the target within the strengths tried; `note` says what was done otherwise. n: judged
     answers, missing: those the judge gave no score for. curve: the strengths tried, in order. reach: the
-    head's iso-KL strength.
+    head's iso-KL strength; faithfulness and paraphrase per block as its Distillation tells them; seconds: of
+    the distillation.
     """
 
     method: str
@@ -52,10 +52,12 @@ class Row:
     coherence_ci: tuple[float, float] | None
     n: int
     missing: int
-    reached: bool
+    reached: bool = True
     note: str = ""
     curve: tuple[Point, ...] = ()
     reach: float | None = None
+    faithfulness: Mapping[int, float] = field(default_factory=dict)
+    paraphrase: Mapping[int, float] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -135,13 +137,13 @@ def match(
     Raises LabError when the judge gives no scores, Cancelled when stopped.
     """
     cancel = Cancel() if cancel is None else cancel
-    coherence = target if target != "prompt" else _prompts_own(exam, cancel)
+    coherence = target if target != "prompt" else prompts_own(exam, cancel)
     meter = Meter(emit, "methods", len(arms))
     rows, failures = [], []
     for arm in arms:
         cancel.check()
         try:
-            row = _row(exam, arm, coherence, cancel)
+            [row] = examine(exam, arm, [coherence], cancel)
             rows.append(row)
             emit(row)
         except LabError:  # a judge that is not heard would fail for all of them
@@ -153,25 +155,45 @@ def match(
     return Match(exam.prompt, coherence, tuple(rows), tuple(failures), _repeated(exam, cancel))
 
 
-def _prompts_own(exam: Exam, cancel: Cancel) -> float:
+def prompts_own(exam: Exam, cancel: Cancel) -> float:
+    """The coherence that prompting has, on the half that strengths are chosen on."""
     return _figures(exam.choosing(exam.prompt, [], cancel))[1]
 
 
-def _row(exam: Exam, arm: Arm, target: float, cancel: Cancel) -> Row:
-    began = time.perf_counter()
+def examine(exam: Exam, arm: Arm, targets: Sequence[float], cancel: Cancel) -> list[Row]:
+    """One arm at several target coherences, from one distillation.
+
+    Raises what distilling, generating and judging raise.
+    """
     system = exam.prompt if arm.prompted else None
     if arm.request is None:
         found = exam.reporting(system, [], cancel)
-        return _reported(arm, None if arm.prompted else 0.0, found, True, "", (), None, began)
+        return [_reported(arm, found, strength=None if arm.prompted else 0.0) for _ in targets]
     made = distill(exam.speaker.model, arm.request, cancel=cancel)
 
     def at(strength: float) -> Point:
         found = exam.choosing(system, [(made.head, strength)], cancel)
         return Point(strength, *_figures(found), found.missing)
 
-    chosen, curve, reached, note = search(at, target)
-    found = exam.reporting(system, [(made.head, chosen)], cancel)
-    return _reported(arm, chosen, found, reached, note, curve, made.strength_range[1], began)
+    rows = []
+    for target in targets:
+        strength, curve, reached, note = search(at, target)
+        found = exam.reporting(system, [(made.head, strength)], cancel)
+        rows.append(
+            _reported(
+                arm,
+                found,
+                strength=strength,
+                curve=curve,
+                reached=reached,
+                note=note,
+                reach=made.strength_range[1],
+                faithfulness=made.faithfulness,
+                paraphrase=made.paraphrase,
+                seconds=made.seconds["total"],
+            )
+        )
+    return rows
 
 
 def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Point, ...], bool, str]:
@@ -205,31 +227,17 @@ def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Po
     return nearest.strength, tuple(sorted(tried, key=lambda p: p.strength)), True, ""
 
 
-def _reported(
-    arm: Arm,
-    strength: float | None,
-    found: Judged,
-    reached: bool,
-    note: str,
-    curve: tuple[Point, ...],
-    reach: float | None,
-    began: float,
-) -> Row:
+def _reported(arm: Arm, found: Judged, **more: Any) -> Row:
     trait, coherence = _figures(found)
     return Row(
         method=arm.name,
-        strength=strength,
         trait=trait,
         trait_ci=interval(found.traits),
         coherence=coherence,
         coherence_ci=interval(found.coherences),
         n=found.n,
         missing=found.missing,
-        reached=reached,
-        note=note,
-        curve=curve,
-        reach=reach,
-        seconds=round(time.perf_counter() - began, 2),
+        **more,
     )
 
 

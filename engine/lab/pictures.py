@@ -68,6 +68,19 @@ def strengths(rows: Sequence[Row]) -> Figure:
     return figure
 
 
+def curves(series: Mapping[str, Sequence[tuple[float, float, float]]]) -> Figure:
+    """Trait (solid) and coherence (dashed) over the strength, from (strength, trait, coherence)."""
+    figure, axes = _axes("strength", "share", "Trait (solid) and coherence (dashed)")
+    for i, (name, points) in enumerate(series.items()):
+        colour, mark = _look(i)
+        x = [strength for strength, _, _ in points]
+        axes.plot(x, [trait for _, trait, _ in points], color=colour, marker=mark, markersize=4, label=name)
+        axes.plot(x, [c for _, _, c in points], color=colour, linestyle="--", linewidth=0.9)
+    axes.set_ylim(-0.02, 1.05)
+    _legend(figure, axes)
+    return figure
+
+
 def blocks(series: Mapping[str, Mapping[int, float]], what: str, reference: str | None = None) -> Figure:
     """A value per block for several methods, for instance faithfulness; `reference` is a grey line."""
     figure, axes = _axes("block", what, f"{what[:1].upper()}{what[1:]} per block")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from engine.lab.pictures import pareto, strengths, svg
+from engine.lab.pictures import blocks, curves, pareto, strengths, svg
+from engine.lab.sweep import Done, Failed, Outcome
 
 if TYPE_CHECKING:
     from engine.lab.matching import Match, Row
@@ -84,14 +86,65 @@ def match_report(found: Match, facts: Mapping[str, object]) -> str:
     return report(f"Methods compared: {found.prompt}", facts, [match_table(found)], pictures)
 
 
-def _line(row: Row) -> tuple[str, ...]:
-    def number(value: float | None) -> str:
-        return "-" if value is None else f"{value:.3f}"
+def sweep_table(prompt: str, outcomes: Sequence[Outcome]) -> Table:
+    """One line per cell; failed ones in the note."""
+    rows = [
+        (
+            done.cell.words, f"{done.cell.strength:g}", str(done.cell.seed), _number(done.trait),
+            _number(done.coherence), str(done.n), str(done.missing),
+        )
+        for done in outcomes if isinstance(done, Done)
+    ]  # fmt: skip
+    failed = [f"{f.cell.words} at {f.cell.strength:g}: {f.why}" for f in outcomes if isinstance(f, Failed)]
+    head = ("method", "strength", "seed", "trait", "coherence", "answers", "missing")
+    return Table(f"Sweep: {prompt}", head, tuple(rows), "\n".join(failed))
 
+
+def sweep_report(prompt: str, outcomes: Sequence[Outcome], facts: Mapping[str, object]) -> str:
+    pictures = [svg(curves(means(outcomes)))]
+    by_block = best_per_block(outcomes)
+    if by_block:
+        pictures.append(svg(blocks(by_block, "best trait")))
+    return report(f"Sweep: {prompt}", facts, [sweep_table(prompt, outcomes)], pictures)
+
+
+def means(outcomes: Sequence[Outcome]) -> dict[str, list[tuple[float, float, float]]]:
+    """Per method (strength, trait, coherence), each the mean over the seeds."""
+    found: dict[str, dict[float, list[tuple[float, float]]]] = {}
+    for done in outcomes:
+        if isinstance(done, Done) and done.trait is not None and done.coherence is not None:
+            at = found.setdefault(done.cell.words, {}).setdefault(done.cell.strength, [])
+            at.append((done.trait, done.coherence))
+    return {
+        words: [
+            (strength, sum(t for t, _ in pairs) / len(pairs), sum(c for _, c in pairs) / len(pairs))
+            for strength, pairs in sorted(at.items())
+        ]
+        for words, at in found.items()
+    }
+
+
+def best_per_block(outcomes: Sequence[Outcome], coherence: float = 0.8) -> dict[str, dict[int, float]]:
+    """Per method and block the greatest trait among strengths that keep the coherence."""
+    found: dict[str, dict[int, float]] = {}
+    for words, points in means(outcomes).items():
+        block = re.search(r":block(\d+)", words)
+        kept = [trait for _, trait, c in points if c >= coherence]
+        if block is not None and kept:
+            name = words.replace(block[0], "")
+            found.setdefault(name, {})[int(block[1])] = max(kept)
+    return {name: dict(sorted(values.items())) for name, values in found.items()}
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _line(row: Row) -> tuple[str, ...]:
     strength = "-" if row.strength is None else f"{row.strength:.2f}" + ("" if row.reached else " *")
     between = "-" if row.trait_ci is None else f"{row.trait_ci[0]:.2f} to {row.trait_ci[1]:.2f}"
     return (
-        row.method, strength, number(row.trait), between, number(row.coherence),
+        row.method, strength, _number(row.trait), between, _number(row.coherence),
         str(row.n), str(row.missing), f"{row.seconds:.1f}",
     )  # fmt: skip
 

@@ -32,13 +32,15 @@ class Moment:
     """What one block's closed form sees, at the M response positions of all responses.
 
     difference [M, d]: what the prompt would add; hidden [M, d]: the states that it would be added to;
-    groups [M]: the response of each position; weights [M]: how much each counts (see `token_weights`).
+    groups [M]: the response of each position; weights [M]: how much each counts (see Evidence.weights);
+    penalty: the ridge's, None to choose it.
     """
 
     difference: Tensor
     hidden: Tensor
     groups: Tensor
     weights: Tensor
+    penalty: float | None = None
 
 
 Solve = Callable[[Moment, int], Solution]

@@ -19,7 +19,7 @@ from engine.heads.head import BlockHead
 
 def solve(moment: Moment, rank: int) -> Solution:
     z = directions(moment.difference * moment.weights.sqrt().unsqueeze(1), rank)
-    fit = ridge(moment.hidden, moment.difference @ z.T, moment.groups, moment.weights)
+    fit = ridge(moment.hidden, moment.difference @ z.T, moment.groups, moment.weights, moment.penalty)
     part = BlockHead(fit.weights.T.cpu().numpy(), fit.intercepts.cpu().numpy(), z.cpu().numpy())
     return Solution(part.canonical(), fit.r2)
 

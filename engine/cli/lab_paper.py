@@ -1,0 +1,60 @@
+"""`steer lab paper`: the paper's claims on the bundled model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from engine.cli.progress import progress_bar
+from engine.errors import LabError
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser("paper", help="the paper's claims, measured on the bundled model")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="where tables, figures and the store go"
+    )
+    parser.add_argument("--styles", help="between commas (default: five that differ)")
+    parser.add_argument("--methods", help="between commas, as in steer lab match (default: the paper's)")
+    parser.add_argument("--seeds", type=int, default=3, help="default: 3")
+    parser.add_argument("--questions", type=int, default=24, help="default: 24")
+    parser.add_argument("--json", action="store_true", help="print the claims as one JSON object")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from engine.lab.findings import claims, write
+    from engine.lab.paper import Plan, measure
+    from engine.lab.store import Store
+    from engine.model.loading import load
+
+    chosen: dict[str, Any] = {}
+    if options.styles:
+        chosen["styles"] = tuple(word.strip() for word in options.styles.split(","))
+    if options.methods:
+        chosen |= {"methods": tuple(word.strip() for word in options.methods.split(",")), "once": ()}
+    plan = Plan(seeds=options.seeds, questions=options.questions, **chosen)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(
+            f"The folder {options.out} cannot be used", f"{error.strerror or error}.", "Name another."
+        ) from None
+    began = time.perf_counter()
+    model, store = load(), Store(options.out / "paper.sqlite")
+    try:
+        with progress_bar() as emit:
+            measured = measure(model, plan, store, emit=emit)
+    finally:
+        store.close()
+    written = write(measured, options.out, time.perf_counter() - began)
+    if options.json:
+        told = [{"claim": c.claim, "holds": c.holds, "told": c.told} for c in claims(measured)]
+        print(json.dumps({"claims": told, "files": [str(path) for path in written]}))
+        return
+    for claim in claims(measured):
+        print(f"{'holds   ' if claim.holds else 'does not'}  {claim.claim}: {claim.told}")
+    print(f"written to {options.out}")

@@ -1,0 +1,110 @@
+"""`steer lab sweep`: every combination of methods, objectives, blocks, ranks, strengths and seeds."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from engine.cli.lab_options import (
+    add_lab_options,
+    chosen_questions,
+    give,
+    opened_store,
+    require_report,
+    seeds,
+    speaker_and_judge,
+)
+from engine.cli.model import load_model
+from engine.cli.progress import progress_bar
+from engine.errors import InputError
+
+if TYPE_CHECKING:
+    from engine.lab.sweep import Runner
+    from engine.model.language_model import LanguageModel
+
+T = TypeVar("T")
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "sweep", help="every combination of methods, objectives, blocks, ranks, strengths and seeds"
+    )
+    parser.add_argument("--prompt", required=True, help="the steering prompt")
+    parser.add_argument("--methods", default="a-psr", help="as in steer lab match (default: a-psr)")
+    parser.add_argument("--objectives", default="", help="between commas: mse, ll, mse+ll")
+    parser.add_argument("--blocks", default="", help="for single-block methods: 0,1,2 or 0-5")
+    parser.add_argument("--ranks", default="", help="for methods that have them: 1,2,3")
+    parser.add_argument("--strengths", default="0.5,1,1.5,2", help="default: 0.5,1,1.5,2")
+    parser.add_argument(
+        "--ray", metavar="ADDRESS|local", help="compute on a Ray cluster, or on this machine's processors"
+    )
+    add_lab_options(parser, count=24)
+    parser.set_defaults(run=_run)
+
+
+def numbers(words: str, kind: Callable[[str], T], what: str) -> list[T]:
+    """From "1,2,5" or, for whole numbers, "1-5". Raises InputError."""
+    found: list[T] = []
+    try:
+        for part in filter(None, (p.strip() for p in words.split(","))):
+            first, dash, last = part.partition("-")
+            if dash and first:
+                found += [kind(str(i)) for i in range(int(first), int(last) + 1)]
+            else:
+                found.append(kind(part))
+    except ValueError:
+        raise InputError(
+            "The sweep cannot be made", f'"{words}" are no {what}.', "Give numbers between commas."
+        ) from None
+    return found
+
+
+def _run(options: argparse.Namespace) -> None:
+    require_report(options)
+    if not options.prompt.strip():
+        raise InputError("The sweep cannot be made", "The prompt is empty.", "Give one.")
+
+    from engine.distill.request import OBJECTIVES
+    from engine.lab.arms import parse_arms
+    from engine.lab.report import sweep_report, sweep_table
+    from engine.lab.sweep import Bench, cells, sweep, told
+
+    objectives = [word.strip() for word in options.objectives.split(",") if word.strip()]
+    if set(objectives) - set(OBJECTIVES):
+        raise InputError(
+            "The sweep cannot be made", "There is no such objective.", f"Use {', '.join(OBJECTIVES)}."
+        )
+    wanted = cells(
+        [arm.name for arm in parse_arms(options.methods, options.prompt)],
+        objectives=objectives,
+        blocks=numbers(options.blocks, int, "blocks"),
+        ranks=numbers(options.ranks, int, "ranks"),
+        strengths=numbers(options.strengths, float, "strengths"),
+        seeds=seeds(options),
+    )
+    if not wanted:
+        raise InputError("The sweep cannot be made", "It has no cells.", "Name strengths.")
+    model = load_model(options)
+    with opened_store(options) as store:
+        speaker, judge = speaker_and_judge(options, model, store)
+        bench = Bench(speaker, judge, options.prompt, chosen_questions(options, model))
+        with progress_bar() as emit:
+            outcomes = sweep(bench, wanted, runner=_runner(options, model, bench), emit=emit)
+    facts = {"model": model.identity.id, "judge": judge.name, "questions": len(bench.questions)}
+    table = sweep_table(options.prompt, outcomes)
+    page = sweep_report(options.prompt, outcomes, facts) if options.report else None
+    record = {"prompt": options.prompt, **facts, "rows": told(outcomes)}
+    give(options, record, f"{table.text()}\n{table.note}".rstrip(), page)
+
+
+def _runner(options: argparse.Namespace, model: LanguageModel, bench: Any) -> Runner | None:
+    if options.ray is None:
+        return None
+    from engine.lab.on_ray import Recipe, on_ray
+
+    dtype = str(model.dtype).removeprefix("torch.") if model.precision != "int8" else "int8"
+    recipe = Recipe(
+        model.source, dtype, options.judge, options.prompt, bench.questions, bench.speaker.sampling
+    )
+    return on_ray(options.ray, recipe)

@@ -1,0 +1,264 @@
+"""What the paper's claims come to, in tables, figures and plain verdicts, from what was measured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.durable import write_whole
+from engine.errors import LabError
+from engine.lab.bootstrap import interval
+from engine.lab.matching import Point, Row
+from engine.lab.paper import RESPONSES, RIDGES, Measured, faithfulness, grid, select
+from engine.lab.pictures import blocks, histogram, pareto, save, svg
+from engine.lab.report import Table, report
+
+_FAITHFUL = ("a-psr", "a-psr:mse", "a-psr:ll", "s-psr:ll", "s-const:mse", "caa")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """holds: whether the figures bear it out here; told: those figures."""
+
+    claim: str
+    holds: bool
+    told: str
+
+
+def write(measured: Measured, folder: Path, seconds: float) -> list[Path]:
+    """paper.json, paper.md, paper.html and the figures as SVG. Raises LabError when that fails."""
+    tables, found = every_table(measured), claims(measured)
+    figures = every_figure(measured)
+    verdicts = Table(
+        "Claims",
+        ("claim", "here", "figures"),
+        tuple((claim.claim, "holds" if claim.holds else "does not hold", claim.told) for claim in found),
+    )
+    plan = measured.plan
+    facts = {
+        "model": "pocket",
+        "styles": ", ".join(plan.styles),
+        "seeds": plan.seeds,
+        "questions": f"{plan.questions}, half to choose strengths on, half to report on",
+        "minutes": f"{seconds / 60:.1f}",
+    }
+    told = "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    markdown = f"# The paper's claims on the bundled model\n\n{told}\n\n"
+    markdown += "\n".join(table.markdown() for table in (verdicts, *tables))
+    page = report(
+        "The paper's claims on the bundled model",
+        facts,
+        [verdicts, *tables],
+        [svg(f) for f in figures.values()],
+    )
+    record = {**facts, "claims": [asdict(claim) for claim in found], **_plain(measured)}
+    written = []
+    for name, data in (
+        ("paper.json", _json(record)),
+        ("paper.md", markdown.encode()),
+        ("paper.html", page.encode()),
+    ):
+        write_whole(folder / name, data, "result", LabError)
+        written.append(folder / name)
+    for name, figure in figures.items():
+        save(figure, folder / f"{name}.svg")
+        written.append(folder / f"{name}.svg")
+    return written
+
+
+def every_table(measured: Measured) -> list[Table]:
+    return [
+        methods_table(measured),
+        styles_table(measured),
+        responses_table(measured),
+        ridge_table(measured),
+        faithfulness_table(measured),
+        spread_table(measured),
+    ]
+
+
+def methods_table(measured: Measured) -> Table:
+    rows = []
+    for method in (*measured.plan.methods, *measured.plan.once):
+        cells = [method]
+        for target in ("C80", "Cp"):
+            traits = grid(measured, method, target)
+            between = interval(traits)
+            told = "-" if between is None else f"{np.nanmean(traits):.3f} ({between[0]:.2f}-{between[1]:.2f})"
+            coherence = grid(measured, method, target, "coherence")
+            strength = grid(measured, method, target, "strength").astype(float)
+            steered = not np.isnan(strength).all() and np.nanmax(strength) > 0
+            cells += [
+                told,
+                f"{np.nanmean(coherence):.2f}",
+                f"{np.nanmean(strength):.2f}" if steered else "-",
+            ]
+        rows.append(tuple(cells))
+    unreached = [row for row in measured.rows if not row["reached"]]
+    names = sorted({f"{row['method']} ({row['style']}, {row['target']})" for row in unreached})
+    note = (
+        "TA@C80 and TA@Cp: the trait at a coherence of 0.80 and at prompting's own, means over styles and "
+        "seeds with 95 % intervals; coherence: on the questions that strengths were not chosen on."
+    )
+    if names:
+        note += f" The target was not reached by {', '.join(names)}."
+    head = ("method", "TA@C80", "coherence", "strength", "TA@Cp", "coherence", "strength")
+    return Table("Trait at matched coherence", head, tuple(rows), note)
+
+
+def styles_table(measured: Measured) -> Table:
+    rows = [
+        (method, *(_mean(grid(measured, method, "C80")[i]) for i in range(len(measured.plan.styles))))
+        for method in (*measured.plan.methods, *measured.plan.once)
+    ]
+    return Table("TA@C80 per style", ("method", *measured.plan.styles), tuple(rows))
+
+
+def responses_table(measured: Measured) -> Table:
+    return _instant_table(
+        measured, "Instant heads by the number of responses", "responses",
+        {str(n): f"a-psr:responses{n}" for n in RESPONSES},
+    )  # fmt: skip
+
+
+def ridge_table(measured: Measured) -> Table:
+    chosen = {f"{r:g}": f"a-psr:ridge{r:g}" for r in RIDGES}
+    return _instant_table(measured, "Instant heads by the ridge", "ridge", chosen)
+
+
+def faithfulness_table(measured: Measured) -> Table:
+    found = faithfulness(measured, _FAITHFUL)
+    count = max((len(values) for values in found.values()), default=0)
+    head = ("method", *(f"block {block}" for block in range(count)))
+    rows = tuple((name, *(f"{value:.2f}" for value in values.values())) for name, values in found.items())
+    note = "Relative distance to the prompted states: 0 is the prompt itself, 1 doing nothing."
+    return Table("Faithfulness", head, rows, note)
+
+
+def spread_table(measured: Measured) -> Table:
+    count = len(measured.spread[0]["p50"])
+    rows = tuple(
+        (
+            row["style"],
+            *(f"{row['p10'][b]:.1f} / {row['p50'][b]:.1f} / {row['p90'][b]:.1f}" for b in range(count)),
+        )
+        for row in measured.spread
+    )
+    note = (
+        "10th, 50th and 90th percentile over tokens of the length that the prompt adds, in activation units."
+    )
+    head = ("style", *(f"block {b}" for b in range(count)))
+    return Table("Spread of the prompt's effect", head, rows, note)
+
+
+def every_figure(measured: Measured) -> dict[str, Any]:
+    style = measured.plan.styles[0]
+    first = [_row(row) for row in select(measured.rows, style=style, seed=0, target="C80")]
+    effects = {
+        name: np.array(values) for name, values in measured.effects.items() if isinstance(values, list)
+    }
+    found = {
+        "pareto": pareto(first, 0.8),
+        "effects": histogram(effects, f"effect at block {measured.effects['block']} ({style})"),
+    }
+    lines = faithfulness(measured, _FAITHFUL)
+    if lines:
+        found["faithfulness"] = blocks(lines, "faithfulness", "paraphrase")
+    return found
+
+
+def claims(measured: Measured) -> list[Claim]:
+    """Those claims that can be told from what was measured."""
+    found: list[Claim] = []
+    ratios = [np.median(np.array(row["p90"]) / np.maximum(row["p10"], 1e-6)) for row in measured.spread]
+    found.append(
+        Claim(
+            "A prompt's effect differs from token to token by more than 3 times",
+            bool(min(ratios) > 3),
+            "90th / 10th percentile, median block: "
+            + ", ".join(f"{row['style']} {ratio:.1f}" for row, ratio in zip(measured.spread, ratios)),
+        )
+    )
+
+    def above(text: str, one: str, other: str, target: str, slack: float = 0.0) -> None:
+        a, b = grid(measured, one, target), grid(measured, other, target)
+        if np.isnan(a).all() or np.isnan(b).all():
+            return
+        apart = interval(a - b)
+        assert apart is not None
+        told = f"TA@{target} {_mean(a)} against {_mean(b)}, difference {apart[0]:.2f} to {apart[1]:.2f}"
+        found.append(Claim(text, bool(np.nanmean(a - b) > -slack), told))
+
+    above("S-PSR is above S-Const", "s-psr:ll", "s-const:mse", "C80")
+    above("S-PSR is above CAA", "s-psr:ll", "caa", "C80")
+    above("S-PSR is above ReFT-r1", "s-psr:ll", "reft-r1", "C80")
+    above("A-Const is above S-Const", "a-const", "s-const:mse", "C80")
+    above("A-PSR is at or above A-Const (within 0.02)", "a-psr:mse", "a-const", "C80", 0.02)
+    above("A-PSR is at or above S-PSR (within 0.02)", "a-psr:mse", "s-psr:ll", "C80", 0.02)
+    above("A-PSR is at or above prompting (within 0.02)", "a-psr:mse", "prompt", "Cp", 0.02)
+    above("The instant head is as good as the refined one (within 0.02)", "a-psr", "a-psr:mse", "C80", 0.02)
+    above(
+        "The instant head is as good as the paper's recipe (within 0.02)", "a-psr", "a-psr:paper", "C80", 0.02
+    )
+    above("With the prompt besides, A-PSR is at or above prompting", "a-psr+prompt", "prompt", "Cp", 0.02)
+    above("For S-PSR, LL is above MSE", "s-psr:ll", "s-psr:mse", "C80")
+    above("For A-PSR, MSE is at or above LL (within 0.02)", "a-psr:mse", "a-psr:ll", "C80", 0.02)
+    above("A second direction per block does no harm (within 0.02)", "a-psr:rank2", "a-psr", "C80", 0.02)
+    lines = faithfulness(measured, _FAITHFUL)
+    if "a-psr:mse" in lines:
+        below = [b for b, value in lines["a-psr:mse"].items() if value < lines["paraphrase"][b]]
+        told = ", ".join(
+            f"block {b} {lines['a-psr:mse'][b]:.2f} ({lines['paraphrase'][b]:.2f})"
+            for b in lines["a-psr:mse"]
+        )
+        found.append(
+            Claim("A-PSR is nearer to the prompt than a paraphrase is, in some blocks", bool(below), told)
+        )
+    few, many = (_variant(measured, f"a-psr:responses{n}") for n in (12, 200))
+    told = f"trait {few:.3f} with 12 responses, {many:.3f} with 200, at strength 1"
+    found.append(
+        Claim("Twelve responses suffice for an instant head (within 0.03)", few >= many - 0.03, told)
+    )
+    return found
+
+
+def _instant_table(measured: Measured, title: str, column: str, variants: dict[str, str]) -> Table:
+    def cells(variant: str) -> tuple[str, ...]:
+        rows = [select(measured.instant, style=s, variant=variant)[0] for s in measured.plan.styles]
+        each = [f"{row['trait']:.2f} / {row['coherence']:.2f}" for row in rows]
+        traits, coherences, seconds = (
+            float(np.mean([row[name] for row in rows])) for name in ("trait", "coherence", "seconds")
+        )
+        return (*each, f"{traits:.3f} / {coherences:.3f}", f"{seconds:.1f}")
+
+    return Table(
+        title,
+        (column, *measured.plan.styles, "mean", "seconds"),
+        tuple((name, *cells(variant)) for name, variant in variants.items()),
+        "Trait / coherence at strength 1.",
+    )
+
+
+def _variant(measured: Measured, variant: str) -> float:
+    return float(np.mean([row["trait"] for row in select(measured.instant, variant=variant)]))
+
+
+def _row(told: Any) -> Row:
+    facts = {name: value for name, value in told.items() if name not in ("style", "seed", "target")}
+    return Row(**{**facts, "curve": tuple(Point(**point) for point in facts["curve"])})
+
+
+def _mean(values: np.ndarray) -> str:
+    return "-" if np.isnan(values).all() else f"{np.nanmean(values):.3f}"
+
+
+def _plain(measured: Measured) -> dict[str, Any]:
+    return {name: getattr(measured, name) for name in ("rows", "instant", "spread", "effects")}
+
+
+def _json(record: Any) -> bytes:
+    return json.dumps(record, ensure_ascii=False, allow_nan=False, indent=1).encode()

@@ -1,0 +1,181 @@
+"""Sweeps: every cell of method x objective x block x rank x strength x seed, none computed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Any
+
+from engine.distill import METHODS, distill
+from engine.errors import EngineError, LabError
+from engine.events import Cancel, Emit, Meter, ignore
+from engine.lab.answers import Speaker, judged, weights_digest
+from engine.lab.arms import parse_arm
+from engine.lab.judges import Judge
+from engine.lab.store import content_key
+
+
+@dataclass(frozen=True)
+class Cell:
+    """words: an arm's; seed: of its distillation and of its answers."""
+
+    words: str
+    strength: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished cell: means over the judged answers (n), missing: those without a score."""
+
+    cell: Cell
+    trait: float | None
+    coherence: float | None
+    n: int
+    missing: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A cell that could not be computed, and why."""
+
+    cell: Cell
+    why: str
+
+
+Outcome = Done | Failed
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where cells are computed: the prompt, the questions, who answers and who judges."""
+
+    speaker: Speaker
+    judge: Judge
+    prompt: str
+    questions: tuple[str, ...]
+
+    def key(self, cell: Cell) -> str:
+        sampling = asdict(self.speaker.sampling)
+        return content_key(
+            weights_digest(self.speaker.model), self.prompt, self.questions, self.judge.name, sampling,
+            asdict(cell),
+        )  # fmt: skip
+
+
+Runner = Callable[[Bench, Sequence[Sequence[Cell]], Cancel], Iterable[Outcome]]
+"""Computes groups of cells, each with a head of its own, and yields every outcome as it is known."""
+
+
+def cells(
+    methods: Iterable[str],
+    *,
+    objectives: Sequence[str] = (),
+    blocks: Sequence[int] = (),
+    ranks: Sequence[int] = (),
+    strengths: Sequence[float] = (1.0,),
+    seeds: Sequence[int] = (0,),
+) -> list[Cell]:
+    """The product, without what a method does not have: none and prompt have one strength only, a method of
+    all blocks no block, one without training no objective, one of a single direction no rank."""
+    found: dict[Cell, None] = {}
+    tried: list[tuple[str, str | None, int | None, int | None]] = list(
+        product(methods, *(list(axis) or [None] for axis in (objectives, blocks, ranks)))
+    )
+    for words, objective, block, rank in tried:
+        base, plus, prompted = words.partition("+prompt")
+        method = METHODS.get(base.split(":")[0])
+        if method is not None:
+            if objective is not None and method.objective:
+                base += f":{objective}"
+            if block is not None and not method.every_block:
+                base += f":block{block}"
+            if rank is not None and method.ranked:
+                base += f":rank{rank}"
+        for strength, seed in product(strengths if method is not None else (0.0,), seeds):
+            found[Cell(base + plus + prompted, float(strength), seed)] = None
+    return list(found)
+
+
+def sweep(
+    bench: Bench,
+    wanted: Sequence[Cell],
+    *,
+    runner: Runner | None = None,
+    emit: Emit = ignore,
+    cancel: Cancel | None = None,
+) -> list[Outcome]:
+    """All outcomes in the order of `wanted`; what the store knows already is not computed again.
+
+    Emits Progress and every outcome, those known first. A finished cell is on the disk before the next
+    begins: a sweep that was killed goes on where it was. A cell that fails is reported, the rest goes on,
+    and it is tried again next time. runner: where the cells are computed, by default here, one by one.
+    Raises LabError (the judge is not heard, the store fails) and Cancelled.
+    """
+    cancel = Cancel() if cancel is None else cancel
+    keys = {cell: bench.key(cell) for cell in wanted}
+    stored = bench.speaker.store.get("cell", list(keys.values()))
+    outcomes: dict[Cell, Outcome] = {
+        cell: Done(cell, *stored[key]) for cell, key in keys.items() if key in stored
+    }
+    for outcome in outcomes.values():
+        emit(outcome)
+    open_cells = [cell for cell in keys if cell not in outcomes]
+    meter = Meter(emit, "cells", len(open_cells))
+    for outcome in (runner or here)(bench, _groups(open_cells), cancel):
+        if isinstance(outcome, Done):
+            told = [outcome.trait, outcome.coherence, outcome.n, outcome.missing]
+            bench.speaker.store.put("cell", {keys[outcome.cell]: told})
+        outcomes[outcome.cell] = outcome
+        emit(outcome)
+        meter.step()
+    return [outcomes[cell] for cell in keys]
+
+
+def here(bench: Bench, groups: Sequence[Sequence[Cell]], cancel: Cancel) -> Iterator[Outcome]:
+    """The runner in this process: one cell after the other."""
+    for group in groups:
+        yield from compute(bench, group, cancel)
+
+
+def compute(bench: Bench, group: Sequence[Cell], cancel: Cancel) -> Iterator[Outcome]:
+    """Cells that differ in their strength only: one head serves them all."""
+    try:
+        arm = parse_arm(group[0].words, bench.prompt).seeded(group[0].seed)
+        made = None if arm.request is None else distill(bench.speaker.model, arm.request, cancel=cancel).head
+    except LabError:
+        raise
+    except EngineError as error:
+        yield from (Failed(cell, str(error)) for cell in group)
+        return
+    system = bench.prompt if arm.prompted else None
+    for cell in group:
+        cancel.check()
+        heads = [] if made is None else [(made, cell.strength)]
+        try:
+            found = judged(
+                bench.speaker, bench.judge, bench.prompt, bench.questions, (cell.seed,), system, heads, cancel
+            )
+        except LabError:
+            raise
+        except EngineError as error:
+            yield Failed(cell, str(error))
+        else:
+            yield Done(cell, found.trait, found.coherence, found.n, found.missing)
+
+
+def told(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+    """As JSON says it: one flat record per cell."""
+    rows = []
+    for outcome in outcomes:
+        facts = asdict(outcome)
+        rows.append({**facts.pop("cell"), **facts})
+    return rows
+
+
+def _groups(wanted: Sequence[Cell]) -> list[list[Cell]]:
+    groups: dict[tuple[str, int], list[Cell]] = {}
+    for cell in wanted:
+        groups.setdefault((cell.words, cell.seed), []).append(cell)
+    return list(groups.values())

@@ -1,0 +1,114 @@
+"""Sweeps: nothing computed twice, killed ones resumed, failures reported, the same on Ray."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.__main__ import main
+from engine.errors import Cancelled
+from engine.events import Cancel
+from engine.generation.sampling import Sampling
+from engine.lab.answers import Speaker
+from engine.lab.judges import open_judge
+from engine.lab.on_ray import Recipe, on_ray
+from engine.lab.store import Store
+from engine.lab.sweep import Bench, Cell, Done, Failed, cells, sweep
+from engine.model.language_model import LanguageModel
+
+PROMPT = "Talk like a pirate."
+ASKED = ("Tell me about bees.", "Tell me about tea.")
+
+
+def bench(model: LanguageModel, store: Store) -> Bench:
+    speaker = Speaker(model, store, Sampling(temperature=1.0, max_tokens=60))
+    return Bench(speaker, open_judge(None, model, store), PROMPT, ASKED)
+
+
+def test_the_product_without_what_a_method_does_not_have() -> None:
+    found = cells(
+        ["none", "a-psr", "s-psr+prompt", "caa"],
+        objectives=["mse", "ll"], blocks=[1, 2], ranks=[1, 2], strengths=[1, 2], seeds=[0, 1],
+    )  # fmt: skip
+    words = {cell.words for cell in found}
+    assert len(found) == len(set(found))
+    assert {"none", "a-psr:mse:rank2", "s-psr:ll:block2:rank1+prompt", "caa:block1"} <= words
+    assert sum(cell.words == "none" for cell in found) == 2
+    assert not any("block" in word for word in words if word.startswith("a-psr"))
+
+
+def test_finished_cells_are_kept_and_failed_ones_do_not_stop_the_rest(
+    pocket: LanguageModel, tmp_path: Path
+) -> None:
+    wanted = [Cell("none", 0.0, 0), Cell("a-psr:block1", 1.0, 0), Cell("a-psr:responses12", 1.0, 0)]
+    store = Store(tmp_path / "lab.sqlite")
+    events: list[object] = []
+    first = sweep(bench(pocket, store), wanted, emit=events.append)
+    assert [type(outcome) for outcome in first] == [Done, Failed, Done]
+    assert "takes no block" in str(first[1]) and isinstance(first[2], Done) and first[2].n == 2
+    assert [e for e in events if isinstance(e, Done | Failed)] == first
+    stopped = Cancel()
+    stopped.set()
+    kept = [wanted[0], wanted[2]]
+    assert sweep(bench(pocket, store), kept, cancel=stopped) == [first[0], first[2]]  # nothing to compute
+    with pytest.raises(Cancelled):
+        sweep(bench(pocket, store), [Cell("none", 0.0, 1)], cancel=stopped)
+
+
+def test_a_killed_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["lab", "sweep", "--prompt", PROMPT, "--methods", "none,a-psr:responses12", "--count", "4"]
+    words += ["--strengths", "0.5,1,1.5,2,2.5,3", "--max-tokens", "60", "--json"]
+    path = tmp_path / "killed.sqlite"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine", *words, "--store", str(path)],
+        stdout=subprocess.DEVNULL,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+    def done() -> int:
+        if not path.exists():
+            return 0
+        with sqlite3.connect(path) as connection:
+            known = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'done'").fetchone()[0]
+            return known and connection.execute("SELECT count(*) FROM done WHERE kind='cell'").fetchone()[0]
+
+    while done() < 3 and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = done()
+    assert kept >= 3
+    with sqlite3.connect(path) as connection:
+        before = connection.execute("SELECT key, value, made FROM done WHERE kind='cell'").fetchall()
+    assert main([*words, "--store", str(path)]) == 0
+    resumed = json.loads(capsys.readouterr().out)["rows"]
+    with sqlite3.connect(path) as connection:
+        after = connection.execute("SELECT key, value, made FROM done WHERE kind='cell'").fetchall()
+    assert set(before) <= set(after) and len(after) == len(resumed) == 7
+    assert main([*words, "--store", str(tmp_path / "whole.sqlite")]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == resumed
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same(pocket: LanguageModel) -> None:
+    pytest.importorskip("ray")
+    wanted = cells(["none", "a-psr:responses12"], strengths=[1, 2], seeds=[0, 1])
+    recipe = Recipe("pocket", "float32", None, PROMPT, ASKED, Sampling(temperature=1.0, max_tokens=60))
+    here = sweep(bench(pocket, Store()), wanted)
+    assert sweep(bench(pocket, Store()), wanted, runner=on_ray("local", recipe)) == here
+
+
+def test_bad_words_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["lab", "sweep", "--prompt", PROMPT]
+    for wrong in (["--blocks", "x"], ["--objectives", "joy"], ["--strengths", ""], ["--seeds", "0"]):
+        assert main([*words, *wrong]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
