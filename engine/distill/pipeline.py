@@ -94,7 +94,7 @@ class _Run:
         began = time.perf_counter()
         request, model = self.request, self.model
         with self._timed("responses"):
-            asked = questions(model, request.count(self.recipe), request.seed)
+            asked = self._questions()
             self._require_room(asked)
             kept, heard = self._responses(asked)
         with self._timed("targets"):
@@ -117,6 +117,12 @@ class _Run:
             if self.recipe != "instant":
                 made = self._train(evidence, instant.starts)
         return self._finish(evidence, made, instant.r2, effect, asked, shown, began)
+
+    def _questions(self) -> list[str]:
+        count, own = self.request.count(self.recipe), self.request.questions
+        if not own:
+            return questions(self.model, count, self.request.seed)
+        return [own[i % len(own)] for i in range(count)]
 
     def _responses(self, asked: Sequence[str]) -> tuple[list[Response], Heard]:
         """Those to learn from, the negative ones last."""

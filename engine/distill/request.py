@@ -30,6 +30,7 @@ class Request:
     penalty: of the gates' ridge, relative to the inputs' mean variance; None chooses it on responses that
     were left out.
     max_tokens: of each response; None takes 160 for the bundled model and 64 for others.
+    questions: what the responses answer, over and over; none takes the built-in ones.
     """
 
     prompt: str
@@ -46,6 +47,7 @@ class Request:
     max_tokens: int | None = None
     penalty: float | None = None
     name: str | None = None
+    questions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(bool(self.prompt.strip()), "The steering prompt is empty.", "Type what the model shall do.")

@@ -36,8 +36,8 @@ class Asked:
         before = [Message(("user", "assistant")[i % 2], text) for i, text in enumerate(self.turns)]
         return [*before, Message("user", self.question)]
 
-    def item(self, prompt: str, answer: str) -> Item:
-        return Item(prompt, (*self.turns[::2], self.question), answer)
+    def item(self, prompt: str, answer: str, rubric: str | None = None) -> Item:
+        return Item(prompt, (*self.turns[::2], self.question), answer, rubric)
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,12 @@ def judged(
     system: str | None,
     heads: Sequence[tuple[Head, float]],
     cancel: Cancel,
+    rubric: str | None = None,
 ) -> Judged:
     """Answers every question with every seed and has all of them judged by what `prompt` asks for."""
     asked = [Asked(question, _mixed(i, seed)) for i, question in enumerate(questions) for seed in seeds]
     texts = speaker.answers(asked, system, heads, cancel)
-    items = [each.item(prompt, text) for each, text in zip(asked, texts, strict=True)]
+    items = [each.item(prompt, text, rubric) for each, text in zip(asked, texts, strict=True)]
     return laid_out(judge.judge(items, cancel), len(questions))
 
 

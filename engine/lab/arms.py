@@ -27,7 +27,14 @@ class Arm:
 
     def seeded(self, seed: int) -> Arm:
         """The same with another seed for its distillation."""
-        return replace(self, request=None if self.request is None else replace(self.request, seed=seed))
+        return self._changed(seed=seed)
+
+    def asking(self, questions: tuple[str, ...]) -> Arm:
+        """The same with a head that is distilled from answers to these questions."""
+        return self._changed(questions=questions)
+
+    def _changed(self, **values: Any) -> Arm:
+        return replace(self, request=None if self.request is None else replace(self.request, **values))
 
 
 def parse_arms(words: str, prompt: str) -> list[Arm]:

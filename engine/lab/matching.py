@@ -17,7 +17,7 @@ from engine.lab.judges import Disagreement, Judge, disagreement
 
 _FIRST, _STRONGEST = 1.0, 64.0
 _STEPS = 6  # halvings of the bracket
-_FINE = 0.04  # a bracket this narrow, relative to its end, is halved no more
+_FINE = 0.08  # a bracket this narrow, relative to its end, is halved no more
 _REPEATED = 12  # answers that are judged twice to see how far the judge is from itself
 
 Target = Literal["prompt"] | float
@@ -86,13 +86,15 @@ class Match:
 
 @dataclass(frozen=True)
 class Exam:
-    """What all methods are put through. questions: the first half to choose on, the second to report on."""
+    """What all methods are put through. questions: the first half to choose on, the second to report on;
+    rubric: the trait's own judging prompt."""
 
     speaker: Speaker
     judge: Judge
     prompt: str
     questions: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
+    rubric: str | None = None
     _kept: dict[Any, Judged] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -117,7 +119,7 @@ class Exam:
             middle = len(self.questions) // 2
             asked = self.questions[:middle] if half == 0 else self.questions[middle:]
             self._kept[key] = judged(
-                self.speaker, self.judge, self.prompt, asked, self.seeds, system, heads, cancel
+                self.speaker, self.judge, self.prompt, asked, self.seeds, system, heads, cancel, self.rubric
             )
         return self._kept[key]
 

@@ -80,9 +80,7 @@ def cells(
     """The product, without what a method does not have: none and prompt have one strength only, a method of
     all blocks no block, one without training no objective, one of a single direction no rank."""
     found: dict[Cell, None] = {}
-    tried: list[tuple[str, str | None, int | None, int | None]] = list(
-        product(methods, *(list(axis) or [None] for axis in (objectives, blocks, ranks)))
-    )
+    tried: Iterator[Any] = product(methods, *(list(axis) or [None] for axis in (objectives, blocks, ranks)))
     for words, objective, block, rank in tried:
         base, plus, prompted = words.partition("+prompt")
         method = METHODS.get(base.split(":")[0])

@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.errors import InputError
 from engine.lab.judges.endpoint import EndpointJudge
 from engine.lab.judges.judge import (
+    ON_TOPIC,
     Disagreement,
     Item,
     Joined,
@@ -22,7 +23,7 @@ from engine.lab.judges.rules import RulesJudge
 from engine.lab.store import Store
 from engine.model.language_model import LanguageModel
 
-__all__ = ["Disagreement", "Item", "Judge", "Score", "disagreement", "open_judge"]
+__all__ = ["ON_TOPIC", "Disagreement", "Item", "Judge", "Score", "disagreement", "open_judge"]
 
 
 def open_judge(words: str | None, model: LanguageModel, store: Store) -> Judge:

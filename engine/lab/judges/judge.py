@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Protocol
 
 from engine.events import Cancel
@@ -14,11 +14,13 @@ from engine.lab.store import Store, content_key
 @dataclass(frozen=True)
 class Item:
     """One answer to be judged. prompt: what was asked for, a steering prompt or a trait in words;
-    questions: the user's lines, the answered one last."""
+    questions: the user's lines, the answered one last; rubric: a trait's own judging prompt, with {question}
+    and {answer} in it and a scale from 0 to 100, for judges that read prompts."""
 
     prompt: str
     questions: tuple[str, ...]
     answer: str
+    rubric: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Score:
     @property
     def whole(self) -> bool:
         return self.trait is not None and self.coherence is not None
+
+
+# Asked for instead of a steering prompt: whether an answer is about what was asked.
+ON_TOPIC = "Answer the user's question and stay on its topic."
 
 
 class Judge(Protocol):
@@ -91,7 +97,7 @@ class Remembering:
         return self.judged_by.steady
 
     def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
-        keys = [content_key(self.name, item.prompt, item.questions, item.answer) for item in items]
+        keys = [content_key(self.name, *astuple(item)) for item in items]
         known = {key: Score(*value) for key, value in self.store.get("score", keys).items()}
         open_items = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
         if open_items:

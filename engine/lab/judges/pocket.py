@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from engine.errors import InputError
 from engine.events import Cancel
-from engine.lab.judges.judge import Item, Score
+from engine.lab.judges.judge import ON_TOPIC, Item, Score
 from engine.pocket.rules import coherence, trait
 from engine.pocket.wordings import styles_of
 
@@ -22,6 +22,10 @@ class PocketJudge:
         scores = []
         for item in items:
             cancel.check()
+            if item.prompt == ON_TOPIC:  # exactly what the rules' coherence looks at
+                on_topic = coherence(item.answer, item.questions)
+                scores.append(Score(on_topic, on_topic))
+                continue
             styles = styles_of(item.prompt)
             if not styles:
                 raise InputError(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from engine.lab.judges.judge import Item
 
+RUBRIC_TOP = 100  # the scale of a trait's own judging prompt
 LEAST_MASS = 0.25  # persona protocol: below it the numbers are not what the judge meant to say
 
 _TRAIT = """\
@@ -42,8 +43,11 @@ Say the number and nothing else."""
 
 def ask(item: Item, what: str, top: int) -> str:
     """The judging prompt for "trait" or "coherence" on a scale from 0 to `top`."""
-    text = _TRAIT if what == "trait" else _COHERENCE
     question = "\n".join(item.questions)
+    if what == "trait" and item.rubric is not None and top == RUBRIC_TOP:
+        # Not str.format: the trait's prompt may hold braces of its own.
+        return item.rubric.replace("{question}", question).replace("{answer}", item.answer)
+    text = _TRAIT if what == "trait" else _COHERENCE
     return text.format(prompt=item.prompt, question=question, answer=item.answer, top=top)
 
 

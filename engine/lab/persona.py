@@ -1,0 +1,76 @@
+"""The persona protocol: traits in the persona_vectors layout, methods matched on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import InputError
+from engine.events import Cancel, Emit, Meter, ignore
+from engine.heads.formats.trait import Trait, read_trait
+from engine.lab.answers import Speaker
+from engine.lab.arms import parse_arms
+from engine.lab.judges import Judge
+from engine.lab.matching import Exam, Match, Target, match
+
+
+@dataclass(frozen=True)
+class Persona:
+    """One trait's comparison. trained, evaluated: how many of its questions."""
+
+    trait: str
+    trained: int
+    evaluated: int
+    match: Match
+
+
+def read_traits(folder: Path) -> list[Trait]:
+    """Every *.json of a folder. Raises InputError for a folder without any, and for a file that is none."""
+    if not folder.is_dir():
+        raise InputError(f"The traits in {folder} were not read", "It is no folder.", "Name a folder.")
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise InputError(
+            f"The traits in {folder} were not read", "There is no .json in it.", "Name another folder."
+        )
+    traits = [read_trait(path) for path in paths]
+    for trait in traits:
+        if len(trait.questions) < 4:
+            raise InputError(
+                f"The trait {trait.name} cannot be compared",
+                f"It has {len(trait.questions)} questions.",
+                "Give at least 4: half to train on, half to evaluate on.",
+            )
+    return traits
+
+
+def persona(
+    speaker: Speaker,
+    judge: Judge,
+    traits: Sequence[Trait],
+    methods: str,
+    target: Target = 0.8,
+    *,
+    rollouts: int = 10,
+    emit: Emit = ignore,
+    cancel: Cancel | None = None,
+) -> list[Persona]:
+    """Per trait, methods at equal coherence; the steering prompt is its first positive instruction.
+
+    The first half of the questions is distilled from, the second evaluated on, `rollouts` answers each; the
+    judge gets the trait's own judging prompt. Emits Progress and each Persona as it is known.
+    """
+    meter = Meter(emit, "traits", len(traits))
+    found = []
+    for trait in traits:
+        middle = len(trait.questions) // 2
+        trained, evaluated = trait.questions[:middle], trait.questions[middle:]
+        prompt = trait.pairs[0][0]
+        arms = [arm.asking(trained) for arm in parse_arms(methods, prompt)]
+        exam = Exam(speaker, judge, prompt, evaluated, tuple(range(rollouts)), trait.judge)
+        result = match(exam, arms, target, cancel=cancel)
+        found.append(Persona(trait.name, len(trained), len(evaluated), result))
+        emit(found[-1])
+        meter.step()
+    return found
