@@ -23,7 +23,6 @@ class ColorBar(QWidget):
         """table [n, 3] of 0..255 colours from low to high."""
         self._table, self._low, self._high = table, low, high
         self.setAccessibleName(self.tr("Scale from {0:g} to {1:g}").format(low, high))
-        self.setToolTip(self.tr("One scale for text, heatmap and numbers: {0:g} to {1:g}").format(low, high))
         self.update()
 
     def sizeHint(self) -> QSize:

@@ -1,15 +1,18 @@
-"""Blocks x tokens: the coefficients that were applied, growing as the answer streams."""
+"""Blocks x tokens: what was applied, and what else was measured, growing as the answer streams."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import (
+    QComboBox,
     QGraphicsRectItem,
     QHBoxLayout,
     QLabel,
+    QPushButton,
+    QSizePolicy,
     QStackedLayout,
     QToolButton,
     QVBoxLayout,
@@ -18,6 +21,8 @@ from PySide6.QtWidgets import (
 
 from studio import theme
 from studio.color_bar import ColorBar
+from studio.quantities import QUANTITIES, WITHIN, Quantity, widened
+from studio.scale import Scale
 from studio.turns import Answer
 from studio.workspace import Workspace
 
@@ -66,10 +71,12 @@ class Heatmap(QWidget):
         self._workspace = workspace
         self._grid = Grid()
         self._answer: Answer | None = None
+        self._quantity = QUANTITIES[0]
+        self._scale = Scale()  # of a quantity that is on no shared one
         self.following = True
         self._moving = False
         self.plot = pg.PlotWidget()
-        self.plot.setAccessibleName(self.tr("Heatmap of applied coefficients, blocks by tokens"))
+        self.plot.setAccessibleName(self.tr("Heatmap, blocks by tokens"))
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
         self.image = pg.ImageItem(axisOrder="col-major")
@@ -89,7 +96,18 @@ class Heatmap(QWidget):
         view.setDefaultPadding(0)
         self.plot.scene().sigMouseClicked.connect(self._on_click)
         self.plot.scene().sigMouseMoved.connect(self._on_hover)
-        self._hover = QLabel(self.tr("applied coefficient"))
+        self.choice = QComboBox()
+        for quantity in QUANTITIES:
+            self.choice.addItem(self._tr(quantity.title), quantity.key)
+            self.choice.setItemData(
+                self.choice.count() - 1, self._tr(quantity.words), Qt.ItemDataRole.ToolTipRole
+            )
+        self.choice.setAccessibleName(self.tr("What the heatmap shows"))
+        self.choice.setToolTip(self.tr("What every cell shows"))
+        self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.choice.currentIndexChanged.connect(self._on_choice)
+        self._hover = QLabel()
+        self._hover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._hover.setProperty("role", "muted")
         self._hover.setTextFormat(Qt.TextFormat.PlainText)
         self.latest = QToolButton()
@@ -107,6 +125,7 @@ class Heatmap(QWidget):
         head = QHBoxLayout()
         head.setContentsMargins(16, 0, 16, 0)
         head.setSpacing(16)
+        head.addWidget(self.choice)
         head.addWidget(self._hover, 1)
         head.addWidget(self.latest)
         head.addWidget(self.bar)
@@ -116,6 +135,7 @@ class Heatmap(QWidget):
         layout.setSpacing(4)
         layout.addLayout(head)
         layout.addWidget(self.plot, 1)
+        layout.addWidget(self._lacking(), 1)
         self._pages = QStackedLayout(self)
         self._pages.setContentsMargins(0, 0, 0, 0)
         self._pages.addWidget(self._empty)
@@ -135,6 +155,19 @@ class Heatmap(QWidget):
     def values(self) -> np.ndarray:
         """[tokens, blocks], the very numbers drawn."""
         return self._grid.filled
+
+    @property
+    def quantity(self) -> Quantity:
+        return self._quantity
+
+    @property
+    def scale(self) -> Scale:
+        """The scale that the cells are coloured by."""
+        return self._workspace.scale if self._quantity.shared else self._scale
+
+    def show_quantity(self, key: str) -> None:
+        """Shows another quantity of the same answer."""
+        self.choice.setCurrentIndex(self.choice.findData(key))
 
     def restyle(self) -> None:
         """Takes the colours of the current theme."""
@@ -163,14 +196,27 @@ class Heatmap(QWidget):
     @Slot()
     def _on_shown(self) -> None:
         self._answer = self._workspace.shown
-        self._grid = Grid()
         self.following = True
         self._pages.setCurrentIndex(1 if self._answer else 0)
-        self.image.clear()
-        if self._answer and len(self._answer):
-            self._grow()
+        self._refill()
         self._reframe()
         self._on_selection()
+
+    @Slot()
+    def _on_choice(self) -> None:
+        self._quantity = QUANTITIES[self.choice.currentIndex()]
+        self._refill()
+        self._on_selection()
+
+    def _refill(self) -> None:
+        """All cells anew."""
+        self._grid, self._scale = Grid(), Scale(0.0)
+        self.image.clear()
+        self._hover.setText(self._tr(self._quantity.words))
+        self._show_lack(False)
+        if self._answer and len(self._answer):
+            self._grow()
+        self._on_scale()
 
     @Slot(object, int)
     def _on_grown(self, answer: Answer, first: int) -> None:
@@ -180,14 +226,47 @@ class Heatmap(QWidget):
 
     def _grow(self) -> None:
         trace = self._answer.trace  # type: ignore[union-attr]
-        new = np.asarray(trace.coefficients[self._grid.count : len(trace)])
+        new = self._quantity.rows(trace, self._grid.count)
         if len(new) == 0:
             return
+        self._show_lack(bool(np.isnan(new).all()))
         blocks = self._grid.filled.shape[1]
         self._grid.extend(new)
         if blocks != new.shape[1]:
             self._label_blocks(new.shape[1])
-        self.image.setImage(self._grid.filled, autoLevels=False, levels=self._workspace.scale.levels)
+        self._widen()
+        self.image.setImage(self._grid.filled, autoLevels=False, levels=self.scale.levels)
+
+    def _widen(self) -> None:
+        if not self._quantity.shared:
+            scale = widened(self._scale, self._grid.filled)
+            if scale != self._scale:
+                self._scale = scale
+                self._on_scale()
+
+    def _lacking(self) -> QWidget:
+        """What stands there in place of a quantity that was not measured."""
+        self._lack = QWidget()
+        words = QLabel(self.tr("What the prompt would have done was not measured with this answer."))
+        words.setProperty("role", "muted")
+        words.setWordWrap(True)
+        words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.measure = QPushButton(self.tr("Measure it from the next answer on"))
+        self.measure.clicked.connect(lambda: self._workspace.set_truth(True))
+        self.measure.setEnabled(not self._workspace.truth)
+        self._workspace.truthChanged.connect(lambda on: self.measure.setEnabled(not on))
+        layout = QVBoxLayout(self._lack)
+        layout.addStretch(1)
+        layout.addWidget(words)
+        layout.addWidget(self.measure, 0, Qt.AlignmentFlag.AlignCenter)
+        layout.addStretch(1)
+        self._lack.hide()
+        return self._lack
+
+    def _show_lack(self, lacking: bool) -> None:
+        self._lack.setVisible(lacking)
+        self.plot.setVisible(not lacking)
+        self.bar.setVisible(not lacking)
 
     def _label_blocks(self, blocks: int) -> None:
         step = max(1, -(-blocks // 8))
@@ -213,11 +292,15 @@ class Heatmap(QWidget):
 
     @Slot()
     def _on_scale(self) -> None:
-        scale, colours = self._workspace.scale, theme.current()
+        scale, colours = self.scale, theme.current()
         name = colours.signed_map if scale.signed else colours.color_map
         self.image.setColorMap(pg.colormap.get(name))
         self.image.setLevels(scale.levels)
         self.bar.set_scale(pg.colormap.get(name).getLookupTable(nPts=64), *scale.levels)
+        told = self.tr("One scale for text, heatmap and numbers: {0:g} to {1:g}")
+        if not self._quantity.shared:
+            told = self.tr("{0:g} to {1:g}; {2:.1%} of the newest values lie within, others take its end")
+        self.bar.setToolTip(told.format(*scale.levels, WITHIN))
 
     @Slot()
     def _on_selection(self) -> None:
@@ -256,9 +339,13 @@ class Heatmap(QWidget):
     def _on_hover(self, scene_point: object) -> None:
         cell = self.cell_at(scene_point)
         if cell is None or self._answer is None:
-            self._hover.setText(self.tr("applied coefficient"))
+            self._hover.setText(self._tr(self._quantity.words))
             return
         token, block = cell
-        words = self.tr("applied coefficient {0:.2f} at token {1} “{2}”, block {3}")
+        words = self.tr("{0} {1:.3g} at token {2} “{3}”, block {4}")
         piece = self._answer.trace.pieces[token]
-        self._hover.setText(words.format(float(self._grid.filled[token, block]), token, piece, block))
+        value = float(self._grid.filled[token, block])
+        self._hover.setText(words.format(self._tr(self._quantity.words), value, token, piece, block))
+
+    def _tr(self, words: str) -> str:
+        return QCoreApplication.translate("quantities", words)

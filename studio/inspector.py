@@ -52,6 +52,7 @@ class Inspector(QScrollArea):
         for label in (self.piece, *self._values.values()):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.bars = Bars(self.tr("applied coefficient per block"))
+        self.truth = Bars(self.tr("what the prompt would have done"), hue="muted")
         self.alternatives = Bars(self.tr("alternatives"), hue="muted")  # colour is kept for coefficients
         page = QWidget()
         page.setProperty("role", "panel")
@@ -61,6 +62,7 @@ class Inspector(QScrollArea):
         layout.addWidget(self._empty)
         layout.addWidget(self._facts)
         layout.addWidget(self.bars)
+        layout.addWidget(self.truth)
         layout.addWidget(self.alternatives)
         layout.addStretch(1)
         self.setWidget(page)
@@ -74,7 +76,7 @@ class Inspector(QScrollArea):
     @Slot()
     def refresh(self) -> None:
         selection = self._workspace.selection
-        for widget in (self._facts, self.bars, self.alternatives):
+        for widget in (self._facts, self.bars, self.truth, self.alternatives):
             widget.setVisible(selection is not None)
         self._empty.setVisible(selection is None)
         if selection is None:
@@ -96,6 +98,12 @@ class Inspector(QScrollArea):
         scale = self._workspace.scale
         self.bars.set_rows(
             [(str(b), float(v) / scale.limit, f"{float(v):.2f}") for b, v in enumerate(rows)],
+            signed=scale.signed,
+        )
+        told = np.asarray(trace.truth[span]).mean(axis=0)
+        self.truth.setVisible(bool(np.isfinite(told).any()))
+        self.truth.set_rows(
+            [(str(b), float(v) / scale.limit, f"{float(v):.2f}") for b, v in enumerate(told)],
             signed=scale.signed,
         )
         others = [] if several else trace.alternatives[at]

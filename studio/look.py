@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
@@ -24,7 +26,8 @@ class Look(QObject):
         app = QApplication.instance()
         chosen = {"light": theme.LIGHT, "dark": theme.DARK}.get(self._preferences.get("scheme"))
         if isinstance(app, QApplication):
-            theme.apply(app, chosen or theme.of_system(), self._preferences.get("zoom"))
+            colours = replace(chosen or theme.of_system(), color_map=self._preferences.get("color_map"))
+            theme.apply(app, colours, self._preferences.get("zoom"))
         self.changed.emit()
 
     def zoom(self, steps: int) -> None:
@@ -34,7 +37,7 @@ class Look(QObject):
 
     @Slot(str)
     def _on_changed(self, key: str) -> None:
-        if key in ("scheme", "zoom"):
+        if key in ("scheme", "color_map", "zoom"):
             self.apply()
 
     @Slot()

@@ -29,6 +29,8 @@ ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 TABLE = (
     Row("scheme", "system", "Colours", "Light or dark, or as the desktop says",
         (("system", "As the system"), ("light", "Light"), ("dark", "Dark"))),
+    Row("color_map", "cividis", "Heatmap colours", "Of values without a sign; signed ones are blue to yellow",
+        tuple((name, name) for name in ("cividis", "viridis", "magma", "inferno"))),
     Row("zoom", 1.0, "Text size", "Size of all text; Ctrl and + or - change it too",
         tuple((z, f"{z:.0%}") for z in ZOOMS)),
     Row("start", "restore", "At the start", "What the window holds when the studio was closed in order",

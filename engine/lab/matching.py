@@ -201,13 +201,15 @@ def examine(exam: Exam, arm: Arm, targets: Sequence[float], cancel: Cancel) -> l
 def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Point, ...], bool, str]:
     """The strength whose coherence is nearest to `target`, all points tried, whether it was reached, a note.
 
-    Doubles the strength until the coherence is below the target, then halves the bracket.
+    Doubles the strength until the coherence is below the target, then halves the bracket. A model that is
+    less coherent than the target by itself is matched to itself, which the note says.
     """
     low = at(0.0)
     tried = [low]
+    note = ""
     if low.coherence < target:
-        note = f"the coherence is {low.coherence:.2f} already without steering"
-        return 0.0, tuple(tried), False, note
+        note = f"without steering the coherence is {low.coherence:.2f} already: matched to that"
+        target = low.coherence
     strength = _FIRST
     while True:
         high = at(strength)
@@ -226,7 +228,7 @@ def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Po
         tried.append(middle)
         low, high = (middle, high) if middle.coherence >= target else (low, middle)
     nearest = min((low, high), key=lambda point: abs(point.coherence - target))
-    return nearest.strength, tuple(sorted(tried, key=lambda p: p.strength)), True, ""
+    return nearest.strength, tuple(sorted(tried, key=lambda p: p.strength)), not note, note
 
 
 def _reported(arm: Arm, found: Judged, **more: Any) -> Row:

@@ -64,7 +64,9 @@ def test_a_target_that_is_never_met_is_said() -> None:
     strength, _, reached, note = search(lambda s: Point(s, 0.5, 0.95, 0), 0.8)
     assert not reached and strength == 64 and "never fell" in note
     strength, _, reached, note = search(lambda s: Point(s, 0.5, 0.7, 0), 0.8)
-    assert not reached and strength == 0 and "without steering" in note
+    assert not reached and strength == 64 and "never fell" in note
+    strength, _, reached, note = search(lambda s: Point(s, 0.5, 0.7 - 0.1 * s, 0), 0.8)
+    assert not reached and strength < 0.1 and "without steering" in note
 
 
 def test_intervals_leave_missing_scores_out_and_narrow_with_more_questions() -> None:

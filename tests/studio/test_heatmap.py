@@ -5,6 +5,8 @@ import pytest
 
 from engine.generation.trace import Token, Trace
 from studio.heatmap import FIRST_CAPACITY, WINDOW, Grid, Heatmap
+from studio.quantities import widened
+from studio.scale import Scale
 from studio.turns import STEERED, Settings, Turn
 from studio.workspace import Workspace
 
@@ -75,6 +77,35 @@ def test_negative_values_bring_the_signed_map(shown):
     assert tuple(heatmap.image.levels) == (0.0, 1.0)
     grow(5, -3.0)
     assert tuple(heatmap.image.levels) == (-3.0, 3.0)
+
+
+def test_other_quantities_of_the_same_answer(shown):
+    workspace, heatmap, answer, grow = shown
+    grow(40, 2.0)
+    heatmap.show_quantity("share")
+    assert np.allclose(heatmap.values(), answer.trace.coefficients / answer.trace.lengths)
+    assert heatmap.scale.limit < 1 and workspace.scale.limit == 2.0
+    heatmap.show_quantity("truth")
+    assert not heatmap.plot.isVisible() and heatmap.measure.isVisible()
+    heatmap.measure.click()
+    assert workspace.truth and not heatmap.measure.isEnabled()
+    row = np.arange(6, dtype=np.float32)
+    for index in range(40, 60):
+        answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, row, 3 * row, 2 * row))
+    workspace.answerGrew.emit(answer, 40)
+    assert heatmap.plot.isVisible() and heatmap.tokens == 60
+    assert np.array_equal(heatmap.values(), answer.trace.truth, equal_nan=True)
+    heatmap.show_quantity("gap")
+    assert np.array_equal(heatmap.values()[40:], answer.trace.gap[40:])
+    heatmap.show_quantity("applied")
+    assert heatmap.scale is workspace.scale and np.array_equal(heatmap.values(), answer.trace.coefficients)
+
+
+def test_a_few_spikes_do_not_pale_the_rest():
+    rows = np.ones((400, 6), np.float32)
+    rows[7, 5] = 1000.0
+    assert widened(Scale(0.0), rows).limit == 1.0
+    assert widened(Scale(0.0), np.full((4, 6), np.nan, np.float32)) == Scale(0.0)
 
 
 def test_a_selection_far_back_is_brought_into_sight(shown):
