@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QGuiApplication
 
 from studio import actions
+from studio.exporting import KINDS
 from studio.palette_dialog import PaletteDialog
 from studio.turns import as_markdown
 
@@ -34,6 +35,7 @@ class Commands(QObject):
             "cancel_loading": session.cancel_loading,
             "load_head": window.files.choose_head,
             "save_head": window.files.choose_save,
+            **{key: lambda key=key: window.exporting.ask(key) for key in KINDS},
             "quit": window.close,
             "undo": workspace.undo,
             "redo": workspace.redo,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Slot
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from studio import theme
@@ -15,6 +15,8 @@ from studio.workspace import Workspace
 
 class Inspector(QScrollArea):
     """Follows the selection; several tokens show their mean coefficients and joined text."""
+
+    forkWanted = Signal(object, int, int)  # Answer, token, the id to take there instead
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,6 +56,8 @@ class Inspector(QScrollArea):
         self.bars = Bars(self.tr("applied coefficient per block"))
         self.truth = Bars(self.tr("what the prompt would have done"), hue="muted")
         self.alternatives = Bars(self.tr("alternatives"), hue="muted")  # colour is kept for coefficients
+        self.alternatives.let_choose(self.tr("Click, or Enter: go on from here with this token"))
+        self.alternatives.chosen.connect(self._on_alternative)
         page = QWidget()
         page.setProperty("role", "panel")
         layout = QVBoxLayout(page)
@@ -112,6 +116,13 @@ class Inspector(QScrollArea):
             [("“" + text.replace("\n", "⏎") + "”", float(p), f"{float(p):.3f}") for _, text, p in others]
         )
 
+    @Slot(int)
+    def _on_alternative(self, row: int) -> None:
+        selection = self._workspace.selection
+        if selection is not None:
+            choice = selection.answer.trace.alternatives[selection.cursor][row][0]
+            self.forkWanted.emit(selection.answer, selection.cursor, int(choice))
+
     def _set(self, key: str, text: str) -> None:
         self._values[key].setText(text or "—")
 
@@ -119,18 +130,52 @@ class Inspector(QScrollArea):
 class Bars(QWidget):
     """Rows of name, bar and number; lengths are shares of 1, negative ones go left when signed."""
 
+    chosen = Signal(int)  # row, once `let_choose` was called
+
     def __init__(self, title: str, hue: str = "", parent: QWidget | None = None) -> None:
         """hue: a colour of the theme; by default that of the coefficient's sign."""
         super().__init__(parent)
         self._title, self._hue = title, hue
         self._rows: list[tuple[str, float, str]] = []
         self._signed = False
+        self._choosing, self._at = False, 0
         self.setAccessibleName(title)
 
     def set_rows(self, rows: list[tuple[str, float, str]], signed: bool = False) -> None:
         self._rows, self._signed = rows, signed
         self.setAccessibleDescription("; ".join(f"{name}: {number}" for name, _, number in rows))
         self._fit()
+        self.update()
+
+    def let_choose(self, tip: str) -> None:
+        """Rows can be chosen: by a click, or by the arrow keys and Enter."""
+        self._choosing = True
+        self.setToolTip(tip)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        row = int((event.position().y() - 4) // self._row()) - 1
+        if self._choosing and event.button() == Qt.MouseButton.LeftButton and 0 <= row < len(self._rows):
+            self._at = row
+            self.chosen.emit(row)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        key = event.key()
+        if self._choosing and self._rows and key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            self._at = max(0, min(len(self._rows) - 1, self._at + (1 if key == Qt.Key.Key_Down else -1)))
+            self.update()
+        elif self._choosing and self._rows and key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.chosen.emit(min(self._at, len(self._rows) - 1))
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
         self.update()
 
     def changeEvent(self, event: QEvent) -> None:
@@ -161,6 +206,9 @@ class Bars(QWidget):
         reach = room / 2 if self._signed else room
         for index, (name, share, number) in enumerate(self._rows):
             top = height * (index + 1) + 4
+            if self._choosing and self.hasFocus() and index == self._at:
+                painter.setPen(colours.color("accent"))
+                painter.drawRect(QRectF(0, top, self.width() - 1, height - 1))
             painter.setPen(colours.color("text"))
             cut = metrics.elidedText(name, Qt.TextElideMode.ElideRight, names - 8)
             painter.drawText(QRectF(0, top, names, height), middle, cut)

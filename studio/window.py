@@ -17,6 +17,7 @@ from studio.commands import Commands
 from studio.composer import Composer
 from studio.conversation import Conversation
 from studio.docks import Docks
+from studio.exporting import Exporting
 from studio.files import Files
 from studio.header import Header
 from studio.log_panel import LogBook, LogPanel
@@ -66,6 +67,7 @@ class Window(QMainWindow):
         self.autosave = Autosave(self.workspace, home, self)
         self.session = Session(self.workspace, self.autosave.flush, self)
         self.files = Files(self.workspace, self.session, self.preferences, self)
+        self.exporting = Exporting(self.workspace, self.session, lambda: self.heatmap.quantity, self)
         self.asking = Asking(self.workspace, self)
         self.shelf_work = ShelfWork(self.workspace, self.session, self.autosave, self.asking, self)
         self.welcome = Welcome(steps(self), self)
@@ -168,6 +170,7 @@ class Window(QMainWindow):
 
         self.heatmap = Heatmap(self.workspace)
         self.inspector = Inspector(self.workspace)
+        self.inspector.forkWanted.connect(self.session.answering.fork)
         self.faithfulness = FaithfulnessPlot(self.workspace)
         for name in ("heatmap", "inspector", "faithfulness"):
             self.docks.fill(name, getattr(self, name))

@@ -1,0 +1,1 @@
+"""Conversations, traces and pictures as files for others: pure functions, each told where it came from."""

@@ -1,0 +1,87 @@
+"""The coloured conversation as one HTML file that opens in any browser and fetches nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+
+from studio import theme
+from studio.answer import SHADE, strongest
+from studio.export.provenance import provenance
+from studio.scale import Scale
+from studio.turns import Answer, Turn
+
+_STYLE = """
+body { font: 16px/1.7 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
+  background: %(surface)s; color: %(text)s; }
+h2 { font-size: 1rem; margin: 2rem 0 .3rem; }
+.lane, .legend, footer { color: %(muted)s; font-size: .85rem; }
+.answer { white-space: pre-wrap; overflow-wrap: anywhere; }
+.answer span { border-bottom: 3px solid transparent; }
+.bar { display: inline-block; width: 6rem; height: .6rem; margin: 0 .4rem; }
+"""
+
+
+def page(turns: Sequence[Turn], scale: Scale) -> str:
+    """All turns with every token shaded by its coefficient; the numbers are in the tokens' titles.
+
+    The provenance of every turn lies in the file as JSON (id "provenance").
+    """
+    colours = theme.LIGHT
+    style = _STYLE % {"surface": colours.surface, "text": colours.text, "muted": colours.muted}
+    facts = json.dumps([provenance(turn) for turn in turns], ensure_ascii=False).replace("<", "\\u003c")
+    body = [_legend(scale)]
+    for turn in turns:
+        body.append(f"<h2>{escape(turn.question)}</h2>")
+        body += [_answer(answer, scale) for answer in turn.answers]
+    heads = {head["name"]: head["hash"] for turn in turns for head in provenance(turn)["heads"]}
+    told = ", ".join(f"{name} ({digest})" for name, digest in heads.items()) or "none"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>Steered conversation</title><style>{style}</style></head><body>\n"
+        + "\n".join(body)
+        + f"\n<footer><p>Heads: {escape(told)}</p></footer>\n"
+        f'<script type="application/json" id="provenance">{facts}</script>\n</body></html>\n'
+    )
+
+
+def _answer(answer: Answer, scale: Scale) -> str:
+    lane = f'<p class="lane">{escape(answer.lane)}, seed {answer.turn.settings.seed}</p>'
+    if answer.trace is None:
+        return f'{lane}<p class="answer">{escape(answer.text)}</p>'
+    rows = answer.trace.coefficients
+    blocks = abs(rows).argmax(axis=1) if rows.shape[1] else [0] * len(rows)
+    values = strongest(rows)
+    spans = "".join(
+        _token(piece, value, int(block), scale)
+        for piece, value, block in zip(answer.trace.pieces, values, blocks, strict=True)
+    )
+    return f'{lane}<p class="answer">{spans}</p>'
+
+
+def _token(piece: str, value: float, block: int, scale: Scale) -> str:
+    weight = scale.weight(value)
+    title = f"{value:.2f} at block {block}"
+    if weight <= 0.01:
+        return f'<span title="{title}">{escape(piece)}</span>'
+    colour = theme.LIGHT.positive if value > 0 else theme.LIGHT.negative
+    shade = f"{colour}{round(255 * SHADE * weight):02x}"
+    line = f"{colour}{round(255 * weight):02x}"
+    return (
+        f'<span title="{title}" style="background:{shade};border-bottom-color:{line}">{escape(piece)}</span>'
+    )
+
+
+def _legend(scale: Scale) -> str:
+    low, high = scale.levels
+    full = f"{round(255 * SHADE):02x}"
+    left = f"{theme.LIGHT.negative}{full}" if scale.signed else "transparent"
+    middle = 50 if scale.signed else 0
+    bar = f"linear-gradient(to right, {left}, transparent {middle}%, {theme.LIGHT.positive}{full})"
+    return (
+        f'<p class="legend">applied coefficient {low:g}'
+        f'<span class="bar" style="background:{bar}"></span>{high:g}'
+        ", in activation units, at the block where it is largest</p>"
+    )

@@ -1,0 +1,141 @@
+"""Heatmap and figure of one answer, fit for a paper: SVG, PDF or PNG."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from studio import theme
+from studio.answer import SHADE, strongest
+from studio.export.provenance import in_words, provenance
+from studio.quantities import QUANTITIES, Quantity, widened
+from studio.scale import Scale
+from studio.turns import Answer
+
+FORMATS = (".svg", ".pdf", ".png")
+_COLUMNS = 84  # characters in a line of the figure's text
+_WIDTH = 7.0  # inches
+_LINE = 0.19  # inches per line of text
+_MAP = 1.9  # inches of the heatmap's height
+_LOOK: Any = {
+    "font.size": 8,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "studio",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def heatmap(answer: Answer, suffix: str, scale: Scale, quantity: Quantity = QUANTITIES[0]) -> bytes:
+    """Blocks by tokens with its legend. scale: of the shared quantity; others get one of their own."""
+    figure, (axes,) = _figure([_MAP + 0.6])
+    _draw_heatmap(figure, axes, answer, scale, quantity)
+    return _bytes(figure, answer, suffix)
+
+
+def figure(answer: Answer, suffix: str, scale: Scale) -> bytes:
+    """The coloured text above its heatmap, with legend and a caption that says where it comes from."""
+    lines = _lines(answer)
+    figure, (text, below) = _figure([max(1, len(lines)) * _LINE, _MAP + 0.6])
+    _draw_text(text, answer, lines, scale)
+    _draw_heatmap(figure, below, answer, scale, QUANTITIES[0])
+    figure.supxlabel(in_words(answer), fontsize=6.5, color=theme.LIGHT.muted)
+    return _bytes(figure, answer, suffix)
+
+
+def _figure(heights: list[float]) -> tuple[Any, Any]:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(_LOOK):
+        made = Figure(figsize=(_WIDTH, sum(heights) + 0.3), layout="constrained")
+        axes = made.subplots(len(heights), 1, height_ratios=heights, squeeze=False)
+    return made, axes[:, 0]
+
+
+def _draw_heatmap(figure: Any, axes: Any, answer: Answer, scale: Scale, quantity: Quantity) -> None:
+    rows = quantity.rows(answer.trace, 0)
+    if not quantity.shared:
+        scale = widened(Scale(0.0), rows)
+    name = theme.LIGHT.color_map if not scale.signed else "PuOr_r"
+    low, high = scale.levels
+    count, blocks = rows.shape
+    image = axes.imshow(
+        rows.T, aspect="auto", origin="lower", interpolation="nearest", cmap=name, vmin=low, vmax=high,
+        extent=(0, count, 0, blocks), rasterized=count > 400,
+    )  # fmt: skip
+    axes.set_xlabel("token")
+    axes.set_ylabel("block")
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    figure.colorbar(image, ax=axes, label=quantity.words, fraction=0.03, pad=0.01)
+
+
+def _draw_text(axes: Any, answer: Answer, lines: list[list[tuple[int, int, str]]], scale: Scale) -> None:
+    """Every token at its column of a fixed-width font, on a background as strong as its coefficient."""
+    from matplotlib.patches import Rectangle
+
+    axes.set_xlim(0, _COLUMNS)
+    axes.set_ylim(len(lines), 0)
+    axes.axis("off")
+    values = strongest(answer.trace.coefficients)
+    # Six tenths of the size is how wide a letter of a fixed-width font is.
+    points = 0.9 * _WIDTH * 72 / _COLUMNS / 0.602
+    for row, line in enumerate(lines):
+        for token, column, piece in line:
+            weight = scale.weight(values[token])
+            if weight > 0.01:
+                hue = theme.LIGHT.positive if values[token] > 0 else theme.LIGHT.negative
+                axes.add_patch(
+                    Rectangle((column, row + 0.06), len(piece), 0.88, color=hue, alpha=SHADE * weight, lw=0)
+                )
+        for _, column, piece in line:
+            for offset, letter in enumerate(piece):
+                if not letter.isspace():
+                    axes.text(
+                        column + offset + 0.5, row + 0.5, letter, family="monospace", fontsize=points,
+                        ha="center", va="center_baseline", parse_math=False,
+                    )  # fmt: skip
+
+
+def _lines(answer: Answer) -> list[list[tuple[int, int, str]]]:
+    """(token, column, text) per line, broken at words where there is room, at new lines in any case."""
+    lines: list[list[tuple[int, int, str]]] = [[]]
+    column = 0
+    for token, piece in enumerate(answer.trace.pieces):
+        for number, part in enumerate(piece.split("\n")):
+            if number or column + len(part.rstrip()) > _COLUMNS:
+                lines.append([])
+                column = 0
+                part = part if number else part.lstrip()
+            while part:
+                room = _COLUMNS - column
+                lines[-1].append((token, column, part[:room]))
+                column += len(part[:room])
+                part = part[room:]
+                if part:
+                    lines.append([])
+                    column = 0
+    return lines
+
+
+def _bytes(figure: Any, answer: Answer, suffix: str) -> bytes:
+    from matplotlib import rc_context
+
+    facts = json.dumps(provenance(answer.turn), ensure_ascii=False)
+    metadata = {
+        ".svg": {"Date": None, "Description": facts},
+        ".pdf": {"CreationDate": None, "Subject": facts},
+        ".png": {"Description": facts},
+    }[suffix]
+    data = io.BytesIO()
+    with rc_context(_LOOK):
+        figure.savefig(data, format=suffix[1:], dpi=220, metadata=metadata)
+    return data.getvalue()
+
+
+def has_values(answer: Answer | None) -> bool:
+    """Whether there is anything to draw."""
+    return answer is not None and bool(np.size(getattr(answer.trace, "coefficients", ())))

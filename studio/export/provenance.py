@@ -1,0 +1,42 @@
+"""Where an answer comes from: what every exported file carries."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from studio.turns import Answer, Turn
+
+
+def provenance(turn: Turn) -> dict[str, Any]:
+    """Program, model, heads with hash and strength at the start, seed and sampling of a turn."""
+    s = turn.settings
+    return {
+        "program": f"Steering Studio {_version()}",
+        "model": turn.model,
+        "heads": [
+            {"name": name, "hash": digest, "strength": strength} for name, digest, strength in turn.mix
+        ],
+        "seed": s.seed,
+        "sampling": {
+            "temperature": s.temperature,
+            "top_k": s.top_k,
+            "top_p": s.top_p,
+            "max_tokens": s.max_tokens,
+        },
+    }
+
+
+def in_words(answer: Answer) -> str:
+    """The same in a line or two, for a caption."""
+    turn = answer.turn
+    heads = ", ".join(f"{name} {strength:g} ({digest})" for name, digest, strength in turn.mix)
+    how = heads if heads and answer.lane == "steered" else "no head"
+    return f"{turn.model}; {how}; seed {turn.settings.seed}, temperature {turn.settings.temperature:g}"
+
+
+def _version() -> str:
+    try:
+        return version("steering-studio")
+    except PackageNotFoundError:  # run from a folder that was not installed
+        return "unreleased"

@@ -1,0 +1,99 @@
+"""File > Export: asks where to, makes the file in the worker thread, tells when it is there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from engine.durable import write_whole
+from engine.errors import InputError
+from engine.events import Cancel, Emit
+from studio.session import Session
+from studio.turns import as_markdown
+from studio.worker import Job
+from studio.workspace import Workspace
+
+if TYPE_CHECKING:
+    from studio.quantities import Quantity  # brings numpy: not before the first paint
+
+log = logging.getLogger("studio.exporting")
+
+Make = Callable[[str], bytes]
+"""The file's bytes from its suffix."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One entry of the menu: its title and the endings that it can write, the first by default."""
+
+    title: str
+    suffixes: tuple[str, ...]
+
+
+KINDS = {
+    "export_chat": Kind("Export the conversation", (".html", ".md")),
+    "export_trace": Kind("Export the answer's trace", (".csv", ".json")),
+    "export_heatmap": Kind("Export the heatmap", (".svg", ".png", ".pdf")),
+    "export_figure": Kind("Export a figure", (".svg", ".pdf", ".png")),
+}
+
+
+class Exporting(QObject):
+    def __init__(
+        self, workspace: Workspace, session: Session, quantity: Callable[[], Quantity], window: QWidget
+    ) -> None:
+        """quantity: what the heatmap shows now."""
+        super().__init__(window)
+        self._workspace, self._session = workspace, session
+        self._quantity, self._window = quantity, window
+
+    def ask(self, key: str) -> None:
+        """Asks for a file name and writes it."""
+        kind = KINDS[key]
+        filters = ";;".join(f"{ending[1:].upper()} (*{ending})" for ending in kind.suffixes)
+        name, chosen = QFileDialog.getSaveFileName(self._window, self.tr(kind.title), "", filters)
+        if name:
+            ending = next((e for e in kind.suffixes if f"(*{e})" in chosen), kind.suffixes[0])
+            path = Path(name)
+            self.write(key, path if path.suffix in kind.suffixes else path.with_name(path.name + ending))
+
+    def write(self, key: str, path: Path) -> None:
+        """Makes the file as a job: after a running answer, which is then whole in it."""
+        make = self._maker(key)
+
+        def work(emit: Emit, cancel: Cancel) -> None:
+            write_whole(path, make(path.suffix), "export", InputError)
+            log.info("Exported to %s", path)
+
+        self._session.worker.submit(Job(self.tr("Exporting"), work))
+
+    def _maker(self, key: str) -> Make:
+        turns, answer, scale = self._workspace.turns, self._workspace.shown, self._workspace.scale
+        quantity = self._quantity()
+
+        def make(suffix: str) -> bytes:
+            from studio.export import page, picture, table
+
+            if key == "export_chat":
+                _require(bool(turns), "The conversation is empty.")
+                return (page.page(turns, scale) if suffix == ".html" else as_markdown(turns)).encode()
+            _require(picture.has_values(answer), "No answer is shown.")
+            assert answer is not None
+            if key == "export_trace":
+                return (table.to_csv(answer) if suffix == ".csv" else table.to_json(answer)).encode()
+            if key == "export_heatmap":
+                return picture.heatmap(answer, suffix, scale, quantity)
+            return picture.figure(answer, suffix, scale)
+
+        return make
+
+
+def _require(fine: bool, why: str) -> None:
+    if not fine:
+        raise InputError("There is nothing to export", why, "Ask something first.")

@@ -1,0 +1,133 @@
+"""Exported files: complete, self-contained, and told where they come from."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+
+from studio.answer import strongest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+class Reader(HTMLParser):
+    """Collects the answers' text, the tokens' titles, and everything that would be fetched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text, self.titles, self.fetched, self.facts = "", [], [], ""
+        self._inside = ""
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.fetched += [found[name] for name in ("src", "href") if name in found]
+        if (tag == "p" and found.get("class") == "answer") or tag == "script":
+            self._inside = tag
+        if tag == "span" and "title" in found:
+            self.titles.append(found["title"])
+
+    def handle_endtag(self, tag):
+        if tag == self._inside:
+            self._inside = ""
+
+    def handle_data(self, data):
+        if self._inside == "p":
+            self.text += data
+        elif self._inside == "script":
+            self.facts += data
+
+
+@pytest.fixture
+def answered(qtbot, window):
+    window.workspace.set_truth(True)
+    window.session.answering.send("Tell me about bees.")
+    qtbot.waitUntil(lambda: window.workspace.shown is not None and window.workspace.shown.over, timeout=30000)
+    return window
+
+
+def export(qtbot, window, key: str, path: Path) -> bytes:
+    window.exporting.write(key, path)
+    qtbot.waitUntil(path.exists, timeout=20000)
+    qtbot.waitUntil(lambda: not window.session.worker.busy, timeout=20000)
+    return path.read_bytes()
+
+
+def test_the_coloured_conversation_needs_nothing_else(qtbot, answered, tmp_path):
+    path = tmp_path / "chat.html"
+    reader = Reader()
+    reader.feed(export(qtbot, answered, "export_chat", path).decode())
+    answer = answered.workspace.shown
+    assert reader.text == "".join(answer.trace.pieces) and reader.fetched == []
+    values = strongest(answer.trace.coefficients)
+    assert [title.split()[0] for title in reader.titles] == [f"{value:.2f}" for value in values]
+    facts = json.loads(reader.facts)
+    assert facts[0]["seed"] == 0 and facts[0]["heads"][0]["hash"] and facts[0]["model"]
+    if CHROMIUM is None:
+        return
+    done = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    drawn = Reader()
+    drawn.feed(done.stdout)
+    assert drawn.text == reader.text and drawn.titles == reader.titles
+
+
+def test_markdown_csv_and_json_hold_every_token(qtbot, answered, tmp_path):
+    answer = answered.workspace.shown
+    text = export(qtbot, answered, "export_chat", tmp_path / "chat.md").decode()
+    assert answer.text in text and "seed 0" in text
+    told = json.loads(export(qtbot, answered, "export_trace", tmp_path / "trace.json"))
+    assert [token["id"] for token in told["tokens"]] == answer.trace.ids.tolist()
+    assert told["tokens"][3]["truth"] == pytest.approx(answer.trace.truth[3].tolist())
+    lines = export(qtbot, answered, "export_trace", tmp_path / "trace.csv").decode().splitlines()
+    facts = [line for line in lines if line.startswith("# ")]
+    rows = list(csv.DictReader(lines[len(facts) :]))
+    assert any(line.startswith("# heads: ") for line in facts)
+    assert len(rows) >= len(answer) > 5 and "gap_5" in rows[0]
+    assert float(rows[2]["coefficient_2"]) == pytest.approx(float(answer.trace.coefficients[2, 2]), rel=1e-5)
+
+
+@pytest.mark.parametrize("key", ["export_heatmap", "export_figure"])
+def test_pictures_in_every_format_carry_their_provenance(qtbot, answered, tmp_path, key):
+    digest = answered.workspace.shown.turn.mix[0][1]
+    begins = {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}
+    for suffix, first in begins.items():
+        data = export(qtbot, answered, key, tmp_path / f"picture{suffix}")
+        assert data.startswith(first) and len(data) > 5000
+        assert suffix == ".pdf" or digest.encode() in data
+    answered.heatmap.show_quantity("truth")
+    assert len(export(qtbot, answered, key, tmp_path / "other.svg")) > 5000
+
+
+def test_nothing_to_export_and_nowhere_to_write_are_told(qtbot, window, tmp_path, qtlog):
+    failures = []
+    window.session.worker.failed.connect(failures.append)
+    window.exporting.write("export_chat", tmp_path / "chat.html")
+    qtbot.waitUntil(lambda: len(failures) == 1, timeout=10000)
+    assert "nothing to export" in failures[0].what.lower() and list(tmp_path.iterdir()) == []
+
+
+def test_an_alternative_is_gone_on_with(qtbot, answered):
+    first = answered.workspace.shown
+    answered.workspace.select(first, 2)
+    other = next(i for i, each in enumerate(first.trace.alternatives[2]) if each[0] != first.trace.ids[2])
+    bars = answered.inspector.alternatives
+    bars.setFocus()
+    row = bars._row()
+    QTest.mouseClick(
+        bars, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(20, row * (other + 1) + 8)
+    )
+    qtbot.waitUntil(lambda: answered.workspace.shown is not first, timeout=10000)
+    forked = answered.workspace.shown
+    qtbot.waitUntil(lambda: forked.over, timeout=30000)
+    assert forked.trace.ids[:2].tolist() == first.trace.ids[:2].tolist()
+    assert int(forked.trace.ids[2]) == first.trace.alternatives[2][other][0]
