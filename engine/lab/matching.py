@@ -18,6 +18,7 @@ from engine.lab.judges import Disagreement, Judge, disagreement
 _FIRST, _STRONGEST = 1.0, 64.0
 _STEPS = 6  # halvings of the bracket
 _FINE = 0.08  # a bracket this narrow, relative to its end, is halved no more
+_NEAR = 0.08  # further than that from the target a strength is not called matched
 _REPEATED = 12  # answers that are judged twice to see how far the judge is from itself
 
 Target = Literal["prompt"] | float
@@ -37,8 +38,8 @@ class Point:
 class Row:
     """One method, on the half of the questions that nothing was chosen on.
 
-    strength: the one at the target coherence; None where there is none to choose. reached: whether the
-    coherence falls to the target within the strengths tried; `note` says what was done otherwise. n: judged
+    strength: the one whose coherence is nearest to the target; None where there is none to choose. reached:
+    whether that is near (0.08) to the target; `note` says what was done otherwise. n: judged
     answers, missing: those the judge gave no score for. curve: the strengths tried, in order. reach: the
     head's iso-KL strength; faithfulness and paraphrase per block as its Distillation tells them; seconds: of
     the distillation.
@@ -228,6 +229,8 @@ def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Po
         tried.append(middle)
         low, high = (middle, high) if middle.coherence >= target else (low, middle)
     nearest = min((low, high), key=lambda point: abs(point.coherence - target))
+    if not note and abs(nearest.coherence - target) > _NEAR:
+        note = f"the coherence leaps past {target:.2f}: the nearest is {nearest.coherence:.2f}"
     return nearest.strength, tuple(sorted(tried, key=lambda p: p.strength)), not note, note
 
 

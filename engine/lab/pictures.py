@@ -99,14 +99,18 @@ def blocks(series: Mapping[str, Mapping[int, float]], what: str, reference: str 
 def histogram(series: Mapping[str, np.ndarray], what: str) -> Figure:
     """How values are spread, one outline per name over common bins."""
     figure, axes = _axes(what, "share of tokens", f"Distribution of the {what}")
-    together = np.concatenate([values[np.isfinite(values)] for values in series.values()])
+    series = {name: values[np.isfinite(values)] for name, values in series.items()}
+    series = {name: values for name, values in series.items() if len(values)}
+    if not series:
+        return figure
+    together = np.concatenate(list(series.values()))
     low, high = np.quantile(together, [0.005, 0.995])
     edges = np.linspace(low, max(high, low + 1e-6), 41)
     for i, (name, values) in enumerate(series.items()):
-        shares, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+        counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
         colour = _COLOURS[i % len(_COLOURS)]
-        axes.stairs(shares / max(1, len(values)), edges, color=colour, fill=True, alpha=0.25)
-        axes.stairs(shares / max(1, len(values)), edges, color=colour, label=name, linewidth=1.4)
+        axes.stairs(counts / len(values), edges, color=colour, fill=True, alpha=0.25)
+        axes.stairs(counts / len(values), edges, color=colour, label=name, linewidth=1.4)
     _legend(figure, axes)
     return figure
 

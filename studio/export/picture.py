@@ -31,28 +31,32 @@ _LOOK: Any = {
 
 def heatmap(answer: Answer, suffix: str, scale: Scale, quantity: Quantity = QUANTITIES[0]) -> bytes:
     """Blocks by tokens with its legend. scale: of the shared quantity; others get one of their own."""
-    figure, (axes,) = _figure([_MAP + 0.6])
-    _draw_heatmap(figure, axes, answer, scale, quantity)
-    return _bytes(figure, answer, suffix)
+    from matplotlib import rc_context
+
+    with rc_context(_LOOK):
+        figure, (axes,) = _figure([_MAP + 0.6])
+        _draw_heatmap(figure, axes, answer, scale, quantity)
+        return _bytes(figure, answer, suffix)
 
 
 def figure(answer: Answer, suffix: str, scale: Scale) -> bytes:
     """The coloured text above its heatmap, with legend and a caption that says where it comes from."""
+    from matplotlib import rc_context
+
     lines = _lines(answer)
-    figure, (text, below) = _figure([max(1, len(lines)) * _LINE, _MAP + 0.6])
-    _draw_text(text, answer, lines, scale)
-    _draw_heatmap(figure, below, answer, scale, QUANTITIES[0])
-    figure.supxlabel(in_words(answer), fontsize=6.5, color=theme.LIGHT.muted)
-    return _bytes(figure, answer, suffix)
+    with rc_context(_LOOK):
+        figure, (text, below) = _figure([max(1, len(lines)) * _LINE, _MAP + 0.6])
+        _draw_text(text, answer, lines, scale)
+        _draw_heatmap(figure, below, answer, scale, QUANTITIES[0])
+        figure.supxlabel(in_words(answer), fontsize=6.5, color=theme.LIGHT.muted)
+        return _bytes(figure, answer, suffix)
 
 
 def _figure(heights: list[float]) -> tuple[Any, Any]:
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(_LOOK):
-        made = Figure(figsize=(_WIDTH, sum(heights) + 0.3), layout="constrained")
-        axes = made.subplots(len(heights), 1, height_ratios=heights, squeeze=False)
+    made = Figure(figsize=(_WIDTH, sum(heights) + 0.3), layout="constrained")
+    axes = made.subplots(len(heights), 1, height_ratios=heights, squeeze=False)
     return made, axes[:, 0]
 
 
@@ -65,7 +69,7 @@ def _draw_heatmap(figure: Any, axes: Any, answer: Answer, scale: Scale, quantity
     count, blocks = rows.shape
     image = axes.imshow(
         rows.T, aspect="auto", origin="lower", interpolation="nearest", cmap=name, vmin=low, vmax=high,
-        extent=(0, count, 0, blocks), rasterized=count > 400,
+        extent=(-0.5, count - 0.5, -0.5, blocks - 0.5), rasterized=count > 400,
     )  # fmt: skip
     axes.set_xlabel("token")
     axes.set_ylabel("block")
@@ -122,8 +126,6 @@ def _lines(answer: Answer) -> list[list[tuple[int, int, str]]]:
 
 
 def _bytes(figure: Any, answer: Answer, suffix: str) -> bytes:
-    from matplotlib import rc_context
-
     facts = json.dumps(provenance(answer.turn), ensure_ascii=False)
     metadata = {
         ".svg": {"Date": None, "Description": facts},
@@ -131,8 +133,7 @@ def _bytes(figure: Any, answer: Answer, suffix: str) -> bytes:
         ".png": {"Description": facts},
     }[suffix]
     data = io.BytesIO()
-    with rc_context(_LOOK):
-        figure.savefig(data, format=suffix[1:], dpi=220, metadata=metadata)
+    figure.savefig(data, format=suffix[1:], dpi=220, metadata=metadata)
     return data.getvalue()
 
 
