@@ -26,7 +26,6 @@ from studio.workspace import Workspace
 if TYPE_CHECKING:
     import numpy as np  # not before the first paint
 
-SHADE = 0.55  # opacity of the strongest token's background; the text on it stays readable
 SHORT = 200  # tokens; so few are broken into lines at once, in sight or not
 BAR_STEPS = 4  # underline thickness in pixels at the limit of the scale
 
@@ -136,7 +135,7 @@ class AnswerView(QWidget):
             box = QRectF(left, top + 1, right - left, flow.line_height - 3)
             if weight > 0.01 and right > left:
                 hue = "positive" if value > 0 else "negative"
-                painter.fillRect(box, colours.color(hue, SHADE * weight))
+                painter.fillRect(box, colours.color(hue, colours.shade * weight))
                 thick = round(weight * BAR_STEPS)
                 painter.fillRect(
                     QRectF(left + 0.5, top + flow.line_height - 2 - thick, right - left - 1, thick),

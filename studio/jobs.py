@@ -29,6 +29,7 @@ class Bench:
 
     def __init__(self) -> None:
         self._model: Any = None
+        self._memory: Any = None  # what the last answers left in the cache (engine.generation.memory)
         self._pace: float | None = None  # seconds that the last instant head took on this model
 
     def may_pause(self) -> bool:
@@ -52,7 +53,7 @@ class Bench:
         former = self._model.source if self._model is not None else None
         if self._model is not None:
             self._model.unload()
-            self._model = None
+            self._model = self._memory = None
         try:
             self._model = load(exact, emit=emit, cancel=cancel)
         except (EngineError, Cancelled):
@@ -112,10 +113,12 @@ class Bench:
         """One engine.generation Generation per lane, all in one batch."""
         from engine.generation.decode import generate
         from engine.generation.lanes import Lane
+        from engine.generation.memory import Memory
         from engine.generation.sampling import Sampling
         from engine.model.chat import Message
 
         model = self._need_model()
+        self._memory = self._memory or Memory()
         rows = [
             Lane(
                 [Message(*told) for told in lane.messages],
@@ -129,7 +132,7 @@ class Bench:
             for lane in lanes
         ]
         sampling = Sampling(settings.temperature, settings.top_k, settings.top_p, settings.max_tokens)
-        return generate(model, rows, sampling, cancel=cancel, on_token=emit)
+        return generate(model, rows, sampling, memory=self._memory, cancel=cancel, on_token=emit)
 
     def load_head(self, path: Path, emit: Emit, cancel: Cancel) -> Any:
         """The head in the file, an Imported one of another tool, or an OtherModels record when only the

@@ -14,7 +14,8 @@ BASE_POINTS, SMALL_POINTS = 10.0, 9.0
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours as #rrggbb. Text on every surface keeps a contrast of at least 4.5 : 1."""
+    """Colours as #rrggbb. Text on every surface keeps a contrast of at least 4.5 : 1; shade: the opacity of
+    the strongest token's background, which keeps it too."""
 
     dark: bool
     window: str
@@ -31,6 +32,7 @@ class Theme:
     positive: str
     negative: str
     selection: str
+    shade: float
     color_map: str = "cividis"
     signed_map: str = "CET-CBD1"
 
@@ -43,12 +45,12 @@ class Theme:
 LIGHT = Theme(
     dark=False, window="#f3f4f6", surface="#ffffff", field="#ffffff", line="#d5d9df", text="#191d23",
     muted="#59626f", accent="#0b6b68", accent_hover="#0a5a57", on_accent="#ffffff", danger="#a8281c",
-    danger_surface="#fdecea", positive="#d09a00", negative="#3a7de0", selection="#191d23",
+    danger_surface="#fdecea", positive="#d09a00", negative="#3a7de0", selection="#191d23", shade=0.55,
 )  # fmt: skip
 DARK = Theme(
     dark=True, window="#15171a", surface="#1d2024", field="#16181b", line="#363b43", text="#e7e9ed",
     muted="#a3abb6", accent="#4fc7bd", accent_hover="#6fd6cd", on_accent="#062321", danger="#ff9a8c",
-    danger_surface="#3a1f1c", positive="#e8b53a", negative="#5b9bff", selection="#f5f6f8",
+    danger_surface="#3a1f1c", positive="#e8b53a", negative="#5b9bff", selection="#f5f6f8", shade=0.44,
 )  # fmt: skip
 
 _current = LIGHT

@@ -193,7 +193,7 @@ class _Run:
             return
         told = [mix.spread(self._lanes[lane].heads, values) for values in self._used[lane]]
         ids = [*self._prompts[lane].ids, *self._fed[lane]]
-        strengths = np.concatenate([self._tables[lane], np.array(told).reshape(-1, mix.rank)])
+        strengths = np.concatenate([self._tables[lane], np.array(told).reshape(len(told), mix.rank)])
         self._memory.keep(lane, Past(ids, mix.heads, strengths, batch.cache_of(row)))
 
     def results(self) -> list[Generation]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from studio import theme
-from studio.answer import SHADE, strongest
+from studio.answer import strongest
 from studio.export.provenance import provenance
 from studio.scale import Scale
 from studio.turns import Answer, Turn
@@ -67,7 +67,7 @@ def _token(piece: str, value: float, block: int, scale: Scale) -> str:
     if weight <= 0.01:
         return f'<span title="{title}">{escape(piece)}</span>'
     colour = theme.LIGHT.positive if value > 0 else theme.LIGHT.negative
-    shade = f"{colour}{round(255 * SHADE * weight):02x}"
+    shade = f"{colour}{round(255 * theme.LIGHT.shade * weight):02x}"
     line = f"{colour}{round(255 * weight):02x}"
     return (
         f'<span title="{title}" style="background:{shade};border-bottom-color:{line}">{escape(piece)}</span>'
@@ -76,7 +76,7 @@ def _token(piece: str, value: float, block: int, scale: Scale) -> str:
 
 def _legend(scale: Scale) -> str:
     low, high = scale.levels
-    full = f"{round(255 * SHADE):02x}"
+    full = f"{round(255 * theme.LIGHT.shade):02x}"
     left = f"{theme.LIGHT.negative}{full}" if scale.signed else "transparent"
     middle = 50 if scale.signed else 0
     bar = f"linear-gradient(to right, {left}, transparent {middle}%, {theme.LIGHT.positive}{full})"

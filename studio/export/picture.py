@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from studio import theme
-from studio.answer import SHADE, strongest
+from studio.answer import strongest
 from studio.export.provenance import in_words, provenance
 from studio.quantities import QUANTITIES, Quantity, widened
 from studio.scale import Scale
@@ -92,9 +92,9 @@ def _draw_text(axes: Any, answer: Answer, lines: list[list[tuple[int, int, str]]
             weight = scale.weight(values[token])
             if weight > 0.01:
                 hue = theme.LIGHT.positive if values[token] > 0 else theme.LIGHT.negative
-                axes.add_patch(
-                    Rectangle((column, row + 0.06), len(piece), 0.88, color=hue, alpha=SHADE * weight, lw=0)
-                )
+                alpha = theme.LIGHT.shade * weight
+                box = Rectangle((column, row + 0.06), len(piece), 0.88, color=hue, alpha=alpha, lw=0)
+                axes.add_patch(box)
         for _, column, piece in line:
             for offset, letter in enumerate(piece):
                 if not letter.isspace():

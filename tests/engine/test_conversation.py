@@ -150,3 +150,12 @@ def test_whole_turns_are_left_out_when_the_conversation_outgrows_the_model(model
     assert generate(model, [Lane([MORE])], Sampling(max_tokens=5))[0].cut == 0
     with pytest.raises(InputError, match="last turn has"):
         generate(model, [Lane([*told, Message("user", "x y z " * 200)])], Sampling())
+
+
+def test_a_conversation_without_heads_is_remembered_too(model: LanguageModel) -> None:
+    memory = Memory()
+    lane = Lane([Message("user", "one two three")])
+    sampling = Sampling(max_tokens=4)
+    first = generate(model, [lane], sampling, memory=memory)
+    assert generate(model, [lane], sampling, memory=memory)[0].text == first[0].text
+    assert generate(model, [lane], sampling)[0].text == first[0].text
