@@ -111,8 +111,9 @@ def test_ifeval_on_pocket(steer: Steer) -> None:
         "ifeval", "--data", str(DATA / "input_data.jsonl"), "--methods", "none,prompt,a-psr:responses12"
     )
     rows = by_method(told["rows"])
-    assert rows["none"]["accuracy"] < 0.4 and rows["prompt"]["accuracy"] > 0.8
-    assert rows["a-psr:responses12"]["accuracy"] > 0.7 and rows["prompt"]["n"] == 12
+    assert rows["none"]["accuracy"] < 0.5 < 0.8 < rows["prompt"]["accuracy"]
+    assert rows["a-psr:responses12"]["accuracy"] > rows["none"]["accuracy"] + 0.3
+    assert rows["prompt"]["n"] == 12
 
 
 def test_the_harmonic_mean_is_0_where_one_is_and_missing_where_one_is() -> None:
