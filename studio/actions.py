@@ -100,6 +100,8 @@ TABLE = (
     Action("ask", TALK, "Type a &question",
            "Move to the question line", ("Ctrl+I",)),
     Action("page_conversation", VIEW, "Conversation", "Show the conversation", ("Ctrl+1",), True),
+    Action("page_compare", VIEW, "Compare", "Lanes side by side under one question, blind if wanted",
+           ("Ctrl+2",), True),
     Action("panel_steering", VIEW, "Steering panel", "From a prompt to a head", ("Alt+1",), True,
            separate=True),
     Action("panel_mixer", VIEW, "Mixer", "The heads and their strengths", ("Alt+2",), True),

@@ -42,6 +42,7 @@ class AnswerView(QWidget):
         self.answer = answer
         self._workspace = workspace
         self._values: list[float] = []
+        self._plain = False
         self._flow = Flow(self.font(), self.width())
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.IBeamCursor)
@@ -50,6 +51,12 @@ class AnswerView(QWidget):
         workspace.scaleChanged.connect(self.update)
         workspace.selectionChanged.connect(self._on_selection)
         self.grow()
+
+    def set_plain(self, plain: bool) -> None:
+        """Plain text: no colours, nothing to select; for those who must not know how it was made."""
+        if plain != self._plain:
+            self._plain = plain
+            self.update()
 
     def grow(self) -> None:
         """Takes in the tokens that came since the last call."""
@@ -133,7 +140,7 @@ class AnswerView(QWidget):
             value = self._values[span.token]
             weight = scale.weight(value)
             box = QRectF(left, top + 1, right - left, flow.line_height - 3)
-            if weight > 0.01 and right > left:
+            if weight > 0.01 and right > left and not self._plain:
                 hue = "positive" if value > 0 else "negative"
                 painter.fillRect(box, colours.color(hue, colours.shade * weight))
                 thick = round(weight * BAR_STEPS)
@@ -153,6 +160,8 @@ class AnswerView(QWidget):
     # Hands and eyes.
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        if self._plain:
+            return
         token = self._flow.token_at(event.position().x(), event.position().y())
         if token is None or event.button() != Qt.MouseButton.LeftButton:
             self._workspace.clear_selection()
@@ -162,7 +171,7 @@ class AnswerView(QWidget):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         token = self._flow.token_at(event.position().x(), event.position().y())
-        if token is not None:
+        if token is not None and not self._plain:
             self._workspace.select(self.answer, token, extend=True)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -172,7 +181,7 @@ class AnswerView(QWidget):
         selection = self._workspace.selection
         cursor = selection.cursor if selection and selection.answer is self.answer else None
         target = self._walk(Qt.Key(event.key()), cursor)
-        if target is None:
+        if target is None or self._plain:
             super().keyPressEvent(event)
             return
         extend = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
@@ -201,7 +210,7 @@ class AnswerView(QWidget):
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             token = self._flow.token_at(event.pos().x(), event.pos().y())
-            if token is None:
+            if token is None or self._plain:
                 QToolTip.hideText()
             else:
                 QToolTip.showText(event.globalPos(), self.describe(token), self)

@@ -10,7 +10,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.events import Cancel, Emit
-from studio.jobs import Bench, make_strengths, make_trace
+from studio.intake import take_results, take_tokens
+from studio.jobs import Bench, make_strengths
 from studio.requests import LaneRequest
 from studio.turns import STEERED, UNSTEERED, Answer, Settings, Turn, history
 from studio.worker import Job, Worker
@@ -183,31 +184,10 @@ class Answering(QObject):
         return told or None
 
     def _on_tokens(self, answers: Sequence[Answer], tokens: list[Any]) -> None:
-        for index, answer in enumerate(answers):
-            mine = [token for token in tokens if token.lane == index]
-            if not mine:
-                continue
-            if answer.trace is None:
-                answer.trace = make_trace(mine[0])
-                answer.state = "running"
-                self._workspace.answerChanged.emit(answer)
-            first = len(answer)
-            for token in mine:
-                answer.trace.append(token)
-            answer.text += "".join(token.text for token in mine)
-            self._workspace.widen(
-                min(float(token.coefficients.min()) for token in mine),
-                max(float(token.coefficients.max()) for token in mine),
-            )
-            self._workspace.answerGrew.emit(answer, first)
+        take_tokens(self._workspace, answers, tokens)
 
     def _on_answered(self, answers: Sequence[Answer], generations: list[Any]) -> None:
-        for answer, generation in zip(answers, generations, strict=True):
-            answer.state = generation.stopped
-            answer.text = generation.text
-            answer.said = generation.said
-            answer.tokens_per_second = generation.tokens_per_second
-            answer.first_token_seconds = generation.first_token_seconds
+        take_results(answers, generations)
         self._end(answers)
 
     def _on_unanswered(self, answers: Sequence[Answer], state: Any) -> None:

@@ -91,6 +91,13 @@ class Autosave(QObject):
         )
         return done
 
+    @Slot(dict)
+    def keep_vote(self, facts: dict[str, Any]) -> None:
+        """Puts a vote of a blind comparison into the library."""
+        self.worker.submit(
+            Job(self.tr("Keeping the vote"), lambda emit, cancel: self.archive.add_vote(facts))
+        )
+
     def close(self) -> None:
         """The last word: everything that waits is saved, and the session is marked as ended in order."""
         self._pause.stop()

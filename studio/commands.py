@@ -51,7 +51,7 @@ class Commands(QObject):
             "keep_preset": window.asking.keep_preset,
             "edit_prompt": self._edit_prompt,
             "send": self._send,
-            "stop": session.answering.stop,
+            "stop": self._stop,
             "again": lambda: session.answering.again(),
             "compare": session.answering.compare,
             "truth": workspace.set_truth,
@@ -59,6 +59,7 @@ class Commands(QObject):
             "copy_chat": lambda: QGuiApplication.clipboard().setText(as_markdown(workspace.turns)),
             "ask": lambda: window.composer.question.setFocus(),
             "page_conversation": lambda: None,
+            "page_compare": lambda: None,
             **{row.key: lambda: None for row in actions.TABLE if row.key.startswith("panel_")},
             "reset_layout": lambda: window.docks.arrange(),
             "follow": self._follow,
@@ -72,6 +73,11 @@ class Commands(QObject):
             "welcome": window.welcome.start,
             "about": window.asking.about,
         }
+
+    def _stop(self) -> None:
+        """Whatever speaks falls silent."""
+        self._window.session.answering.stop()
+        self._window.comparing.stop()
 
     def _choose_scheme(self, name: str) -> None:
         """Only the action that is switched on speaks: the one that it switches off has nothing to say."""
@@ -93,7 +99,7 @@ class Commands(QObject):
             "again": idle and bool(workspace.turns),
             "new": bool(workspace.turns) and not session.talking,
             "copy_chat": bool(workspace.turns),
-            "stop": session.talking,
+            "stop": session.talking or self._window.comparing.running,
         }
         for key, on in states.items():
             self._window.actions_[key].setEnabled(on)

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from studio.answer import AnswerView
 from studio.later import Later
@@ -15,6 +26,9 @@ GUTTER = 56  # width of the speakers' column
 
 class Conversation(QScrollArea):
     """Shows the workspace's turns; while the end is in sight it stays in sight."""
+
+    againWanted = Signal(object)  # Turn
+    editWanted = Signal(object, str)  # Turn, its question as it shall be
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -82,7 +96,9 @@ class Conversation(QScrollArea):
             view.deleteLater()
         for place, turn in enumerate(wanted):
             if turn not in self._views:
-                self._views[turn] = TurnView(self._workspace, turn, self._later)
+                view = self._views[turn] = TurnView(self._workspace, turn, self._later)
+                view.againWanted.connect(lambda turn=turn: self.againWanted.emit(turn))
+                view.editWanted.connect(lambda text, turn=turn: self.editWanted.emit(turn, text))
                 self._rows.insertWidget(place + 1, self._views[turn])
             self._views[turn].refresh()
         self._empty.setVisible(not wanted)
@@ -127,6 +143,9 @@ class Conversation(QScrollArea):
 class TurnView(QFrame):
     """A question, its answers beside each other, and one line of facts under each."""
 
+    againWanted = Signal()
+    editWanted = Signal(str)
+
     def __init__(self, workspace: Workspace, turn: Turn, later: Later, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace, self._turn, self._later = workspace, turn, later
@@ -139,10 +158,25 @@ class TurnView(QFrame):
         grid.setVerticalSpacing(4)
         grid.setColumnMinimumWidth(0, GUTTER - 16)
         grid.addWidget(_label(self.tr("you"), "speaker"), 0, 0, Qt.AlignmentFlag.AlignTop)
-        question = _label(turn.question)
-        question.setWordWrap(True)
-        question.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        grid.addWidget(question, 0, 1, 1, 2)
+        self.question = _label(turn.question)
+        self.question.setWordWrap(True)
+        self.question.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.line = QLineEdit(turn.question)
+        self.line.setAccessibleName(self.tr("The question as it shall be"))
+        self.line.returnPressed.connect(self._on_edited)
+        self.line.installEventFilter(self)
+        self.line.hide()
+        self.edit = _button(self.tr("Edit"), self.tr("Change this question and have it answered"))
+        self.edit.clicked.connect(self._on_edit)
+        self.again = _button(self.tr("Again"), self.tr("Answer this question again; later turns go"))
+        self.again.clicked.connect(self.againWanted)
+        asked = QHBoxLayout()
+        asked.setSpacing(4)
+        asked.addWidget(self.question, 1)
+        asked.addWidget(self.line, 1)
+        asked.addWidget(self.edit, 0, Qt.AlignmentFlag.AlignTop)
+        asked.addWidget(self.again, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addLayout(asked, 0, 1, 1, 2)
         grid.setRowMinimumHeight(1, 4)
         grid.addWidget(_label(self.tr("model"), "speaker"), 3, 0, Qt.AlignmentFlag.AlignTop)
 
@@ -159,6 +193,34 @@ class TurnView(QFrame):
             self.views[answer.lane].grow()
             self._heads[answer.lane].setText(self._title(answer))
             self._facts[answer.lane].setText(self._summary(answer))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Esc gives the question back as it was."""
+        escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if (
+            watched is self.line
+            and escape
+            and event.type() in (QEvent.Type.KeyPress, QEvent.Type.ShortcutOverride)
+        ):
+            self._set_editing(False)
+            event.accept()
+            return True
+        return super().eventFilter(watched, event)
+
+    @Slot()
+    def _on_edit(self) -> None:
+        self.line.setText(self._turn.question)
+        self._set_editing(True)
+        self.line.setFocus()
+
+    @Slot()
+    def _on_edited(self) -> None:
+        self._set_editing(False)
+        self.editWanted.emit(self.line.text())
+
+    def _set_editing(self, editing: bool) -> None:
+        self.line.setVisible(editing)
+        self.question.setVisible(not editing)
 
     def _title(self, answer: Answer) -> str:
         if answer.lane != STEERED:
@@ -178,6 +240,15 @@ class TurnView(QFrame):
         }
         end = ends.get(answer.state, answer.state)
         return self.tr("{0} tokens, {1}").format(len(answer), end) if answer.over else end
+
+
+def _button(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    button.setProperty("role", "small")
+    return button
 
 
 def _label(text: str, role: str = "") -> QLabel:

@@ -14,6 +14,8 @@ from studio.asking import Asking
 from studio.autosave import Autosave
 from studio.banner import Banner
 from studio.commands import Commands
+from studio.compare_page import ComparePage
+from studio.comparing import Comparing
 from studio.composer import Composer
 from studio.conversation import Conversation
 from studio.docks import Docks
@@ -90,6 +92,9 @@ class Window(QMainWindow):
         self.conversation = Conversation(self.workspace)
         self.pages = Pages()
         self.pages.add("conversation", self.conversation, self.actions_["page_conversation"])
+        self.comparing = Comparing(self.workspace, self.session.bench, self.session.worker, self)
+        self.compare_page = ComparePage(self.workspace, self.comparing)
+        self.pages.add("compare", self.compare_page, self.actions_["page_compare"])
         self.addToolBar(
             Qt.ToolBarArea.TopToolBarArea, Header(self.workspace, self.actions_, self.pages.tabs, self)
         )
@@ -123,6 +128,10 @@ class Window(QMainWindow):
         workspace, session = self.workspace, self.session
         self.troubles = Troubles(self.banner, session, session.worker, self.autosave.worker)
         session.noticed.connect(self.status.notice)
+        self.comparing.changed.connect(self.commands.enable)
+        self.comparing.voted.connect(self.autosave.keep_vote)
+        self.conversation.againWanted.connect(session.answering.again)
+        self.conversation.editWanted.connect(session.answering.edit)
         self.shelf_work.noticed.connect(self.status.notice)
         session.tokensCounted.connect(self.composer.set_count)
         session.answering.talkingChanged.connect(self._on_talking)

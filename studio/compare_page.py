@@ -1,0 +1,288 @@
+"""The Compare page: lanes as columns under one question, and the blind vote."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.answer import AnswerView
+from studio.channels import STRENGTH_LIMIT
+from studio.comparing import LEAST, MOST, TIE, Column, Comparing
+from studio.later import Later
+from studio.switch import Switch
+from studio.turns import Answer
+from studio.workspace import Workspace
+
+LETTERS = "ABCD"
+
+
+class ComparePage(QWidget):
+    """Columns scroll together; a token selected in one is told of in all."""
+
+    def __init__(self, workspace: Workspace, comparing: Comparing, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "panel")
+        self._workspace, self._comparing = workspace, comparing
+        self._later = Later(self)
+        self.columns: list[ColumnView] = []
+        self.question = QLineEdit()
+        self.question.setPlaceholderText(self.tr("A question for all columns"))
+        self.question.setAccessibleName(self.question.placeholderText())
+        self.question.returnPressed.connect(self.run)
+        self.go = QPushButton(self.tr("Compare"))
+        self.go.setProperty("role", "primary")
+        self.go.setToolTip(self.tr("Answer it in every column at once, with the same seed"))
+        self.go.clicked.connect(self._on_go)
+        self.blind = Switch(self.tr("Blind"))
+        self.blind.setToolTip(self.tr("Shuffle the columns and hide who is who until you have voted"))
+        self.blind.setAccessibleName(self.tr("Blind comparison"))
+        self.more = QToolButton()
+        self.more.setText(self.tr("Add column"))
+        self.more.clicked.connect(lambda: self.add(Column("prompt")))
+        self.tie = QPushButton(self.tr("No difference"))
+        self.tie.clicked.connect(lambda: comparing.vote(None))
+        self.note = QLabel()
+        self.note.setProperty("role", "muted")
+        self.note.setWordWrap(True)
+        top = QHBoxLayout()
+        top.setSpacing(8)
+        for widget, stretch in ((self.question, 1), (self.blind, 0), (self.more, 0), (self.go, 0)):
+            top.addWidget(widget, stretch)
+        self._row = QHBoxLayout()
+        self._row.setSpacing(16)
+        foot = QHBoxLayout()
+        foot.addWidget(self.note, 1)
+        foot.addWidget(self.tie)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 8)
+        layout.setSpacing(12)
+        layout.addLayout(top)
+        layout.addLayout(self._row, 1)
+        layout.addLayout(foot)
+        self.setFocusProxy(self.question)
+        for kind in ("none", "prompt", "mixer"):
+            self.add(Column(kind))
+        comparing.changed.connect(self.refresh)
+        workspace.channelsChanged.connect(self._on_channels)
+        workspace.selectionChanged.connect(self._on_selection)
+        workspace.answerGrew.connect(self._on_grown)
+        workspace.modelChanged.connect(self.refresh)
+        self.refresh()
+
+    def add(self, column: Column) -> None:
+        """One more column, up to four."""
+        if len(self.columns) < MOST:
+            view = ColumnView(self._workspace, self._comparing, column, self._later)
+            view.removeWanted.clicked.connect(lambda: self.remove(view))
+            view.vote.clicked.connect(lambda: self._comparing.vote(self.columns.index(view)))
+            bar = view.area.verticalScrollBar()
+            bar.valueChanged.connect(lambda value: self._scroll_all(value))
+            self.columns.append(view)
+            self._row.addWidget(view, 1)
+            self.refresh()
+
+    def remove(self, view: ColumnView) -> None:
+        if len(self.columns) > LEAST and not self._comparing.running:
+            self.columns.remove(view)
+            self._row.removeWidget(view)
+            view.hide()
+            view.deleteLater()
+            for each in self.columns:
+                each.show_answer(None)
+            self._comparing.round = None
+            self.refresh()
+
+    @Slot()
+    def run(self) -> None:
+        """Asks the question in all columns."""
+        self._comparing.run(
+            self.question.text(), [view.column for view in self.columns], blind=self.blind.isChecked()
+        )
+
+    @Slot()
+    def _on_go(self) -> None:
+        if self._comparing.running:
+            self._comparing.stop()
+        else:
+            self.run()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Names, answers and what can be pressed, as they are now."""
+        at, running = self._comparing.round, self._comparing.running
+        self.go.setText(self.tr("Stop") if running else self.tr("Compare"))
+        self.go.setEnabled(self._workspace.loading.facts is not None)
+        self.more.setEnabled(len(self.columns) < MOST and not running)
+        hidden = bool(at and at.blind and at.choice is None)
+        voting = bool(hidden and at and at.over)
+        for place, view in enumerate(self.columns):
+            shown = at is not None and place < len(at.answers) and len(at.answers) == len(self.columns)
+            view.show_answer(at.answers[place] if shown and at else None)
+            title = ""
+            if shown and at:
+                title = self.tr("Answer {0}").format(LETTERS[place]) if hidden else at.names[place]
+                if at.choice == at.names[place] and not hidden:
+                    title = self.tr("{0}, your choice").format(title)
+            view.title.setText(title)
+            view.set_hidden(hidden)
+            view.removeWanted.setEnabled(len(self.columns) > LEAST and not running)
+            view.vote.setVisible(voting)
+        self.tie.setVisible(voting)
+        self.note.setText(self._words(voting))
+
+    def _words(self, voting: bool) -> str:
+        if voting:
+            return self.tr("Which answer is better? Names come out with your vote.")
+        tally = self._comparing.tally
+        if tally:
+            names = {TIE: self.tr("no difference")}
+            told = ", ".join(f"{names.get(name, name)} {count}" for name, count in tally.most_common())
+            return self.tr("Votes so far: {0}").format(told)
+        return self.tr(
+            "Same question, same seed, one scale of colours. Equal strength is not equal effect: for "
+            "figures at equal coherence use steer lab match."
+        )
+
+    @Slot()
+    def _on_channels(self) -> None:
+        for view in self.columns:
+            view.list_choices()
+
+    @Slot(object, int)
+    def _on_grown(self, answer: Answer, first: int) -> None:
+        for view in self.columns:
+            if view.answer is answer and view.text is not None:
+                view.text.grow()
+
+    @Slot()
+    def _on_selection(self) -> None:
+        selection = self._workspace.selection
+        mine = selection is not None and any(view.answer is selection.answer for view in self.columns)
+        for view in self.columns:
+            view.tell(selection.cursor if mine and selection else None)
+
+    def _scroll_all(self, value: int) -> None:
+        for view in self.columns:
+            view.area.verticalScrollBar().setValue(value)
+
+
+class ColumnView(QFrame):
+    """Who speaks, the answer, the token that is selected somewhere, and the vote."""
+
+    def __init__(self, workspace: Workspace, comparing: Comparing, column: Column, later: Later) -> None:
+        super().__init__()
+        self._workspace, self._comparing, self._later = workspace, comparing, later
+        self.column = column
+        self.answer: Answer | None = None
+        self.text: AnswerView | None = None
+        self.choice = QComboBox()
+        self.choice.setAccessibleName(self.tr("Who speaks in this column"))
+        self.choice.setMinimumContentsLength(8)
+        self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.strength = QDoubleSpinBox()
+        self.strength.setRange(-STRENGTH_LIMIT, STRENGTH_LIMIT)
+        self.strength.setSingleStep(0.1)
+        self.strength.setValue(column.strength)
+        self.strength.setAccessibleName(self.tr("Strength in this column"))
+        self.removeWanted = QToolButton()
+        self.removeWanted.setText("×")
+        self.removeWanted.setToolTip(self.tr("Remove this column"))
+        self.removeWanted.setAccessibleName(self.removeWanted.toolTip())
+        self.title = QLabel()
+        self.title.setTextFormat(Qt.TextFormat.PlainText)
+        self.title.setProperty("role", "muted")
+        self.page = QWidget()
+        self.page.setProperty("role", "panel")
+        self._inside = QVBoxLayout(self.page)
+        self._inside.setContentsMargins(0, 0, 4, 0)
+        self._inside.addStretch(1)
+        self.area = QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidget(self.page)
+        self.told = QLabel()
+        self.told.setTextFormat(Qt.TextFormat.PlainText)
+        self.told.setProperty("role", "muted")
+        self.told.setWordWrap(True)
+        self.vote = QPushButton(self.tr("This one is better"))
+        head = QHBoxLayout()
+        head.setSpacing(4)
+        head.addWidget(self.choice, 1)
+        head.addWidget(self.strength)
+        head.addWidget(self.removeWanted)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addLayout(head)
+        layout.addWidget(self.title)
+        layout.addWidget(self.area, 1)
+        layout.addWidget(self.told)
+        layout.addWidget(self.vote)
+        self.choice.currentIndexChanged.connect(self._on_choice)
+        self.strength.valueChanged.connect(self._on_choice)
+        self.list_choices()
+
+    def list_choices(self) -> None:
+        """The mixer's heads and the rest; what was chosen stays, as far as it is still there."""
+        with QSignalBlocker(self.choice):
+            self.choice.clear()
+            self.choice.addItem(self.tr("Unsteered"), ("none", 0))
+            self.choice.addItem(self.tr("Prompt"), ("prompt", 0))
+            self.choice.addItem(self.tr("Mixer"), ("mixer", 0))
+            for channel in self._workspace.usable():
+                self.choice.addItem(channel.name, ("head", channel.key))
+            wanted = (self.column.kind, self.column.key)
+            data = [tuple(self.choice.itemData(i)) for i in range(self.choice.count())]
+            self.choice.setCurrentIndex(data.index(wanted) if wanted in data else 0)
+        self._on_choice()
+
+    def set_hidden(self, hidden: bool) -> None:
+        """Blind: nothing tells who speaks."""
+        self.choice.setVisible(not hidden)
+        self.removeWanted.setVisible(not hidden)
+        self.strength.setVisible(not hidden and self.column.kind == "head")
+        if self.text is not None:
+            self.text.set_plain(hidden)
+
+    def show_answer(self, answer: Answer | None) -> None:
+        if answer is self.answer:
+            return
+        if self.text is not None:
+            self._later.drop(self.text.rebuild)
+            self._inside.removeWidget(self.text)
+            self.text.hide()
+            self.text.deleteLater()
+            self.text = None
+        self.answer = answer
+        self.told.clear()
+        if answer is not None:
+            self.text = AnswerView(self._workspace, answer, self.page, self._later)
+            self._inside.insertWidget(0, self.text)
+
+    def tell(self, token: int | None) -> None:
+        """What stands at this place in this column."""
+        if token is None or self.answer is None or self.text is None or token >= len(self.answer):
+            self.told.setText("")
+        else:
+            piece = self.answer.trace.pieces[token].replace("\n", "⏎")
+            words = self.tr("token {0} “{1}”, applied coefficient {2:.2f}")
+            self.told.setText(words.format(token, piece, self.text.value(token)))
+
+    @Slot()
+    def _on_choice(self) -> None:
+        kind, key = self.choice.currentData()
+        self.column = Column(kind, key, self.strength.value())
+        self.strength.setVisible(kind == "head")

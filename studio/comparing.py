@@ -1,0 +1,170 @@
+"""One question to two to four lanes at once, same seed: who speaks in which, and the blind vote on it."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from PySide6.QtCore import QObject, Signal
+
+from studio.intake import take_results, take_tokens
+from studio.jobs import Bench, make_strengths
+from studio.requests import LaneRequest
+from studio.turns import STEERED, Answer, Turn
+from studio.worker import Job, Worker
+from studio.workspace import Workspace
+
+Kind = Literal["none", "prompt", "mixer", "head"]
+TIE = "tie"
+LEAST, MOST = 2, 4  # columns
+
+
+@dataclass(frozen=True)
+class Column:
+    """Who speaks: the model as it is, the steering prompt, the whole mixer, or one head (`key` of its row) at
+    a strength of its own."""
+
+    kind: Kind
+    key: int = 0
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """One question's answers, in the order that they are shown. blind: nobody knows yet who is who."""
+
+    columns: tuple[Column, ...]
+    names: tuple[str, ...]
+    answers: tuple[Answer, ...]
+    blind: bool
+    choice: str | None = None
+
+    @property
+    def over(self) -> bool:
+        return all(answer.over for answer in self.answers)
+
+
+class Comparing(QObject):
+    """Lives on the GUI thread; never waits for a job."""
+
+    changed = Signal()  # another round, its end, or a vote
+    voted = Signal(dict)  # a vote's facts, to be kept
+
+    def __init__(
+        self, workspace: Workspace, bench: Bench, worker: Worker, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._workspace, self._bench, self._worker = workspace, bench, worker
+        self._job: Job | None = None
+        self.round: Round | None = None
+        self.tally: Counter[str] = Counter()
+
+    @property
+    def running(self) -> bool:
+        return self._job is not None
+
+    def run(self, question: str, columns: Sequence[Column], *, blind: bool = False) -> None:
+        """Answers `question` in all columns, in one batch with one seed. blind: in an order nobody knows."""
+        question = question.strip()
+        facts = self._workspace.loading.facts
+        if not question or self.running or facts is None or not LEAST <= len(columns) <= MOST:
+            return
+        order = list(columns)
+        if blind:
+            random.SystemRandom().shuffle(order)
+        answers, lanes = [], []
+        for column in order:
+            rows = self._rows(column)
+            mix = tuple((name, head.digest, strength) for name, head, strength in rows)
+            turn = Turn(question, self._workspace.settings, mix, model=facts.key)
+            answers.append(turn.add(STEERED))
+            lanes.append(
+                LaneRequest(
+                    (("user", question, None),),
+                    heads=tuple(head for _, head, _ in rows),
+                    strengths=make_strengths([strength for _, _, strength in rows]),
+                    system=self._workspace.prompt.strip() or None if column.kind == "prompt" else None,
+                )
+            )
+        self.round = Round(tuple(order), tuple(self.name(column) for column in order), tuple(answers), blind)
+        self._workspace.clear_selection()
+        self._workspace.show(None if blind else answers[0])  # its heatmap would tell
+        settings = self._workspace.settings
+        self._job = self._worker.submit(
+            Job(
+                self.tr("Comparing"),
+                lambda emit, cancel: self._bench.generate(lanes, settings, emit, cancel),
+                partial(take_tokens, self._workspace, answers),
+                partial(self._on_answered, answers),
+                lambda _: self._end(answers, "failed"),
+                partial(self._end, answers, "cancelled"),
+                urgent=True,
+            )
+        )
+        self.changed.emit()
+
+    def stop(self) -> None:
+        """Stops the answers; what is there stays."""
+        if self._job:
+            self._worker.withdraw(self._job)
+
+    def vote(self, choice: int | None) -> None:
+        """For the answer shown at a place, or for none (a tie): names come out, the vote is kept."""
+        at = self.round
+        if at is None or not at.blind or at.choice is not None or not at.over:
+            return
+        chosen = TIE if choice is None else at.names[choice]
+        self.round = Round(at.columns, at.names, at.answers, at.blind, chosen)
+        self.tally[chosen] += 1
+        self._workspace.show(at.answers[0])
+        self.voted.emit(
+            {
+                "question": at.answers[0].turn.question,
+                "model": at.answers[0].turn.model,
+                "seed": at.answers[0].turn.settings.seed,
+                "prompt": self._workspace.prompt,
+                "lanes": [
+                    {"name": name, "heads": [list(share) for share in answer.turn.mix], "text": answer.text}
+                    for name, answer in zip(at.names, at.answers, strict=True)
+                ],
+                "choice": chosen,
+            }
+        )
+        self.changed.emit()
+
+    def name(self, column: Column) -> str:
+        """What a column is called."""
+        if column.kind == "head":
+            row = self._workspace.channel(column.key)
+            return f"{row.name} {column.strength:.2f}" if row else self.tr("a removed head")
+        return {
+            "none": self.tr("unsteered"),
+            "prompt": self.tr("prompt"),
+            "mixer": self.tr("mixer"),
+        }[column.kind]
+
+    def _rows(self, column: Column) -> list[tuple[str, Any, float]]:
+        """(name, head, strength) of everything that steers a column."""
+        workspace = self._workspace
+        if column.kind == "mixer":
+            rows = [(c, workspace.strength_of(c.key)) for c in workspace.sounding()]
+        elif column.kind == "head":
+            rows = [(c, column.strength) for c in workspace.usable() if c.key == column.key]
+        else:
+            rows = []
+        return [(c.name, c.steering_head, s) for c, s in rows if c.steering_head is not None]
+
+    def _on_answered(self, answers: Sequence[Answer], generations: list[Any]) -> None:
+        take_results(answers, generations)
+        self._end(answers)
+
+    def _end(self, answers: Sequence[Answer], state: Any = None) -> None:
+        self._job = None
+        for answer in answers:
+            answer.state = state or answer.state
+            self._workspace.answerChanged.emit(answer)
+        self.changed.emit()

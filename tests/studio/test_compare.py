@@ -1,0 +1,125 @@
+"""The Compare page with the real worker and model, and the controls of a turn."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from engine.library.shelves import votes
+from studio.comparing import Column
+from tests.studio.conftest import ready
+
+WAIT_MS = 30000
+
+
+def compare(qtbot, window, question="Tell me about bees.", blind=False):
+    page = window.compare_page
+    window.actions_["page_compare"].trigger()
+    page.question.setText(question)
+    page.blind.setChecked(blind)
+    QTest.keyClick(page.question, Qt.Key.Key_Return)
+    assert window.comparing.running
+    qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
+    return window.comparing.round
+
+
+def test_columns_answer_one_question_with_one_seed(qtbot, window):
+    page, key = window.compare_page, window.workspace.channels[1].key
+    page.add(Column("head", key, 1.2))
+    assert len(page.columns) == 4 and not page.more.isEnabled()
+    found = compare(qtbot, window)
+    assert found.names[:3] == ("unsteered", "prompt", "mixer") and found.names[3].endswith("1.20")
+    texts = [answer.text for answer in found.answers]
+    assert all(texts) and len(set(texts)) >= 3
+    assert len({answer.turn.settings.seed for answer in found.answers}) == 1
+    plain, prompted, mixed, one = (answer.trace.coefficients for answer in found.answers)
+    assert not plain.any() and not prompted.any() and mixed.any() and one.any()
+    assert window.workspace.turns == ()  # the conversation is another page
+    assert [view.title.text() for view in page.columns] == list(found.names)
+    assert page.columns[2].text.value(0) <= window.workspace.scale.limit
+
+
+def test_a_token_is_told_of_in_every_column_and_scrolling_is_linked(qtbot, window):
+    found = compare(qtbot, window)
+    window.workspace.select(found.answers[2], 3)
+    told = [view.told.text() for view in window.compare_page.columns]
+    assert all(text.startswith("token 3") for text in told)
+    window.workspace.clear_selection()
+    assert not any(view.told.text() for view in window.compare_page.columns)
+
+
+def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    qtbot.waitUntil(lambda: window.autosave.keeps, timeout=WAIT_MS)
+    page = window.compare_page
+    found = compare(qtbot, window, blind=True)
+    assert [view.title.text() for view in page.columns] == ["Answer A", "Answer B", "Answer C"]
+    assert not any(view.choice.isVisible() for view in page.columns) and page.tie.isVisible()
+    assert window.workspace.shown is None and all(view.text._plain for view in page.columns)
+    page.columns[1].vote.click()
+    assert window.workspace.shown is found.answers[0] and not any(view.text._plain for view in page.columns)
+    assert found.names[1] in page.columns[1].title.text() and not page.tie.isVisible()
+    assert sorted(found.names) == ["mixer", "prompt", "unsteered"]
+    assert window.comparing.tally == {found.names[1]: 1} and found.names[1] in page.note.text()
+    qtbot.waitUntil(lambda: not window.autosave.worker.busy, timeout=WAIT_MS)
+    [kept] = votes(window.autosave.archive._need())
+    assert kept["choice"] == found.names[1] and len(kept["lanes"]) == 3 and kept["seed"] == 0
+    page.columns[0].vote.click()  # one vote a round
+    assert sum(window.comparing.tally.values()) == 1
+
+
+def test_stop_and_wrong_order(qtbot, window):
+    page = window.compare_page
+    page.run()  # no question yet
+    assert not window.comparing.running
+    page.question.setText("Tell me about the castle.")
+    page.run()
+    page.run()
+    page.remove(page.columns[0])  # not while it runs
+    page.go.click()
+    qtbot.waitUntil(lambda: not window.comparing.running, timeout=5000)
+    assert len(page.columns) == 3 and page.go.text() == "Compare"
+    page.remove(page.columns[0])
+    page.remove(page.columns[0])  # two stay
+    assert len(page.columns) == 2
+    assert len(compare(qtbot, window).answers) == 2
+
+
+def test_a_removed_head_leaves_its_column_unsteered(qtbot, window):
+    page, key = window.compare_page, window.workspace.channels[0].key
+    page.add(Column("head", key, 1.0))
+    window.workspace.remove_head(key)
+    assert page.columns[3].column.kind == "none"
+    assert not compare(qtbot, window).answers[3].trace.coefficients.any()
+
+
+@pytest.fixture
+def answered(qtbot, window):
+    window.session.answering.send("Tell me about bees.")
+    qtbot.waitUntil(lambda: not window.session.answering.talking, timeout=WAIT_MS)
+    return window
+
+
+def test_a_turns_question_is_edited_in_place(qtbot, answered):
+    turn = answered.workspace.turns[0]
+    view = answered.conversation._views[turn]
+    view.edit.click()
+    assert view.line.isVisible() and not view.question.isVisible()
+    QTest.keyClick(view.line, Qt.Key.Key_Escape)
+    assert view.question.isVisible() and answered.workspace.turns == (turn,)
+    view.edit.click()
+    view.line.setText("Tell me about tea.")
+    QTest.keyClick(view.line, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: not answered.session.answering.talking, timeout=WAIT_MS)
+    assert [t.question for t in answered.workspace.turns] == ["Tell me about tea."]
+    answered.workspace.undo()
+    assert answered.workspace.turns == (turn,)
+
+
+def test_a_turn_is_answered_again(qtbot, answered):
+    turn = answered.workspace.turns[0]
+    answered.conversation._views[turn].again.click()
+    qtbot.waitUntil(lambda: not answered.session.answering.talking, timeout=WAIT_MS)
+    assert len(answered.workspace.turns) == 1 and answered.workspace.turns[0] is not turn
+    assert answered.workspace.turns[0].answers[0].text == turn.answers[0].text
