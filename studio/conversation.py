@@ -247,7 +247,7 @@ def _button(text: str, tip: str) -> QToolButton:
     button.setText(text)
     button.setToolTip(tip)
     button.setAccessibleName(tip)
-    button.setProperty("role", "small")
+    button.setProperty("role", "quiet")
     return button
 
 

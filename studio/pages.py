@@ -37,6 +37,7 @@ class Pages(QStackedWidget):
         tab.setToolTip(action.toolTip())
         tab.setAccessibleName(tab.text())
         tab.clicked.connect(lambda: self.turn(key))
+        tab.setChecked(action.isChecked())
         action.toggled.connect(tab.setChecked)
         action.triggered.connect(lambda: self.turn(key))
         self._row.addWidget(tab)

@@ -129,6 +129,10 @@ def _sheet(t: Theme, zoom: float) -> str:
     QPushButton, QToolButton {{ border: 1px solid {t.line}; border-radius: 4px; padding: 4px 12px;
         background: {t.surface}; color: {t.text}; }}
     QToolButton {{ padding: 4px 8px; }}
+    QToolButton[role="quiet"] {{ border-color: transparent; background: transparent; color: {t.muted};
+        font-size: {small}pt; padding: 0px 4px; }}
+    QToolButton[role="quiet"]:hover, QToolButton[role="quiet"]:focus {{ color: {t.text};
+        border-color: {t.line}; }}
     QPushButton:hover, QToolButton:hover {{ border-color: {t.muted}; }}
     QPushButton:focus, QToolButton:focus {{ border-color: {t.accent}; }}
     QPushButton:pressed, QToolButton:pressed, QToolButton:checked {{ background: {t.line}; }}
