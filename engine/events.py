@@ -56,6 +56,11 @@ class LossPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing of the job is on the model at this moment: something short may run before it goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class HeadReady:
     """A usable head: the first one instant, a later one refined (`final`)."""
 

@@ -60,6 +60,7 @@ class Commands(QObject):
             "ask": lambda: window.composer.question.setFocus(),
             "page_conversation": lambda: None,
             "page_compare": lambda: None,
+            "page_lab": lambda: None,
             **{row.key: lambda: None for row in actions.TABLE if row.key.startswith("panel_")},
             "reset_layout": lambda: window.docks.arrange(),
             "follow": self._follow,
@@ -78,6 +79,7 @@ class Commands(QObject):
         """Whatever speaks falls silent."""
         self._window.session.answering.stop()
         self._window.comparing.stop()
+        self._window.measuring.stop()
 
     def _choose_scheme(self, name: str) -> None:
         """Only the action that is switched on speaks: the one that it switches off has nothing to say."""
@@ -99,7 +101,8 @@ class Commands(QObject):
             "again": idle and bool(workspace.turns),
             "new": bool(workspace.turns) and not session.talking,
             "copy_chat": bool(workspace.turns),
-            "stop": session.talking or self._window.comparing.running,
+            "stop": session.talking or self._window.comparing.running or self._window.measuring.running,
+            "export_lab": self._window.measuring.finished is not None,
         }
         for key, on in states.items():
             self._window.actions_[key].setEnabled(on)

@@ -20,6 +20,7 @@ from studio.worker import Job
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
+    from studio.lab_work import Finished
     from studio.quantities import Quantity  # brings numpy: not before the first paint
 
 log = logging.getLogger("studio.exporting")
@@ -41,17 +42,23 @@ KINDS = {
     "export_trace": Kind("Export the answer's trace", (".csv", ".json")),
     "export_heatmap": Kind("Export the heatmap", (".svg", ".png", ".pdf")),
     "export_figure": Kind("Export a figure", (".svg", ".pdf", ".png")),
+    "export_lab": Kind("Export the Lab's results", (".html", ".csv", ".svg", ".png", ".pdf")),
 }
 
 
 class Exporting(QObject):
     def __init__(
-        self, workspace: Workspace, session: Session, quantity: Callable[[], Quantity], window: QWidget
+        self,
+        workspace: Workspace,
+        session: Session,
+        quantity: Callable[[], Quantity],
+        measured: Callable[[], Finished | None],
+        window: QWidget,
     ) -> None:
-        """quantity: what the heatmap shows now."""
+        """quantity: what the heatmap shows now; measured: what the Lab has finished."""
         super().__init__(window)
         self._workspace, self._session = workspace, session
-        self._quantity, self._window = quantity, window
+        self._quantity, self._measured, self._window = quantity, measured, window
 
     def ask(self, key: str) -> None:
         """Asks for a file name and writes it."""
@@ -75,11 +82,15 @@ class Exporting(QObject):
 
     def _maker(self, key: str) -> Make:
         turns, answer, scale = self._workspace.turns, self._workspace.shown, self._workspace.scale
-        quantity = self._quantity()
+        quantity, measured = self._quantity(), self._measured()
 
         def make(suffix: str) -> bytes:
-            from studio.export import page, picture, table
+            from studio.export import comparison, page, picture, table
 
+            if key == "export_lab":
+                _require(measured is not None, "The Lab has measured nothing yet.", "Run a comparison first.")
+                assert measured is not None
+                return comparison.as_bytes(measured, suffix)
             if key == "export_chat":
                 _require(bool(turns), "The conversation is empty.")
                 return (page.page(turns, scale) if suffix == ".html" else as_markdown(turns)).encode()
@@ -94,6 +105,6 @@ class Exporting(QObject):
         return make
 
 
-def _require(fine: bool, why: str) -> None:
+def _require(fine: bool, why: str, remedy: str = "Ask something first.") -> None:
     if not fine:
-        raise InputError("There is nothing to export", why, "Ask something first.")
+        raise InputError("There is nothing to export", why, remedy)

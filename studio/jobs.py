@@ -92,7 +92,7 @@ class Bench:
             rank=request.rank,
             positions=request.positions,
         )
-        found = distill(self._need_model(), asked, cancel=cancel, emit=emit)
+        found = distill(self.need_model(), asked, cancel=cancel, emit=emit)
         if request.recipe == "instant":
             self._pace = found.seconds["total"]
         return found
@@ -101,7 +101,7 @@ class Bench:
         """Seconds for an instant head: as the last one took; before that, known for small models only."""
         if self._pace is not None:
             return self._pace
-        return 0.0 if self._need_model().bytes < SMALL_MODEL else math.inf
+        return 0.0 if self.need_model().bytes < SMALL_MODEL else math.inf
 
     def generate(
         self,
@@ -117,7 +117,7 @@ class Bench:
         from engine.generation.sampling import Sampling
         from engine.model.chat import Message
 
-        model = self._need_model()
+        model = self.need_model()
         self._memory = self._memory or Memory()
         rows = [
             Lane(
@@ -140,7 +140,7 @@ class Bench:
         from engine.heads.files import load_head
         from engine.heads.formats import FORMATS, Choice
 
-        identity = self._need_model().identity
+        identity = self.need_model().identity
         foreign = [f for f in FORMATS if f.name != "head" and f.detect(path)]
         if foreign and not path.name.endswith(HEAD_SUFFIX):
             found = foreign[0].read(path, lambda: identity, Choice())
@@ -162,7 +162,7 @@ class Bench:
 
     def count(self, text: str, emit: Emit, cancel: Cancel) -> int:
         """How many tokens `text` alone has."""
-        return len(self._need_model().tokenizer.encode(text, add_special_tokens=False))
+        return len(self.need_model().tokenizer.encode(text, add_special_tokens=False))
 
     def _facts(self, source: str) -> ModelFacts:
         model = self._model
@@ -207,7 +207,8 @@ class Bench:
                 unread.append(str(error))
         return tuple(heads), tuple(unread)
 
-    def _need_model(self) -> Any:
+    def need_model(self) -> Any:
+        """The loaded model. Raises ModelError when there is none."""
         if self._model is None:
             raise ModelError("No model is loaded", "The last one could not be loaded.", "Choose one in File.")
         return self._model

@@ -43,6 +43,7 @@ class Tour:
             ("slide", self._slide),
             ("steered", self._steered),
             ("stop", self._stop),
+            ("lab", self._lab),
             ("dark", self._dark),
             ("panels", self._panels),
             ("dialogs", self._dialogs),
@@ -166,7 +167,23 @@ class Tour:
         self._check(answer.state == "cancelled", f"the answer ended by itself ({answer.state}) before Stop")
         return f"stopped after {len(answer)} tokens"
 
+    def _lab(self) -> str:
+        page, measuring = self.window.lab_page, self.window.measuring
+        self._trigger("page_lab")
+        page.methods.setText("none,prompt,caa,s-const:instant,s-psr:instant,a-psr")
+        page.questions.setValue(12)
+        QTest.mouseClick(page.go, Qt.MouseButton.LeftButton)
+        self._until(lambda: not measuring.running, "the comparison did not end")
+        self._check(measuring.finished is not None, "the comparison did not come to its end")
+        rows = {result.place.words: result.dot for result in measuring.results}
+        ours, plain = rows["a-psr"], rows["none"]
+        self._check(
+            ours is not None and plain is not None and ours.trait > plain.trait, "the head shows no trait"
+        )
+        return f"{len(rows)} methods"
+
     def _dark(self) -> str:
+        self._trigger("page_conversation")
         self._trigger("scheme_dark")
         shade = QApplication.palette().window().color().lightness()
         self._check(shade < 80, "the window stayed light")

@@ -22,8 +22,10 @@ from studio.docks import Docks
 from studio.exporting import Exporting
 from studio.files import Files
 from studio.header import Header
+from studio.lab_page import LabPage
 from studio.log_panel import LogBook, LogPanel
 from studio.look import Look
+from studio.measuring import Measuring
 from studio.mixer import Mixer
 from studio.pages import Pages
 from studio.recovery import FIRST_PROMPT, FIRST_QUESTION, Recovery
@@ -69,7 +71,10 @@ class Window(QMainWindow):
         self.autosave = Autosave(self.workspace, home, self)
         self.session = Session(self.workspace, self.autosave.flush, self)
         self.files = Files(self.workspace, self.session, self.preferences, self)
-        self.exporting = Exporting(self.workspace, self.session, lambda: self.heatmap.quantity, self)
+        self.measuring = Measuring(self.workspace, self.session.bench, self.session.worker, home, self)
+        self.exporting = Exporting(
+            self.workspace, self.session, lambda: self.heatmap.quantity, lambda: self.measuring.finished, self
+        )
         self.asking = Asking(self.workspace, self)
         self.shelf_work = ShelfWork(self.workspace, self.session, self.autosave, self.asking, self)
         self.welcome = Welcome(steps(self), self)
@@ -95,6 +100,8 @@ class Window(QMainWindow):
         self.comparing = Comparing(self.workspace, self.session.bench, self.session.worker, self)
         self.compare_page = ComparePage(self.workspace, self.comparing)
         self.pages.add("compare", self.compare_page, self.actions_["page_compare"])
+        self.lab_page = LabPage(self.workspace, self.measuring)
+        self.pages.add("lab", self.lab_page, self.actions_["page_lab"])
         self.addToolBar(
             Qt.ToolBarArea.TopToolBarArea, Header(self.workspace, self.actions_, self.pages.tabs, self)
         )
@@ -129,6 +136,7 @@ class Window(QMainWindow):
         self.troubles = Troubles(self.banner, session, session.worker, self.autosave.worker)
         session.noticed.connect(self.status.notice)
         self.comparing.changed.connect(self.commands.enable)
+        self.measuring.changed.connect(self.commands.enable)
         self.comparing.voted.connect(self.autosave.keep_vote)
         self.conversation.againWanted.connect(session.answering.again)
         self.conversation.editWanted.connect(session.answering.edit)
@@ -176,7 +184,9 @@ class Window(QMainWindow):
         from studio.faithfulness import FaithfulnessPlot
         from studio.heatmap import Heatmap
         from studio.inspector import Inspector
+        from studio.lab_plot import LabPlot
 
+        self.lab_page.set_plot(LabPlot(self.measuring))
         self.heatmap = Heatmap(self.workspace)
         self.inspector = Inspector(self.workspace)
         self.inspector.forkWanted.connect(self.session.answering.fork)
@@ -243,6 +253,7 @@ class Window(QMainWindow):
         for name in ("heatmap", "faithfulness"):
             if hasattr(self, name):
                 getattr(self, name).restyle()
+        self.lab_page.restyle()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if self.files.droppable(event.mimeData()):

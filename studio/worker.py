@@ -2,7 +2,7 @@
 
 A job is a plain function `work(emit, cancel) -> result`. What it emits, and how it ended, comes back to the
 callbacks of its `Job` on the GUI thread, in order and in batches. A job marked `urgent` may run inside a
-pause of a long one: when the running job reports a LossPoint (a moment between two training steps).
+pause of a long one: when the running job reports a LossPoint (between two training steps) or a Pause.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 
 from engine.errors import Cancelled, EngineError
-from engine.events import Cancel, Emit, LossPoint
+from engine.events import Cancel, Emit, LossPoint, Pause
 
 log = logging.getLogger("studio.worker")
 
@@ -176,7 +176,7 @@ class Worker(QObject):
     def _outcome(self, job: Job) -> _Done | _Stopped | Failed:
         def emit(event: Any) -> None:
             self._post(job, event)
-            if isinstance(event, LossPoint):
+            if isinstance(event, LossPoint | Pause):
                 self._pause(job)
 
         begun = time.perf_counter()

@@ -128,10 +128,30 @@ def judged(
     rubric: str | None = None,
 ) -> Judged:
     """Answers every question with every seed and has all of them judged by what `prompt` asks for."""
-    asked = [Asked(question, _mixed(i, seed)) for i, question in enumerate(questions) for seed in seeds]
+    asked = asked_with(questions, seeds)
+    _, scores = scored(speaker, judge, prompt, asked, system, heads, cancel, rubric)
+    return laid_out(scores, len(questions))
+
+
+def asked_with(questions: Sequence[str], seeds: Sequence[int]) -> list[Asked]:
+    """Every question with every seed, mixed so that no two are drawn alike."""
+    return [Asked(question, seed * 1_000_003 + i) for i, question in enumerate(questions) for seed in seeds]
+
+
+def scored(
+    speaker: Speaker,
+    judge: Judge,
+    prompt: str,
+    asked: Sequence[Asked],
+    system: str | None,
+    heads: Sequence[tuple[Head, float]],
+    cancel: Cancel,
+    rubric: str | None = None,
+) -> tuple[list[str], list[Score]]:
+    """The answers, and what the judge gives them for what `prompt` asks for."""
     texts = speaker.answers(asked, system, heads, cancel)
     items = [each.item(prompt, text, rubric) for each, text in zip(asked, texts, strict=True)]
-    return laid_out(judge.judge(items, cancel), len(questions))
+    return texts, list(judge.judge(items, cancel))
 
 
 def laid_out(scores: Sequence[Score], rows: int) -> Judged:
@@ -163,7 +183,3 @@ def weights_digest(model: LanguageModel) -> str:
 
 
 _digests: dict[int, str] = {}
-
-
-def _mixed(question: int, seed: int) -> int:
-    return seed * 1_000_003 + question

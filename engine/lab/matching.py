@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from engine.distill import distill
 from engine.errors import EngineError, InputError, LabError
-from engine.events import Cancel, Emit, Meter, ignore
+from engine.events import Cancel, Emit, LossPoint, Meter, Pause, ignore
 from engine.heads.head import Head
 from engine.lab.answers import Asked, Judged, Speaker, judged
 from engine.lab.arms import Arm
@@ -146,7 +146,7 @@ def match(
     for arm in arms:
         cancel.check()
         try:
-            [row] = examine(exam, arm, [coherence], cancel)
+            [row] = examine(exam, arm, [coherence], cancel, emit)
             rows.append(row)
             emit(row)
         except LabError:  # a judge that is not heard would fail for all of them
@@ -163,8 +163,8 @@ def prompts_own(exam: Exam, cancel: Cancel) -> float:
     return _figures(exam.choosing(exam.prompt, [], cancel))[1]
 
 
-def examine(exam: Exam, arm: Arm, targets: Sequence[float], cancel: Cancel) -> list[Row]:
-    """One arm at several target coherences, from one distillation.
+def examine(exam: Exam, arm: Arm, targets: Sequence[float], cancel: Cancel, emit: Emit = ignore) -> list[Row]:
+    """One arm at several target coherences, from one distillation. Emits a Pause wherever one fits.
 
     Raises what distilling, generating and judging raise.
     """
@@ -172,9 +172,10 @@ def examine(exam: Exam, arm: Arm, targets: Sequence[float], cancel: Cancel) -> l
     if arm.request is None:
         found = exam.reporting(system, [], cancel)
         return [_reported(arm, found, strength=None if arm.prompted else 0.0) for _ in targets]
-    made = distill(exam.speaker.model, arm.request, cancel=cancel)
+    made = distill(exam.speaker.model, arm.request, cancel=cancel, emit=pausing(emit))
 
     def at(strength: float) -> Point:
+        emit(Pause())
         found = exam.choosing(system, [(made.head, strength)], cancel)
         return Point(strength, *_figures(found), found.missing)
 
@@ -197,6 +198,16 @@ def examine(exam: Exam, arm: Arm, targets: Sequence[float], cancel: Cancel) -> l
             )
         )
     return rows
+
+
+def pausing(emit: Emit) -> Emit:
+    """Of what a distillation tells only where it can be interrupted."""
+
+    def tell(event: Any) -> None:
+        if isinstance(event, LossPoint):
+            emit(Pause())
+
+    return tell
 
 
 def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Point, ...], bool, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.distill import METHODS, distill
 from engine.errors import EngineError, LabError
-from engine.events import Cancel, Emit, Meter, ignore
+from engine.events import Cancel, Emit, Meter, Pause, ignore
 from engine.lab.answers import Speaker, judged, weights_digest
 from engine.lab.arms import parse_arm
 from engine.lab.judges import Judge
@@ -128,6 +128,7 @@ def sweep(
         outcomes[outcome.cell] = outcome
         emit(outcome)
         meter.step()
+        emit(Pause())
     return [outcomes[cell] for cell in keys]
 
 

@@ -1,0 +1,106 @@
+"""The Lab page with the real worker, the real model and the exact judge."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+WAIT_MS = 60000
+
+
+def measure(qtbot, window, methods="none,prompt,a-psr", kind=0, questions=6):
+    page = window.lab_page
+    window.actions_["page_lab"].trigger()
+    page.kind.setCurrentIndex(kind)
+    page.methods.setText(methods)
+    page.questions.setValue(questions)
+    QTest.keyClick(page.methods, Qt.Key.Key_Return)
+    assert window.measuring.running
+    return page
+
+
+def finish(qtbot, window):
+    qtbot.waitUntil(lambda: not window.measuring.running, timeout=WAIT_MS)
+    return window.measuring.results
+
+
+def opened(qtbot, window, page):
+    with qtbot.waitSignal(window.measuring.opened, timeout=WAIT_MS) as told:
+        page.table.cellActivated.emit(page.table.currentRow(), 0)
+    return told.args
+
+
+def test_methods_come_one_by_one_and_a_row_opens_the_answers_behind_its_figure(qtbot, window):
+    counts = []
+    window.measuring.grew.connect(lambda: counts.append(len(window.measuring.results)))
+    page = measure(qtbot, window)
+    none, prompt, psr = finish(qtbot, window)
+    assert {1, 2, 3} <= set(counts), "the results came together, not as they were done"
+    assert none.dot.trait < 0.1 < 0.8 < prompt.dot.trait and psr.dot.trait > 0.5
+    assert page.table.rowCount() == 3 and page.table.item(2, 0).text().endswith("a-psr")
+    assert len(page.plot.dots) == 3 + len(psr.tried)
+    page.table.setCurrentCell(2, 0)
+    place, spoken = opened(qtbot, window, page)
+    assert place == psr.place and len(spoken) == psr.n
+    assert sum(each.trait for each in spoken) / len(spoken) == pytest.approx(psr.dot.trait)
+    assert page.stack.currentIndex() == 1 and spoken[0].question in page.text.toPlainText()
+    page.back.click()
+    assert page.stack.currentIndex() == 0
+
+
+def test_a_click_on_a_point_opens_it(qtbot, window):
+    page = measure(qtbot, window, "prompt")
+    [result] = finish(qtbot, window)
+    box = page.plot.getViewBox()
+    at = page.plot.mapFromScene(box.mapViewToScene(_point(result.dot)))
+    with qtbot.waitSignal(window.measuring.opened, timeout=WAIT_MS) as told:
+        QTest.mouseClick(page.plot.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert told.args[0] == result.place
+
+
+def test_a_question_asked_meanwhile_is_answered_before_the_end(qtbot, window):
+    measure(qtbot, window, "a-psr,s-psr:instant,caa,pca", questions=24)
+    window.workspace.set_question("Tell me about bees.")
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    assert window.measuring.running and window.workspace.turns[-1].answers[0].text
+    window.actions_["stop"].trigger()
+    finish(qtbot, window)
+    assert window.measuring.finished is None
+
+
+def test_a_sweep_fills_the_table_and_is_exported(qtbot, window, tmp_path):
+    page = window.lab_page
+    page.strengths.setText("0.5, 1")
+    measure(qtbot, window, "a-psr,caa:block99", kind=1, questions=4)
+    cells = finish(qtbot, window)
+    assert [cell.place.strength for cell in cells] == [0.5, 1.0]
+    assert len(window.measuring.refused) == 2 and "caa:block99" in page.note.text()
+    for suffix in (".csv", ".html", ".svg", ".png"):
+        window.exporting.write("export_lab", tmp_path / f"lab{suffix}")
+    qtbot.waitUntil(lambda: (tmp_path / "lab.png").exists(), timeout=WAIT_MS)
+    rows = list(csv.DictReader((tmp_path / "lab.csv").open()))
+    assert [float(row["strength"]) for row in rows if row["trait"]] == [0.5, 1.0]
+    assert rows[0]["prompt"] == window.workspace.prompt and "<svg" in (tmp_path / "lab.html").read_text()
+
+
+def test_what_cannot_be_measured_says_why(qtbot, window):
+    page = window.lab_page
+    page.kind.setCurrentIndex(1)
+    page.strengths.setText("much")
+    page.run()
+    assert not window.measuring.running and "numbers" in page.note.text()
+    page.strengths.setText("1")
+    page.methods.setText("magic")
+    page.run()
+    finish(qtbot, window)
+    assert not window.banner.isHidden() and not window.measuring.results
+
+
+def _point(dot):
+    import pyqtgraph as pg
+
+    return pg.Point(dot.coherence, dot.trait)
