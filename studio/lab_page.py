@@ -301,8 +301,7 @@ class LabPage(QWidget):
         for row, (number, result) in enumerate(numbered):
             dot, place = result.dot, result.place
             trait = "-" if dot is None else two.toString(dot.trait, "f", 2)
-            if result.trait_ci:
-                trait += f"  ({result.trait_ci[0]:.2f}-{result.trait_ci[1]:.2f})"
+            between = "" if result.trait_ci is None else "{:.2f} - {:.2f}".format(*result.trait_ci)
             cells = (
                 f"{number + 1}  {place.words}" + (f"  #{place.seed}" if place.seed else ""),
                 two.toString(place.strength, "f", 2) + (" *" if result.note else ""),
@@ -317,6 +316,7 @@ class LabPage(QWidget):
                     item.setData(Qt.ItemDataRole.UserRole, place)
                     item.setToolTip(result.note or text)
                 else:
+                    item.setToolTip(self.tr("95 % interval {0}").format(between) if between else "")
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(row, column, item)
 
