@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QLocale, Qt, Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -27,7 +28,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio.lab_series import group, icon_of
-from studio.lab_work import LabRequest, Place
+from studio.lab_work import LabRequest, Place, Result
 from studio.measuring import Measuring
 from studio.workspace import Workspace
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 METHODS = {"match": "none,prompt,caa,s-const,s-psr,a-psr", "sweep": "a-psr,s-psr:instant,caa"}
 STRENGTHS = "0.5, 1, 1.5, 2"
+MOST_IN_SPAN = 1000  # no model has more blocks
 
 
 class LabPage(QWidget):
@@ -49,6 +51,7 @@ class LabPage(QWidget):
         self.setProperty("role", "panel")
         self._workspace, self._measuring = workspace, measuring
         self.plot: LabPlot | None = None
+        self._filled: list[Result] = []  # what the table shows
         self._build_form()
         self._build_results()
         layout = QVBoxLayout(self)
@@ -250,9 +253,15 @@ class LabPage(QWidget):
         half = {None: "", 0: self.tr(", the half that strengths were chosen on"), 1: ""}[place.half]
         words = self.tr("{0}, strength {1}: {2} answers{3}")
         self.title.setText(words.format(place.words, f"{place.strength:.2f}", len(spoken), half))
-        self.text.setHtml("".join(_told(each) for each in spoken))
+        self.text.setHtml("".join(self._spoken(each) for each in spoken))
         self.stack.setCurrentIndex(1)
         self.back.setFocus()
+
+    def _spoken(self, each: Any) -> str:
+        """One answer with its scores, as HTML."""
+        answer = escape(each.answer).replace("\n", "<br>") or f"<i>{self.tr('nothing')}</i>"
+        scores = self.tr("trait {0} · coherence {1}").format(_share(each.trait), _share(each.coherence))
+        return f"<p><b>{escape(each.question)}</b><br>{answer}<br><small>{scores}</small></p>"
 
     @Slot()
     def refresh(self) -> None:
@@ -265,14 +274,18 @@ class LabPage(QWidget):
         self.progress.setRange(0, step.total if step else 0)
         self.progress.setValue(step.done if step else 0)
         self.note.setText(self._words())
-        self._fill()
+        if measuring.results != self._filled:
+            self._filled = list(measuring.results)
+            self._fill()
 
     def _words(self) -> str:
         """What is going on, or what to know to read the table."""
         measuring, step = self._measuring, self._measuring.progress
         if measuring.running:
-            words = self.tr("Starting") if step is None else f"{step.done} of {step.total} {step.stage}"
-            return words + (self.tr(", {0} s left").format(f"{step.eta:.0f}") if step and step.eta else "")
+            if step is None:
+                return self.tr("Starting")
+            words = self.tr("{0} of {1} {2}").format(step.done, step.total, step.stage)
+            return words + (self.tr(", {0} s left").format(f"{step.eta:.0f}") if step.eta else "")
         told = [f"{r.place.words}: {r.note}." for r in measuring.results if r.note]
         told += [self.tr("{0} failed: {1}").format(f.words, f.why) for f in measuring.refused]
         missing = sum(result.missing for result in measuring.results)
@@ -297,16 +310,14 @@ class LabPage(QWidget):
             for result in results
         ]
         self.table.setRowCount(len(numbered))
-        two = QLocale()
         for row, (number, result) in enumerate(numbered):
             dot, place = result.dot, result.place
-            trait = "-" if dot is None else two.toString(dot.trait, "f", 2)
             between = "" if result.trait_ci is None else "{:.2f} - {:.2f}".format(*result.trait_ci)
             cells = (
                 f"{number + 1}  {place.words}" + (f"  #{place.seed}" if place.seed else ""),
-                two.toString(place.strength, "f", 2) + (" *" if result.note else ""),
-                trait,
-                "-" if dot is None else two.toString(dot.coherence, "f", 2),
+                _share(result.strength) + (" *" if result.note else ""),
+                _share(dot and dot.trait),
+                _share(dot and dot.coherence),
                 str(result.n),
             )
             for column, text in enumerate(cells):
@@ -326,21 +337,20 @@ def _words(field: QLineEdit) -> list[str]:
 
 
 def _number(word: str) -> float:
-    return float(word)
+    value = float(word)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
 
 
 def _span(word: str) -> range:
     """3, or 0-5."""
     first, dash, last = word.partition("-")
-    return range(int(first), int(last if dash else first) + 1)
+    found = range(int(first), int(last if dash else first) + 1)
+    if len(found) > MOST_IN_SPAN:
+        raise ValueError
+    return found
 
 
-def _told(each: Any) -> str:
-    def share(value: float | None) -> str:
-        return "-" if value is None else f"{value:.2f}"
-
-    answer = escape(each.answer).replace("\n", "<br>") or "<i>nothing</i>"
-    return (
-        f"<p><b>{escape(each.question)}</b><br>{answer}<br>"
-        f"<small>trait {share(each.trait)} · coherence {share(each.coherence)}</small></p>"
-    )
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

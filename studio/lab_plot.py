@@ -34,7 +34,7 @@ class LabPlot(pg.PlotWidget):
         self.setMouseEnabled(x=False, y=False)
         self.setMinimumWidth(220)
         self.dots: list[Dot] = []
-        self.setRange(xRange=(0, 1.02), yRange=(0, 1.02), padding=0.02)
+        self.setRange(xRange=(0, 1.08), yRange=(0, 1.02), padding=0.02)  # room for a number beside 1.0
         measuring.grew.connect(self.refresh)
         measuring.changed.connect(self.refresh)
         self.restyle()

@@ -58,10 +58,11 @@ class Dot:
 
 @dataclass(frozen=True)
 class Result:
-    """A method that was matched, or a cell of a sweep. dot: its figure, None where the judge gave no score;
-    tried: the strengths on the way there."""
+    """A method that was matched, or a cell of a sweep. strength: None where there is none to choose; dot: its
+    figure, None where the judge gave no score; tried: the strengths on the way there."""
 
     place: Place
+    strength: float | None
     dot: Dot | None
     trait_ci: tuple[float, float] | None
     n: int
@@ -173,10 +174,19 @@ def _told(event: Any) -> Result | NotMeasured | None:
             Dot(Place(event.method, point.strength, half=0), point.trait, point.coherence)
             for point in event.curve
         )
-        return Result(place, _dot(place, event), event.trait_ci, event.n, event.missing, tried, event.note)
+        return Result(
+            place,
+            event.strength,
+            _dot(place, event),
+            event.trait_ci,
+            event.n,
+            event.missing,
+            tried,
+            event.note,
+        )
     if isinstance(event, Done):
         place = Place(event.cell.words, event.cell.strength, seed=event.cell.seed)
-        return Result(place, _dot(place, event), None, event.n, event.missing)
+        return Result(place, event.cell.strength, _dot(place, event), None, event.n, event.missing)
     if isinstance(event, Failure):
         return NotMeasured(event.method, event.why)
     if isinstance(event, Failed):

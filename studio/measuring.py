@@ -57,6 +57,8 @@ class Measuring(QObject):
         facts = self._workspace.loading.facts
         if self.running or facts is None or not request.prompt.strip():
             return
+        if self._opening:
+            self._worker.withdraw(self._opening)  # it belongs to the run before
         self.request, self._model = request, facts.key
         self.results, self.refused, self.progress, self.finished = [], [], None, None
         self._job = self._worker.submit(

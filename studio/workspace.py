@@ -9,14 +9,13 @@ from typing import Any
 from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QUndoStack
 
 from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Preset, Slot, preset_of, sounding, under
 from studio.progress import Faithfulness, Fit, Loading
 from studio.requests import MethodFacts
 from studio.scale import Scale
 from studio.turns import Answer, Selection, Settings, Turn
-from studio.undo import Change
+from studio.undo import Change, make_stack
 
 UNDO_DEPTH = 500
 
@@ -67,8 +66,7 @@ class Workspace(QObject):
         self.methods: tuple[MethodFacts, ...] = ()
         self.fit = Fit()
         self.faithfulness: dict[str, Faithfulness] = {}  # by head digest
-        self.stack = QUndoStack(self)
-        self.stack.setUndoLimit(UNDO_DEPTH)
+        self.stack = make_stack(self, UNDO_DEPTH)
         self._live: tuple[tuple[int, ...], Any] | None = None
         self._keys = itertools.count(1)
         self._travelled = True  # the next change begins a step of its own

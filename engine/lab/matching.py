@@ -172,7 +172,7 @@ def examine(exam: Exam, arm: Arm, targets: Sequence[float], cancel: Cancel, emit
     if arm.request is None:
         found = exam.reporting(system, [], cancel)
         return [_reported(arm, found, strength=None if arm.prompted else 0.0) for _ in targets]
-    made = distill(exam.speaker.model, arm.request, cancel=cancel, emit=pausing(emit))
+    made = distill(exam.speaker.model, arm.request, cancel=cancel, emit=_pausing(emit))
 
     def at(strength: float) -> Point:
         emit(Pause())
@@ -198,16 +198,6 @@ def examine(exam: Exam, arm: Arm, targets: Sequence[float], cancel: Cancel, emit
             )
         )
     return rows
-
-
-def pausing(emit: Emit) -> Emit:
-    """Of what a distillation tells only where it can be interrupted."""
-
-    def tell(event: Any) -> None:
-        if isinstance(event, LossPoint):
-            emit(Pause())
-
-    return tell
 
 
 def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Point, ...], bool, str]:
@@ -243,6 +233,16 @@ def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Po
     if not note and abs(nearest.coherence - target) > _NEAR:
         note = f"the coherence leaps past {target:.2f}: the nearest is {nearest.coherence:.2f}"
     return nearest.strength, tuple(sorted(tried, key=lambda p: p.strength)), not note, note
+
+
+def _pausing(emit: Emit) -> Emit:
+    """Of what a distillation tells only where it can be interrupted."""
+
+    def tell(event: Any) -> None:
+        if isinstance(event, LossPoint):
+            emit(Pause())
+
+    return tell
 
 
 def _reported(arm: Arm, found: Judged, **more: Any) -> Row:

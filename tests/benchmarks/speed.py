@@ -52,6 +52,11 @@ def measure(options: argparse.Namespace) -> list[Bar]:
             0.85,
         ),
         Bar(
+            "steered / transformers generate unsteered",
+            paces.ratio("steered, all blocks, full trace", "transformers generate, unsteered"),
+            1.0,
+        ),
+        Bar(
             "steered, compiled / transformers generate unsteered",
             paces.ratio("the same, compiled step", "transformers generate, unsteered"),
             1.0,

@@ -87,12 +87,22 @@ def test_a_sweep_fills_the_table_and_is_exported(qtbot, window, tmp_path):
     assert rows[0]["prompt"] == window.workspace.prompt and "<svg" in (tmp_path / "lab.html").read_text()
 
 
+def test_the_window_closes_in_the_middle_of_a_run(qtbot, window):
+    measure(qtbot, window, questions=24)
+    qtbot.waitUntil(lambda: bool(window.measuring.results), timeout=WAIT_MS)
+    window.close()
+    assert not window.session.worker.alive
+
+
 def test_what_cannot_be_measured_says_why(qtbot, window):
     page = window.lab_page
     page.kind.setCurrentIndex(1)
-    page.strengths.setText("much")
-    page.run()
-    assert not window.measuring.running and "numbers" in page.note.text()
+    for strengths, blocks in (("much", ""), ("nan", ""), ("inf", ""), ("1", "0-999999999"), ("1", "-1")):
+        page.strengths.setText(strengths)
+        page.blocks.setText(blocks)
+        page.run()
+        assert not window.measuring.running and "numbers" in page.note.text()
+    page.blocks.clear()
     page.strengths.setText("1")
     page.methods.setText("magic")
     page.run()

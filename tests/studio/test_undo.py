@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import asdict, replace
 
 import pytest
@@ -151,3 +153,31 @@ def test_ctrl_z_in_the_text_fields_reaches_the_one_stack(qtbot, window):
         QTest.keyClick(field, Qt.Key.Key_Z, shift)
         assert "abc" in field.toPlainText()
         window.workspace.undo()
+
+
+MANY_HISTORIES = """
+import gc, weakref
+from PySide6.QtWidgets import QApplication
+from studio.workspace import Workspace
+
+app = QApplication([])
+made = []
+for number in range(300):
+    workspace = Workspace()
+    for step in range(12):
+        workspace.set_prompt(f"prompt {step}")
+        workspace.set_bypass(step % 2 == 0)
+    if number % 2:
+        workspace.undo()
+    made.append(weakref.ref(workspace))
+del workspace
+gc.collect()
+assert not any(each() for each in made)
+Workspace().set_prompt("left at the end")
+"""
+
+
+def test_workspaces_with_a_history_are_collected_without_harm():
+    """In a process of its own: the fault that this guards against ends the process."""
+    done = subprocess.run([sys.executable, "-c", MANY_HISTORIES], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
