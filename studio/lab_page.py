@@ -316,8 +316,8 @@ class LabPage(QWidget):
             cells = (
                 f"{number + 1}  {place.words}" + (f"  #{place.seed}" if place.seed else ""),
                 _share(result.strength) + (" *" if result.note else ""),
-                _share(dot and dot.trait),
-                _share(dot and dot.coherence),
+                _share(dot.trait if dot else None),
+                _share(dot.coherence if dot else None),
                 str(result.n),
             )
             for column, text in enumerate(cells):
