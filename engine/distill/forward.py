@@ -23,9 +23,9 @@ def run(model: LanguageModel, rows: Rows, prefix: Prefix | None = None) -> Tenso
     `engine.distill.readout` turns it into losses. prefix: what has been run already of these rows.
     Raises ModelError when it is no numbers: what is fitted to them would be none either.
     """
-    start, extra = 0, {"use_cache": False}
+    start, extra = 0, dict[str, Any](use_cache=False)
     if prefix is not None:
-        start, extra = rows.first, {"past_key_values": prefix.cache(), "use_cache": True}
+        start, extra = rows.first, {model.cache_argument: prefix.cache(), "use_cache": True}
     output = model.network.base_model(
         input_ids=rows.ids[:, start:],
         attention_mask=rows.mask,
@@ -55,8 +55,8 @@ class Prefix:
             input_ids=rows.ids[before],
             attention_mask=rows.mask[before],
             position_ids=rows.positions[before],
-            past_key_values=cache,
             use_cache=True,
+            **{model.cache_argument: cache},
         )
         return cls(cache)
 

@@ -104,7 +104,8 @@ class Batch:
                 "attention_mask": self._mask(self._length),
                 "position_ids": (columns - shift).clamp_min(0),
             }
-        output = self._network(input_ids=ids, past_key_values=self._cache, use_cache=True, **extra)
+        extra = {**extra, self._model.cache_argument: self._cache}
+        output = self._network(input_ids=ids, use_cache=True, **extra)
         return output.logits[:, -1]
 
 

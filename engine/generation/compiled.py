@@ -50,6 +50,7 @@ class CompiledStep:
         if model.device.type == "cpu" and rows <= _FEW:
             _reduce_linears(self._network)
         self._cache: Any = StaticCache(config=self._network.config, max_cache_len=self.room)
+        self._cached = {model.cache_argument: self._cache}
         if any(type(layer) is not StaticLayer for layer in self._cache.layers):
             raise _refused("Some of its layers keep no plain cache of keys and values")
         self._make_buffers(len(model.blocks))
@@ -136,8 +137,8 @@ class CompiledStep:
             input_ids=self._ids,
             attention_mask=self._mask,
             position_ids=self._position,
-            past_key_values=self._cache,
             use_cache=True,
+            **self._cached,
         )
         self._position.add_(1)
         return output.logits[:, -1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class LanguageModel:
     residual stream; vocabulary: the number of logits; context: the most positions the model can take, None
     when it says nothing; device: where token ids go in and logits come out; dtype: that it computes in;
     precision: that of its matrices, "int8" where they are held in eight bits; eos_ids: the tokens that end
-    an answer; bytes: the size of the weights in memory.
+    an answer; bytes: the size of the weights in memory; cache_argument: what the network calls its cache.
     """
 
     network: Any
@@ -45,6 +46,7 @@ class LanguageModel:
     is_pocket: bool
     eos_ids: frozenset[int]
     bytes: int
+    cache_argument: str
 
     @property
     def loaded(self) -> bool:
@@ -108,7 +110,14 @@ def wrap(
         is_pocket=is_pocket,
         eos_ids=_eos_ids(net, tokenizer),
         bytes=held_bytes(network),
+        cache_argument=_cache_argument(network),
     )
+
+
+def _cache_argument(network: nn.Module) -> str:
+    """Models called it past_key_values up to transformers 5.23; those with code of their own still may."""
+    accepted = inspect.signature(type(network).forward).parameters
+    return "cache" if "cache" in accepted else "past_key_values"
 
 
 def _quantised(blocks: list[nn.Module]) -> bool:

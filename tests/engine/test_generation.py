@@ -405,13 +405,15 @@ def test_the_growing_cache_gives_the_logits_of_the_librarys_own_over_several_gro
     with torch.inference_mode():
         for start, stop in ((0, 5), (5, 130), *((i, i + 1) for i in range(130, 249))):
             logits = [
-                made.network(input_ids=ids[:, start:stop], past_key_values=cache).logits
+                made.network(input_ids=ids[:, start:stop], **{made.cache_argument: cache}).logits
                 for cache in (ours, theirs)
             ]
             assert torch.allclose(*logits, atol=1e-5)
         for cache in (ours, theirs):
             cache.batch_select_indices(torch.tensor([1]))
-        last = [made.network(input_ids=ids[1:, 249:], past_key_values=c).logits for c in (ours, theirs)]
+        last = [
+            made.network(input_ids=ids[1:, 249:], **{made.cache_argument: c}).logits for c in (ours, theirs)
+        ]
     assert torch.allclose(*last, atol=1e-5)
 
 
