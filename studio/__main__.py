@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
@@ -73,10 +74,13 @@ def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     window.show()
     _heed_interrupt(window)
     try:
-        return app.exec()
+        status = app.exec()
     finally:
         door.close()
         report.close()
+    if window.session.compiling.running:
+        os._exit(status)  # all is kept; the compiler would hold the process for as long as it takes
+    return status
 
 
 def _heed_interrupt(window: Window) -> None:
@@ -134,8 +138,6 @@ def _age() -> float:
         uptime = float(Path("/proc/uptime").read_text().split()[0])
     except OSError:
         return time.perf_counter() - _STARTED
-    import os
-
     return uptime - born / os.sysconf("SC_CLK_TCK")
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HEAD_SUFFIX = ".head.safetensors"
 HEAD_FILES = (".safetensors", ".gguf", ".pt")  # ours and those of other tools
+STEP_COLUMNS = 8  # ranks of all heads together that a compiled step has room for
 SMALL_MODEL = 64 << 20  # bytes of weights; an instant head of such a model takes about a second
 
 
@@ -31,6 +32,9 @@ class Bench:
         self._model: Any = None
         self._memory: Any = None  # what the last answers left in the cache (engine.generation.memory)
         self._pace: float | None = None  # seconds that the last instant head took on this model
+        self._steps: list[Any] = []  # compiled for this model (engine.generation.compiled)
+        self._laid: Any = None  # the step that is being compiled
+        self.lanes = 0  # of the last run that no compiled step was there for, those of the truth included
 
     def may_pause(self) -> bool:
         """Whether no hook sits on the model, so that another job may use it for a moment."""
@@ -53,7 +57,8 @@ class Bench:
         former = self._model.source if self._model is not None else None
         if self._model is not None:
             self._model.unload()
-            self._model = self._memory = None
+            self._model = self._memory = self._laid = None
+            self._steps, self.lanes = [], 0
         try:
             self._model = load(exact, emit=emit, cancel=cancel)
         except (EngineError, Cancelled):
@@ -132,7 +137,35 @@ class Bench:
             for lane in lanes
         ]
         sampling = Sampling(settings.temperature, settings.top_k, settings.top_p, settings.max_tokens)
-        return generate(model, rows, sampling, memory=self._memory, cancel=cancel, on_token=emit)
+        found = generate(
+            model, rows, sampling, memory=self._memory, compiled=self._steps, cancel=cancel, on_token=emit
+        )
+        self.lanes = 0 if found[0].compiled else len(rows) + 2 * sum(row.truth is not None for row in rows)
+        return found
+
+    @property
+    def ready(self) -> bool:
+        """Whether a model is there; asked on the GUI thread."""
+        return self._model is not None
+
+    def lay_out_step(self, rows: int) -> Any:
+        """A step (engine.generation.compiled.CompiledStep) for `rows` lanes, to be prepared elsewhere."""
+        from engine.generation.compiled import CompiledStep
+
+        self._laid = CompiledStep(self.need_model(), rows=rows, columns=STEP_COLUMNS)
+        return self._laid
+
+    def take_step(self, step: Any) -> bool:
+        """Uses a prepared step from now on, if it was laid out for the model that is still there."""
+        if step is not self._laid:
+            return False
+        self._steps.append(step)
+        self._laid = None
+        return True
+
+    def drop_steps(self) -> None:
+        """Gives the compiled steps back."""
+        self._steps, self._laid, self.lanes = [], None, 0
 
     def load_head(self, path: Path, emit: Emit, cancel: Cancel) -> Any:
         """The head in the file, an Imported one of another tool, or an OtherModels record when only the

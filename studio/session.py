@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.events import Download, Progress
 from studio.answering import Answering
+from studio.compiling import Compiling
 from studio.distilling import Distilling, keep_faithfulness
 from studio.header import size_of
 from studio.jobs import Bench
@@ -45,6 +46,10 @@ class Session(QObject):
         self.answering.noticed.connect(self.noticed)
         self.distilling.noticed.connect(self.noticed)
         self.answering.talkingChanged.connect(self.distilling.set_talking)
+        self.compiling = Compiling(self.bench, self.worker, self)
+        self.compiling.noticed.connect(self.noticed)
+        self.answering.talkingChanged.connect(self.compiling.on_talking)
+        self.modelOpened.connect(self.compiling.on_model)
         self._facts: ModelFacts | None = None  # of the model on the bench
         self._loading: Job | None = None
         self._counting: Job | None = None
@@ -218,4 +223,5 @@ class Session(QObject):
 
     def close(self) -> None:
         """Cancels everything and waits for the worker to end."""
+        self.compiling.close()
         self.worker.close()

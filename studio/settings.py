@@ -37,6 +37,8 @@ TABLE = (
         (("restore", "Go on where I left"), ("fresh", "Begin with an empty page"))),
     Row("live", True, "Live distillation",
         "While typing pauses, make a quick head of the steering prompt, where that takes under 3 s"),
+    Row("compiled", False, "Compiled answers",
+        "Prepare a faster decoding step in the background: up to a minute of work at first, then less"),
     Row("welcomed", False),
     Row("recent_models", ""),
     Row("recent_heads", ""),

@@ -161,7 +161,7 @@ class Window(QMainWindow):
         schemes = QActionGroup(self)
         for name in ("system", "light", "dark"):
             schemes.addAction(self.actions_[f"scheme_{name}"])
-        for key in ("scheme", "live"):
+        for key in ("scheme", "live", "compiled"):
             self._on_preference(key)
         self._on_model()
         self.commands.name_undo()
@@ -247,6 +247,8 @@ class Window(QMainWindow):
         elif key == "live":
             self.actions_["live"].setChecked(self.preferences.get("live"))
             self.session.distilling.set_live(self.preferences.get("live"))
+        elif key == "compiled":
+            self.session.compiling.want(self.preferences.get("compiled"))
 
     @Slot()
     def _on_look(self) -> None:

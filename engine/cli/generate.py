@@ -92,7 +92,7 @@ def _run(options: argparse.Namespace) -> None:
         print("Compiling the decode step ...", file=sys.stderr, flush=True)
         rows = len(made) + 2 * sum(lane.truth is not None for lane in made)
         columns = sum(head.rank for lane in made for head in lane.heads)
-        steps = [CompiledStep(model, rows=rows, columns=max(columns, 1))]
+        steps = [CompiledStep(model, rows=rows, columns=max(columns, 1)).prepare()]
 
     def show(token: Token) -> None:
         if options.json:

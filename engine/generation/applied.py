@@ -10,6 +10,7 @@ from types import TracebackType
 import numpy as np
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from engine.generation.compiled import CompiledStep
 from engine.generation.lanes import Lane, Said
@@ -57,6 +58,7 @@ class Applied:
         self._rows = list(range(len(lanes)))  # the lane of each row that is still in the batch
         self._truths = list(truths)
         self._device, self._blocks = model.device, len(model.blocks)
+        self._spread = len(set(model.devices)) > 1
         self._where = list(self.mix.blocks)
         self._steering: Steering | CompiledStep | None = Steering(model, self.mix) if self._where else None
         self._watch: Watch | CompiledStep | None = Watch(model) if truths else None
@@ -128,16 +130,21 @@ class Applied:
         if self._steering is None:
             nothing = np.zeros((len(self._rows), self._blocks), np.float32)
             return nothing, nothing
-        parts = [part[:, -1:].to(self._device) for part in self._steering.coefficients()]
-        hidden = [part[:, -1:].to(self._device) for part in self._steering.before()]
-        each = torch.cat(parts, 1)
+        each = torch.cat(self._last(self._steering.coefficients()), 1)
         applied = each[..., 0] if each.shape[-1] == 1 else self._lengths(each)
-        both = torch.stack([applied, torch.cat(hidden, 1).float().norm(dim=-1)]).cpu().numpy()
+        lengths = vector_norm(torch.cat(self._last(self._steering.before()), 1), dim=-1, dtype=torch.float32)
+        both = torch.stack([applied, lengths]).cpu().numpy()
         if len(self._where) == self._blocks:
             return both[0], both[1]
         table = np.zeros((2, len(self._rows), self._blocks), np.float32)
         table[:, :, self._where] = both
         return table[0], table[1]
+
+    def _last(self, parts: list[Tensor]) -> list[Tensor]:
+        """[rows, 1, ...] of each [rows, T, ...], where the ids go in."""
+        if parts[0].shape[1] > 1:
+            parts = [part[:, -1:] for part in parts]
+        return [part.to(self._device) for part in parts] if self._spread else parts
 
     def _lengths(self, each: Tensor) -> Tensor:
         """[rows, L] from coefficients [rows, L, K]; a row whose lane has one vector keeps its sign."""

@@ -8,7 +8,7 @@ included, lives in buffers of fixed shape: one graph, compiled once, serves ever
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
 
@@ -21,6 +21,7 @@ from engine.heads.mix import Mix, MixBlock
 from engine.heads.steering import steer
 from engine.model.blocks import find_blocks, hidden_of, replace_hidden
 from engine.model.language_model import LanguageModel
+from engine.model.threads import worth_sharing
 
 _FEW = 4  # rows up to which a sum of products beats a matrix product on a processor
 
@@ -33,10 +34,10 @@ class CompiledStep:
     """
 
     def __init__(self, model: LanguageModel, *, rows: int = 1, columns: int = 4, room: int = 1024) -> None:
-        """Compiles, which takes seconds to a minute; runs in any thread.
+        """Lays out a second tree of modules, in a moment in which nobody runs the model.
 
-        Raises ModelError when the model or the machine does not allow it: layers that keep no plain cache
-        (sliding windows, recurrent states), no compiler.
+        Raises ModelError when the model does not allow it: layers that keep no plain cache (sliding windows,
+        recurrent states), eight bits, several devices.
         """
         if model.precision == "int8" or len(set(model.devices)) > 1:
             raise _refused("Its weights are held in eight bits, or spread over several devices")
@@ -53,26 +54,38 @@ class CompiledStep:
         self._cached = {model.cache_argument: self._cache}
         if any(type(layer) is not StaticLayer for layer in self._cache.layers):
             raise _refused("Some of its layers keep no plain cache of keys and values")
+        self._threads = {} if worth_sharing(model, rows) else {"cpp.threads": 1}
         self._make_buffers(len(model.blocks))
+        self._run: Callable[[], Tensor] | None = None
+
+    def prepare(self) -> CompiledStep:
+        """Compiles, which takes seconds to a minute; in any thread, while the model is in use. Itself.
+
+        Raises ModelError when the machine does not allow it: no compiler.
+        """
         with torch.inference_mode():
             self._allocate()
             self._attach()
             try:
                 # Isolated: without guards nothing else would tell this graph from another object's.
                 compiler: Any = torch.compile  # its published types lag behind its options
-                self._run = compiler(
+                run = compiler(
                     self._forward,
                     dynamic=False,
                     fullgraph=True,
                     isolate_recompiles=True,
-                    options={"guard_filter_fn": _no_guards},
+                    options={"guard_filter_fn": _no_guards, **self._threads},
                 )
-                self._run()
+                run()
             except Exception as error:  # whatever the compiler's many layers raise, the eager step still runs
                 raise _refused(_first_line(error)) from error
+        self._run = run
+        return self
 
     def fits(self, rows: int, columns: int, positions: int) -> bool:
-        return rows == self.rows and columns <= self.columns and positions <= self.room
+        """Whether it can serve such a batch; before it is prepared, none."""
+        room = columns <= self.columns and positions <= self.room
+        return self._run is not None and rows == self.rows and room
 
     def begin(self, cache: Any, mask: Tensor | None, mix: Mix) -> None:
         """Takes over after a prefill: its cache, its mask [rows, T] over padded prompts, and the mix."""
@@ -104,6 +117,7 @@ class CompiledStep:
 
     def step(self, ids: Tensor) -> Tensor:
         """The logits [rows, V] after one more token per row."""
+        assert self._run is not None
         self._ids.copy_(ids.view(self.rows, 1))
         return self._run()
 

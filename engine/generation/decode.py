@@ -27,6 +27,7 @@ from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
 from engine.model.memory import memory_guard
 from engine.model.text import PieceDecoder, TokenTexts
+from engine.model.threads import threads_for
 
 
 def generate(
@@ -108,7 +109,10 @@ class _Run:
         ]
 
     def go(self, cancel: Cancel | None) -> None:
-        with Applied(self._model, self._lanes, self._prompts, self._truths) as applied:
+        with (
+            threads_for(self._model, len(self._lanes)),
+            Applied(self._model, self._lanes, self._prompts, self._truths) as applied,
+        ):
             self._tables = applied.plan(self._prompts)
             with interruptible(self._model, cancel):
                 batch, logits = self._prefill(applied)

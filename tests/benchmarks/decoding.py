@@ -65,7 +65,7 @@ def measure(shape: str, *, with_compiled: bool) -> list[Bar]:
     }
     if with_compiled:
         start = time.perf_counter()
-        steps = [CompiledStep(model, columns=1, room=512)]
+        steps = [CompiledStep(model, columns=1, room=512).prepare()]
         print(f"compiled in {time.perf_counter() - start:.0f} s", flush=True)
         loops["ours, A-PSR, compiled"] = lambda: ours([gated], steps=steps)
     others = peers.peers(model.network, model.tokenizer, vectors, ids, tokens)

@@ -85,14 +85,15 @@ def _nnsight(
     added = {k: torch.from_numpy(v).to(dtype) for k, v in vectors.items()}
 
     def loop() -> None:
+        # The tracer reads this block's source: it must stand alone in its `with`.
         with (
             torch.inference_mode(),
             model.generate(
                 ids, max_new_tokens=tokens, eos_token_id=None, do_sample=False, pad_token_id=0
             ) as tracer,
-            tracer.all(),
         ):
-            for index, vector in added.items():
-                model.model.layers[index].output = model.model.layers[index].output + vector
+            for _ in tracer.iter[:]:
+                for index, vector in added.items():
+                    model.model.layers[index].output = model.model.layers[index].output + vector
 
     return loop

@@ -36,7 +36,7 @@ def measure(options: argparse.Namespace) -> list[Bar]:
     def ours(heads: Sequence[Head], steps: Sequence[CompiledStep] = ()) -> None:
         generate(model, [Lane(messages, heads=heads)], Sampling(max_tokens=_TOKENS), compiled=steps)
 
-    step = CompiledStep(model)
+    step = CompiledStep(model).prepare()
     loops: dict[str, Callable[[], None]] = {
         "steered, all blocks, full trace": lambda: ours(heads),
         "the same, compiled step": lambda: ours(heads, [step]),

@@ -25,7 +25,7 @@ LONG = [*ASK, Message("assistant", "The harbour is old."), Message("user", "What
 
 @pytest.fixture(scope="module")
 def step(session_model: LanguageModel) -> CompiledStep:
-    return CompiledStep(session_model, rows=3, columns=3, room=128)
+    return CompiledStep(session_model, rows=3, columns=3, room=128).prepare()
 
 
 def test_a_compiled_step_gives_the_tokens_and_figures_of_the_eager_one(
@@ -80,7 +80,7 @@ def test_it_is_prepared_while_the_model_answers(model: LanguageModel) -> None:
     lane = Lane(ASK, heads=[tiny.head(model)])
     before = generate(model, [lane], Sampling(max_tokens=20))[0]
     made: list[CompiledStep] = []
-    thread = threading.Thread(target=lambda: made.append(CompiledStep(model, columns=2, room=64)))
+    thread = threading.Thread(target=lambda: made.append(CompiledStep(model, columns=2, room=64).prepare()))
     thread.start()
     answers = []
     while thread.is_alive():

@@ -121,7 +121,7 @@ def test_a_stopped_answer_is_gone_on_from_too(model: LanguageModel) -> None:
 
 
 def test_a_compiled_step_leaves_its_part_in_the_memory(model: LanguageModel) -> None:
-    step, head, memory = CompiledStep(model, columns=1, room=160), tiny.head(model), Memory()
+    step, head, memory = CompiledStep(model, columns=1, room=160).prepare(), tiny.head(model), Memory()
     sampling = Sampling(max_tokens=9)
     first = generate(model, [Lane([ASK], heads=[head])], sampling, memory=memory, compiled=[step])[0]
     turn = Lane([ASK, Message("assistant", first.text, first.said), MORE], heads=[head])
