@@ -21,7 +21,7 @@ _LEAST_NATS = 0.05
 _ISO_NATS = 1.0
 _ISO_SHARE = 0.95
 _STRONGEST = 4.0
-_POINTS = 4
+_POINTS = 3
 _LEAST_POWER = 0.1  # flatter than that it reaches nothing
 
 
@@ -42,22 +42,25 @@ def strength_range(
 
     The limit is 1 nat (iso-KL, METHOD.md section 5) or what the prompt itself reaches, if that is more:
     below it the head does less than it was made for. Looked for between 1 and 4, on a quarter of the
-    responses, from what has been `read` of the head at some strengths already and a pass or two more.
+    responses, from the least and the greatest strength at which the head has been `read` already and a pass
+    or two more.
     """
     sample = evidence.first(4, 3)
     plain = evidence.plain[: sample.count]
     limit = max(_ISO_NATS, float(_high(evidence.divergences[: sample.count])))
 
-    def high(reading: Reading) -> float:
-        return max(1e-6, float(_high(divergences(model, reading.states[: sample.count], plain))))
+    def highs(*several: Reading) -> list[float]:
+        states = torch.stack([reading.states[: sample.count] for reading in several], 1)
+        return [max(1e-6, float(_high(kl))) for kl in divergences(model, states, plain).unbind(1)]
 
-    found = {strength: high(reading) for strength, reading in readings.items()}
+    ends = sorted({min(readings), max(readings)})
+    found = dict(zip(ends, highs(*(readings[strength] for strength in ends)), strict=True))
     while len(found) < _POINTS:
         cancel.check()
         strength = reached(found, limit)
         if strength in found:
             break
-        found[strength] = high(read(model, evidence, sample, mix, strength))
+        [found[strength]] = highs(read(model, evidence, sample, mix, strength))
     return 0.0, round(reached(found, limit), 2)
 
 

@@ -107,7 +107,7 @@ def gather(
             targets=heard.blocks,
             plain=plain,
             moved=moved,
-            divergences=divergences(model, heard.last, plain),
+            divergences=divergences(model, heard.last.unsqueeze(1), plain)[:, 0],
             traits=torch.tensor([1.0 if r.negative else r.trait for r in kept], device=model.device),
             negative=torch.tensor([r.negative for r in kept], device=model.device),
         )

@@ -32,11 +32,15 @@ def losses(model: LanguageModel, states: Tensor, labels: Tensor) -> Tensor:
 
 
 def divergences(model: LanguageModel, states: Tensor, reference: Tensor) -> Tensor:
-    """KL(states || reference) in nats [M] between the next-token laws of trunk outputs [M, d]."""
+    """KL(states || reference) in nats between the next-token laws of trunk outputs: [M, S] for S runs'
+    states [M, S, d] beside one reference [M, d]."""
 
     def divergence(part: Tensor, other: Tensor) -> Tensor:
-        p, q = (logits(model, one).float().log_softmax(-1) for one in (part, other))
-        return (p.exp() * (p - q)).sum(-1)
+        q, found = logits(model, other).float().log_softmax(-1), []
+        for one in part.unbind(1):
+            p = logits(model, one).float().log_softmax(-1)
+            found.append((p.exp() * (p - q)).sum(-1))
+        return torch.stack(found, 1)
 
     return finite(_in_parts(model, divergence, states, reference))
 
