@@ -55,6 +55,8 @@ TABLE = (
            "Write the shown heatmap with its legend as SVG, PNG or PDF"),
     Action("export_figure", FILE, "Export a &figure…",
            "Write coloured text, heatmap and legend as one figure for a paper", ("Ctrl+Shift+E",)),
+    Action("export_run", FILE, "Export a repla&yable run…",
+           "Write the shown answer with its heads, so that steer replay gets the very same tokens"),
     Action("export_lab", FILE, "Export the &Lab's results…",
            "Write the comparison as an HTML report, a table (CSV) or a picture"),
     Action("quit", FILE, "&Quit",

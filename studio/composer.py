@@ -1,16 +1,15 @@
-"""The question line with Send, Stop, the token count and the sampling settings."""
+"""The question line with Send, Stop, the context meter and the sampling settings."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QPushButton,
     QSizePolicy,
@@ -21,11 +20,11 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
+from studio.context_meter import ContextMeter
 from studio.plain_edit import PlainEdit
+from studio.requests import ContextUse
 from studio.switch import Switch
 from studio.workspace import Workspace
-
-COUNT_DELAY_MS = 150
 
 
 class QuestionEdit(PlainEdit):
@@ -59,9 +58,7 @@ class QuestionEdit(PlainEdit):
 
 
 class Composer(QWidget):
-    """Writes question and settings into the workspace; asks for a token count while typing pauses."""
-
-    countWanted = Signal(str)
+    """Writes question and settings into the workspace."""
 
     def __init__(
         self, workspace: Workspace, actions: dict[str, QAction], parent: QWidget | None = None
@@ -73,10 +70,7 @@ class Composer(QWidget):
         self.question.setAccessibleName(self.tr("Question"))
         self.question.entered.connect(actions["send"].trigger)
         self.question.textChanged.connect(self._on_typed)
-        self.tokens = QLabel()
-        self.tokens.setProperty("role", "muted")
-        self.tokens.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.tokens.setFixedWidth(88)
+        self.meter = ContextMeter()
         self.compare = Switch(self.tr("Compare with unsteered"))
         self.compare.setToolTip(actions["compare"].toolTip())
         self.compare.setAccessibleName(actions["compare"].text().replace("&", ""))
@@ -90,6 +84,7 @@ class Composer(QWidget):
         self.sampling.setToolTip(self.tr("How the next token is chosen"))
         self.sampling.setMenu(self._settings_menu())
         self.send = _button(self.tr("Send"), actions["send"], "primary")
+        self._send_tip = self.send.toolTip()
         self.stop = _button(self.tr("Stop"), actions["stop"])
         self._buttons = QStackedWidget()  # Send and Stop share one place: nothing moves when a run begins
         self._buttons.addWidget(self.send)
@@ -99,12 +94,8 @@ class Composer(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self.question, 1)
-        for control in (self.tokens, self.compare, self.sampling, self._buttons):
+        for control in (self.meter, self.compare, self.sampling, self._buttons):
             layout.addWidget(control)
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(COUNT_DELAY_MS)
-        self._pause.timeout.connect(lambda: self.countWanted.emit(self.question.toPlainText()))
         workspace.settingsChanged.connect(self._on_settings)
         workspace.questionChanged.connect(self._on_question)
         self._on_settings()
@@ -127,24 +118,23 @@ class Composer(QWidget):
         self._buttons.setCurrentWidget(self.stop if talking else self.send)
         self.send.setEnabled(not talking and bool(self._workspace.question.strip()))
 
-    @Slot(int)
-    def set_count(self, count: int) -> None:
-        self.tokens.setText(self.tr("{0} tokens").format(count) if count else "")
+    @Slot(object)
+    def show_use(self, use: ContextUse | None) -> None:
+        """What the next answer would take of the context; Send itself says why it would not be sent."""
+        self.meter.show_use(use)
+        tip = self.meter.toolTip() if use and use.too_long else self._send_tip
+        self.send.setToolTip(tip)
+        self.send.setAccessibleName(tip)
 
     @Slot()
     def _on_typed(self) -> None:
         self._workspace.set_question(self.question.toPlainText())
         self.send.setEnabled(bool(self._workspace.question.strip()))
-        self._pause.start()
 
     @Slot()
     def _on_question(self) -> None:
         self.question.take(self._workspace.question)
         self.send.setEnabled(bool(self._workspace.question.strip()))
-        self._pause.start()
-
-    def recount(self) -> None:
-        self._pause.start()
 
     def _settings_menu(self) -> QMenu:
         menu = QMenu(self.sampling)

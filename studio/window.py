@@ -140,11 +140,11 @@ class Window(QMainWindow):
         self.comparing.voted.connect(self.autosave.keep_vote)
         self.conversation.againWanted.connect(session.answering.again)
         self.conversation.editWanted.connect(session.answering.edit)
+        self.conversation.rewriteWanted.connect(session.answering.rewrite)
         self.shelf_work.noticed.connect(self.status.notice)
-        session.tokensCounted.connect(self.composer.set_count)
+        session.metering.measured.connect(self.composer.show_use)
         session.answering.talkingChanged.connect(self._on_talking)
         self.autosave.stateChanged.connect(self.status.set_saved)
-        self.composer.countWanted.connect(session.count_tokens)
         self.mixer.dropped.connect(session.load_head)
         self.mixer.renameWanted.connect(self.asking.rename_head)
         self.welcome.ended.connect(lambda: self.preferences.set("welcomed", True))
@@ -224,10 +224,9 @@ class Window(QMainWindow):
 
     @Slot()
     def _on_model(self) -> None:
-        if self.workspace.loading.facts is not None:
-            self.composer.recount()
-            if self.autosave.keeps and not self.preferences.get("welcomed") and not self.welcome.running:
-                self.welcome.start()
+        ready, welcomed = self.workspace.loading.facts is not None, self.preferences.get("welcomed")
+        if ready and self.autosave.keeps and not welcomed and not self.welcome.running:
+            self.welcome.start()
         self.commands.enable()
 
     @Slot(bool)

@@ -9,7 +9,8 @@ from studio.turns import Answer, Turn
 
 
 def provenance(turn: Turn) -> dict[str, Any]:
-    """Program, model, heads with hash and strength at the start, seed and sampling of a turn."""
+    """Program, model, heads with hash and strength at the start, seed and sampling of a turn; and of every
+    answer how it ended, whether a person edited it, and how many messages there was no room for."""
     s = turn.settings
     return {
         "program": f"Steering Studio {_version()}",
@@ -24,6 +25,10 @@ def provenance(turn: Turn) -> dict[str, Any]:
             "top_p": s.top_p,
             "max_tokens": s.max_tokens,
         },
+        "answers": [
+            {"lane": a.lane, "ended": a.state, "edited": a.edited, "messages_left_out": a.cut}
+            for a in turn.answers
+        ],
     }
 
 
