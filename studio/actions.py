@@ -55,6 +55,8 @@ TABLE = (
            "Write the shown heatmap with its legend as SVG, PNG or PDF"),
     Action("export_figure", FILE, "Export a &figure…",
            "Write coloured text, heatmap and legend as one figure for a paper", ("Ctrl+Shift+E",)),
+    Action("export_faithfulness", FILE, "Export the fa&ithfulness chart…",
+           "Write how closely the chosen head follows its prompt, block by block, as SVG, PDF or PNG"),
     Action("export_run", FILE, "Export a repla&yable run…",
            "Write the shown answer with its heads, so that steer replay gets the very same tokens"),
     Action("export_lab", FILE, "Export the &Lab's results…",

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QMenu,
     QPushButton,
-    QSizePolicy,
     QSpinBox,
     QStackedWidget,
     QToolButton,
@@ -21,10 +20,13 @@ from PySide6.QtWidgets import (
 )
 
 from studio.context_meter import ContextMeter
+from studio.growing_edit import Growing
 from studio.plain_edit import PlainEdit
 from studio.requests import ContextUse
 from studio.switch import Switch
 from studio.workspace import Workspace
+
+LINES = 4  # the most that the question shows at once
 
 
 class QuestionEdit(PlainEdit):
@@ -35,9 +37,7 @@ class QuestionEdit(PlainEdit):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.textChanged.connect(self._fit)
-        self._fit()
+        Growing(self, LINES)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         plain = not event.modifiers() & Qt.KeyboardModifier.ShiftModifier
@@ -45,16 +45,6 @@ class QuestionEdit(PlainEdit):
             self.entered.emit()
         else:
             super().keyPressEvent(event)
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self._fit()
-
-    @Slot()
-    def _fit(self) -> None:
-        lines = max(1, min(4, self.document().blockCount()))
-        self.setFixedHeight(self.fontMetrics().lineSpacing() * lines + 20)
 
 
 class Composer(QWidget):
@@ -94,7 +84,10 @@ class Composer(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self.question, 1)
-        for control in (self.meter, self.compare, self.sampling, self._buttons):
+        layout.addSpacing(8)
+        layout.addWidget(self.meter)
+        layout.addSpacing(8)
+        for control in (self.compare, self.sampling, self._buttons):
             layout.addWidget(control)
         workspace.settingsChanged.connect(self._on_settings)
         workspace.questionChanged.connect(self._on_question)

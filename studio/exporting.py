@@ -46,6 +46,7 @@ KINDS = {
     "export_trace": Kind("Export the answer's trace", (".csv", ".json")),
     "export_heatmap": Kind("Export the heatmap", (".svg", ".png", ".pdf")),
     "export_figure": Kind("Export a figure", (".svg", ".pdf", ".png")),
+    "export_faithfulness": Kind("Export the faithfulness chart", (".svg", ".pdf", ".png")),
     "export_run": Kind("Export a replayable run", (".run.safetensors",)),
     "export_lab": Kind("Export the Lab's results", (".html", ".csv", ".svg", ".png", ".pdf")),
 }
@@ -88,9 +89,11 @@ class Exporting(QObject):
     def _maker(self, key: str) -> Make:
         turns, answer, scale = self._workspace.turns, self._workspace.shown, self._workspace.scale
         quantity, measured = self._quantity(), self._measured()
+        row = self._workspace.channel(self._workspace.chosen)
+        faith = self._workspace.faithfulness.get(row.digest) if row else None
 
         def make(suffix: str) -> bytes:
-            from studio.export import comparison, page, picture, run, table
+            from studio.export import chart, comparison, page, picture, run, table
 
             if key == "export_lab":
                 _require(measured is not None, "The Lab has measured nothing yet.", "Run a comparison first.")
@@ -99,6 +102,11 @@ class Exporting(QObject):
             if key == "export_chat":
                 _require(bool(turns), "The conversation is empty.")
                 return (page.page(turns, scale) if suffix == ".html" else as_markdown(turns)).encode()
+            if key == "export_faithfulness":
+                lacking = "Nothing was measured of the chosen head."
+                _require(faith is not None, lacking, "Choose or distill a head in the mixer.")
+                assert row is not None and faith is not None
+                return chart.faithfulness(row, faith, suffix)
             _require(answer is not None, "No answer is shown.")
             assert answer is not None
             if key == "export_run":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+
+from studio.growing_edit import Growing
 
 LINES = 12  # the most that are seen at once
 
@@ -22,7 +24,7 @@ class InPlace(QWidget):
         self.text.setAccessibleName(name)
         self.text.agreed.connect(self._on_taken)
         self.text.escaped.connect(self._on_left)
-        self.take, self.leave = QPushButton(take), QPushButton(self.tr("Leave it"))
+        self.take, self.leave = QPushButton(take), QPushButton(self.tr("Cancel"))
         for button, tip, act in (
             (self.take, self.tr("{0} (Ctrl+Enter)").format(take), self._on_taken),
             (self.leave, self.tr("Leave the text as it was (Esc)"), self._on_left),
@@ -70,8 +72,7 @@ class _Field(QPlainTextEdit):
     def __init__(self) -> None:
         super().__init__()
         self.setTabChangesFocus(True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.document().documentLayout().documentSizeChanged.connect(self._fit)
+        Growing(self, LINES)
 
     def event(self, event: QEvent) -> bool:
         """The keys that the window has for Send and Stop mean this field while one types in it."""
@@ -88,10 +89,6 @@ class _Field(QPlainTextEdit):
             self.escaped.emit()
         else:
             super().keyPressEvent(event)
-
-    def _fit(self) -> None:
-        lines = max(1, min(LINES, round(self.document().size().height())))
-        self.setFixedHeight(self.fontMetrics().lineSpacing() * lines + 20)
 
 
 def _sense(event: QKeyEvent) -> str:

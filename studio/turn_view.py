@@ -102,7 +102,7 @@ class AnswerColumn(QWidget):
         self.view = AnswerView(workspace, answer, later=later)
         self._head, self._facts, self.notice = _label("", "muted"), _label("", "muted"), _label("", "danger")
         self.notice.setWordWrap(True)
-        self.field = InPlace(self.tr("The answer as it shall be"), self.tr("Put it in place"))
+        self.field = InPlace(self.tr("The answer as it shall be"), self.tr("Save"))
         self.field.taken.connect(self._on_rewritten)
         self.field.left.connect(self.view.show)
         tip = self.tr("Put other words in this answer's place; the conversation goes on from them")

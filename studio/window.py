@@ -190,6 +190,7 @@ class Window(QMainWindow):
         self.heatmap = Heatmap(self.workspace)
         self.inspector = Inspector(self.workspace)
         self.inspector.forkWanted.connect(self.session.answering.fork)
+        self.heatmap.blockPicked.connect(self.inspector.show_block)
         self.faithfulness = FaithfulnessPlot(self.workspace)
         for name in ("heatmap", "inspector", "faithfulness"):
             self.docks.fill(name, getattr(self, name))

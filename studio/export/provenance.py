@@ -13,7 +13,7 @@ def provenance(turn: Turn) -> dict[str, Any]:
     answer how it ended, whether a person edited it, and how many messages there was no room for."""
     s = turn.settings
     return {
-        "program": f"Steering Studio {_version()}",
+        "program": program(),
         "model": turn.model,
         "heads": [
             {"name": name, "hash": digest, "strength": strength} for name, digest, strength in turn.mix
@@ -40,8 +40,9 @@ def in_words(answer: Answer) -> str:
     return f"{turn.model}; {how}; seed {turn.settings.seed}, temperature {turn.settings.temperature:g}"
 
 
-def _version() -> str:
+def program() -> str:
+    """The studio and its version."""
     try:
-        return version("steering-studio")
+        return f"Steering Studio {version('steering-studio')}"
     except PackageNotFoundError:  # run from a folder that was not installed
-        return "unreleased"
+        return "Steering Studio, unreleased"

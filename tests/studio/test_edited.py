@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 
 from engine.generation.lanes import Said
 from studio.lanes import lanes_of
+from studio.requests import LaneRequest
 from studio.turns import STEERED, UNSTEERED, WRITTEN, as_markdown, history
 from tests.studio.conftest import ready
 
@@ -72,8 +73,6 @@ def test_the_conversation_goes_on_from_the_edited_words_unsteered(qtbot, talked)
     job = talked.workspace.turns[1].answers[0]
     assert job.state == "eos" and len(job) > 3
     model = talked.session.bench.need_model()
-    from studio.requests import LaneRequest
-
     [lane] = lanes_of(model, [LaneRequest(tuple(told))], 0)
     said = lane.messages[1].said
     assert isinstance(said, Said) and said.heads == () and model.tokenizer.decode(said.ids) == WORDS

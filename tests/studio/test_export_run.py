@@ -9,6 +9,7 @@ from PySide6.QtCore import QTimer
 
 from engine.__main__ import main
 from engine.generation.recording import differences, load_run, replay
+from studio.comparing import Column
 from studio.turns import STEERED, UNSTEERED
 from tests.studio.conftest import ready
 
@@ -93,8 +94,6 @@ def test_a_stopped_answer_of_a_cut_conversation(qtbot, window, tmp_path):
 
 
 def test_a_column_of_a_comparison(qtbot, window, tmp_path):
-    from studio.comparing import Column
-
     columns = [Column("none"), Column("prompt")]
     window.comparing.run("Tell me about bees.", columns)
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=ANSWER_MS)
