@@ -13,7 +13,7 @@ from studio import theme
 from studio.turns import Answer
 from studio.workspace import Workspace
 
-HEIGHT = 56  # pixels of the strip
+HEIGHT = 32  # pixels of the strip
 
 
 class BlockRow(QWidget):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QEvent, QObject, Slot
+from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy
 
-FRAME = 20  # pixels around the text
+FRAME = 19  # pixels around the text: border, padding and the margins of the document
 
 
 class Growing(QObject):
@@ -27,4 +30,5 @@ class Growing(QObject):
     @Slot()
     def fit(self) -> None:
         lines = max(1, min(self._most, round(self._edit.document().size().height())))
-        self._edit.setFixedHeight(self._edit.fontMetrics().lineSpacing() * lines + FRAME)
+        line = math.ceil(QFontMetricsF(self._edit.font()).lineSpacing())
+        self._edit.setFixedHeight(line * lines + FRAME)

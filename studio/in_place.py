@@ -53,7 +53,7 @@ class InPlace(QWidget):
 
     @Slot()
     def _on_taken(self) -> None:
-        if self.text.toPlainText().strip():
+        if self.text.toPlainText().strip() and self.take.isEnabled():
             self.hide()
             self.taken.emit(self.text.toPlainText())
 

@@ -42,13 +42,15 @@ class Inspector(QScrollArea):
         self._facts = QWidget()
         grid = QGridLayout(self._facts)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(16)
+        grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(4)
-        grid.addWidget(self.piece, 0, 0, 1, 2)
-        for row, (key, name) in enumerate(names.items(), start=1):
-            grid.addWidget(_label(name, "muted"), row, 0)
-            grid.addWidget(self._values[key], row, 1)
-        grid.setColumnStretch(1, 1)
+        grid.addWidget(self.piece, 0, 0, 1, 4)
+        for place, (key, name) in enumerate(names.items()):
+            row, column = 1 + place // 2, 2 * (place % 2)  # in two pairs of columns
+            grid.addWidget(_label(name, "muted"), row, column)
+            grid.addWidget(self._values[key], row, column + 1, 1, 3 if key == "strength" else 1)
+        grid.setColumnStretch(1, 3)
+        grid.setColumnStretch(3, 2)
         for label in (self.piece, *self._values.values()):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._block: int | None = None  # whose row is shown; None: where the token is strongest
@@ -96,7 +98,7 @@ class Inspector(QScrollArea):
         total = float(np.sum(trace.logprobs[span]))
         self._set("token", f"{selection.start}–{selection.stop}" if several else str(at))
         self._set("id", "" if several else str(int(trace.ids[at])))
-        self._set("logprob", self.tr("{0:.3f} (sum)").format(total) if several else f"{total:.3f}")
+        self._set("logprob", f"Σ {total:.3f}" if several else f"{total:.3f}")
         self._set("rank", "" if several else str(int(trace.ranks[at])))
         self._set(
             "strength", "" if several else ", ".join(f"{s:.2f}" for s in trace.strengths[at] if s) or "0"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import assets
 from engine.errors import Cancelled, EngineError, HeadError, ModelError
 from engine.events import Cancel, Emit, Progress
-from studio.lanes import lanes_of, sampling_of
+from studio.lanes import ids_of, lanes_of, sampling_of
 from studio.requests import (
     ContextUse,
     FitRequest,
@@ -158,8 +158,9 @@ class Bench:
         model = self.need_model()
         uses = foresee(model, lanes_of(model, lanes, settings.seed), settings.max_tokens)
         use = max(uses, key=lambda use: (use.cut, -use.room))
-        count = len(model.tokenizer.encode(question, add_special_tokens=False))
-        return ContextUse(count, use.prompt, turns_in(use.cut), use.room, use.wanted, use.context)
+        return ContextUse(
+            len(ids_of(model, question)), use.prompt, turns_in(use.cut), use.room, use.wanted, use.context
+        )
 
     @property
     def ready(self) -> bool:

@@ -45,5 +45,10 @@ def _message(model: Any, told: Told) -> Message:
 
     role, text, said = told
     if said == WRITTEN:
-        said = Said(tuple(model.tokenizer.encode(text, add_special_tokens=False)))
+        said = Said(tuple(ids_of(model, text)))
     return Message(role, text, said)
+
+
+def ids_of(model: Any, text: str) -> list[int]:
+    """The tokens of `text` alone; how long it may be is said by those who know what it is for."""
+    return model.tokenizer.encode(text, add_special_tokens=False, verbose=False)  # type: ignore[no-any-return]
