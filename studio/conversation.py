@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from studio.answer import AnswerView
 from studio.later import Later
-from studio.turn_view import TurnView
+from studio.turn_view import AnswerColumn, TurnView
 from studio.turns import Answer, Turn
 from studio.workspace import Workspace
 
@@ -50,10 +50,15 @@ class Conversation(QScrollArea):
         workspace.modelChanged.connect(self._describe_empty)
         self._describe_empty()
 
-    def view(self, answer: Answer) -> AnswerView | None:
-        """The widget that shows `answer`."""
+    def column(self, answer: Answer) -> AnswerColumn | None:
+        """The widget that shows `answer` and what is known of it."""
         turn = self._views.get(answer.turn)
-        return turn.views.get(answer.lane) if turn else None
+        return turn.columns.get(answer.lane) if turn else None
+
+    def view(self, answer: Answer) -> AnswerView | None:
+        """The answer's text in it."""
+        column = self.column(answer)
+        return column.view if column else None
 
     def follow(self) -> None:
         """Back to the newest text."""
@@ -85,8 +90,8 @@ class Conversation(QScrollArea):
         for turn in [t for t in self._views if t not in wanted]:
             view = self._views.pop(turn)
             self._rows.removeWidget(view)
-            for answer_view in view.views.values():
-                self._later.drop(answer_view.rebuild)
+            for column in view.columns.values():
+                self._later.drop(column.view.rebuild)
             view.hide()
             view.deleteLater()
         for place, turn in enumerate(wanted):

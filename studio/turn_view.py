@@ -35,11 +35,6 @@ class TurnView(QFrame):
         grid.addLayout(self._asked(), 0, 1, 1, 2)
         grid.addWidget(_label(self.tr("model"), "speaker"), 1, 0, Qt.AlignmentFlag.AlignTop)
 
-    @property
-    def views(self) -> dict[str, AnswerView]:
-        """The answers' texts by lane."""
-        return {lane: column.view for lane, column in self.columns.items()}
-
     def refresh(self) -> None:
         """Adds a column for each new answer and brings the facts up to date."""
         for place, answer in enumerate(self._turn.answers, start=1):
