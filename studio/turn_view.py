@@ -60,7 +60,7 @@ class TurnView(QFrame):
         self.question.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.field = InPlace(self.tr("The question as it shall be"), self.tr("Answer it"))
         self.field.taken.connect(self._on_edited)
-        self.field.left.connect(self.question.show)
+        self.field.left.connect(self._on_left)
         self.edit = _button(self.tr("Edit"), self.tr("Change this question and have it answered"))
         self.edit.clicked.connect(self._on_edit)
         self.again = _button(self.tr("Again"), self.tr("Answer this question again; later turns go"))
@@ -77,6 +77,11 @@ class TurnView(QFrame):
     def _on_edit(self) -> None:
         self.question.hide()
         self.field.begin(self._turn.question)
+
+    @Slot()
+    def _on_left(self) -> None:
+        self.question.show()
+        self.edit.setFocus()
 
     @Slot(str)
     def _on_edited(self, text: str) -> None:
@@ -99,7 +104,7 @@ class AnswerColumn(QWidget):
         self.notice.setWordWrap(True)
         self.field = InPlace(self.tr("The answer as it shall be"), self.tr("Save"))
         self.field.taken.connect(self._on_rewritten)
-        self.field.left.connect(self.view.show)
+        self.field.left.connect(self._on_left)
         tip = self.tr("Put other words in this answer's place; the conversation goes on from them")
         self.edit = _button(self.tr("Edit"), tip)
         self.edit.clicked.connect(self._on_edit)
@@ -132,6 +137,11 @@ class AnswerColumn(QWidget):
     def _on_edit(self) -> None:
         self.view.hide()
         self.field.begin(self._answer.text)
+
+    @Slot()
+    def _on_left(self) -> None:
+        self.view.show()
+        self.edit.setFocus()
 
     @Slot(str)
     def _on_rewritten(self, text: str) -> None:

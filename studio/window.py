@@ -141,6 +141,8 @@ class Window(QMainWindow):
         self.conversation.againWanted.connect(session.answering.again)
         self.conversation.editWanted.connect(session.answering.edit)
         self.conversation.rewriteWanted.connect(session.answering.rewrite)
+        for changed in (self.conversation.editWanted, self.conversation.rewriteWanted):
+            changed.connect(self._on_turn_changed)
         self.shelf_work.noticed.connect(self.status.notice)
         session.metering.measured.connect(self.composer.show_use)
         session.answering.talkingChanged.connect(self._on_talking)
@@ -234,6 +236,11 @@ class Window(QMainWindow):
     def _on_talking(self, talking: bool) -> None:
         self.composer.set_talking(talking)
         self.commands.enable()
+
+    @Slot()
+    def _on_turn_changed(self) -> None:
+        """The field that was typed in is gone: the keyboard goes on at the question."""
+        self.composer.question.setFocus()
 
     @Slot()
     def _on_stack(self) -> None:

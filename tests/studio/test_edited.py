@@ -50,6 +50,7 @@ def test_an_answer_is_edited_in_place_and_marked(qtbot, talked):
     assert at.view.isVisible() and not at.field.isVisible() and talked.workspace.turns == before
     talked.workspace.select(before[0].answers[0], 1)
     edit(talked, WORDS)
+    assert talked.focusWidget() is talked.composer.question
     [turn] = talked.workspace.turns  # the second one answered other words
     answer = turn.answers[0]
     assert answer.edited and answer.text == WORDS and answer.trace is None and answer.said is None
