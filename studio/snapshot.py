@@ -139,6 +139,7 @@ def _answer_facts(answer: Answer) -> dict[str, Any]:
         "first_token_seconds": answer.first_token_seconds,
         "edited": answer.edited,
         "cut": answer.cut,
+        "compiled": answer.compiled,
         "prompt_tokens": answer.prompt_tokens,
         "prompt_coefficients": list(answer.prompt_coefficients),
     }
@@ -171,6 +172,7 @@ def _turn(
         answer.first_token_seconds = found.facts.get("first_token_seconds", 0.0)
         answer.edited = found.facts.get("edited", False)
         answer.cut = found.facts.get("cut", 0)
+        answer.compiled = found.facts.get("compiled", False)
         answer.prompt_tokens = found.facts.get("prompt_tokens", 0)
         answer.prompt_coefficients = tuple(found.facts.get("prompt_coefficients", ()))
         asked = found.facts.get("asked")

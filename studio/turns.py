@@ -56,7 +56,8 @@ class Answer:
     trace: engine.generation.trace.Trace, None before the first token and where a person wrote the words;
     said: its engine.generation.lanes.Said, once it is over; asked: None where nobody noted it; edited: a
     person wrote its words; cut: how many of the first messages the model did not read for want of room;
-    prompt_tokens, prompt_coefficients: the prompt's length, and per block what was applied at its last token.
+    prompt_tokens, prompt_coefficients: the prompt's length, and per block what was applied at its last token;
+    compiled: whether a compiled step said it.
     """
 
     lane: str
@@ -72,6 +73,7 @@ class Answer:
     cut: int = 0
     prompt_tokens: int = 0
     prompt_coefficients: tuple[float, ...] = ()
+    compiled: bool = False
 
     def __len__(self) -> int:
         return 0 if self.trace is None else len(self.trace)

@@ -50,6 +50,7 @@ def _run(model: Any, turns: tuple[Turn, ...], answer: Answer) -> Run:
         first_token_seconds=answer.first_token_seconds,
         tokens_per_second=answer.tokens_per_second,
         seed=seed,
+        compiled=answer.compiled,
     )
     return record(model, lanes_of(model, [request], seed), sampling_of(turn.settings), [generation])
 
