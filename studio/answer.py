@@ -61,11 +61,12 @@ class AnswerView(QWidget):
     def grow(self) -> None:
         """Takes in the tokens that came since the last call."""
         start, trace = len(self._values), self.answer.trace
-        if trace is None or len(trace) == start:
+        pieces = self.answer.pieces[start:] if trace is None else trace.pieces[start : len(trace)]
+        if not pieces:
             return
-        self._values += strongest(trace.coefficients[start : len(trace)])
+        self._values += [0.0] if trace is None else strongest(trace.coefficients[start : len(trace)])
         before = self._flow.height
-        changed = self._flow.append(list(trace.pieces[start : len(trace)]))
+        changed = self._flow.append(list(pieces))
         if self._flow.height != before:
             self.updateGeometry()
             self.setFixedHeight(self._flow.height + 1)
@@ -113,8 +114,7 @@ class AnswerView(QWidget):
         """Breaks all lines anew for the width and font that are now."""
         self._later.drop(self.rebuild)
         self._flow = Flow(QFont(self.font()), self.width())
-        if self.answer.trace is not None:
-            self._flow.append(list(self.answer.trace.pieces[: len(self._values)]))
+        self._flow.append(self.answer.pieces[: len(self._values)])
         self.setFixedHeight(self._flow.height + 1)
         self.update()
 
@@ -220,6 +220,8 @@ class AnswerView(QWidget):
     def describe(self, token: int) -> str:
         """The numbers of one token, for tooltip and screen reader."""
         trace = self.answer.trace
+        if trace is None:
+            return self.tr("These words were written by a person: nothing was applied to them.")
         row = trace.coefficients[token]
         block = int(abs(row).argmax())
         return self.tr(

@@ -12,8 +12,9 @@ from PySide6.QtCore import QObject, Signal, Slot
 from engine.events import Cancel, Emit
 from studio.intake import take_results, take_tokens
 from studio.jobs import Bench, make_strengths
+from studio.lane_requests import lane_requests
 from studio.requests import LaneRequest
-from studio.turns import STEERED, UNSTEERED, Answer, Settings, Turn, history
+from studio.turns import STEERED, UNSTEERED, Answer, Asked, Settings, Turn, rewritten
 from studio.worker import Job, Worker
 from studio.workspace import Workspace
 
@@ -82,6 +83,17 @@ class Answering(QObject):
         if question.strip() and question.strip() != turn.question:
             self._replace(turn, question.strip(), self.tr("edit question"))
 
+    def rewrite(self, answer: Answer, text: str) -> None:
+        """Other words in an answer's place, which later answers go on from; undo brings all back.
+
+        Later turns go: they answered other words.
+        """
+        turns, turn = self._workspace.turns, answer.turn
+        if turn in turns and not self.talking and text.strip() and text != answer.text:
+            self._workspace.clear_selection()
+            kept = turns[: turns.index(turn)]
+            self._workspace.set_turns((*kept, rewritten(answer, text)), self.tr("edit answer"))
+
     def fork(self, answer: Answer, token: int, choice: int) -> None:
         """Answers again: the same tokens up to `token`, there the id `choice`, and freely from then on."""
         opening = (*(int(i) for i in answer.trace.ids[:token]), choice)
@@ -137,16 +149,9 @@ class Answering(QObject):
         workspace.clear_selection()
         channels = workspace.sounding()
         live = make_strengths([workspace.strength_of(c.key) for c in channels])
-        heads = tuple(c.steering_head for c in channels)
-        truth = self._truth() if workspace.truth else None
-        lanes = [
-            LaneRequest(
-                (*history(before, answer.lane, turn.model), ("user", turn.question, None)),
-                **({"heads": heads, "strengths": live, "truth": truth} if answer.lane == STEERED else {}),
-                opening=tuple(opening) if answer.lane == STEERED else (),
-            )
-            for answer in answers
-        ]
+        lanes = lane_requests(workspace, before, turn.question, [a.lane for a in answers], live, opening)
+        for answer, lane in zip(answers, lanes, strict=True):
+            answer.asked = Asked(lane.system, lane.truth, lane.opening)
         workspace.go_live([c.key for c in channels], live)
         workspace.show(turn.answer(STEERED) or answers[0])
         saved = self._save()
@@ -176,12 +181,6 @@ class Answering(QObject):
         """In the worker's thread: what was typed is on the disk before it runs."""
         saved.wait(SAVING_S)
         return self._bench.generate(lanes, settings, emit, cancel)
-
-    def _truth(self) -> str | None:
-        """The prompt whose effect is measured beside: that of the heads in the mix, else the typed one."""
-        prompts = dict.fromkeys(c.head.info.prompt.strip() for c in self._workspace.sounding())
-        told = " ".join(prompt for prompt in prompts if prompt) or self._workspace.prompt.strip()
-        return told or None
 
     def _on_tokens(self, answers: Sequence[Answer], tokens: list[Any]) -> None:
         take_tokens(self._workspace, answers, tokens)

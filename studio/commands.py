@@ -104,6 +104,7 @@ class Commands(QObject):
             "stop": session.talking or self._window.comparing.running or self._window.measuring.running,
             "export_lab": self._window.measuring.finished is not None,
         }
+        self._window.conversation.set_able(idle)
         for key, on in states.items():
             self._window.actions_[key].setEnabled(on)
 
@@ -120,6 +121,10 @@ class Commands(QObject):
     def _send(self) -> None:
         question = self._window.workspace.question
         if question.strip() and not self._window.session.talking:
+            objection = self._window.session.metering.objection()
+            if objection is not None:
+                self._window.banner.show_failure(objection)
+                return
             self._window.pages.turn("conversation")
             self._window.conversation.follow()
             self._window.composer.question.setFocus()

@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.intake import take_results, take_tokens
 from studio.jobs import Bench, make_strengths
 from studio.requests import LaneRequest
-from studio.turns import STEERED, Answer, Turn
+from studio.turns import STEERED, Answer, Asked, Turn
 from studio.worker import Job, Worker
 from studio.workspace import Workspace
 
@@ -90,6 +90,7 @@ class Comparing(QObject):
                     system=self._workspace.prompt.strip() or None if column.kind == "prompt" else None,
                 )
             )
+            answers[-1].asked = Asked(lanes[-1].system)
         self.round = Round(tuple(order), tuple(self.name(column) for column in order), tuple(answers), blind)
         self._workspace.clear_selection()
         self._workspace.show(None if blind else answers[0])  # its heatmap would tell

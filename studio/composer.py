@@ -1,19 +1,17 @@
-"""The question line with Send, Stop, the token count and the sampling settings."""
+"""The question line with Send, Stop, the context meter and the sampling settings."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QPushButton,
-    QSizePolicy,
     QSpinBox,
     QStackedWidget,
     QToolButton,
@@ -21,11 +19,14 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
+from studio.context_meter import ContextMeter
+from studio.growing_edit import Growing
 from studio.plain_edit import PlainEdit
+from studio.requests import ContextUse
 from studio.switch import Switch
 from studio.workspace import Workspace
 
-COUNT_DELAY_MS = 150
+LINES = 4  # the most that the question shows at once
 
 
 class QuestionEdit(PlainEdit):
@@ -36,9 +37,7 @@ class QuestionEdit(PlainEdit):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.textChanged.connect(self._fit)
-        self._fit()
+        Growing(self, LINES)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         plain = not event.modifiers() & Qt.KeyboardModifier.ShiftModifier
@@ -47,21 +46,9 @@ class QuestionEdit(PlainEdit):
         else:
             super().keyPressEvent(event)
 
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self._fit()
-
-    @Slot()
-    def _fit(self) -> None:
-        lines = max(1, min(4, self.document().blockCount()))
-        self.setFixedHeight(self.fontMetrics().lineSpacing() * lines + 20)
-
 
 class Composer(QWidget):
-    """Writes question and settings into the workspace; asks for a token count while typing pauses."""
-
-    countWanted = Signal(str)
+    """Writes question and settings into the workspace."""
 
     def __init__(
         self, workspace: Workspace, actions: dict[str, QAction], parent: QWidget | None = None
@@ -73,10 +60,7 @@ class Composer(QWidget):
         self.question.setAccessibleName(self.tr("Question"))
         self.question.entered.connect(actions["send"].trigger)
         self.question.textChanged.connect(self._on_typed)
-        self.tokens = QLabel()
-        self.tokens.setProperty("role", "muted")
-        self.tokens.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.tokens.setFixedWidth(88)
+        self.meter = ContextMeter()
         self.compare = Switch(self.tr("Compare with unsteered"))
         self.compare.setToolTip(actions["compare"].toolTip())
         self.compare.setAccessibleName(actions["compare"].text().replace("&", ""))
@@ -90,6 +74,7 @@ class Composer(QWidget):
         self.sampling.setToolTip(self.tr("How the next token is chosen"))
         self.sampling.setMenu(self._settings_menu())
         self.send = _button(self.tr("Send"), actions["send"], "primary")
+        self._send_tip = self.send.toolTip()
         self.stop = _button(self.tr("Stop"), actions["stop"])
         self._buttons = QStackedWidget()  # Send and Stop share one place: nothing moves when a run begins
         self._buttons.addWidget(self.send)
@@ -99,12 +84,11 @@ class Composer(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self.question, 1)
-        for control in (self.tokens, self.compare, self.sampling, self._buttons):
+        layout.addSpacing(8)
+        layout.addWidget(self.meter)
+        layout.addSpacing(8)
+        for control in (self.compare, self.sampling, self._buttons):
             layout.addWidget(control)
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(COUNT_DELAY_MS)
-        self._pause.timeout.connect(lambda: self.countWanted.emit(self.question.toPlainText()))
         workspace.settingsChanged.connect(self._on_settings)
         workspace.questionChanged.connect(self._on_question)
         self._on_settings()
@@ -127,24 +111,23 @@ class Composer(QWidget):
         self._buttons.setCurrentWidget(self.stop if talking else self.send)
         self.send.setEnabled(not talking and bool(self._workspace.question.strip()))
 
-    @Slot(int)
-    def set_count(self, count: int) -> None:
-        self.tokens.setText(self.tr("{0} tokens").format(count) if count else "")
+    @Slot(object)
+    def show_use(self, use: ContextUse | None) -> None:
+        """What the next answer would take of the context; Send itself says why it would not be sent."""
+        self.meter.show_use(use)
+        tip = self.meter.toolTip() if use and use.too_long else self._send_tip
+        self.send.setToolTip(tip)
+        self.send.setAccessibleName(tip)
 
     @Slot()
     def _on_typed(self) -> None:
         self._workspace.set_question(self.question.toPlainText())
         self.send.setEnabled(bool(self._workspace.question.strip()))
-        self._pause.start()
 
     @Slot()
     def _on_question(self) -> None:
         self.question.take(self._workspace.question)
         self.send.setEnabled(bool(self._workspace.question.strip()))
-        self._pause.start()
-
-    def recount(self) -> None:
-        self._pause.start()
 
     def _settings_menu(self) -> QMenu:
         menu = QMenu(self.sampling)

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import (
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QScrollArea,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from studio.answer import AnswerView
 from studio.later import Later
-from studio.turns import STEERED, Answer, Turn
+from studio.turn_view import AnswerColumn, TurnView
+from studio.turns import Answer, Turn
 from studio.workspace import Workspace
-
-GUTTER = 56  # width of the speakers' column
 
 
 class Conversation(QScrollArea):
@@ -29,13 +17,14 @@ class Conversation(QScrollArea):
 
     againWanted = Signal(object)  # Turn
     editWanted = Signal(object, str)  # Turn, its question as it shall be
+    rewriteWanted = Signal(object, str)  # Answer, its text as it shall be
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
         self._views: dict[Turn, TurnView] = {}
         self._later = Later(self)
-        self._following = True
+        self._following, self._able = True, False
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
@@ -61,15 +50,26 @@ class Conversation(QScrollArea):
         workspace.modelChanged.connect(self._describe_empty)
         self._describe_empty()
 
-    def view(self, answer: Answer) -> AnswerView | None:
-        """The widget that shows `answer`."""
+    def column(self, answer: Answer) -> AnswerColumn | None:
+        """The widget that shows `answer` and what is known of it."""
         turn = self._views.get(answer.turn)
-        return turn.views.get(answer.lane) if turn else None
+        return turn.columns.get(answer.lane) if turn else None
+
+    def view(self, answer: Answer) -> AnswerView | None:
+        """The answer's text in it."""
+        column = self.column(answer)
+        return column.view if column else None
 
     def follow(self) -> None:
         """Back to the newest text."""
         self._following = True
         self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
+
+    def set_able(self, able: bool) -> None:
+        """Whether turns can be edited and answered again now."""
+        self._able = able
+        for view in self._views.values():
+            view.set_able(able)
 
     @Slot()
     def _describe_empty(self) -> None:
@@ -90,8 +90,8 @@ class Conversation(QScrollArea):
         for turn in [t for t in self._views if t not in wanted]:
             view = self._views.pop(turn)
             self._rows.removeWidget(view)
-            for answer_view in view.views.values():
-                self._later.drop(answer_view.rebuild)
+            for column in view.columns.values():
+                self._later.drop(column.view.rebuild)
             view.hide()
             view.deleteLater()
         for place, turn in enumerate(wanted):
@@ -99,6 +99,8 @@ class Conversation(QScrollArea):
                 view = self._views[turn] = TurnView(self._workspace, turn, self._later)
                 view.againWanted.connect(lambda turn=turn: self.againWanted.emit(turn))
                 view.editWanted.connect(lambda text, turn=turn: self.editWanted.emit(turn, text))
+                view.rewriteWanted.connect(self.rewriteWanted)
+                view.set_able(self._able)
                 self._rows.insertWidget(place + 1, self._views[turn])
             self._views[turn].refresh()
         self._empty.setVisible(not wanted)
@@ -138,122 +140,3 @@ class Conversation(QScrollArea):
     @Slot(int)
     def _on_scrolled(self, value: int) -> None:
         self._following = value >= self.verticalScrollBar().maximum() - 4
-
-
-class TurnView(QFrame):
-    """A question, its answers beside each other, and one line of facts under each."""
-
-    againWanted = Signal()
-    editWanted = Signal(str)
-
-    def __init__(self, workspace: Workspace, turn: Turn, later: Later, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._workspace, self._turn, self._later = workspace, turn, later
-        self.views: dict[str, AnswerView] = {}
-        self._facts: dict[str, QLabel] = {}
-        self._heads: dict[str, QLabel] = {}
-        grid = self._grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(16)
-        grid.setVerticalSpacing(4)
-        grid.setColumnMinimumWidth(0, GUTTER - 16)
-        grid.addWidget(_label(self.tr("you"), "speaker"), 0, 0, Qt.AlignmentFlag.AlignTop)
-        self.question = _label(turn.question)
-        self.question.setWordWrap(True)
-        self.question.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.line = QLineEdit(turn.question)
-        self.line.setAccessibleName(self.tr("The question as it shall be"))
-        self.line.returnPressed.connect(self._on_edited)
-        self.line.installEventFilter(self)
-        self.line.hide()
-        self.edit = _button(self.tr("Edit"), self.tr("Change this question and have it answered"))
-        self.edit.clicked.connect(self._on_edit)
-        self.again = _button(self.tr("Again"), self.tr("Answer this question again; later turns go"))
-        self.again.clicked.connect(self.againWanted)
-        asked = QHBoxLayout()
-        asked.setSpacing(4)
-        asked.addWidget(self.question, 1)
-        asked.addWidget(self.line, 1)
-        asked.addWidget(self.edit, 0, Qt.AlignmentFlag.AlignTop)
-        asked.addWidget(self.again, 0, Qt.AlignmentFlag.AlignTop)
-        grid.addLayout(asked, 0, 1, 1, 2)
-        grid.setRowMinimumHeight(1, 4)
-        grid.addWidget(_label(self.tr("model"), "speaker"), 3, 0, Qt.AlignmentFlag.AlignTop)
-
-    def refresh(self) -> None:
-        """Adds a column for each new answer and brings the facts up to date."""
-        for column, answer in enumerate(self._turn.answers, start=1):
-            if answer.lane not in self.views:
-                view = self.views[answer.lane] = AnswerView(self._workspace, answer, later=self._later)
-                self._heads[answer.lane], self._facts[answer.lane] = _label("", "muted"), _label("", "muted")
-                self._grid.addWidget(self._heads[answer.lane], 2, column)
-                self._grid.addWidget(view, 3, column, Qt.AlignmentFlag.AlignTop)
-                self._grid.addWidget(self._facts[answer.lane], 4, column)
-                self._grid.setColumnStretch(column, 1)
-            self.views[answer.lane].grow()
-            self._heads[answer.lane].setText(self._title(answer))
-            self._facts[answer.lane].setText(self._summary(answer))
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Esc gives the question back as it was."""
-        escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
-        if (
-            watched is self.line
-            and escape
-            and event.type() in (QEvent.Type.KeyPress, QEvent.Type.ShortcutOverride)
-        ):
-            self._set_editing(False)
-            event.accept()
-            return True
-        return super().eventFilter(watched, event)
-
-    @Slot()
-    def _on_edit(self) -> None:
-        self.line.setText(self._turn.question)
-        self._set_editing(True)
-        self.line.setFocus()
-
-    @Slot()
-    def _on_edited(self) -> None:
-        self._set_editing(False)
-        self.editWanted.emit(self.line.text())
-
-    def _set_editing(self, editing: bool) -> None:
-        self.line.setVisible(editing)
-        self.question.setVisible(not editing)
-
-    def _title(self, answer: Answer) -> str:
-        if answer.lane != STEERED:
-            return self.tr("unsteered, same seed")
-        heads = " + ".join(f"{name} {strength:.2f}" for name, _, strength in self._turn.mix)
-        return heads or self.tr("no head on")
-
-    def _summary(self, answer: Answer) -> str:
-        ends = {
-            "waiting": self.tr("waiting…"),
-            "running": self.tr("answering…"),
-            "eos": self.tr("complete"),
-            "stop": self.tr("complete"),
-            "length": self.tr("cut at the token limit"),
-            "cancelled": self.tr("stopped"),
-            "failed": self.tr("failed"),
-        }
-        end = ends.get(answer.state, answer.state)
-        return self.tr("{0} tokens, {1}").format(len(answer), end) if answer.over else end
-
-
-def _button(text: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tip)
-    button.setAccessibleName(tip)
-    button.setProperty("role", "quiet")
-    return button
-
-
-def _label(text: str, role: str = "") -> QLabel:
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    if role:
-        label.setProperty("role", role)
-    return label

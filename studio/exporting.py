@@ -36,12 +36,18 @@ class Kind:
     title: str
     suffixes: tuple[str, ...]
 
+    def ending(self, path: Path) -> str | None:
+        """Which of the endings the path has."""
+        return next((suffix for suffix in self.suffixes if path.name.endswith(suffix)), None)
+
 
 KINDS = {
     "export_chat": Kind("Export the conversation", (".html", ".md")),
     "export_trace": Kind("Export the answer's trace", (".csv", ".json")),
     "export_heatmap": Kind("Export the heatmap", (".svg", ".png", ".pdf")),
     "export_figure": Kind("Export a figure", (".svg", ".pdf", ".png")),
+    "export_faithfulness": Kind("Export the faithfulness chart", (".svg", ".pdf", ".png")),
+    "export_run": Kind("Export a replayable run", (".run.safetensors",)),
     "export_lab": Kind("Export the Lab's results", (".html", ".csv", ".svg", ".png", ".pdf")),
 }
 
@@ -68,14 +74,14 @@ class Exporting(QObject):
         if name:
             ending = next((e for e in kind.suffixes if f"(*{e})" in chosen), kind.suffixes[0])
             path = Path(name)
-            self.write(key, path if path.suffix in kind.suffixes else path.with_name(path.name + ending))
+            self.write(key, path if kind.ending(path) else path.with_name(path.name + ending))
 
     def write(self, key: str, path: Path) -> None:
         """Makes the file as a job: after a running answer, which is then whole in it."""
-        make = self._maker(key)
+        make, suffix = self._maker(key), KINDS[key].ending(path) or path.suffix
 
         def work(emit: Emit, cancel: Cancel) -> None:
-            write_whole(path, make(path.suffix), "export", InputError)
+            write_whole(path, make(suffix), "export", InputError)
             log.info("Exported to %s", path)
 
         self._session.worker.submit(Job(self.tr("Exporting"), work))
@@ -83,9 +89,11 @@ class Exporting(QObject):
     def _maker(self, key: str) -> Make:
         turns, answer, scale = self._workspace.turns, self._workspace.shown, self._workspace.scale
         quantity, measured = self._quantity(), self._measured()
+        row = self._workspace.channel(self._workspace.chosen)
+        faith = self._workspace.faithfulness.get(row.digest) if row else None
 
         def make(suffix: str) -> bytes:
-            from studio.export import comparison, page, picture, table
+            from studio.export import chart, comparison, page, picture, run, table
 
             if key == "export_lab":
                 _require(measured is not None, "The Lab has measured nothing yet.", "Run a comparison first.")
@@ -94,8 +102,18 @@ class Exporting(QObject):
             if key == "export_chat":
                 _require(bool(turns), "The conversation is empty.")
                 return (page.page(turns, scale) if suffix == ".html" else as_markdown(turns)).encode()
-            _require(picture.has_values(answer), "No answer is shown.")
+            if key == "export_faithfulness":
+                lacking = "Nothing was measured of the chosen head."
+                _require(faith is not None, lacking, "Choose or distill a head in the mixer.")
+                assert row is not None and faith is not None
+                return chart.faithfulness(row, faith, suffix)
+            _require(answer is not None, "No answer is shown.")
             assert answer is not None
+            if key == "export_run":
+                return run.as_bytes(self._session.bench.need_model(), turns, answer)
+            edited = "The shown answer was edited by hand: nothing was applied to it."
+            _require(not answer.edited, edited, "Undo the edit.")
+            _require(picture.has_values(answer), "The shown answer has no token yet.", "Let it answer first.")
             if key == "export_trace":
                 return (table.to_csv(answer) if suffix == ".csv" else table.to_json(answer)).encode()
             if key == "export_heatmap":

@@ -117,9 +117,7 @@ class Heatmap(QWidget):
         self.latest.setAccessibleName(self.latest.toolTip())
         self.latest.clicked.connect(self.follow)
         self.bar = ColorBar()
-        self._empty = QLabel(
-            self.tr("Every token of the next answer becomes a column here, every block a row.")
-        )
+        self._empty = QLabel()
         self._empty.setProperty("role", "muted")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         head = QHBoxLayout()
@@ -197,7 +195,13 @@ class Heatmap(QWidget):
     def _on_shown(self) -> None:
         self._answer = self._workspace.shown
         self.following = True
-        self._pages.setCurrentIndex(1 if self._answer else 0)
+        edited = self._answer is not None and self._answer.edited
+        self._empty.setText(
+            self.tr("This answer was edited: its words are yours, and nothing was applied to them.")
+            if edited
+            else self.tr("Every token of the next answer becomes a column here, every block a row.")
+        )
+        self._pages.setCurrentIndex(1 if self._answer and not edited else 0)
         self._refill()
         self._reframe()
         self._on_selection()

@@ -39,3 +39,7 @@ def take_results(answers: Sequence[Answer], generations: Sequence[Any]) -> None:
         answer.said = generation.said
         answer.tokens_per_second = generation.tokens_per_second
         answer.first_token_seconds = generation.first_token_seconds
+        answer.cut = generation.cut
+        answer.compiled = generation.compiled
+        answer.prompt_tokens = generation.prompt_tokens
+        answer.prompt_coefficients = tuple(generation.prompt_coefficients.tolist())

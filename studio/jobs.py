@@ -13,8 +13,18 @@ from typing import TYPE_CHECKING, Any
 import assets
 from engine.errors import Cancelled, EngineError, HeadError, ModelError
 from engine.events import Cancel, Emit, Progress
-from studio.requests import FitRequest, Imported, LaneRequest, Loaded, MethodFacts, ModelFacts, OtherModels
-from studio.turns import Settings
+from studio.lanes import ids_of, lanes_of, sampling_of
+from studio.requests import (
+    ContextUse,
+    FitRequest,
+    Imported,
+    LaneRequest,
+    Loaded,
+    MethodFacts,
+    ModelFacts,
+    OtherModels,
+)
+from studio.turns import Settings, turns_in
 
 if TYPE_CHECKING:
     from engine.distill import Distillation
@@ -117,31 +127,40 @@ class Bench:
     ) -> list[Any]:
         """One engine.generation Generation per lane, all in one batch."""
         from engine.generation.decode import generate
-        from engine.generation.lanes import Lane
         from engine.generation.memory import Memory
-        from engine.generation.sampling import Sampling
-        from engine.model.chat import Message
 
         model = self.need_model()
         self._memory = self._memory or Memory()
-        rows = [
-            Lane(
-                [Message(*told) for told in lane.messages],
-                system=lane.system,
-                heads=lane.heads,
-                strengths=lane.strengths,
-                seed=settings.seed,
-                opening=lane.opening,
-                truth=lane.truth,
-            )
-            for lane in lanes
-        ]
-        sampling = Sampling(settings.temperature, settings.top_k, settings.top_p, settings.max_tokens)
+        rows = lanes_of(model, lanes, settings.seed)
         found = generate(
-            model, rows, sampling, memory=self._memory, compiled=self._steps, cancel=cancel, on_token=emit
+            model,
+            rows,
+            sampling_of(settings),
+            memory=self._memory,
+            compiled=self._steps,
+            cancel=cancel,
+            on_token=emit,
         )
         self.lanes = 0 if found[0].compiled else len(rows) + 2 * sum(row.truth is not None for row in rows)
         return found
+
+    def foresee(
+        self,
+        lanes: Sequence[LaneRequest],
+        question: str,
+        settings: Settings,
+        emit: Emit,
+        cancel: Cancel,
+    ) -> ContextUse:
+        """What answering these lanes would take of the context: of the lane that it is hardest for."""
+        from engine.generation.fitting import foresee
+
+        model = self.need_model()
+        uses = foresee(model, lanes_of(model, lanes, settings.seed), settings.max_tokens)
+        use = max(uses, key=lambda use: (use.cut, -use.room))
+        return ContextUse(
+            len(ids_of(model, question)), use.prompt, turns_in(use.cut), use.room, use.wanted, use.context
+        )
 
     @property
     def ready(self) -> bool:
@@ -192,10 +211,6 @@ class Bench:
 
         save_head(head, path)
         return path
-
-    def count(self, text: str, emit: Emit, cancel: Cancel) -> int:
-        """How many tokens `text` alone has."""
-        return len(self.need_model().tokenizer.encode(text, add_special_tokens=False))
 
     def _facts(self, source: str) -> ModelFacts:
         model = self._model

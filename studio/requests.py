@@ -29,7 +29,12 @@ class ModelFacts:
     @property
     def key(self) -> str:
         """Names this very model: what it said can be run again by it alone."""
-        return f"{self.identity.id}@{self.identity.revision or ''}#{self.identity.fingerprint}"
+        return model_key(self.identity)
+
+
+def model_key(identity: Any) -> str:
+    """A name for one very model, from its ModelIdentity."""
+    return f"{identity.id}@{identity.revision or ''}#{identity.fingerprint}"
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,33 @@ class LaneRequest:
     system: str | None = None
     truth: str | None = None
     opening: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ContextUse:
+    """What the next answer would take of the model's context, in tokens.
+
+    question: the typed question alone; prompt: all that the model would read; left_out: turns that would go;
+    room: what is left for the answer, below 1 when the question alone is too long; wanted: what the answer
+    may have; context: what the model can take, None for no limit.
+    """
+
+    question: int
+    prompt: int
+    left_out: int
+    room: int
+    wanted: int
+    context: int | None
+
+    @property
+    def too_long(self) -> int:
+        """How many tokens the question would have to be shorter; 0 when it fits."""
+        return max(0, 1 - self.room)
+
+    @property
+    def answer(self) -> int:
+        """The tokens that the answer can really have."""
+        return max(0, min(self.wanted, self.room))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from studio.compiling import Compiling
 from studio.distilling import Distilling, keep_faithfulness
 from studio.header import size_of
 from studio.jobs import Bench
+from studio.metering import Metering
 from studio.progress import Loading
 from studio.requests import Imported, Loaded, ModelFacts, OtherModels
 from studio.worker import Failed, Job, Worker
@@ -26,7 +27,6 @@ class Session(QObject):
 
     noticed = Signal(str)  # a sentence worth telling, no failure
     headRefused = Signal(object)  # OtherModels: usable if the person says so
-    tokensCounted = Signal(int)
     modelOpened = Signal(str)  # its source
     headFileUsed = Signal(str)  # path read or written
 
@@ -42,6 +42,7 @@ class Session(QObject):
         self.bench = Bench()
         self.worker = Worker(self.bench.may_pause, self)
         self.answering = Answering(workspace, self.bench, self.worker, save, self)
+        self.metering = Metering(workspace, self.bench, self.worker, self)
         self.distilling = Distilling(workspace, self.bench, self.worker, self)
         self.answering.noticed.connect(self.noticed)
         self.distilling.noticed.connect(self.noticed)
@@ -52,7 +53,6 @@ class Session(QObject):
         self.modelOpened.connect(self.compiling.on_model)
         self._facts: ModelFacts | None = None  # of the model on the bench
         self._loading: Job | None = None
-        self._counting: Job | None = None
         self._ready_heads = True  # Pocket's own are laid out once, unless a session brought others
         workspace.sourceChanged.connect(self._on_source)
 
@@ -206,20 +206,6 @@ class Session(QObject):
     def _on_head_saved(self, path: Path) -> None:
         self.headFileUsed.emit(str(path))
         self.noticed.emit(self.tr("Saved {0}").format(path))
-
-    def count_tokens(self, text: str) -> None:
-        """The answer comes as tokensCounted; a newer question replaces an older one."""
-        if self._counting:
-            self.worker.withdraw(self._counting)
-        if self.workspace.loading.facts is None:
-            return
-        self._counting = self.worker.submit(
-            Job(
-                self.tr("Counting tokens"),
-                lambda emit, cancel: self.bench.count(text, emit, cancel),
-                on_done=self.tokensCounted.emit,
-            )
-        )
 
     def close(self) -> None:
         """Cancels everything and waits for the worker to end."""

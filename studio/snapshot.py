@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.library.records import AnswerRecord, ConversationRecord, SessionRecord, TurnRecord
 from studio.channels import Channel, Preset, Setting, Slot
-from studio.turns import Answer, Settings, Turn
+from studio.turns import Answer, Asked, Settings, Turn
 from studio.workspace import Workspace
 
 Signature = tuple[Any, ...]
@@ -46,7 +46,7 @@ def take(workspace: Workspace, known: Mapping[str, Signature], clean: bool = Fal
 
 def signature(turn: Turn) -> Signature:
     """Differs whenever the library's record of the turn would."""
-    return (turn.question, *((a.lane, a.state, len(a.text)) for a in turn.answers))
+    return (turn.question, *((a.lane, a.state, a.text, a.edited) for a in turn.answers))
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,14 @@ def _answer_facts(answer: Answer) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "tokens_per_second": answer.tokens_per_second,
         "first_token_seconds": answer.first_token_seconds,
+        "edited": answer.edited,
+        "cut": answer.cut,
+        "compiled": answer.compiled,
+        "prompt_tokens": answer.prompt_tokens,
+        "prompt_coefficients": list(answer.prompt_coefficients),
     }
+    if answer.asked is not None:
+        facts["asked"] = asdict(answer.asked)
     if answer.said is not None:
         facts["heads"] = [head.digest for head in answer.said.heads]
         facts["before"] = [float(s) for s in answer.said.strengths[0]] if answer.said.heads else []
@@ -163,4 +170,12 @@ def _turn(
         answer.said = said.get((record.key, found.lane))
         answer.tokens_per_second = found.facts.get("tokens_per_second", 0.0)
         answer.first_token_seconds = found.facts.get("first_token_seconds", 0.0)
+        answer.edited = found.facts.get("edited", False)
+        answer.cut = found.facts.get("cut", 0)
+        answer.compiled = found.facts.get("compiled", False)
+        answer.prompt_tokens = found.facts.get("prompt_tokens", 0)
+        answer.prompt_coefficients = tuple(found.facts.get("prompt_coefficients", ()))
+        asked = found.facts.get("asked")
+        if asked is not None:
+            answer.asked = Asked(asked["system"], asked["truth"], tuple(asked["opening"]))
     return turn

@@ -43,6 +43,9 @@ class Tour:
             ("slide", self._slide),
             ("steered", self._steered),
             ("stop", self._stop),
+            ("edit", self._edit),
+            ("edited", self._edited),
+            ("undone", self._undone),
             ("lab", self._lab),
             ("dark", self._dark),
             ("panels", self._panels),
@@ -166,6 +169,32 @@ class Tour:
         answer = self._last_answer()
         self._check(answer.state == "cancelled", f"the answer ended by itself ({answer.state}) before Stop")
         return f"stopped after {len(answer)} tokens"
+
+    def _edit(self) -> str:
+        answer = self._last_answer()
+        column = self.window.conversation.column(answer)
+        self._check(column is not None and column.edit.isEnabled(), "the answer cannot be edited")
+        assert column is not None
+        QTest.mouseClick(column.edit, Qt.MouseButton.LeftButton)
+        field = column.field.text
+        self._check(field.toPlainText() == answer.text, "the field does not hold the answer")
+        QTest.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+        QTest.keyClicks(field, "The castle is old.")
+        return "typed, not taken"
+
+    def _edited(self) -> str:
+        column = self.window.conversation.column(self._last_answer())
+        assert column is not None
+        QTest.keyClick(column.field.text, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+        answer = self._last_answer()
+        self._check(answer.edited and answer.text == "The castle is old.", "the words were not taken")
+        return answer.text
+
+    def _undone(self) -> str:
+        self._trigger("undo")
+        answer = self._last_answer()
+        self._check(not answer.edited and len(answer) > 0, "the answer did not come back")
+        return answer.text
 
     def _lab(self) -> str:
         page, measuring = self.window.lab_page, self.window.measuring

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import uuid4
 
 STEERED, UNSTEERED = "steered", "unsteered"
+WRITTEN = "written"  # in place of how an answer was made: a person wrote its words
 State = Literal["waiting", "running", "eos", "length", "stop", "cancelled", "failed"]
 
 
@@ -38,10 +39,26 @@ class Selection:
         return max(self.anchor, self.cursor)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What else an answer was asked with: a system message, the prompt whose effect was measured beside, the
+    ids that it was made to begin with."""
+
+    system: str | None = None
+    truth: str | None = None
+    opening: tuple[int, ...] = ()
+
+
 @dataclass(eq=False)
 class Answer:
-    """One lane's answer. trace: engine.generation.trace.Trace, None before the first token; said: its
-    engine.generation.lanes.Said, once it is over."""
+    """One lane's answer.
+
+    trace: engine.generation.trace.Trace, None before the first token and where a person wrote the words;
+    said: its engine.generation.lanes.Said, once it is over; asked: None where nobody noted it; edited: a
+    person wrote its words; cut: how many of the first messages the model did not read for want of room;
+    prompt_tokens, prompt_coefficients: the prompt's length, and per block what was applied at its last token;
+    compiled: whether a compiled step said it.
+    """
 
     lane: str
     turn: Turn
@@ -51,12 +68,25 @@ class Answer:
     said: Any = None
     tokens_per_second: float = 0.0
     first_token_seconds: float = 0.0
+    asked: Asked | None = None
+    edited: bool = False
+    cut: int = 0
+    prompt_tokens: int = 0
+    prompt_coefficients: tuple[float, ...] = ()
+    compiled: bool = False
 
     def __len__(self) -> int:
         return 0 if self.trace is None else len(self.trace)
 
     def __bool__(self) -> bool:
         return True
+
+    @property
+    def pieces(self) -> list[str]:
+        """The text token by token; in one piece where nothing is known of its tokens."""
+        if self.trace is not None:
+            return list(self.trace.pieces)
+        return [self.text] if self.text else []
 
     @property
     def over(self) -> bool:
@@ -84,14 +114,31 @@ class Turn:
         return answer
 
 
-Told = tuple[Literal["user", "assistant"], str, Any]  # role, text, and how an answer was made
+def rewritten(answer: Answer, text: str) -> Turn:
+    """The answer's turn with other words in its place: plain text, of which no coefficient is known."""
+    turn = replace(answer.turn, answers=[])
+    for each in answer.turn.answers:
+        kept = replace(each, turn=turn)
+        if each is answer:
+            kept = Answer(each.lane, turn, "eos", text=text, edited=True, cut=each.cut)
+        turn.answers.append(kept)
+    return turn
+
+
+Told = tuple[Literal["user", "assistant"], str, Any]
+"""Role, text, and how an answer was made: a Said, WRITTEN, or None where that is not known."""
+
+
+def turns_in(messages: int) -> int:
+    """How many turns so many of the first messages of a `history` are."""
+    return messages // 2
 
 
 def history(turns: tuple[Turn, ...], lane: str, model: str = "") -> list[Told]:
     """The turns as `lane` lived them; a lane without its own answer takes the first one's words.
 
     An answer stays steered as it was, but never in the unsteered lane. What another model said is text: its
-    tokens and heads are not this one's.
+    tokens and heads are not this one's. What a person wrote is steered by nothing.
     """
     told: list[Told] = []
     for turn in turns:
@@ -101,7 +148,22 @@ def history(turns: tuple[Turn, ...], lane: str, model: str = "") -> list[Told]:
         said = answer.said if turn.model == model else None
         if said is not None and lane == UNSTEERED:
             said = said.unsteered()
+        if answer.edited:
+            said = WRITTEN
         told += [("user", turn.question, None), ("assistant", answer.text, said)]
+    return told
+
+
+def told_how(answer: Answer) -> str:
+    """Lane, heads and seed, for a file; or that a person wrote it; and what the model did not read."""
+    turn = answer.turn
+    heads = ", ".join(f"{name} {strength:g} ({digest})" for name, digest, strength in turn.mix)
+    how = heads if answer.lane == STEERED and heads else "no head"
+    told = f"{answer.lane}: {how}; seed {turn.settings.seed}"
+    if answer.edited:
+        told = f"{answer.lane}: edited by hand, not steered"
+    if answer.cut:
+        told += f"; without the first {answer.cut} messages, for which there was no room"
     return told
 
 
@@ -111,7 +173,5 @@ def as_markdown(turns: tuple[Turn, ...]) -> str:
     for turn in turns:
         parts.append(f"**You:** {turn.question}")
         for answer in turn.answers:
-            heads = ", ".join(f"{name} {strength:g} ({digest})" for name, digest, strength in turn.mix)
-            how = heads if answer.lane == STEERED and heads else "no head"
-            parts.append(f"**Model** ({answer.lane}: {how}; seed {turn.settings.seed}): {answer.text}")
+            parts.append(f"**Model** ({told_how(answer)}): {answer.text}")
     return "\n\n".join(parts) + "\n"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakMethod, finalize
 
+import shiboken6
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 GESTURE_S = 1.5  # a longer pause ends a drag or a run of typing
@@ -27,8 +28,9 @@ def make_stack(owner: object, limit: int) -> QUndoStack:
 
 
 def _empty(stack: QUndoStack) -> None:
-    stack.blockSignals(True)  # who would hear of it may be half gone
-    stack.clear()
+    if shiboken6.isValid(stack):  # at the end of the process Qt may have gone first
+        stack.blockSignals(True)  # who would hear of it may be half gone
+        stack.clear()
 
 
 class Change(QUndoCommand):

@@ -140,11 +140,13 @@ class Window(QMainWindow):
         self.comparing.voted.connect(self.autosave.keep_vote)
         self.conversation.againWanted.connect(session.answering.again)
         self.conversation.editWanted.connect(session.answering.edit)
+        self.conversation.rewriteWanted.connect(session.answering.rewrite)
+        for changed in (self.conversation.editWanted, self.conversation.rewriteWanted):
+            changed.connect(self._on_turn_changed)
         self.shelf_work.noticed.connect(self.status.notice)
-        session.tokensCounted.connect(self.composer.set_count)
+        session.metering.measured.connect(self.composer.show_use)
         session.answering.talkingChanged.connect(self._on_talking)
         self.autosave.stateChanged.connect(self.status.set_saved)
-        self.composer.countWanted.connect(session.count_tokens)
         self.mixer.dropped.connect(session.load_head)
         self.mixer.renameWanted.connect(self.asking.rename_head)
         self.welcome.ended.connect(lambda: self.preferences.set("welcomed", True))
@@ -190,6 +192,7 @@ class Window(QMainWindow):
         self.heatmap = Heatmap(self.workspace)
         self.inspector = Inspector(self.workspace)
         self.inspector.forkWanted.connect(self.session.answering.fork)
+        self.heatmap.blockPicked.connect(self.inspector.show_block)
         self.faithfulness = FaithfulnessPlot(self.workspace)
         for name in ("heatmap", "inspector", "faithfulness"):
             self.docks.fill(name, getattr(self, name))
@@ -224,16 +227,20 @@ class Window(QMainWindow):
 
     @Slot()
     def _on_model(self) -> None:
-        if self.workspace.loading.facts is not None:
-            self.composer.recount()
-            if self.autosave.keeps and not self.preferences.get("welcomed") and not self.welcome.running:
-                self.welcome.start()
+        ready, welcomed = self.workspace.loading.facts is not None, self.preferences.get("welcomed")
+        if ready and self.autosave.keeps and not welcomed and not self.welcome.running:
+            self.welcome.start()
         self.commands.enable()
 
     @Slot(bool)
     def _on_talking(self, talking: bool) -> None:
         self.composer.set_talking(talking)
         self.commands.enable()
+
+    @Slot()
+    def _on_turn_changed(self) -> None:
+        """The field that was typed in is gone: the keyboard goes on at the question."""
+        self.composer.question.setFocus()
 
     @Slot()
     def _on_stack(self) -> None:

@@ -322,6 +322,8 @@ class Workspace(QObject):
         if not self.turns:  # an empty page begins with a fresh scale
             self.scale = Scale()
             self.scaleChanged.emit()
+        if self.selection and self.selection.answer.turn not in self.turns:
+            self.clear_selection()
         self.turnsChanged.emit()
 
     def _push(self) -> None:

@@ -82,11 +82,11 @@ class Batch:
         self.pads = [self.pads[row] for row in rows]
 
     def cache_of(self, row: int) -> Any:
-        """The cache of one row alone, without its padding; of a lone row the very same."""
+        """The cache of one row alone, without its padding; of a lone row that has none the very same."""
         if self._compiled is not None:
             self._compiled.end(self._cache)
             self._compiled = None
-        return self._cache if len(self.pads) == 1 else split(self._cache, row, self.pads[row])
+        return self._cache if self.pads == [0] else split(self._cache, row, self.pads[row])
 
     def _mask(self, length: int) -> Tensor:
         """[rows, length], 0 on the padding."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from engine.errors import InputError
-from engine.generation.lanes import Lane
+from engine.generation.lanes import Lane, truth_lanes
 from engine.model.chat import Message, Prompt, encode
 from engine.model.language_model import LanguageModel
 
@@ -22,32 +24,41 @@ class Fitted:
     room: int
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What an answer would take of the context, in tokens: prompt, as far as it is kept; cut: how many of the
+    first messages would be left out; room: what is left for the answer, below 1 when even the last turn alone
+    is too long; wanted: what the answer may have; context: what the model can take, None for no limit."""
+
+    prompt: int
+    cut: int
+    room: int
+    wanted: int
+    context: int | None
+
+
 def fit(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> list[Fitted]:
     """Lanes that say the same words lose the same turns, so that what they know stays comparable.
 
     A turn is a message of the user and the answers to it; the last one always stays, and the system message.
     wanted: the most tokens to be said. Raises InputError when even the last turn alone is too long.
     """
-    cut = 0
-    while True:
-        prompts = [encode(model, lane.messages[cut:], lane.system) for lane in lanes]
-        longest = max(len(prompt.ids) for prompt in prompts)
-        if model.context is None:
-            return [Fitted(prompt, cut, wanted) for prompt in prompts]
-        if longest + min(wanted, model.context // _SHARE) <= model.context:
-            break
-        following = _next_turn([lane.messages for lane in lanes], cut)
-        if following is None:
-            break
-        cut = following
-    room = model.context - longest
-    if room < 1:
+    use, prompts = _shortened(model, lanes, wanted)
+    if use.room < 1:
         raise InputError(
             "The conversation is too long",
-            f"Its last turn has {longest} tokens and the model can take {model.context}.",
+            f"Its last turn has {use.prompt} tokens and the model can take {use.context}.",
             "Shorten the message.",
         )
-    return [Fitted(prompt, cut, min(wanted, room)) for prompt in prompts]
+    return [Fitted(prompt, use.cut, min(wanted, use.room)) for prompt in prompts]
+
+
+def foresee(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> list[Use]:
+    """Per lane, with those that measure its truth, what `fit` would come to; nothing is too long for it."""
+    return [
+        _shortened(model, [lane, *(truth_lanes(lane, at) if lane.truth is not None else ())], wanted)[0]
+        for at, lane in enumerate(lanes)
+    ]
 
 
 def without(lane: Lane, fitted: Fitted) -> Lane:
@@ -55,9 +66,30 @@ def without(lane: Lane, fitted: Fitted) -> Lane:
     return replace(lane, messages=lane.messages[fitted.cut :]) if fitted.cut else lane
 
 
-def _next_turn(conversations: Sequence[Sequence[Message]], start: int) -> int | None:
-    """Where the turn after `start` begins in every conversation, None when one has no further turn."""
-    for index in range(start + 1, min(map(len, conversations))):
-        if all(messages[index].role == "user" for messages in conversations):
-            return index
-    return None
+def _shortened(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> tuple[Use, list[Prompt]]:
+    """Without as few turns as it takes, found by halving: to lay out a long conversation costs time."""
+
+    @cache
+    def prompts(cut: int) -> list[Prompt]:
+        return [encode(model, lane.messages[cut:], lane.system) for lane in lanes]
+
+    def longest(cut: int) -> int:
+        return max(len(prompt.ids) for prompt in prompts(cut))
+
+    if model.context is None:
+        return Use(longest(0), 0, wanted, wanted, None), prompts(0)
+    most = model.context - min(wanted, model.context // _SHARE)
+    cut = 0
+    if longest(0) > most:
+        starts = _turns([lane.messages for lane in lanes])
+        cut = starts[min(bisect_left(starts, True, key=lambda at: longest(at) <= most), len(starts) - 1)]
+    return Use(longest(cut), cut, model.context - longest(cut), wanted, model.context), prompts(cut)
+
+
+def _turns(conversations: Sequence[Sequence[Message]]) -> list[int]:
+    """Where turns begin that begin there in every conversation."""
+    return [
+        index
+        for index in range(min(map(len, conversations)))
+        if index == 0 or all(messages[index].role == "user" for messages in conversations)
+    ]

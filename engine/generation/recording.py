@@ -75,7 +75,13 @@ def replay(
         )
     live = [Strengths(lane.values()) for lane in run.lanes]
     lanes = [
-        replace(lane, strengths=strengths, forced=_forced(lane, len(answer.trace)))
+        # Left out what was left out: a stopped run has another limit now, by which fewer turns might go.
+        replace(
+            lane,
+            messages=lane.messages[answer.cut :],
+            strengths=strengths,
+            forced=_forced(lane, len(answer.trace)),
+        )
         for lane, strengths, answer in zip(run.lanes, live, run.answers, strict=True)
     ]
     forwards = count(1)
@@ -108,6 +114,11 @@ def differences(run: Run, answers: Sequence[Generation]) -> list[int | None]:
 
 def save_run(path: str | Path, run: Run) -> None:
     """Writes the run whole or not at all. Raises RunError when it cannot."""
+    write_whole(Path(path), pack_run(run), "run", RunError)
+
+
+def pack_run(run: Run) -> bytes:
+    """What a run file holds."""
     from safetensors.numpy import save
 
     lanes, heads, arrays = pack_lanes(run.lanes, run.answers)
@@ -119,8 +130,7 @@ def save_run(path: str | Path, run: Run) -> None:
         "heads": heads,
         "lanes": lanes,
     }
-    data = save(arrays, metadata={"run": json.dumps(header, ensure_ascii=False, allow_nan=False)})
-    write_whole(Path(path), data, "run", RunError)
+    return save(arrays, metadata={"run": json.dumps(header, ensure_ascii=False, allow_nan=False)})
 
 
 def load_run(path: str | Path) -> Run:

@@ -205,7 +205,7 @@ def _tokens(model: LanguageModel, text: str, pieces: _Pieces) -> Prompt:
     at = done = 0
     for piece, mark in pieces:
         if mark is not None and piece:
-            inside = [i for i, (start, stop) in enumerate(offsets) if start < at + len(piece) and stop > at]
+            inside = _inside(offsets, done, at, at + len(piece))
             if inside:
                 whole += ids[done : inside[0]]
                 own = ids[inside[0] : inside[-1] + 1] if mark.said is None else list(mark.said.ids)
@@ -214,6 +214,18 @@ def _tokens(model: LanguageModel, text: str, pieces: _Pieces) -> Prompt:
                 done = inside[-1] + 1
         at += len(piece)
     return Prompt(text, whole + ids[done:], spans)
+
+
+def _inside(offsets: Sequence[tuple[int, int]], first: int, start: int, stop: int) -> list[int]:
+    """The tokens from `first` on that hold any of the characters [start, stop)."""
+    inside = []
+    for index in range(first, len(offsets)):
+        begins, ends = offsets[index]
+        if begins >= stop:
+            break
+        if ends > start:
+            inside.append(index)
+    return inside
 
 
 def _cut(tokenizer: Any, text: str) -> tuple[list[int], list[tuple[int, int]]]:

@@ -10,7 +10,7 @@ from studio import theme
 from studio.answer import strongest
 from studio.export.provenance import provenance
 from studio.scale import Scale
-from studio.turns import Answer, Turn
+from studio.turns import Answer, Turn, told_how
 
 _STYLE = """
 body { font: 16px/1.7 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
@@ -48,7 +48,7 @@ def page(turns: Sequence[Turn], scale: Scale) -> str:
 
 
 def _answer(answer: Answer, scale: Scale) -> str:
-    lane = f'<p class="lane">{escape(answer.lane)}, seed {answer.turn.settings.seed}</p>'
+    lane = f'<p class="lane">{escape(told_how(answer))}</p>'
     if answer.trace is None:
         return f'{lane}<p class="answer">{escape(answer.text)}</p>'
     rows = answer.trace.coefficients

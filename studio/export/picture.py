@@ -20,7 +20,7 @@ _COLUMNS = 84  # characters in a line of the figure's text
 _WIDTH = 7.0  # inches
 _LINE = 0.19  # inches per line of text
 _MAP = 1.9  # inches of the heatmap's height
-_LOOK: Any = {
+LOOK: Any = {
     "font.size": 8,
     "svg.fonttype": "none",
     "svg.hashsalt": "studio",
@@ -33,7 +33,7 @@ def heatmap(answer: Answer, suffix: str, scale: Scale, quantity: Quantity = QUAN
     """Blocks by tokens with its legend. scale: of the shared quantity; others get one of their own."""
     from matplotlib import rc_context
 
-    with rc_context(_LOOK):
+    with rc_context(LOOK):
         figure, (axes,) = _figure([_MAP + 0.6])
         _draw_heatmap(figure, axes, answer, scale, quantity)
         return _bytes(figure, answer, suffix)
@@ -44,7 +44,7 @@ def figure(answer: Answer, suffix: str, scale: Scale) -> bytes:
     from matplotlib import rc_context
 
     lines = _lines(answer)
-    with rc_context(_LOOK):
+    with rc_context(LOOK):
         figure, (text, below) = _figure([max(1, len(lines)) * _LINE, _MAP + 0.6])
         _draw_text(text, answer, lines, scale)
         _draw_heatmap(figure, below, answer, scale, QUANTITIES[0])
@@ -125,15 +125,20 @@ def _lines(answer: Answer) -> list[list[tuple[int, int, str]]]:
     return lines
 
 
+def metadata_of(facts: dict[str, Any], suffix: str) -> dict[str, Any]:
+    """Where a picture comes from, as its format takes it; the same picture is the same file at any time."""
+    told = json.dumps(facts, ensure_ascii=False)
+    taken: dict[str, dict[str, Any]] = {
+        ".svg": {"Date": None, "Description": told},
+        ".pdf": {"CreationDate": None, "Subject": told},
+        ".png": {"Description": told},
+    }
+    return taken[suffix]
+
+
 def _bytes(figure: Any, answer: Answer, suffix: str) -> bytes:
-    facts = json.dumps(provenance(answer.turn), ensure_ascii=False)
-    metadata = {
-        ".svg": {"Date": None, "Description": facts},
-        ".pdf": {"CreationDate": None, "Subject": facts},
-        ".png": {"Description": facts},
-    }[suffix]
     data = io.BytesIO()
-    figure.savefig(data, format=suffix[1:], dpi=220, metadata=metadata)
+    figure.savefig(data, format=suffix[1:], dpi=220, metadata=metadata_of(provenance(answer.turn), suffix))
     return data.getvalue()
 
 

@@ -9,10 +9,11 @@ from studio.turns import Answer, Turn
 
 
 def provenance(turn: Turn) -> dict[str, Any]:
-    """Program, model, heads with hash and strength at the start, seed and sampling of a turn."""
+    """Program, model, heads with hash and strength at the start, seed and sampling of a turn; and of every
+    answer how it ended, whether a person edited it, and how many messages there was no room for."""
     s = turn.settings
     return {
-        "program": f"Steering Studio {_version()}",
+        "program": program(),
         "model": turn.model,
         "heads": [
             {"name": name, "hash": digest, "strength": strength} for name, digest, strength in turn.mix
@@ -24,6 +25,10 @@ def provenance(turn: Turn) -> dict[str, Any]:
             "top_p": s.top_p,
             "max_tokens": s.max_tokens,
         },
+        "answers": [
+            {"lane": a.lane, "ended": a.state, "edited": a.edited, "messages_left_out": a.cut}
+            for a in turn.answers
+        ],
     }
 
 
@@ -35,8 +40,9 @@ def in_words(answer: Answer) -> str:
     return f"{turn.model}; {how}; seed {turn.settings.seed}, temperature {turn.settings.temperature:g}"
 
 
-def _version() -> str:
+def program() -> str:
+    """The studio and its version."""
     try:
-        return version("steering-studio")
+        return f"Steering Studio {version('steering-studio')}"
     except PackageNotFoundError:  # run from a folder that was not installed
-        return "unreleased"
+        return "Steering Studio, unreleased"

@@ -106,6 +106,25 @@ def test_lanes_with_truth_go_on_together(model: LanguageModel, monkeypatch: pyte
     assert max(counts[:4]) < 30  # one forward per row, none of them over the whole prompt
 
 
+def test_a_padded_row_that_outlives_the_others_is_remembered_without_its_padding(
+    model: LanguageModel,
+) -> None:
+    memory, sampling = Memory(), Sampling(max_tokens=9)
+    lanes = [
+        Lane([ASK, Message("assistant", "Yes."), MORE], forced=[5, 6]),
+        Lane([MORE], heads=[tiny.head(model)]),
+    ]
+    answers = generate(model, lanes, sampling, memory=memory)
+    assert len(answers[1].trace) > 2  # alone for a while
+    turns = [
+        Lane([*lane.messages, Message("assistant", answer.text, answer.said), ASK], heads=lane.heads)
+        for lane, answer in zip(lanes, answers, strict=True)
+    ]
+    cached = generate(model, turns, sampling, memory=memory)
+    rebuilt = generate(model, turns, sampling)
+    assert all(same(one, other) for one, other in zip(cached, rebuilt, strict=True))
+
+
 def test_a_stopped_answer_is_gone_on_from_too(model: LanguageModel) -> None:
     cancel, memory, head = Cancel(), Memory(), tiny.head(model)
 

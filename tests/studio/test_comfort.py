@@ -194,3 +194,14 @@ def test_tab_reaches_every_control_of_the_shown_panels(qtbot, window):
             break
     missed = [w.accessibleName() or w.objectName() for w in wanted - reached]
     assert len(wanted) > 15 and not missed
+
+
+def test_the_question_is_seen_whole_however_it_came_there(qtbot, window):
+    field = window.composer.question
+    one = field.height()
+    window.workspace.set_question("And tea?\nAnd bees?\nAnd the castle?")
+    qtbot.waitUntil(lambda: field.height() > 2 * one - 20)
+    window.workspace.undo()
+    qtbot.waitUntil(lambda: field.height() == one)
+    window.workspace.set_question("Tell me about the harbour. " * 12)  # one paragraph, broken by the width
+    qtbot.waitUntil(lambda: field.height() > one)

@@ -105,12 +105,12 @@ def test_a_turns_question_is_edited_in_place(qtbot, answered):
     turn = answered.workspace.turns[0]
     view = answered.conversation._views[turn]
     view.edit.click()
-    assert view.line.isVisible() and not view.question.isVisible()
-    QTest.keyClick(view.line, Qt.Key.Key_Escape)
+    assert view.field.isVisible() and not view.question.isVisible()
+    QTest.keyClick(view.field.text, Qt.Key.Key_Escape)
     assert view.question.isVisible() and answered.workspace.turns == (turn,)
     view.edit.click()
-    view.line.setText("Tell me about tea.")
-    QTest.keyClick(view.line, Qt.Key.Key_Return)
+    view.field.text.setPlainText("Tell me about tea.")
+    QTest.keyClick(view.field.text, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: not answered.session.answering.talking, timeout=WAIT_MS)
     assert [t.question for t in answered.workspace.turns] == ["Tell me about tea."]
     answered.workspace.undo()

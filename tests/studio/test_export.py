@@ -108,6 +108,13 @@ def test_pictures_in_every_format_carry_their_provenance(qtbot, answered, tmp_pa
     assert len(export(qtbot, answered, key, tmp_path / "other.svg")) > 5000
 
 
+def test_the_faithfulness_of_the_chosen_head_is_a_chart(qtbot, window, tmp_path):
+    row = window.workspace.channel(window.workspace.chosen)
+    for suffix, first in {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}.items():
+        data = export(qtbot, window, "export_faithfulness", tmp_path / f"chart{suffix}")
+        assert data.startswith(first) and (suffix == ".pdf" or row.digest.encode() in data)
+
+
 def test_nothing_to_export_and_nowhere_to_write_are_told(qtbot, window, tmp_path, qtlog):
     failures = []
     window.session.worker.failed.connect(failures.append)

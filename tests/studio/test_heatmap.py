@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 
 from engine.generation.trace import Token, Trace
 from studio.heatmap import FIRST_CAPACITY, WINDOW, Grid, Heatmap
+from studio.inspector import Inspector
 from studio.quantities import widened
 from studio.scale import Scale
 from studio.turns import STEERED, Settings, Turn
@@ -114,3 +117,31 @@ def test_a_selection_far_back_is_brought_into_sight(shown):
     workspace.select(answer, 10)
     low, high = heatmap.plot.getViewBox().viewRange()[0]
     assert low <= 10 < high and not heatmap.following
+
+
+def test_a_blocks_row_over_the_tokens_follows_the_cell_and_the_bar(qtbot):
+    workspace = Workspace()
+    inspector = Inspector(workspace)
+    qtbot.addWidget(inspector)
+    inspector.resize(260, 640)
+    inspector.show()
+    answer = Turn("?", Settings()).add(STEERED)
+    answer.trace = Trace(1, 6)
+    rng = np.random.default_rng(0)
+    for index in range(900):  # more tokens than pixels
+        row = rng.normal(size=6).astype(np.float32)
+        answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row))
+    workspace.widen(-4.0, 4.0)
+    workspace.select(answer, 3)
+    assert inspector.row.block == int(np.abs(answer.trace.coefficients[3]).argmax())
+    inspector.show_block(2)
+    workspace.select(answer, 4)
+    assert inspector.row.block == 2 and "block 2" in inspector.row.accessibleName()
+    assert np.array_equal(inspector.row.values(), answer.trace.coefficients[:, 2])
+    QTest.mousePress(inspector.row, Qt.MouseButton.LeftButton, pos=inspector.row.rect().center())
+    assert abs(workspace.selection.cursor - 450) < 10
+    inspector.bars.setFocus()
+    QTest.keyClick(inspector.bars, Qt.Key.Key_Down)
+    QTest.keyClick(inspector.bars, Qt.Key.Key_Return)
+    assert inspector.row.block == 1
+    assert not inspector.grab().isNull()

@@ -164,11 +164,6 @@ def test_a_head_survives_saving_and_loading(qtbot, window, tmp_path):
     assert window.workspace.channels[-1].digest == channel.digest
 
 
-def test_tokens_are_counted_while_typing(qtbot, window):
-    window.composer.set_question("Tell me about the harbour, please.")
-    qtbot.waitUntil(lambda: window.composer.tokens.text().endswith("tokens"), timeout=3000)
-
-
 def test_every_control_has_a_name_for_screen_readers(qtbot, window):
     kinds = QAbstractButton | QAbstractSpinBox | QComboBox | QPlainTextEdit | QSlider
     controls = [w for w in window.findChildren(object) if isinstance(w, kinds)]

@@ -1,0 +1,198 @@
+"""One turn of the conversation: its question, its answers beside each other, what is known of each."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from studio.answer import AnswerView
+from studio.in_place import InPlace
+from studio.later import Later
+from studio.turns import STEERED, Answer, Turn, turns_in
+from studio.workspace import Workspace
+
+GUTTER = 56  # width of the speakers' column
+
+
+class TurnView(QFrame):
+    """Questions and answers can be changed where they stand, while nothing is being answered."""
+
+    againWanted = Signal()
+    editWanted = Signal(str)  # the question as it shall be
+    rewriteWanted = Signal(object, str)  # Answer, its text as it shall be
+
+    def __init__(self, workspace: Workspace, turn: Turn, later: Later, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace, self._turn, self._later = workspace, turn, later
+        self._able = False
+        self.columns: dict[str, AnswerColumn] = {}
+        grid = self._grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(8)
+        grid.setColumnMinimumWidth(0, GUTTER - 16)
+        grid.addWidget(_label(self.tr("you"), "speaker"), 0, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addLayout(self._asked(), 0, 1, 1, 2)
+        grid.addWidget(_label(self.tr("model"), "speaker"), 1, 0, Qt.AlignmentFlag.AlignTop)
+
+    def refresh(self) -> None:
+        """Adds a column for each new answer and brings the facts up to date."""
+        for place, answer in enumerate(self._turn.answers, start=1):
+            if answer.lane not in self.columns:
+                column = self.columns[answer.lane] = AnswerColumn(self._workspace, answer, self._later)
+                column.rewriteWanted.connect(self.rewriteWanted)
+                column.set_able(self._able)
+                self._grid.addWidget(column, 1, place, Qt.AlignmentFlag.AlignTop)
+                self._grid.setColumnStretch(place, 1)
+            self.columns[answer.lane].refresh()
+
+    def set_able(self, able: bool) -> None:
+        """Whether the turn can be changed and answered now."""
+        self._able = able
+        for button in (self.edit, self.again, self.field.take):
+            button.setEnabled(able)
+        for column in self.columns.values():
+            column.set_able(able)
+
+    def _asked(self) -> QHBoxLayout:
+        self.question = _label(self._turn.question)
+        self.question.setWordWrap(True)
+        self.question.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.field = InPlace(self.tr("The question as it shall be"), self.tr("Answer it"))
+        self.field.taken.connect(self._on_edited)
+        self.field.left.connect(self._on_left)
+        self.edit = _button(self.tr("Edit"), self.tr("Change this question and have it answered"))
+        self.edit.clicked.connect(self._on_edit)
+        self.again = _button(self.tr("Again"), self.tr("Answer this question again; later turns go"))
+        self.again.clicked.connect(self.againWanted)
+        asked = QHBoxLayout()
+        asked.setSpacing(4)
+        asked.addWidget(self.question, 1)
+        asked.addWidget(self.field, 1)
+        asked.addWidget(self.edit, 0, Qt.AlignmentFlag.AlignTop)
+        asked.addWidget(self.again, 0, Qt.AlignmentFlag.AlignTop)
+        return asked
+
+    @Slot()
+    def _on_edit(self) -> None:
+        self.question.hide()
+        self.field.begin(self._turn.question)
+
+    @Slot()
+    def _on_left(self) -> None:
+        self.question.show()
+        self.edit.setFocus()
+
+    @Slot(str)
+    def _on_edited(self, text: str) -> None:
+        self.question.show()
+        self.editWanted.emit(text)
+
+
+class AnswerColumn(QWidget):
+    """One lane's answer between a line that says how it was made and one that says what came of it."""
+
+    rewriteWanted = Signal(object, str)  # Answer, its text as it shall be
+
+    def __init__(
+        self, workspace: Workspace, answer: Answer, later: Later, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._answer, self._able = answer, False
+        self.view = AnswerView(workspace, answer, later=later)
+        self._head, self._facts, self.notice = _label("", "muted"), _label("", "muted"), _label("", "danger")
+        self.notice.setWordWrap(True)
+        self.field = InPlace(self.tr("The answer as it shall be"), self.tr("Save"))
+        self.field.taken.connect(self._on_rewritten)
+        self.field.left.connect(self._on_left)
+        tip = self.tr("Put other words in this answer's place; the conversation goes on from them")
+        self.edit = _button(self.tr("Edit"), tip)
+        self.edit.clicked.connect(self._on_edit)
+        below = QHBoxLayout()
+        below.setSpacing(8)
+        below.addWidget(self._facts)
+        below.addWidget(self.edit)
+        below.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        for widget in (self._head, self.notice, self.view, self.field):
+            column.addWidget(widget)
+        column.addLayout(below)
+
+    def refresh(self) -> None:
+        answer = self._answer
+        self.view.grow()
+        self._head.setText(self._made())
+        self._facts.setText(self._ended())
+        self.notice.setText(self._unread())
+        self.notice.setVisible(bool(answer.cut))
+        self.edit.setVisible(answer.over and bool(answer.text))
+
+    def set_able(self, able: bool) -> None:
+        self.edit.setEnabled(able)
+        self.field.take.setEnabled(able)
+
+    @Slot()
+    def _on_edit(self) -> None:
+        self.view.hide()
+        self.field.begin(self._answer.text)
+
+    @Slot()
+    def _on_left(self) -> None:
+        self.view.show()
+        self.edit.setFocus()
+
+    @Slot(str)
+    def _on_rewritten(self, text: str) -> None:
+        self.view.show()
+        self.rewriteWanted.emit(self._answer, text)
+
+    def _made(self) -> str:
+        if self._answer.edited:
+            return self.tr("edited: your words, nothing steers them")
+        if self._answer.lane != STEERED:
+            return self.tr("unsteered, same seed")
+        heads = " + ".join(f"{name} {strength:.2f}" for name, _, strength in self._answer.turn.mix)
+        return heads or self.tr("no head on")
+
+    def _ended(self) -> str:
+        answer = self._answer
+        if answer.edited:
+            return self.tr("no coefficients")
+        ends = {
+            "waiting": self.tr("waiting…"),
+            "running": self.tr("answering…"),
+            "eos": self.tr("complete"),
+            "stop": self.tr("complete"),
+            "length": self.tr("cut at the token limit"),
+            "cancelled": self.tr("stopped"),
+            "failed": self.tr("failed"),
+        }
+        end = ends.get(answer.state, answer.state)
+        return self.tr("{0} tokens, {1}").format(len(answer), end) if answer.over else end
+
+    def _unread(self) -> str:
+        """What of the conversation the model did not read."""
+        turns = turns_in(self._answer.cut)
+        if turns == 1:
+            return self.tr("The model did not read the first turn: there was no room for it in its context.")
+        words = self.tr("The model did not read the first {0} turns: there was no room in its context.")
+        return words.format(turns)
+
+
+def _button(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    button.setProperty("role", "quiet")
+    return button
+
+
+def _label(text: str, role: str = "") -> QLabel:
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        label.setProperty("role", role)
+    return label

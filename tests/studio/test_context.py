@@ -1,0 +1,133 @@
+"""The context meter, and what is told when a conversation outgrows the model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from studio.turns import STEERED, UNSTEERED
+from tests.studio.conftest import ready
+
+ANSWER_MS = 60_000
+
+
+def answered(qtbot, window, question: str) -> None:
+    window.composer.set_question(question)
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+
+
+@pytest.fixture
+def uses(window):
+    """Everything that was measured; [-1] is what the meter shows."""
+    found: list = []
+    window.session.metering.measured.connect(found.append)
+    return found
+
+
+def newest(qtbot, uses):
+    count = len(uses)
+    qtbot.waitUntil(lambda: len(uses) > count and uses[-1] is not None, timeout=10_000)
+    return uses[-1]
+
+
+def short(window, tokens: int = 60) -> None:
+    """The next answers have at most so many tokens."""
+    window.workspace.set_settings(replace(window.workspace.settings, max_tokens=tokens))
+
+
+def test_the_meter_counts_what_the_model_would_read(qtbot, window, uses):
+    window.composer.set_question("Tell me about bees, please.")
+    use = newest(qtbot, uses)
+    meter, context = window.composer.meter, window.session.bench.need_model().context
+    assert meter.tokens.text() == f"{use.question} tokens" and use.question > 5
+    assert meter.total.text() == f"{use.prompt + 256:,} / {context:,}" and meter.accessibleName()
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    answer = window.workspace.turns[0].answers[0]
+    assert answer.prompt_tokens == use.prompt  # the very prompt that was foreseen
+    after = newest(qtbot, uses)
+    assert after.question == 0 and after.prompt > use.prompt + len(answer)
+    window.composer.set_question("And tea?")
+    second = newest(qtbot, uses)
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert window.workspace.turns[1].answers[0].prompt_tokens == second.prompt
+
+
+def test_the_meter_follows_edits_settings_undo_and_a_new_conversation(qtbot, window, uses):
+    answered(qtbot, window, "Tell me about bees.")
+    full = newest(qtbot, uses)
+    short(window, 30)
+    assert newest(qtbot, uses).wanted == 30
+    window.session.answering.rewrite(window.workspace.turns[0].answers[0], "No.")
+    edited = newest(qtbot, uses)
+    assert edited.prompt < full.prompt
+    window.workspace.undo()
+    assert newest(qtbot, uses).prompt == full.prompt
+    window.actions_["new"].trigger()
+    assert newest(qtbot, uses).prompt < edited.prompt
+    window.session.open_model("pocket")
+    qtbot.waitUntil(lambda: uses[-1] is None, timeout=10_000)
+    assert window.composer.meter.total.text() == ""
+    assert newest(qtbot, uses).context == window.session.bench.need_model().context
+
+
+def test_the_truths_prompt_counts_where_it_is_measured(qtbot, window, uses):
+    window.composer.set_question("Tell me about bees.")
+    plain = newest(qtbot, uses)
+    window.workspace.set_truth(True)
+    assert newest(qtbot, uses).prompt > plain.prompt
+
+
+def test_a_question_that_never_fits_is_told_before_it_is_sent(qtbot, window, uses):
+    window.composer.set_question("Tell me about the harbour. " * 300)
+    use = newest(qtbot, uses)
+    meter = window.composer.meter
+    assert use.too_long > 0 and meter.tokens.text() == f"{use.too_long:,} tokens too long"
+    assert meter.tokens.property("role") == "danger" and "Shorten" in window.composer.send.toolTip()
+    window.actions_["send"].trigger()
+    assert not window.session.talking and not window.workspace.turns
+    assert "not sent" in window.banner.text.text() and f"{use.prompt:,}" in window.banner.text.text()
+    assert window.workspace.question.startswith("Tell me")
+    window.composer.set_question("Tell me about the harbour.")
+    assert newest(qtbot, uses).too_long == 0 and "Shorten" not in window.composer.send.toolTip()
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert window.workspace.turns[0].answers[0].state == "eos" and not window.banner.isVisible()
+
+
+def test_one_sent_at_once_is_refused_by_the_engine_and_typed_again(qtbot, window):
+    text = "Tell me about the harbour. " * 300
+    window.composer.set_question(text)
+    window.actions_["send"].trigger()  # before anything was measured
+    qtbot.waitUntil(window.banner.isVisible, timeout=10_000)
+    assert "too long" in window.banner.text.text()
+    assert not window.workspace.turns and window.workspace.question.strip() == text.strip()
+
+
+def test_turns_that_were_cut_are_told_at_the_answer_and_kept(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    uses: list = []
+    window.session.metering.measured.connect(uses.append)
+    context = window.session.bench.need_model().context
+    short(window)
+    window.actions_["compare"].setChecked(True)
+    while not (uses and uses[-1] and uses[-1].left_out):
+        answered(qtbot, window, "Tell me about the harbour, the sea and the ships. " * 20)
+        newest(qtbot, uses)
+        assert len(window.workspace.turns) < 20
+    assert "left out" in window.composer.meter.tokens.text()
+    answered(qtbot, window, "And bees?")
+    turn = window.workspace.turns[-1]
+    answer = turn.answer(STEERED)
+    assert answer.cut >= 2 and answer.prompt_tokens + 60 <= context
+    column = window.conversation._views[turn].columns[STEERED]
+    assert column.notice.isVisible() and "did not read" in column.notice.text()
+    assert not window.conversation._views[window.workspace.turns[0]].columns[STEERED].notice.isVisible()
+    assert turn.answer(UNSTEERED).cut >= 2
+    other = ready(qtbot, open_window())
+    kept = other.workspace.turns[-1]
+    assert kept.answer(STEERED).cut == answer.cut
+    assert other.conversation._views[kept].columns[STEERED].notice.isVisible()

@@ -1,0 +1,117 @@
+"""A run written by the window gives the very same tokens when the engine replays it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from PySide6.QtCore import QTimer
+
+from engine.__main__ import main
+from engine.generation.recording import differences, load_run, replay
+from studio.comparing import Column
+from studio.turns import STEERED, UNSTEERED
+from tests.studio.conftest import ready
+
+ANSWER_MS = 60_000
+
+
+def ask(qtbot, window, question: str) -> None:
+    window.session.answering.send(question)
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+
+
+def sampled(window, **values) -> None:
+    window.workspace.set_settings(replace(window.workspace.settings, **values))
+
+
+def replayed(qtbot, window, path, answer) -> None:
+    """Exports `answer` and replays the file in the window's own model."""
+    window.workspace.show(answer)
+    window.exporting.write("export_run", path)
+    qtbot.waitUntil(path.exists, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.session.worker.busy, timeout=20_000)
+    run = load_run(path)
+    assert run.answers[0].text == answer.text
+    again = replay(window.session.bench.need_model(), run)
+    assert differences(run, again) == [None]
+    assert again[0].trace.ids.tolist() == answer.trace.ids.tolist()
+
+
+def test_later_turns_several_heads_truth_and_moved_sliders(qtbot, window, tmp_path, capsys):
+    workspace = window.workspace
+    sampled(window, temperature=1.0, seed=7)
+    workspace.set_truth(True)
+    workspace.set_compare(True)
+    workspace.set_enabled(workspace.channels[2].key, True)
+    workspace.set_strength(workspace.channels[2].key, 0.6)
+    ask(qtbot, window, "Tell me about bees.")
+    sampled(window, seed=3)
+    key, values = workspace.channels[0].key, iter([0.2, 0.9, 1.4, 0.5] * 50)
+    slide = QTimer()
+    slide.timeout.connect(lambda: workspace.set_strength(key, next(values)))
+    slide.start(5)
+    ask(qtbot, window, "Tell me about tea.")
+    slide.stop()
+    workspace.set_bypass(True)
+    ask(qtbot, window, "Tell me about the castle.")
+    for place, turn in enumerate(workspace.turns):
+        for lane in (STEERED, UNSTEERED):
+            replayed(qtbot, window, tmp_path / f"{place}-{lane}.run.safetensors", turn.answer(lane))
+    assert main(["replay", str(tmp_path / "1-steered.run.safetensors"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["same"] is True
+
+
+def test_a_fork_after_an_edited_answer_from_the_library(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    sampled(window, temperature=0.8, seed=2)
+    ask(qtbot, window, "Tell me about bees.")
+    window.session.answering.rewrite(window.workspace.turns[0].answers[0], "Bees are fine.")
+    ask(qtbot, window, "Tell me about tea.")
+    first = window.workspace.turns[1].answers[0]
+    other = next(i for i, _, _ in first.trace.alternatives[2] if i != first.trace.ids[2])
+    window.session.answering.fork(first, 2, other)
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    window = ready(qtbot, open_window())
+    answer = window.workspace.turns[1].answers[0]
+    assert answer.asked.opening[-1] == other
+    replayed(qtbot, window, tmp_path / "fork.run.safetensors", answer)
+
+
+def test_a_stopped_answer_of_a_cut_conversation(qtbot, window, tmp_path):
+    sampled(window, max_tokens=40)
+    for _ in range(5):
+        ask(qtbot, window, "Tell me about the harbour, the sea and the ships. " * 20)
+    window.session.bench.need_model().eos_ids = frozenset()
+    sampled(window, max_tokens=250, temperature=0.7)
+    window.session.answering.send("And tea?")
+    answer = window.workspace.turns[-1].answers[0]
+    qtbot.waitUntil(lambda: len(answer) > 10, timeout=ANSWER_MS)
+    window.session.answering.stop()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert answer.state == "cancelled" and answer.cut > 0
+    replayed(qtbot, window, tmp_path / "stopped.run.safetensors", answer)
+
+
+def test_a_column_of_a_comparison(qtbot, window, tmp_path):
+    columns = [Column("none"), Column("prompt")]
+    window.comparing.run("Tell me about bees.", columns)
+    qtbot.waitUntil(lambda: not window.comparing.running, timeout=ANSWER_MS)
+    replayed(qtbot, window, tmp_path / "prompted.run.safetensors", window.comparing.round.answers[1])
+
+
+def test_what_cannot_be_replayed_says_why(qtbot, window, tmp_path):
+    failures: list = []
+    window.session.worker.failed.connect(failures.append)
+    window.exporting.write("export_run", tmp_path / "none.run.safetensors")
+    qtbot.waitUntil(lambda: len(failures) == 1, timeout=10_000)
+    ask(qtbot, window, "Tell me about bees.")
+    answer = window.workspace.turns[0].answers[0]
+    asked, answer.asked = answer.asked, None
+    window.exporting.write("export_run", tmp_path / "none.run.safetensors")
+    qtbot.waitUntil(lambda: len(failures) == 2, timeout=10_000)
+    assert "older version" in failures[-1].why
+    answer.asked, answer.turn.model = asked, "another@#model"
+    window.exporting.write("export_run", tmp_path / "none.run.safetensors")
+    qtbot.waitUntil(lambda: len(failures) == 3, timeout=10_000)
+    assert "another" in failures[-1].why and not list(tmp_path.iterdir())
