@@ -261,7 +261,7 @@ class ColumnView(QFrame):
         if answer is self.answer:
             return
         if self.text is not None:
-            self._later.drop(self.text.rebuild)
+            self.text.leave()
             self._inside.removeWidget(self.text)
             self.text.hide()
             self.text.deleteLater()

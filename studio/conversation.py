@@ -12,10 +12,10 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QScrollArea,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
+from studio.anchor import Anchor, Rows
 from studio.answer import AnswerView
 from studio.later import Later
 from studio.turns import STEERED, Answer, Turn
@@ -42,7 +42,7 @@ class Conversation(QScrollArea):
         self.setAccessibleName(self.tr("Conversation"))
         page = self._page = QWidget()
         page.setProperty("role", "panel")
-        self._rows = QVBoxLayout(page)
+        self._rows = Rows(page)
         self._rows.setContentsMargins(16, 16, 8, 16)
         self._rows.setSpacing(16)
         self._empty = QLabel()
@@ -51,6 +51,7 @@ class Conversation(QScrollArea):
         self._rows.addWidget(self._empty)
         self._rows.addStretch(1)
         self.setWidget(page)
+        self._anchor = Anchor(self, page, self._rows)
         bar = self.verticalScrollBar()
         bar.rangeChanged.connect(self._on_range)
         bar.valueChanged.connect(self._on_scrolled)
@@ -69,6 +70,7 @@ class Conversation(QScrollArea):
     def follow(self) -> None:
         """Back to the newest text."""
         self._following = True
+        self._anchor.lift()
         self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
 
     @Slot()
@@ -91,7 +93,7 @@ class Conversation(QScrollArea):
             view = self._views.pop(turn)
             self._rows.removeWidget(view)
             for answer_view in view.views.values():
-                self._later.drop(answer_view.rebuild)
+                answer_view.leave()
             view.hide()
             view.deleteLater()
         for place, turn in enumerate(wanted):
@@ -108,6 +110,7 @@ class Conversation(QScrollArea):
             self._workspace.clear_selection()
             self._workspace.show(None)
         self._following = True
+        self._anchor.lift()
 
     @Slot(object, int)
     def _on_grown(self, answer: Answer, first: int) -> None:
@@ -138,6 +141,10 @@ class Conversation(QScrollArea):
     @Slot(int)
     def _on_scrolled(self, value: int) -> None:
         self._following = value >= self.verticalScrollBar().maximum() - 4
+        if self._following:
+            self._anchor.lift()
+        else:
+            self._anchor.drop()
 
 
 class TurnView(QFrame):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakMethod, finalize
 
+import shiboken6
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 GESTURE_S = 1.5  # a longer pause ends a drag or a run of typing
@@ -27,6 +28,8 @@ def make_stack(owner: object, limit: int) -> QUndoStack:
 
 
 def _empty(stack: QUndoStack) -> None:
+    if not shiboken6.isValid(stack):  # the whole program ends, and Qt was faster
+        return
     stack.blockSignals(True)  # who would hear of it may be half gone
     stack.clear()
 
