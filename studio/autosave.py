@@ -48,6 +48,7 @@ class Autosave(QObject):
             workspace.settingsChanged,
             workspace.compareChanged,
             workspace.truthChanged,
+            workspace.comparisonChanged,
             workspace.sourceChanged,
         ):
             signal.connect(self._on_change)

@@ -11,6 +11,7 @@ from uuid import uuid4
 from PySide6.QtCore import QObject, Signal
 
 from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Preset, Slot, preset_of, sounding, under
+from studio.columns import Column, Comparison
 from studio.progress import Faithfulness, Fit, Loading
 from studio.requests import MethodFacts
 from studio.scale import Scale
@@ -42,6 +43,7 @@ class Workspace(QObject):
     lossAdded = Signal()
     compareChanged = Signal(bool)
     truthChanged = Signal(bool)
+    comparisonChanged = Signal()  # of the Compare page: question, columns, blind
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -53,6 +55,7 @@ class Workspace(QObject):
         self.bypass = False
         self.compare = False
         self.truth = False  # what the prompt would have done is measured with the next answers
+        self.comparison = Comparison()
         self.prompt = ""
         self.question = ""
         self.settings = Settings()
@@ -78,6 +81,7 @@ class Workspace(QObject):
             "bypass": self._tell_bypass,
             "compare": lambda _: self.compareChanged.emit(self.compare),
             "truth": lambda _: self.truthChanged.emit(self.truth),
+            "comparison": lambda _: self.comparisonChanged.emit(),
             "prompt": lambda _: self.promptChanged.emit(),
             "question": lambda _: self.questionChanged.emit(),
             "settings": lambda _: self.settingsChanged.emit(),
@@ -122,8 +126,11 @@ class Workspace(QObject):
         self._push()
 
     def remove_head(self, key: int | None) -> None:
-        if self.channel(key) is not None:
-            self.change(self.tr("remove head"), channels=tuple(c for c in self.channels if c.key != key))
+        if key is not None and self.channel(key) is not None:
+            values: dict[str, Any] = {"channels": tuple(c for c in self.channels if c.key != key)}
+            if self.comparison.without_head(key) != self.comparison:
+                values["comparison"] = self.comparison.without_head(key)
+            self.change(self.tr("remove head"), **values)
 
     def rename_head(self, key: int, name: str) -> None:
         if name.strip():
@@ -237,6 +244,28 @@ class Workspace(QObject):
         if scale != self.scale:
             self.scale = scale
             self.scaleChanged.emit()
+
+    # The Compare page.
+
+    def ask_columns(self, question: str) -> None:
+        self._compare(self.tr("typing"), replace(self.comparison, question=question), "comparison question")
+
+    def set_blind(self, blind: bool) -> None:
+        self._compare(self.tr("blind comparison"), replace(self.comparison, blind=blind))
+
+    def add_column(self, column: Column) -> None:
+        self._compare(self.tr("add column"), self.comparison.added(column))
+
+    def remove_column(self, place: int) -> None:
+        self._compare(self.tr("remove column"), self.comparison.without(place))
+
+    def set_column(self, place: int, column: Column) -> None:
+        same = self.comparison.columns[place].kind == column.kind == "head"
+        merge = f"column {place}" if same else ""
+        self._compare(self.tr("column"), self.comparison.changed(place, column), merge)
+
+    def _compare(self, label: str, comparison: Comparison, merge: str = "") -> None:
+        self._put_one(label, "comparison", comparison, merge)
 
     # Small settings.
 
