@@ -53,6 +53,7 @@ class Autosave(QObject):
         ):
             signal.connect(self._on_change)
         workspace.answerGrew.connect(self._on_grown)
+        workspace.leaving.connect(self._on_leaving)
 
     def open(self, then: Callable[[Any], None], failed: Callable[[Failed], None]) -> None:
         """Opens the library; `then` hears of the session that was left, an archive.Left or None."""
@@ -117,6 +118,12 @@ class Autosave(QObject):
     def _on_change(self) -> None:
         if self._begun:
             self._pause.start()
+
+    @Slot()
+    def _on_leaving(self) -> None:
+        """What was not yet saved of a conversation is saved while it is still there."""
+        if self._pause.isActive() or self._stream.isActive():
+            self.flush()
 
     @Slot()
     def _on_grown(self) -> None:

@@ -29,11 +29,12 @@ _Item = Qt.ItemDataRole.UserRole
 
 
 class LibraryPanel(QWidget):
-    """Lists what the library's thread finds; every change goes there as a job and the list is read again."""
+    """Lists what the library's thread finds; what shall change is told by signals."""
 
     opened = Signal(object)  # Item: asked for with Enter, double click or the menu
     renameWanted = Signal(object)  # Item
     tagsWanted = Signal(object)  # Item
+    removeWanted = Signal(list)  # Items
     exportWanted = Signal(object)  # Item: a head
     dropped = Signal(str)  # path of a head file
 
@@ -74,7 +75,7 @@ class LibraryPanel(QWidget):
             "rename": self._action(self.tr("Rename…"), "F2", lambda i: self.renameWanted.emit(i[0])),
             "tags": self._action(self.tr("Tags…"), "Ctrl+Shift+T", lambda i: self.tagsWanted.emit(i[0])),
             "export": self._action(self.tr("Export…"), "Ctrl+E", lambda i: self.exportWanted.emit(i[0])),
-            "remove": self._action(self.tr("Remove"), "Del", self._remove),
+            "remove": self._action(self.tr("Remove"), "Del", self.removeWanted.emit),
         }
         self._menu = QMenu(self)
         self._menu.addActions(list(self.actions_.values()))
@@ -102,12 +103,6 @@ class LibraryPanel(QWidget):
 
     def chosen(self) -> list[Item]:
         return [row.data(_Item) for row in self.list.selectedItems()]
-
-    def rename(self, item: Item, title: str) -> None:
-        self._do(lambda: self._autosave.archive.rename(item, title), self.tr("Renaming"))
-
-    def tag(self, item: Item, tags: tuple[str, ...]) -> None:
-        self._do(lambda: self._autosave.archive.tag(item, tags), self.tr("Tagging"))
 
     @Slot()
     def refresh(self) -> None:
@@ -181,14 +176,6 @@ class LibraryPanel(QWidget):
         action.triggered.connect(lambda: do(self.chosen()) if self.chosen() else None)  # type: ignore[operator]
         self.list.addAction(action)
         return action
-
-    def _remove(self, items: list[Item]) -> None:
-        self._do(lambda: self._autosave.archive.remove(items), self.tr("Removing"))
-
-    def _do(self, work: object, label: str) -> None:
-        self._autosave.worker.submit(
-            Job(label, lambda emit, cancel: work(), on_done=lambda _: self.refresh())  # type: ignore[operator]
-        )
 
     @Slot()
     def _enable(self) -> None:

@@ -15,6 +15,7 @@ from studio.autosave import Autosave
 from studio.jobs import HEAD_SUFFIX
 from studio.library_panel import LibraryPanel
 from studio.session import Session
+from studio.shelving import Shelving
 from studio.worker import Job
 from studio.workspace import Workspace
 
@@ -35,13 +36,17 @@ class ShelfWork(QObject):
         super().__init__(window)
         self._workspace, self._session, self._autosave = workspace, session, autosave
         self._asking, self._window = asking, window
+        self.shelving = Shelving(workspace, autosave, self)
+        self.shelving.noticed.connect(self.noticed)
         session.distilling.distilled.connect(self._on_distilled)
 
     def make_panel(self) -> LibraryPanel:
         panel = LibraryPanel(self._autosave)
         panel.opened.connect(self.open)
-        panel.renameWanted.connect(lambda item: self._rename(panel, item))
-        panel.tagsWanted.connect(lambda item: self._tag(panel, item))
+        panel.renameWanted.connect(self._rename)
+        panel.tagsWanted.connect(self._tag)
+        panel.removeWanted.connect(self.shelving.remove)
+        self.shelving.changed.connect(panel.refresh)
         panel.exportWanted.connect(self._export)
         panel.dropped.connect(lambda path: self._session.load_head(Path(path)))
         return panel
@@ -80,17 +85,17 @@ class ShelfWork(QObject):
     def _ask(self, label: str, work: Any, then: Any) -> None:
         self._autosave.worker.submit(Job(label, lambda emit, cancel: work(), on_done=then))
 
-    def _rename(self, panel: LibraryPanel, item: Item) -> None:
+    def _rename(self, item: Item) -> None:
         self._asking.name(
-            self.tr("Rename"), self.tr("Name:"), item.title, lambda name: panel.rename(item, name)
+            self.tr("Rename"), self.tr("Name:"), item.title, lambda name: self.shelving.rename(item, name)
         )
 
-    def _tag(self, panel: LibraryPanel, item: Item) -> None:
+    def _tag(self, item: Item) -> None:
         self._asking.name(
             self.tr("Tags"),
             self.tr("Tags, with commas between; a single comma for none:"),
             ", ".join(item.tags),
-            lambda words: panel.tag(item, tuple(words.split(","))),
+            lambda words: self.shelving.tag(item, _tags(words)),
         )
 
     def _export(self, item: Item) -> None:
@@ -131,3 +136,8 @@ class ShelfWork(QObject):
             lambda: self._autosave.archive.add_run("distillation", info.name, facts),
             lambda _: None,
         )
+
+
+def _tags(words: str) -> tuple[str, ...]:
+    """As the library keeps them: small letters, in order, each once."""
+    return tuple(sorted({word.strip().lower() for word in words.split(",") if word.strip()}))

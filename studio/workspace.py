@@ -16,7 +16,7 @@ from studio.progress import Faithfulness, Fit, Loading
 from studio.requests import MethodFacts
 from studio.scale import Scale
 from studio.turns import Answer, Selection, Settings, Turn
-from studio.undo import Change, make_stack
+from studio.undo import Change, Values, make_stack
 
 UNDO_DEPTH = 500
 
@@ -28,6 +28,7 @@ class Workspace(QObject):
     strengthsChanged = Signal()  # strength, on/off, solo, blocks or bypass of existing rows
     bypassChanged = Signal(bool)
     presetsChanged = Signal()
+    leaving = Signal()  # another conversation is about to take the place of the present one
     turnsChanged = Signal()  # turns or answers added or removed
     answerGrew = Signal(object, int)  # Answer, index of the first new token
     answerChanged = Signal(object)  # its state or figures
@@ -297,8 +298,19 @@ class Workspace(QObject):
     def change(self, label: str, merge: str = "", **values: Any) -> None:
         """Sets attributes in one step that can be taken back."""
         before = {name: getattr(self, name) for name in values}
+        self.step(label, self._put, before, values, merge)
+
+    def step(
+        self,
+        label: str,
+        put: Callable[[Values], None],
+        before: Values,
+        after: Values,
+        merge: str = "",
+    ) -> None:
+        """One step of the history; `put`, a method, puts the values, which may be kept elsewhere."""
         begins, self._travelled = self._travelled, False
-        self.stack.push(Change(self._put, before, values, label, merge, begins))
+        self.stack.push(Change(put, before, after, label, merge, begins))
 
     def restore(self, **values: Any) -> None:
         """Sets attributes as the beginning of the history: nothing to undo."""
@@ -331,6 +343,8 @@ class Workspace(QObject):
     def _put(self, values: Mapping[str, Any]) -> None:
         """Sets all of them, then tells: nobody who listens sees half a step."""
         before = {name: getattr(self, name) for name in values}
+        if values.get("conversation", self.conversation) != self.conversation:
+            self.leaving.emit()
         for name, value in values.items():
             setattr(self, name, value)
         for name in values:
