@@ -18,7 +18,7 @@ from studio.workspace import Workspace
 
 log = logging.getLogger("studio.library")
 
-PAUSE_MS = 400  # after the last change
+PAUSE_MS = 400  # after a change, though others follow
 STREAM_MS = 2000  # between saves while text streams
 
 
@@ -116,7 +116,7 @@ class Autosave(QObject):
 
     @Slot()
     def _on_change(self) -> None:
-        if self._begun:
+        if self._begun and not self._pause.isActive():
             self._pause.start()
 
     @Slot()

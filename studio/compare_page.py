@@ -155,7 +155,7 @@ class ComparePage(QWidget):
             return self.tr("Votes so far: {0}").format(told)
         return self.tr(
             "Same question, same seed, one scale of colours. Equal strength is not equal effect: for "
-            "figures at equal coherence use steer lab match."
+            "figures at equal coherence see the Lab."
         )
 
     @Slot()
@@ -198,7 +198,7 @@ class ColumnView(QFrame):
         self.text: AnswerView | None = None
         self.choice = QComboBox()
         self.choice.setAccessibleName(self.tr("Who speaks in this column"))
-        self.choice.setMinimumContentsLength(8)
+        self.choice.setMinimumContentsLength(4)  # four columns fit a window of 1280 with all docks
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.strength = QDoubleSpinBox()
         self.strength.setRange(-STRENGTH_LIMIT, STRENGTH_LIMIT)
@@ -207,6 +207,7 @@ class ColumnView(QFrame):
         self.strength.setAccessibleName(self.tr("Strength in this column"))
         self.removeWanted = QToolButton()
         self.removeWanted.setText("×")
+        self.removeWanted.setProperty("role", "quiet")
         self.removeWanted.setToolTip(self.tr("Remove this column"))
         self.removeWanted.setAccessibleName(self.removeWanted.toolTip())
         self.title = QLabel()
