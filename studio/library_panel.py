@@ -35,7 +35,7 @@ class LibraryPanel(QWidget):
     renameWanted = Signal(object)  # Item
     tagsWanted = Signal(object)  # Item
     removeWanted = Signal(list)  # Items
-    exportWanted = Signal(object)  # Item: a head
+    exportWanted = Signal(object)  # Item
     dropped = Signal(str)  # path of a head file
 
     def __init__(self, autosave: Autosave, parent: QWidget | None = None) -> None:
@@ -74,7 +74,7 @@ class LibraryPanel(QWidget):
             "open": self._action(self.tr("Open"), "", lambda i: self.opened.emit(i[0])),
             "rename": self._action(self.tr("Rename…"), "F2", lambda i: self.renameWanted.emit(i[0])),
             "tags": self._action(self.tr("Tags…"), "Ctrl+Shift+T", lambda i: self.tagsWanted.emit(i[0])),
-            "export": self._action(self.tr("Export…"), "Ctrl+E", lambda i: self.exportWanted.emit(i[0])),
+            "export": self._action(self.tr("Export…"), "", lambda i: self.exportWanted.emit(i[0])),
             "remove": self._action(self.tr("Remove"), "Del", self.removeWanted.emit),
         }
         self._menu = QMenu(self)
@@ -182,7 +182,6 @@ class LibraryPanel(QWidget):
         items = self.chosen()
         for key, action in self.actions_.items():
             action.setEnabled(bool(items) and (key == "remove" or len(items) == 1))
-        self.actions_["export"].setEnabled(len(items) == 1 and items[0].shelf == "head")
         self.more.setEnabled(bool(items))
 
     @Slot(QPoint)

@@ -1,4 +1,4 @@
-"""What the library panel's wishes come to: a conversation on the page, a head in the mixer or in a file."""
+"""What the library panel's wishes come to: a conversation on the page, a head in the mixer, a file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from engine.durable import write_whole
+from engine.errors import LibraryError
 from engine.library.records import Item
 from studio.asking import Asking
 from studio.autosave import Autosave
@@ -16,6 +18,7 @@ from studio.jobs import HEAD_SUFFIX
 from studio.library_panel import LibraryPanel
 from studio.session import Session
 from studio.shelving import Shelving
+from studio.turns import as_markdown
 from studio.worker import Job
 from studio.workspace import Workspace
 
@@ -72,15 +75,20 @@ class ShelfWork(QObject):
             )
 
     def export(self, item: Item, path: Path) -> None:
-        """Writes the head as a file of its own."""
+        """Writes a head as a file of its own, a conversation as Markdown, a run's figures as JSON."""
         archive = self._autosave.archive
 
         def work() -> Path:
-            return self._session.bench.save_head(archive.head(item.key), path)
+            if item.shelf == "head":
+                return self._session.bench.save_head(archive.head(item.key), path)
+            if item.shelf == "conversation":
+                text = as_markdown(archive.turns(item.key))
+            else:
+                text = json.dumps(archive.run(item.key), indent=2, ensure_ascii=False) + "\n"
+            write_whole(path, text.encode(), item.shelf, LibraryError)
+            return path
 
-        self._ask(
-            self.tr("Exporting a head"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at))
-        )
+        self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
 
     def _ask(self, label: str, work: Any, then: Any) -> None:
         self._autosave.worker.submit(Job(label, lambda emit, cancel: work(), on_done=then))
@@ -99,14 +107,15 @@ class ShelfWork(QObject):
         )
 
     def _export(self, item: Item) -> None:
-        name, _ = QFileDialog.getSaveFileName(
-            self._window,
-            self.tr("Export the head"),
-            item.title + HEAD_SUFFIX,
-            self.tr("Heads (*{0})").format(HEAD_SUFFIX),
-        )
+        suffix, kinds = {
+            "head": (HEAD_SUFFIX, self.tr("Heads (*{0})")),
+            "conversation": (".md", self.tr("Markdown (*{0})")),
+            "run": (".json", self.tr("JSON (*{0})")),
+        }[item.shelf]
+        proposed = item.title.replace("/", "-") + suffix
+        name, _ = QFileDialog.getSaveFileName(self._window, self.tr("Export"), proposed, kinds.format(suffix))
         if name:
-            self.export(item, Path(name if name.endswith(HEAD_SUFFIX) else name + HEAD_SUFFIX))
+            self.export(item, Path(name if name.endswith(suffix) else name + suffix))
 
     def _show(self, item: Item, facts: dict[str, Any]) -> None:
         box = QMessageBox(QMessageBox.Icon.NoIcon, item.title, item.title, parent=self._window)

@@ -183,7 +183,7 @@ def test_the_library_searches_renames_tags_removes_and_exports(qtbot, open_windo
     qtbot.waitUntil(lambda: sorted(titles(panel)) == ["cheerful", "pirate"])
 
 
-def test_a_removed_conversation_comes_back_whole_and_the_open_one_stays(qtbot, open_window):
+def test_a_removed_conversation_comes_back_whole_and_the_open_one_stays(qtbot, open_window, tmp_path):
     window = ready(qtbot, open_window())
     ask(qtbot, window, "Tell me about the harbour.")
     answer, key = window.workspace.turns[0].answers[0], window.workspace.conversation
@@ -200,7 +200,15 @@ def test_a_removed_conversation_comes_back_whole_and_the_open_one_stays(qtbot, o
     qtbot.waitUntil(lambda: titles(panel) == ["Tell me about bees."])
     window.actions_["undo"].trigger()
     qtbot.waitUntil(lambda: panel.list.count() == 2)
-    window.shelf_work.open(next(i for i in items(panel) if i.key == key))
+    item = next(i for i in items(panel) if i.key == key)
+    window.shelf_work.export(item, tmp_path / "talk.md")
+    qtbot.waitUntil((tmp_path / "talk.md").exists)
+    written = (tmp_path / "talk.md").read_text()
+    assert "Tell me about the harbour." in written and answer.text in written
+    with qtbot.waitSignal(window.autosave.worker.failed) as failed:
+        window.shelf_work.export(item, tmp_path / "nowhere" / "talk.md")
+    assert "does not exist" in failed.args[0].why and failed.args[0].remedy
+    window.shelf_work.open(item)
     qtbot.waitUntil(lambda: window.workspace.conversation == key)
     back = window.workspace.turns[0].answers[0]
     assert back.text == answer.text and back.trace.pieces == answer.trace.pieces
