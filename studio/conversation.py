@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from studio.anchor import Anchor, Rows
 from studio.answer import AnswerView
 from studio.later import Later
+from studio.place import Place
 from studio.turns import STEERED, Answer, Turn
 from studio.workspace import Workspace
 
@@ -34,6 +35,7 @@ class Conversation(QScrollArea):
         super().__init__(parent)
         self._workspace = workspace
         self._views: dict[Turn, TurnView] = {}
+        self._places: dict[Turn, Place] = {}
         self._later = Later(self)
         self._following = True
         self.setWidgetResizable(True)
@@ -91,17 +93,20 @@ class Conversation(QScrollArea):
         wanted = self._workspace.turns
         for turn in [t for t in self._views if t not in wanted]:
             view = self._views.pop(turn)
-            self._rows.removeWidget(view)
+            place = self._places.pop(turn)
+            place.leave()
+            self._rows.removeWidget(place)
             for answer_view in view.views.values():
                 answer_view.leave()
-            view.hide()
-            view.deleteLater()
-        for place, turn in enumerate(wanted):
+            place.hide()
+            place.deleteLater()
+        for number, turn in enumerate(wanted):
             if turn not in self._views:
                 view = self._views[turn] = TurnView(self._workspace, turn, self._later)
                 view.againWanted.connect(lambda turn=turn: self.againWanted.emit(turn))
                 view.editWanted.connect(lambda text, turn=turn: self.editWanted.emit(turn, text))
-                self._rows.insertWidget(place + 1, self._views[turn])
+                self._places[turn] = Place(view, self._later)
+                self._rows.insertWidget(number + 1, self._places[turn])
             self._views[turn].refresh()
         self._empty.setVisible(not wanted)
         if wanted and self._workspace.shown not in [a for t in wanted for a in t.answers]:

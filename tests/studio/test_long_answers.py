@@ -29,15 +29,23 @@ def page(qtbot):
     return page, views
 
 
+def broken(view: AnswerView) -> bool:
+    """Whether its lines are broken for the width that its place on the page has."""
+    turn = view.parentWidget()
+    return turn.width() == turn.parentWidget().width() and view._flow.width == view.width()
+
+
 def fits(view: AnswerView) -> bool:
-    return view._flow.width == view.width() and view.height() == view._flow.height + 1
+    """And it is as high as they are, as is its turn and the turn's place."""
+    turn = view.parentWidget()
+    as_high = view.height() == view._flow.height + 1 and turn.height() == turn.parentWidget().height()
+    return broken(view) and as_high
 
 
 def test_a_resize_breaks_what_is_seen_at_once_and_the_rest_in_turn(qtbot, page):
     page, views = page
     page.resize(480, 400)
-    assert fits(views[-1])
-    assert not fits(views[0])
+    assert broken(views[-1]) and not broken(views[0])
     qtbot.waitUntil(lambda: all(fits(view) for view in views))
     qtbot.wait(20)
     assert page.verticalScrollBar().value() == page.verticalScrollBar().maximum()  # still at the live edge
@@ -79,6 +87,20 @@ def test_what_one_reads_stays_where_it_is(qtbot, page):
     qtbot.waitUntil(lambda: all(fits(view) for view in views))
     assert views[4].line_of(token).top() > 220  # it stands on another line, below more text
     assert abs(height() - before) <= 1
+
+
+def test_many_turns_are_laid_out_in_turn(qtbot, page):
+    page, _ = page
+    page._workspace.restore(turns=conversation(6000, 4, 40))
+    views = [page.view(turn.answers[0]) for turn in page._workspace.turns]
+    qtbot.waitUntil(lambda: fits(views[-1]))
+    qtbot.waitUntil(lambda: all(fits(view) for view in views))
+    page.resize(420, 400)
+    assert broken(views[-1]) and not broken(views[0])
+    page.verticalScrollBar().setValue(0)
+    qtbot.waitUntil(lambda: fits(views[0]))
+    qtbot.waitUntil(lambda: all(fits(view) for view in views))
+    assert page.verticalScrollBar().value() == 0
 
 
 def test_a_very_long_answer_is_broken_in_slices_and_grows_meanwhile(qtbot, page):
