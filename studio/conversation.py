@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from studio.anchor import Anchor, Rows
 from studio.answer import AnswerView
 from studio.later import Later
-from studio.place import Place
+from studio.room import Room
 from studio.turns import STEERED, Answer, Turn
 from studio.workspace import Workspace
 
@@ -35,7 +35,7 @@ class Conversation(QScrollArea):
         super().__init__(parent)
         self._workspace = workspace
         self._views: dict[Turn, TurnView] = {}
-        self._places: dict[Turn, Place] = {}
+        self._rooms: dict[Turn, Room] = {}
         self._later = Later(self)
         self._following = True
         self.setWidgetResizable(True)
@@ -93,20 +93,20 @@ class Conversation(QScrollArea):
         wanted = self._workspace.turns
         for turn in [t for t in self._views if t not in wanted]:
             view = self._views.pop(turn)
-            place = self._places.pop(turn)
-            place.leave()
-            self._rows.removeWidget(place)
+            room = self._rooms.pop(turn)
+            room.leave()
+            self._rows.removeWidget(room)
             for answer_view in view.views.values():
                 answer_view.leave()
-            place.hide()
-            place.deleteLater()
+            room.hide()
+            room.deleteLater()
         for number, turn in enumerate(wanted):
             if turn not in self._views:
                 view = self._views[turn] = TurnView(self._workspace, turn, self._later)
                 view.againWanted.connect(lambda turn=turn: self.againWanted.emit(turn))
                 view.editWanted.connect(lambda text, turn=turn: self.editWanted.emit(turn, text))
-                self._places[turn] = Place(view, self._later)
-                self._rows.insertWidget(number + 1, self._places[turn])
+                self._rooms[turn] = Room(view, self._later)
+                self._rows.insertWidget(number + 1, self._rooms[turn])
             self._views[turn].refresh()
         self._empty.setVisible(not wanted)
         if wanted and self._workspace.shown not in [a for t in wanted for a in t.answers]:

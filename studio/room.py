@@ -10,7 +10,7 @@ from studio.later import Later
 ROUGH = 160  # pixels; the height of what was never laid out
 
 
-class Place(QWidget):
+class Room(QWidget):
     """As high as `content`, as far as that is known.
 
     A conversation of hundreds of turns would be laid out whole at every step of a resize.
