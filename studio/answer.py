@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from studio import theme
-from studio.flow import Flow
+from studio.flow import LEAST, Flow
 from studio.later import Later
 from studio.turns import Answer
 from studio.workspace import Workspace
@@ -26,7 +26,8 @@ from studio.workspace import Workspace
 if TYPE_CHECKING:
     import numpy as np  # not before the first paint
 
-SHORT = 200  # tokens; so few are broken into lines at once, in sight or not
+AT_ONCE = 500  # tokens in sight that are broken into lines at once: 2 ms; the others take turns
+SLICE = 200  # tokens that are broken into lines in one go
 BAR_STEPS = 4  # underline thickness in pixels at the limit of the scale
 
 
@@ -44,12 +45,14 @@ class AnswerView(QWidget):
         self._values: list[float] = []
         self._plain = False
         self._flow = Flow(self.font(), self.width())
+        self._next: Flow | None = None  # for another width or font, until it is whole
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.IBeamCursor)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(self.tr("Answer, {0}").format(answer.lane))
         workspace.scaleChanged.connect(self.update)
         workspace.selectionChanged.connect(self._on_selection)
+        self._set_height()
         self.grow()
 
     def set_plain(self, plain: bool) -> None:
@@ -61,19 +64,47 @@ class AnswerView(QWidget):
     def grow(self) -> None:
         """Takes in the tokens that came since the last call."""
         start, trace = len(self._values), self.answer.trace
-        pieces = self.answer.pieces[start:] if trace is None else trace.pieces[start : len(trace)]
-        if not pieces:
+        count = len(self.answer.pieces) if trace is None else len(trace)
+        if count == start:
             return
         self._values += [0.0] if trace is None else strongest(trace.coefficients[start : len(trace)])
-        before = self._flow.height
-        changed = self._flow.append(list(pieces))
-        if self._flow.height != before:
-            self.updateGeometry()
-            self.setFixedHeight(self._flow.height + 1)
+        if len(self._values) - self._flow.count > AT_ONCE:
+            self._set_height()  # about right: what is below it moves but little later
+            self._later.add(self.go_on)
+            return
+        changed = self._flow.append(self._pieces(self._flow.count, len(self._values)))
+        self._set_height()
         self.update(0, changed * self._flow.line_height, self.width(), self._flow.height)
 
+    def go_on(self) -> bool:
+        """Breaks some more tokens into lines; True while there is more to do."""
+        flow = self._next or self._flow
+        if flow.count < len(self._values):
+            stop = min(flow.count + SLICE, len(self._values))
+            flow.append(self._pieces(flow.count, stop))
+        if flow.count < len(self._values):
+            if flow is self._flow:
+                self.update()
+            return True
+        self._flow, self._next = flow, None
+        self._set_height()
+        self.update()
+        if not self._fits():
+            self._next = Flow(QFont(self.font()), self.width())
+            return True
+        return False
+
+    def _pieces(self, start: int, stop: int) -> list[str]:
+        """The text of tokens start..stop; an edited answer is one piece, of which nothing is known."""
+        trace = self.answer.trace
+        return (self.answer.pieces if trace is None else trace.pieces)[start:stop]
+
+    def leave(self) -> None:
+        """The view goes: nothing of it waits any more."""
+        self._later.drop(self.go_on)
+
     def sizeHint(self) -> QSize:
-        return QSize(200, self._flow.height + 1)
+        return QSize(200, self.height())
 
     def value(self, token: int) -> float:
         """The token's coefficient at the block where it is strongest."""
@@ -93,33 +124,53 @@ class AnswerView(QWidget):
         left, right = next(edges for span, edges in pairs if span.token == token)
         return QPointF((left + right) / 2, (index + 0.5) * self._flow.line_height).toPoint()
 
+    def token_near(self, y: float) -> int | None:
+        """The first token of the line at height y of this widget."""
+        index = int(y // self._flow.line_height)
+        return self._flow.nearest(min(max(0, index), len(self._flow.lines) - 1), 0)
+
     def resizeEvent(self, event: object) -> None:
-        if self.width() != self._flow.width:
-            self._refit()
+        self._refit()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        changes = (QEvent.Type.FontChange, QEvent.Type.StyleChange)
-        if event.type() in changes and hasattr(self, "_flow") and self.font() != self._flow.font:
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange) and hasattr(self, "_flow"):
             self._refit()
 
-    def _refit(self) -> None:
-        """Breaks the lines anew: at once in sight, else when the others have had their turn."""
-        if len(self._values) > SHORT and self.visibleRegion().isEmpty():
-            self._later.add(self.rebuild)
-        else:
-            self.rebuild()
+    def _fits(self) -> bool:
+        return self._flow.width == max(LEAST, self.width()) and self._flow.font == self.font()
 
-    def rebuild(self) -> None:
-        """Breaks all lines anew for the width and font that are now."""
-        self._later.drop(self.rebuild)
-        self._flow = Flow(QFont(self.font()), self.width())
-        self._flow.append(self.answer.pieces[: len(self._values)])
-        self.setFixedHeight(self._flow.height + 1)
-        self.update()
+    def _refit(self) -> None:
+        """Breaks the lines anew where width or font are others: at once what is short and in sight."""
+        if self._fits():
+            self._next = None
+            if self._flow.count == len(self._values):
+                self.leave()
+            return
+        if self._next is None:
+            self._next = Flow(QFont(self.font()), self.width())
+        if not self._flow.count:
+            self._flow, self._next = self._next, None
+            self._set_height()
+        if len(self._values) <= AT_ONCE and not self.visibleRegion().isEmpty():
+            self.leave()
+            while self.go_on():
+                pass
+        elif self._values:
+            self._later.add(self.go_on)
+
+    def _set_height(self) -> None:
+        """As high as its lines, and as those will be about that are not yet made."""
+        flow = self._flow
+        lines = len(flow.lines)
+        if flow.count < len(self._values):
+            lines += flow.rest(self._pieces(flow.count, len(self._values)))
+        self.setFixedHeight(lines * flow.line_height + 1)
 
     def paintEvent(self, event: QEvent) -> None:
         painter = QPainter(self)
+        if self._next is not None or self._flow.count < len(self._values):
+            self._later.add(self.go_on, soon=True)
         area = event.rect()  # type: ignore[attr-defined]
         height = self._flow.line_height
         first = max(0, area.top() // height)

@@ -43,6 +43,7 @@ class Archive:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._store: Store | None = None
+        self._removed: dict[tuple[Shelf, str], shelves.Removed] = {}
         self._written: dict[str, Any] = {}  # what is on the disk of each head, by digest
 
     def open(self) -> Left | None:
@@ -87,9 +88,16 @@ class Archive:
     def tag(self, item: Item, tags: tuple[str, ...]) -> None:
         shelves.set_tags(self._need(), item.shelf, item.key, tags)
 
-    def remove(self, items: list[Item]) -> None:
+    def remove(self, items: tuple[Item, ...]) -> None:
+        """Until the studio ends, `put_back` brings them back."""
         for item in items:
-            shelves.remove(self._need(), item.shelf, item.key)
+            self._removed[item.shelf, item.key] = shelves.remove(self._need(), item.shelf, item.key)
+
+    def put_back(self, items: tuple[Item, ...]) -> None:
+        for item in items:
+            removed = self._removed.pop((item.shelf, item.key), None)
+            if removed is not None:  # else its removal had failed
+                shelves.put_back(self._need(), removed)
 
     def head(self, key: str) -> Head:
         from engine.library.heads import head_of

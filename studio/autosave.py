@@ -18,7 +18,7 @@ from studio.workspace import Workspace
 
 log = logging.getLogger("studio.library")
 
-PAUSE_MS = 400  # after the last change
+PAUSE_MS = 400  # after a change, though others follow
 STREAM_MS = 2000  # between saves while text streams
 
 
@@ -48,10 +48,12 @@ class Autosave(QObject):
             workspace.settingsChanged,
             workspace.compareChanged,
             workspace.truthChanged,
+            workspace.comparisonChanged,
             workspace.sourceChanged,
         ):
             signal.connect(self._on_change)
         workspace.answerGrew.connect(self._on_grown)
+        workspace.leaving.connect(self._on_leaving)
 
     def open(self, then: Callable[[Any], None], failed: Callable[[Failed], None]) -> None:
         """Opens the library; `then` hears of the session that was left, an archive.Left or None."""
@@ -114,8 +116,14 @@ class Autosave(QObject):
 
     @Slot()
     def _on_change(self) -> None:
-        if self._begun:
+        if self._begun and not self._pause.isActive():
             self._pause.start()
+
+    @Slot()
+    def _on_leaving(self) -> None:
+        """What was not yet saved of a conversation is saved while it is still there."""
+        if self._pause.isActive() or self._stream.isActive():
+            self.flush()
 
     @Slot()
     def _on_grown(self) -> None:

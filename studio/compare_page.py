@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QPushButton,
     QScrollArea,
     QToolButton,
@@ -19,7 +18,9 @@ from PySide6.QtWidgets import (
 
 from studio.answer import AnswerView
 from studio.channels import STRENGTH_LIMIT
-from studio.comparing import LEAST, MOST, TIE, Column, Comparing
+from studio.columns import LEAST, MOST, Column
+from studio.comparing import TIE, Comparing
+from studio.composer import QuestionEdit
 from studio.later import Later
 from studio.switch import Switch
 from studio.turns import Answer
@@ -37,10 +38,12 @@ class ComparePage(QWidget):
         self._workspace, self._comparing = workspace, comparing
         self._later = Later(self)
         self.columns: list[ColumnView] = []
-        self.question = QLineEdit()
+        self._scrolling = False
+        self.question = QuestionEdit()
         self.question.setPlaceholderText(self.tr("A question for all columns"))
         self.question.setAccessibleName(self.question.placeholderText())
-        self.question.returnPressed.connect(self.run)
+        self.question.entered.connect(comparing.run)
+        self.question.textChanged.connect(lambda: workspace.ask_columns(self.question.toPlainText()))
         self.go = QPushButton(self.tr("Compare"))
         self.go.setProperty("role", "primary")
         self.go.setToolTip(self.tr("Answer it in every column at once, with the same seed"))
@@ -48,9 +51,10 @@ class ComparePage(QWidget):
         self.blind = Switch(self.tr("Blind"))
         self.blind.setToolTip(self.tr("Shuffle the columns and hide who is who until you have voted"))
         self.blind.setAccessibleName(self.tr("Blind comparison"))
+        self.blind.toggled.connect(workspace.set_blind)
         self.more = QToolButton()
         self.more.setText(self.tr("Add column"))
-        self.more.clicked.connect(lambda: self.add(Column("prompt")))
+        self.more.clicked.connect(lambda: workspace.add_column(Column("prompt")))
         self.tie = QPushButton(self.tr("No difference"))
         self.tie.clicked.connect(lambda: comparing.vote(None))
         self.note = QLabel()
@@ -72,66 +76,65 @@ class ComparePage(QWidget):
         layout.addLayout(self._row, 1)
         layout.addLayout(foot)
         self.setFocusProxy(self.question)
-        for kind in ("none", "prompt", "mixer"):
-            self.add(Column(kind))
         comparing.changed.connect(self.refresh)
+        workspace.comparisonChanged.connect(self._on_comparison)
         workspace.channelsChanged.connect(self._on_channels)
         workspace.selectionChanged.connect(self._on_selection)
         workspace.answerGrew.connect(self._on_grown)
         workspace.modelChanged.connect(self.refresh)
-        self.refresh()
+        self._on_comparison()
 
-    def add(self, column: Column) -> None:
-        """One more column, up to four."""
-        if len(self.columns) < MOST:
-            view = ColumnView(self._workspace, self._comparing, column, self._later)
-            view.removeWanted.clicked.connect(lambda: self.remove(view))
-            view.vote.clicked.connect(lambda: self._comparing.vote(self.columns.index(view)))
-            bar = view.area.verticalScrollBar()
-            bar.valueChanged.connect(lambda value: self._scroll_all(value))
-            self.columns.append(view)
-            self._row.addWidget(view, 1)
-            self.refresh()
-
-    def remove(self, view: ColumnView) -> None:
-        if len(self.columns) > LEAST and not self._comparing.running:
-            self.columns.remove(view)
+    @Slot()
+    def _on_comparison(self) -> None:
+        """As many columns as there are to be, each with who speaks in it."""
+        wanted = self._workspace.comparison
+        self.question.take(wanted.question)
+        with QSignalBlocker(self.blind):
+            self.blind.setChecked(wanted.blind)
+        while len(self.columns) > len(wanted.columns):
+            view = self.columns.pop()
+            view.show_answer(None)
             self._row.removeWidget(view)
             view.hide()
             view.deleteLater()
-            for each in self.columns:
-                each.show_answer(None)
-            self._comparing.round = None
-            self.refresh()
+        while len(self.columns) < len(wanted.columns):
+            self._add()
+        for view, column in zip(self.columns, wanted.columns, strict=True):
+            view.show_column(column)
+        self.refresh()
 
-    @Slot()
-    def run(self) -> None:
-        """Asks the question in all columns."""
-        self._comparing.run(
-            self.question.text(), [view.column for view in self.columns], blind=self.blind.isChecked()
-        )
+    def _add(self) -> None:
+        workspace, place = self._workspace, len(self.columns)
+        view = ColumnView(workspace, self._later)
+        view.removeWanted.clicked.connect(lambda: workspace.remove_column(place))
+        view.chosen.connect(lambda column: workspace.set_column(place, column))
+        view.vote.clicked.connect(lambda: self._comparing.vote(place))
+        view.area.verticalScrollBar().valueChanged.connect(lambda value: self._scroll_all(value))
+        self.columns.append(view)
+        self._row.addWidget(view, 1)
 
     @Slot()
     def _on_go(self) -> None:
         if self._comparing.running:
             self._comparing.stop()
         else:
-            self.run()
+            self._comparing.run()
 
     @Slot()
     def refresh(self) -> None:
         """Names, answers and what can be pressed, as they are now."""
         at, running = self._comparing.round, self._comparing.running
+        if at and len(at.answers) != len(self.columns):
+            at = None  # a column was added or taken away
         self.go.setText(self.tr("Stop") if running else self.tr("Compare"))
         self.go.setEnabled(self._workspace.loading.facts is not None)
         self.more.setEnabled(len(self.columns) < MOST and not running)
         hidden = bool(at and at.blind and at.choice is None)
         voting = bool(hidden and at and at.over)
         for place, view in enumerate(self.columns):
-            shown = at is not None and place < len(at.answers) and len(at.answers) == len(self.columns)
-            view.show_answer(at.answers[place] if shown and at else None)
+            view.show_answer(at.answers[place] if at else None)
             title = ""
-            if shown and at:
+            if at:
                 title = self.tr("Answer {0}").format(LETTERS[place]) if hidden else at.names[place]
                 if at.choice == at.names[place] and not hidden:
                     title = self.tr("{0}, your choice").format(title)
@@ -152,13 +155,13 @@ class ComparePage(QWidget):
             return self.tr("Votes so far: {0}").format(told)
         return self.tr(
             "Same question, same seed, one scale of colours. Equal strength is not equal effect: for "
-            "figures at equal coherence use steer lab match."
+            "figures at equal coherence see the Lab."
         )
 
     @Slot()
     def _on_channels(self) -> None:
-        for view in self.columns:
-            view.list_choices()
+        for view, column in zip(self.columns, self._workspace.comparison.columns, strict=True):
+            view.show_column(column)
 
     @Slot(object, int)
     def _on_grown(self, answer: Answer, first: int) -> None:
@@ -174,30 +177,37 @@ class ComparePage(QWidget):
             view.tell(selection.cursor if mine and selection else None)
 
     def _scroll_all(self, value: int) -> None:
+        if self._scrolling:
+            return  # a shorter column stops at its end and holds none of the others back
+        self._scrolling = True
         for view in self.columns:
             view.area.verticalScrollBar().setValue(value)
+        self._scrolling = False
 
 
 class ColumnView(QFrame):
     """Who speaks, the answer, the token that is selected somewhere, and the vote."""
 
-    def __init__(self, workspace: Workspace, comparing: Comparing, column: Column, later: Later) -> None:
+    chosen = Signal(object)  # Column: who shall speak
+
+    def __init__(self, workspace: Workspace, later: Later) -> None:
         super().__init__()
-        self._workspace, self._comparing, self._later = workspace, comparing, later
-        self.column = column
+        self._workspace, self._later = workspace, later
+        self.column = Column("none")
         self.answer: Answer | None = None
         self.text: AnswerView | None = None
         self.choice = QComboBox()
         self.choice.setAccessibleName(self.tr("Who speaks in this column"))
-        self.choice.setMinimumContentsLength(8)
+        self.choice.setMinimumContentsLength(4)  # four columns fit a window of 1280 with all docks
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.strength = QDoubleSpinBox()
         self.strength.setRange(-STRENGTH_LIMIT, STRENGTH_LIMIT)
         self.strength.setSingleStep(0.1)
-        self.strength.setValue(column.strength)
+        self.strength.setValue(1.0)
         self.strength.setAccessibleName(self.tr("Strength in this column"))
         self.removeWanted = QToolButton()
         self.removeWanted.setText("×")
+        self.removeWanted.setProperty("role", "quiet")
         self.removeWanted.setToolTip(self.tr("Remove this column"))
         self.removeWanted.setAccessibleName(self.removeWanted.toolTip())
         self.title = QLabel()
@@ -233,21 +243,28 @@ class ColumnView(QFrame):
         layout.addWidget(self.vote)
         self.choice.currentIndexChanged.connect(self._on_choice)
         self.strength.valueChanged.connect(self._on_choice)
-        self.list_choices()
 
-    def list_choices(self) -> None:
-        """The mixer's heads and the rest; what was chosen stays, as far as it is still there."""
-        with QSignalBlocker(self.choice):
+    def show_column(self, column: Column) -> None:
+        """Who speaks, among all who could."""
+        self.column = column
+        with QSignalBlocker(self.choice), QSignalBlocker(self.strength):
             self.choice.clear()
             self.choice.addItem(self.tr("Unsteered"), ("none", 0))
             self.choice.addItem(self.tr("Prompt"), ("prompt", 0))
             self.choice.addItem(self.tr("Mixer"), ("mixer", 0))
-            for channel in self._workspace.usable():
-                self.choice.addItem(channel.name, ("head", channel.key))
-            wanted = (self.column.kind, self.column.key)
+            for channel in self._workspace.channels:
+                if not channel.note:
+                    self.choice.addItem(channel.name, ("head", channel.key))
+                elif channel.key == column.key:
+                    self.choice.addItem(
+                        self.tr("{0}, does not fit").format(channel.name), ("head", channel.key)
+                    )
             data = [tuple(self.choice.itemData(i)) for i in range(self.choice.count())]
+            wanted = (column.kind, column.key)
             self.choice.setCurrentIndex(data.index(wanted) if wanted in data else 0)
-        self._on_choice()
+            if self.strength.value() != column.strength:  # else it is being typed
+                self.strength.setValue(column.strength)
+        self.strength.setVisible(column.kind == "head" and not self.choice.isHidden())
 
     def set_hidden(self, hidden: bool) -> None:
         """Blind: nothing tells who speaks."""
@@ -261,7 +278,7 @@ class ColumnView(QFrame):
         if answer is self.answer:
             return
         if self.text is not None:
-            self._later.drop(self.text.rebuild)
+            self.text.leave()
             self._inside.removeWidget(self.text)
             self.text.hide()
             self.text.deleteLater()
@@ -284,5 +301,4 @@ class ColumnView(QFrame):
     @Slot()
     def _on_choice(self) -> None:
         kind, key = self.choice.currentData()
-        self.column = Column(kind, key, self.strength.value())
-        self.strength.setVisible(kind == "head")
+        self.chosen.emit(Column(kind, key, self.strength.value() if kind == "head" else 1.0))

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from studio.columns import LEAST, MOST, Column
 from studio.intake import take_results, take_tokens
 from studio.jobs import Bench, make_strengths
 from studio.requests import LaneRequest
@@ -18,19 +19,7 @@ from studio.turns import STEERED, Answer, Asked, Turn
 from studio.worker import Job, Worker
 from studio.workspace import Workspace
 
-Kind = Literal["none", "prompt", "mixer", "head"]
 TIE = "tie"
-LEAST, MOST = 2, 4  # columns
-
-
-@dataclass(frozen=True)
-class Column:
-    """Who speaks: the model as it is, the steering prompt, the whole mixer, or one head (`key` of its row) at
-    a strength of its own."""
-
-    kind: Kind
-    key: int = 0
-    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,10 +56,11 @@ class Comparing(QObject):
     def running(self) -> bool:
         return self._job is not None
 
-    def run(self, question: str, columns: Sequence[Column], *, blind: bool = False) -> None:
-        """Answers `question` in all columns, in one batch with one seed. blind: in an order nobody knows."""
-        question = question.strip()
-        facts = self._workspace.loading.facts
+    def run(self) -> None:
+        """Answers the question in all columns, in one batch with one seed; blind ones in an order nobody
+        knows."""
+        wanted, facts = self._workspace.comparison, self._workspace.loading.facts
+        question, columns, blind = wanted.question.strip(), wanted.columns, wanted.blind
         if not question or self.running or facts is None or not LEAST <= len(columns) <= MOST:
             return
         order = list(columns)
@@ -141,7 +131,13 @@ class Comparing(QObject):
         """What a column is called."""
         if column.kind == "head":
             row = self._workspace.channel(column.key)
-            return f"{row.name} {column.strength:.2f}" if row else self.tr("a removed head")
+            if row is None:
+                return self.tr("a removed head")
+            return (
+                self.tr("{0}, does not fit").format(row.name)
+                if row.note
+                else f"{row.name} {column.strength:.2f}"
+            )
         return {
             "none": self.tr("unsteered"),
             "prompt": self.tr("prompt"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QScrollArea, QWidget
 
+from studio.anchor import Anchor, Rows
 from studio.answer import AnswerView
 from studio.later import Later
+from studio.room import Room
 from studio.turn_view import AnswerColumn, TurnView
 from studio.turns import Answer, Turn
 from studio.workspace import Workspace
@@ -23,6 +25,7 @@ class Conversation(QScrollArea):
         super().__init__(parent)
         self._workspace = workspace
         self._views: dict[Turn, TurnView] = {}
+        self._rooms: dict[Turn, Room] = {}
         self._later = Later(self)
         self._following, self._able = True, False
         self.setWidgetResizable(True)
@@ -31,7 +34,7 @@ class Conversation(QScrollArea):
         self.setAccessibleName(self.tr("Conversation"))
         page = self._page = QWidget()
         page.setProperty("role", "panel")
-        self._rows = QVBoxLayout(page)
+        self._rows = Rows(page)
         self._rows.setContentsMargins(16, 16, 8, 16)
         self._rows.setSpacing(16)
         self._empty = QLabel()
@@ -40,6 +43,7 @@ class Conversation(QScrollArea):
         self._rows.addWidget(self._empty)
         self._rows.addStretch(1)
         self.setWidget(page)
+        self._anchor = Anchor(self, page, self._rows)
         bar = self.verticalScrollBar()
         bar.rangeChanged.connect(self._on_range)
         bar.valueChanged.connect(self._on_scrolled)
@@ -63,6 +67,7 @@ class Conversation(QScrollArea):
     def follow(self) -> None:
         """Back to the newest text."""
         self._following = True
+        self._anchor.lift()
         self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
 
     def set_able(self, able: bool) -> None:
@@ -89,11 +94,13 @@ class Conversation(QScrollArea):
         wanted = self._workspace.turns
         for turn in [t for t in self._views if t not in wanted]:
             view = self._views.pop(turn)
-            self._rows.removeWidget(view)
+            room = self._rooms.pop(turn)
+            room.leave()
+            self._rows.removeWidget(room)
             for column in view.columns.values():
-                self._later.drop(column.view.rebuild)
-            view.hide()
-            view.deleteLater()
+                column.view.leave()
+            room.hide()
+            room.deleteLater()
         for place, turn in enumerate(wanted):
             if turn not in self._views:
                 view = self._views[turn] = TurnView(self._workspace, turn, self._later)
@@ -101,7 +108,8 @@ class Conversation(QScrollArea):
                 view.editWanted.connect(lambda text, turn=turn: self.editWanted.emit(turn, text))
                 view.rewriteWanted.connect(self.rewriteWanted)
                 view.set_able(self._able)
-                self._rows.insertWidget(place + 1, self._views[turn])
+                self._rooms[turn] = Room(view, self._later)
+                self._rows.insertWidget(place + 1, self._rooms[turn])
             self._views[turn].refresh()
         self._empty.setVisible(not wanted)
         if wanted and self._workspace.shown not in [a for t in wanted for a in t.answers]:
@@ -110,6 +118,7 @@ class Conversation(QScrollArea):
             self._workspace.clear_selection()
             self._workspace.show(None)
         self._following = True
+        self._anchor.lift()
 
     @Slot(object, int)
     def _on_grown(self, answer: Answer, first: int) -> None:
@@ -140,3 +149,7 @@ class Conversation(QScrollArea):
     @Slot(int)
     def _on_scrolled(self, value: int) -> None:
         self._following = value >= self.verticalScrollBar().maximum() - 4
+        if self._following:
+            self._anchor.lift()
+        else:
+            self._anchor.drop()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import assets
 from engine.errors import Cancelled, EngineError, HeadError, ModelError
 from engine.events import Cancel, Emit, Progress
+from studio.imports import set_apart
 from studio.lanes import ids_of, lanes_of, sampling_of
 from studio.requests import (
     ContextUse,
@@ -81,9 +82,13 @@ class Bench:
 
     def warm(self, emit: Emit, cancel: Cancel) -> None:
         """Imports the engine, so that the first model waits for that no more."""
-        import engine.model.loading
+        with set_apart():
+            import engine.distill
+            import engine.generation.decode
+            from engine.model.loading import import_ahead
 
-        assert engine.model.loading
+            import_ahead()
+        assert engine
 
     def distill(
         self, request: FitRequest, limit: float | None, emit: Emit, cancel: Cancel

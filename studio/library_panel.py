@@ -29,12 +29,13 @@ _Item = Qt.ItemDataRole.UserRole
 
 
 class LibraryPanel(QWidget):
-    """Lists what the library's thread finds; every change goes there as a job and the list is read again."""
+    """Lists what the library's thread finds; what shall change is told by signals."""
 
     opened = Signal(object)  # Item: asked for with Enter, double click or the menu
     renameWanted = Signal(object)  # Item
     tagsWanted = Signal(object)  # Item
-    exportWanted = Signal(object)  # Item: a head
+    removeWanted = Signal(list)  # Items
+    exportWanted = Signal(object)  # Item
     dropped = Signal(str)  # path of a head file
 
     def __init__(self, autosave: Autosave, parent: QWidget | None = None) -> None:
@@ -73,8 +74,8 @@ class LibraryPanel(QWidget):
             "open": self._action(self.tr("Open"), "", lambda i: self.opened.emit(i[0])),
             "rename": self._action(self.tr("Rename…"), "F2", lambda i: self.renameWanted.emit(i[0])),
             "tags": self._action(self.tr("Tags…"), "Ctrl+Shift+T", lambda i: self.tagsWanted.emit(i[0])),
-            "export": self._action(self.tr("Export…"), "Ctrl+E", lambda i: self.exportWanted.emit(i[0])),
-            "remove": self._action(self.tr("Remove"), "Del", self._remove),
+            "export": self._action(self.tr("Export…"), "", lambda i: self.exportWanted.emit(i[0])),
+            "remove": self._action(self.tr("Remove"), "Del", self.removeWanted.emit),
         }
         self._menu = QMenu(self)
         self._menu.addActions(list(self.actions_.values()))
@@ -102,12 +103,6 @@ class LibraryPanel(QWidget):
 
     def chosen(self) -> list[Item]:
         return [row.data(_Item) for row in self.list.selectedItems()]
-
-    def rename(self, item: Item, title: str) -> None:
-        self._do(lambda: self._autosave.archive.rename(item, title), self.tr("Renaming"))
-
-    def tag(self, item: Item, tags: tuple[str, ...]) -> None:
-        self._do(lambda: self._autosave.archive.tag(item, tags), self.tr("Tagging"))
 
     @Slot()
     def refresh(self) -> None:
@@ -182,20 +177,11 @@ class LibraryPanel(QWidget):
         self.list.addAction(action)
         return action
 
-    def _remove(self, items: list[Item]) -> None:
-        self._do(lambda: self._autosave.archive.remove(items), self.tr("Removing"))
-
-    def _do(self, work: object, label: str) -> None:
-        self._autosave.worker.submit(
-            Job(label, lambda emit, cancel: work(), on_done=lambda _: self.refresh())  # type: ignore[operator]
-        )
-
     @Slot()
     def _enable(self) -> None:
         items = self.chosen()
         for key, action in self.actions_.items():
             action.setEnabled(bool(items) and (key == "remove" or len(items) == 1))
-        self.actions_["export"].setEnabled(len(items) == 1 and items[0].shelf == "head")
         self.more.setEnabled(bool(items))
 
     @Slot(QPoint)

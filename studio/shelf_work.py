@@ -1,4 +1,4 @@
-"""What the library panel's wishes come to: a conversation on the page, a head in the mixer or in a file."""
+"""What the library panel's wishes come to: a conversation on the page, a head in the mixer, a file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from engine.durable import write_whole
+from engine.errors import LibraryError
 from engine.library.records import Item
 from studio.asking import Asking
 from studio.autosave import Autosave
 from studio.jobs import HEAD_SUFFIX
 from studio.library_panel import LibraryPanel
 from studio.session import Session
+from studio.shelving import Shelving
+from studio.turns import as_markdown
 from studio.worker import Job
 from studio.workspace import Workspace
 
@@ -35,13 +39,17 @@ class ShelfWork(QObject):
         super().__init__(window)
         self._workspace, self._session, self._autosave = workspace, session, autosave
         self._asking, self._window = asking, window
+        self.shelving = Shelving(workspace, autosave, self)
+        self.shelving.noticed.connect(self.noticed)
         session.distilling.distilled.connect(self._on_distilled)
 
     def make_panel(self) -> LibraryPanel:
         panel = LibraryPanel(self._autosave)
         panel.opened.connect(self.open)
-        panel.renameWanted.connect(lambda item: self._rename(panel, item))
-        panel.tagsWanted.connect(lambda item: self._tag(panel, item))
+        panel.renameWanted.connect(self._rename)
+        panel.tagsWanted.connect(self._tag)
+        panel.removeWanted.connect(self.shelving.remove)
+        self.shelving.changed.connect(panel.refresh)
         panel.exportWanted.connect(self._export)
         panel.dropped.connect(lambda path: self._session.load_head(Path(path)))
         return panel
@@ -67,41 +75,47 @@ class ShelfWork(QObject):
             )
 
     def export(self, item: Item, path: Path) -> None:
-        """Writes the head as a file of its own."""
+        """Writes a head as a file of its own, a conversation as Markdown, a run's figures as JSON."""
         archive = self._autosave.archive
 
         def work() -> Path:
-            return self._session.bench.save_head(archive.head(item.key), path)
+            if item.shelf == "head":
+                return self._session.bench.save_head(archive.head(item.key), path)
+            if item.shelf == "conversation":
+                text = as_markdown(archive.turns(item.key))
+            else:
+                text = json.dumps(archive.run(item.key), indent=2, ensure_ascii=False) + "\n"
+            write_whole(path, text.encode(), item.shelf, LibraryError)
+            return path
 
-        self._ask(
-            self.tr("Exporting a head"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at))
-        )
+        self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
 
     def _ask(self, label: str, work: Any, then: Any) -> None:
         self._autosave.worker.submit(Job(label, lambda emit, cancel: work(), on_done=then))
 
-    def _rename(self, panel: LibraryPanel, item: Item) -> None:
+    def _rename(self, item: Item) -> None:
         self._asking.name(
-            self.tr("Rename"), self.tr("Name:"), item.title, lambda name: panel.rename(item, name)
+            self.tr("Rename"), self.tr("Name:"), item.title, lambda name: self.shelving.rename(item, name)
         )
 
-    def _tag(self, panel: LibraryPanel, item: Item) -> None:
+    def _tag(self, item: Item) -> None:
         self._asking.name(
             self.tr("Tags"),
             self.tr("Tags, with commas between; a single comma for none:"),
             ", ".join(item.tags),
-            lambda words: panel.tag(item, tuple(words.split(","))),
+            lambda words: self.shelving.tag(item, _tags(words)),
         )
 
     def _export(self, item: Item) -> None:
-        name, _ = QFileDialog.getSaveFileName(
-            self._window,
-            self.tr("Export the head"),
-            item.title + HEAD_SUFFIX,
-            self.tr("Heads (*{0})").format(HEAD_SUFFIX),
-        )
+        suffix, kinds = {
+            "head": (HEAD_SUFFIX, self.tr("Heads (*{0})")),
+            "conversation": (".md", self.tr("Markdown (*{0})")),
+            "run": (".json", self.tr("JSON (*{0})")),
+        }[item.shelf]
+        proposed = item.title.replace("/", "-") + suffix
+        name, _ = QFileDialog.getSaveFileName(self._window, self.tr("Export"), proposed, kinds.format(suffix))
         if name:
-            self.export(item, Path(name if name.endswith(HEAD_SUFFIX) else name + HEAD_SUFFIX))
+            self.export(item, Path(name if name.endswith(suffix) else name + suffix))
 
     def _show(self, item: Item, facts: dict[str, Any]) -> None:
         box = QMessageBox(QMessageBox.Icon.NoIcon, item.title, item.title, parent=self._window)
@@ -131,3 +145,8 @@ class ShelfWork(QObject):
             lambda: self._autosave.archive.add_run("distillation", info.name, facts),
             lambda _: None,
         )
+
+
+def _tags(words: str) -> tuple[str, ...]:
+    """As the library keeps them: small letters, in order, each once."""
+    return tuple(sorted({word.strip().lower() for word in words.split(",") if word.strip()}))

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.library.records import AnswerRecord, ConversationRecord, SessionRecord, TurnRecord
 from studio.channels import Channel, Preset, Setting, Slot
+from studio.columns import Comparison, kept, restored
 from studio.turns import Answer, Asked, Settings, Turn
 from studio.workspace import Workspace
 
@@ -67,7 +68,8 @@ def values_of(
 ) -> dict[str, Any]:
     """Attributes for Workspace.restore; rows whose head is lost are left out."""
     state = session.state
-    rows = [row for row in state["channels"] if row["digest"] in heads]
+    places = [place for place, row in enumerate(state["channels"]) if row["digest"] in heads]
+    rows = [state["channels"][place] for place in places]
     channels = tuple(
         Channel(
             first_key + place,
@@ -83,8 +85,12 @@ def values_of(
     presets = tuple(Preset(p["name"], tuple(Setting(**row) for row in p["rows"])) for p in state["presets"])
     plain = {name: state[name] for name in _PLAIN}
     settings = Settings(**state["settings"])
+    comparison = Comparison()
+    if "comparison" in state:  # older sessions had none
+        comparison = restored(state["comparison"], {old: first_key + new for new, old in enumerate(places)})
     return {
         **plain,
+        "comparison": comparison,
         "settings": settings,
         "channels": channels,
         "presets": presets,
@@ -120,6 +126,7 @@ def _state(workspace: Workspace) -> dict[str, Any]:
             for c in workspace.channels
         ],
         "presets": [asdict(preset) for preset in workspace.presets],
+        "comparison": kept(workspace.comparison, [c.key for c in workspace.channels]),
     }
 
 

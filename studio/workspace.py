@@ -11,11 +11,12 @@ from uuid import uuid4
 from PySide6.QtCore import QObject, Signal
 
 from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Preset, Slot, preset_of, sounding, under
+from studio.columns import Column, Comparison
 from studio.progress import Faithfulness, Fit, Loading
 from studio.requests import MethodFacts
 from studio.scale import Scale
 from studio.turns import Answer, Selection, Settings, Turn
-from studio.undo import Change, make_stack
+from studio.undo import Change, Values, make_stack
 
 UNDO_DEPTH = 500
 
@@ -27,6 +28,7 @@ class Workspace(QObject):
     strengthsChanged = Signal()  # strength, on/off, solo, blocks or bypass of existing rows
     bypassChanged = Signal(bool)
     presetsChanged = Signal()
+    leaving = Signal()  # another conversation is about to take the place of the present one
     turnsChanged = Signal()  # turns or answers added or removed
     answerGrew = Signal(object, int)  # Answer, index of the first new token
     answerChanged = Signal(object)  # its state or figures
@@ -42,6 +44,7 @@ class Workspace(QObject):
     lossAdded = Signal()
     compareChanged = Signal(bool)
     truthChanged = Signal(bool)
+    comparisonChanged = Signal()  # of the Compare page: question, columns, blind
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -53,6 +56,7 @@ class Workspace(QObject):
         self.bypass = False
         self.compare = False
         self.truth = False  # what the prompt would have done is measured with the next answers
+        self.comparison = Comparison()
         self.prompt = ""
         self.question = ""
         self.settings = Settings()
@@ -78,6 +82,7 @@ class Workspace(QObject):
             "bypass": self._tell_bypass,
             "compare": lambda _: self.compareChanged.emit(self.compare),
             "truth": lambda _: self.truthChanged.emit(self.truth),
+            "comparison": lambda _: self.comparisonChanged.emit(),
             "prompt": lambda _: self.promptChanged.emit(),
             "question": lambda _: self.questionChanged.emit(),
             "settings": lambda _: self.settingsChanged.emit(),
@@ -122,8 +127,11 @@ class Workspace(QObject):
         self._push()
 
     def remove_head(self, key: int | None) -> None:
-        if self.channel(key) is not None:
-            self.change(self.tr("remove head"), channels=tuple(c for c in self.channels if c.key != key))
+        if key is not None and self.channel(key) is not None:
+            values: dict[str, Any] = {"channels": tuple(c for c in self.channels if c.key != key)}
+            if self.comparison.without_head(key) != self.comparison:
+                values["comparison"] = self.comparison.without_head(key)
+            self.change(self.tr("remove head"), **values)
 
     def rename_head(self, key: int, name: str) -> None:
         if name.strip():
@@ -238,6 +246,28 @@ class Workspace(QObject):
             self.scale = scale
             self.scaleChanged.emit()
 
+    # The Compare page.
+
+    def ask_columns(self, question: str) -> None:
+        self._compare(self.tr("typing"), replace(self.comparison, question=question), "comparison question")
+
+    def set_blind(self, blind: bool) -> None:
+        self._compare(self.tr("blind comparison"), replace(self.comparison, blind=blind))
+
+    def add_column(self, column: Column) -> None:
+        self._compare(self.tr("add column"), self.comparison.added(column))
+
+    def remove_column(self, place: int) -> None:
+        self._compare(self.tr("remove column"), self.comparison.without(place))
+
+    def set_column(self, place: int, column: Column) -> None:
+        same = self.comparison.columns[place].kind == column.kind == "head"
+        merge = f"column {place}" if same else ""
+        self._compare(self.tr("column"), self.comparison.changed(place, column), merge)
+
+    def _compare(self, label: str, comparison: Comparison, merge: str = "") -> None:
+        self._put_one(label, "comparison", comparison, merge)
+
     # Small settings.
 
     def set_prompt(self, prompt: str) -> None:
@@ -268,8 +298,19 @@ class Workspace(QObject):
     def change(self, label: str, merge: str = "", **values: Any) -> None:
         """Sets attributes in one step that can be taken back."""
         before = {name: getattr(self, name) for name in values}
+        self.step(label, self._put, before, values, merge)
+
+    def step(
+        self,
+        label: str,
+        put: Callable[[Values], None],
+        before: Values,
+        after: Values,
+        merge: str = "",
+    ) -> None:
+        """One step of the history; `put`, a method, puts the values, which may be kept elsewhere."""
         begins, self._travelled = self._travelled, False
-        self.stack.push(Change(self._put, before, values, label, merge, begins))
+        self.stack.push(Change(put, before, after, label, merge, begins))
 
     def restore(self, **values: Any) -> None:
         """Sets attributes as the beginning of the history: nothing to undo."""
@@ -302,6 +343,8 @@ class Workspace(QObject):
     def _put(self, values: Mapping[str, Any]) -> None:
         """Sets all of them, then tells: nobody who listens sees half a step."""
         before = {name: getattr(self, name) for name in values}
+        if values.get("conversation", self.conversation) != self.conversation:
+            self.leaving.emit()
         for name, value in values.items():
             setattr(self, name, value)
         for name in values:

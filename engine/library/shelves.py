@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -67,14 +68,38 @@ def set_tags(store: Store, shelf: Shelf, key: str, tags: tuple[str, ...]) -> Non
         db.executemany("INSERT INTO tag VALUES (?, ?, ?)", [(shelf, key, word) for word in words])
 
 
-def remove(store: Store, shelf: Shelf, key: str) -> None:
+@dataclass(frozen=True)
+class Removed:
+    """What `remove` took, for `put_back`: rows of the library's tables, in the order of their making."""
+
+    shelf: Shelf
+    key: str
+    rows: tuple[tuple[str, tuple[Any, ...]], ...]
+
+
+def remove(store: Store, shelf: Shelf, key: str) -> Removed:
     """Takes the item out of the library; the file of a head stays until no session and no answer uses it."""
     with store.writing() as db:
+        rows = [] if shelf == "head" else _rows(db, shelf, "key = ?", key)
+        if shelf == "conversation":
+            rows += _rows(db, "turn", "conversation = ?", key)
+            rows += _rows(db, "answer", "turn IN (SELECT key FROM turn WHERE conversation = ?)", key)
+        rows += _rows(db, "tag", f"shelf = '{shelf}' AND key = ?", key)
         db.execute("DELETE FROM tag WHERE shelf = ? AND key = ?", (shelf, key))
         if shelf == "head":
             db.execute("UPDATE head SET kept = 0 WHERE key = ?", (key,))
         else:
             db.execute(f"DELETE FROM {shelf} WHERE key = ?", (key,))
+    return Removed(shelf, key, tuple(rows))
+
+
+def put_back(store: Store, removed: Removed) -> None:
+    """The item is in the library again as it was; what has been written under its key meanwhile stays."""
+    with store.writing() as db:
+        if removed.shelf == "head":
+            db.execute("UPDATE head SET kept = 1 WHERE key = ?", (removed.key,))
+        for table, row in removed.rows:
+            db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
 
 
 def add_run(store: Store, kind: str, title: str, facts: dict[str, Any]) -> str:
@@ -122,6 +147,10 @@ def _about(shelf: Shelf, value: Any) -> str:
         return f"{facts['method']}, {facts['model']}"
     except (ValueError, KeyError, TypeError):
         return "unreadable"
+
+
+def _rows(db: sqlite3.Connection, table: str, where: str, key: str) -> list[tuple[str, tuple[Any, ...]]]:
+    return [(table, tuple(row)) for row in db.execute(f"SELECT * FROM {table} WHERE {where}", (key,))]
 
 
 def _tags(db: sqlite3.Connection, shelf: Shelf, key: str) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from engine.model.reading import watched
 from engine.model.source import POCKET, POCKET_FOLDER, locate
 from engine.model.weights import read_weights
 
-__all__ = ["POCKET", "POCKET_FOLDER", "load"]
+__all__ = ["POCKET", "POCKET_FOLDER", "import_ahead", "load"]
 
 # Under these names a vocabulary is stored.
 _TOKENIZERS = ("tokenizer.json", "*.model", "vocab.*", "tekken.json", "*.tiktoken")
@@ -67,6 +67,14 @@ def load(
     _require_finite(network, kind, cancel)
     is_pocket = found.id == POCKET
     return wrap(network, tokenizer, source=found.id, revision=found.revision, is_pocket=is_pocket)
+
+
+def import_ahead() -> None:
+    """Imports what the bundled model needs beyond this module: about a second, once per process."""
+    import transformers.models.llama.modeling_llama
+    import transformers.tokenization_utils_tokenizers
+
+    assert transformers
 
 
 def _default_dtype(stored: int, place: Place) -> str:

@@ -84,7 +84,7 @@ def long_answer() -> list[Bar]:
 
 
 def long_conversation() -> list[Bar]:
-    """50,000 tokens in 50 turns: a new answer grows, the text is scrolled, a slider of the window moves."""
+    """50,000 tokens in 50 turns, then in 500: an answer grows, the text is scrolled, the window resized."""
     with _Bench() as bench:
         workspace, page = bench.window.workspace, bench.window.conversation
         turns = conversation(CONVERSATION, 6, 1_000)
@@ -98,7 +98,13 @@ def long_conversation() -> list[Bar]:
         bars += bench.lagging("window resized", lambda step: bench.window.resize(wide + 8 * (step % 9), 800))
         key = workspace.channels[0].key
         bars += bench.lagging("slider moved", lambda step: workspace.set_strength(key, step / 50))
-        return bars + bench.lagging("token selected", lambda step: workspace.select(answer, step))
+        bars += bench.lagging("token selected", lambda step: workspace.select(answer, step))
+        workspace.set_turns(conversation(CONVERSATION, 6, 100), "many")
+        bench.breathe(3.0)
+        resize = lambda step: bench.window.resize(wide + 8 * (step % 9), 800)  # noqa: E731
+        bars += bench.lagging("window resized, 500 turns", resize)
+        grown = workspace.turns[-1].answers[0]
+        return bars + bench.lagging("the last of 500 turns growing", lambda step: bench.grow(grown))
 
 
 def hands() -> list[Bar]:
@@ -162,8 +168,11 @@ class _Bench:
         return self
 
     def __exit__(self, *_: object) -> None:
+        from PySide6.QtCore import QEvent
+
         self.window.close()
         self.window.deleteLater()
+        self.app.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         self._home.cleanup()
 
     def until(self, done: Callable[[], bool], every_ms: int = 20) -> None:

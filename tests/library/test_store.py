@@ -112,6 +112,26 @@ def test_a_given_name_outlives_the_next_save(store):
         shelves.rename(store, "conversation", "c1", "  ")
 
 
+def test_what_was_removed_can_be_put_back_whole(store):
+    save(store, turn("a"), turn("b", "And?"))
+    shelves.rename(store, "conversation", "c1", "greetings")
+    shelves.set_tags(store, "conversation", "c1", ("short",))
+    run = shelves.add_run(store, "distillation", "pirate", {"seconds": 1.0})
+
+    def all_of_it() -> tuple:
+        lists = [shelves.items(store, shelf) for shelf in ("conversation", "run")]
+        return sessions.conversation(store, "c1"), lists
+
+    before = all_of_it()
+    taken = [shelves.remove(store, "conversation", "c1"), shelves.remove(store, "run", run)]
+    assert all_of_it() == (None, [[], []])
+    for each in taken:
+        shelves.put_back(store, each)
+    assert all_of_it() == before and shelves.run_facts(store, run) == {"seconds": 1.0}
+    shelves.put_back(store, taken[0])  # twice does no harm
+    assert all_of_it() == before
+
+
 def test_removed_items_are_gone_with_their_tags(store):
     save(store, turn("a"))
     shelves.set_tags(store, "conversation", "c1", ("x",))

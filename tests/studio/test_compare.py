@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from engine.library.shelves import votes
-from studio.comparing import Column
+from studio.columns import Column
 from tests.studio.conftest import ready
 
 WAIT_MS = 30000
@@ -16,7 +16,7 @@ WAIT_MS = 30000
 def compare(qtbot, window, question="Tell me about bees.", blind=False):
     page = window.compare_page
     window.actions_["page_compare"].trigger()
-    page.question.setText(question)
+    page.question.setPlainText(question)
     page.blind.setChecked(blind)
     QTest.keyClick(page.question, Qt.Key.Key_Return)
     assert window.comparing.running
@@ -26,7 +26,7 @@ def compare(qtbot, window, question="Tell me about bees.", blind=False):
 
 def test_columns_answer_one_question_with_one_seed(qtbot, window):
     page, key = window.compare_page, window.workspace.channels[1].key
-    page.add(Column("head", key, 1.2))
+    window.workspace.add_column(Column("head", key, 1.2))
     assert len(page.columns) == 4 and not page.more.isEnabled()
     found = compare(qtbot, window)
     assert found.names[:3] == ("unsteered", "prompt", "mixer") and found.names[3].endswith("1.20")
@@ -71,26 +71,72 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
 
 def test_stop_and_wrong_order(qtbot, window):
     page = window.compare_page
-    page.run()  # no question yet
+    window.comparing.run()  # no question yet
     assert not window.comparing.running
-    page.question.setText("Tell me about the castle.")
-    page.run()
-    page.run()
-    page.remove(page.columns[0])  # not while it runs
+    page.question.setPlainText("Tell me about the castle.")
+    window.comparing.run()
+    window.comparing.run()
+    assert not page.columns[0].removeWanted.isEnabled()  # not while it runs
     page.go.click()
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=5000)
     assert len(page.columns) == 3 and page.go.text() == "Compare"
-    page.remove(page.columns[0])
-    page.remove(page.columns[0])  # two stay
+    page.columns[0].removeWanted.click()
+    page.columns[0].removeWanted.click()  # two stay
     assert len(page.columns) == 2
     assert len(compare(qtbot, window).answers) == 2
 
 
+def test_columns_are_undone_and_come_back_at_the_next_start(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    page, workspace = window.compare_page, window.workspace
+    page.more.click()
+    view = page.columns[3]
+    view.choice.setCurrentIndex(view.choice.findText("terse"))
+    view.strength.setValue(1.5)
+    view.strength.setValue(2.5)
+    page.columns[0].removeWanted.click()
+    page.blind.click()
+    page.question.setPlainText("Tell me about bees.")
+    named = [c.kind for c in workspace.comparison.columns]
+    assert named == ["prompt", "mixer", "head"]
+    for _ in range(3):
+        workspace.undo()
+    assert len(page.columns) == 4 and not page.blind.isChecked() and not page.question.toPlainText()
+    workspace.undo()  # one drag, one step
+    assert page.columns[3].choice.currentText() == "terse" and page.columns[3].strength.value() == 1.0
+    for _ in range(4):
+        workspace.redo()
+    workspace.remove_head(workspace.channels[0].key)  # places of the others change
+    other = ready(qtbot, open_window())
+    page, found = other.compare_page, other.workspace.comparison
+    assert (found.question, found.blind) == ("Tell me about bees.", True)
+    assert [c.kind for c in found.columns] == named and found.columns[2].strength == 2.5
+    assert page.columns[2].choice.currentText() == "terse" and page.blind.isChecked()
+    page.go.click()
+    qtbot.waitUntil(lambda: not other.comparing.running, timeout=WAIT_MS)
+    assert sorted(other.comparing.round.names) == ["mixer", "prompt", "terse 2.50"]
+
+
+def test_columns_scroll_together(qtbot, window):
+    window.resize(900, 420)
+    found = compare(qtbot, window)
+    bars = [view.area.verticalScrollBar() for view in window.compare_page.columns]
+    assert found and all(bar.maximum() > 0 for bar in bars)
+    bars[1].setValue(5)
+    assert [bar.value() for bar in bars] == [5, 5, 5]
+    longest = max(bars, key=lambda bar: bar.maximum())
+    longest.setValue(longest.maximum())
+    assert [bar.value() for bar in bars] == [bar.maximum() for bar in bars]
+
+
 def test_a_removed_head_leaves_its_column_unsteered(qtbot, window):
     page, key = window.compare_page, window.workspace.channels[0].key
-    page.add(Column("head", key, 1.0))
+    window.workspace.add_column(Column("head", key, 1.0))
     window.workspace.remove_head(key)
     assert page.columns[3].column.kind == "none"
+    window.workspace.undo()
+    assert page.columns[3].column == Column("head", key, 1.0)
+    window.workspace.redo()
     assert not compare(qtbot, window).answers[3].trace.coefficients.any()
 
 

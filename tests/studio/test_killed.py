@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
+import time
 
+import pytest
+
+from studio.archive import Archive
 from tests.studio.conftest import ready
 
 STUDIO = """
@@ -69,3 +74,61 @@ def test_killed_in_the_middle_of_an_answer(qtbot, open_window, tmp_path):
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: not window.session.talking, timeout=60_000)
     assert window.workspace.turns[1].answers[0].state == "eos"
+
+
+BUSY = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from studio.window import Window
+from tests.studio.conftest import make_head
+
+app = QApplication([])
+window = Window(None, Path(sys.argv[1]))
+workspace, steps, sent = window.workspace, 0, []
+
+def change():
+    global steps
+    steps += 1
+    workspace.set_question(f"typed {steps}")
+    if steps == 1:
+        workspace.add_head(make_head())
+    workspace.set_strength(workspace.channels[0].key, steps / 100)
+    workspace.ask_columns(f"asked {steps}")
+
+def told(state):
+    if state == "saving":
+        sent.append(steps)
+    elif state == "saved":
+        print(sent.pop(0), flush=True)
+
+window.session.open_model = lambda source: None  # what is kept does not need it
+window.autosave.stateChanged.connect(told)
+timer = QTimer()
+timer.timeout.connect(change)
+window.recovery.begun.connect(lambda: timer.start(7))
+window.recovery.asked.connect(lambda: window.recovery.dialog.accept())
+window.show()
+app.exec()
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_at_any_moment_all_that_was_acknowledged_is_there(tmp_path, seed):
+    killed = subprocess.Popen([sys.executable, "-c", BUSY, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert killed.stdout is not None
+    said = [next(line for line in killed.stdout if int(line) > 20)]
+    time.sleep(random.Random(seed).uniform(0.0, 1.0))
+    killed.send_signal(signal.SIGKILL)
+    said += [line for line in killed.stdout if line.endswith("\n")]
+    killed.wait()
+    killed.stdout.close()
+    archive = Archive(tmp_path)
+    left = archive.open()
+    archive.close()
+    assert left is not None and not left.session.clean and not left.lost
+    steps = int(left.values["question"].removeprefix("typed "))
+    assert steps >= int(said[-1])
+    assert left.values["comparison"].question == f"asked {steps}"  # one moment, whole
+    assert left.values["channels"][0].strength == steps / 100

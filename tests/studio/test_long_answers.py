@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
+from PySide6.QtCore import QPoint
 
 from studio import theme
-from studio.answer import SHORT, AnswerView
+from studio.answer import AT_ONCE, AnswerView
 from studio.conversation import Conversation
 from studio.later import Later
 from studio.workspace import Workspace
-from tests.benchmarks.long_runs import conversation
+from tests.benchmarks.long_runs import conversation, next_batch
 
 
 @pytest.fixture
@@ -20,21 +23,29 @@ def page(qtbot):
     qtbot.addWidget(page)
     page.resize(640, 400)
     page.show()
-    workspace.restore(turns=conversation(16 * SHORT, 4, 2 * SHORT))
+    workspace.restore(turns=conversation(8 * AT_ONCE, 4, AT_ONCE))
     views = [page.view(turn.answers[0]) for turn in workspace.turns]
     qtbot.waitUntil(lambda: all(fits(view) and view.width() < page.width() for view in views))
     return page, views
 
 
+def broken(view: AnswerView) -> bool:
+    """Whether its lines are broken for the width that its place on the page has."""
+    turn = view.parentWidget()
+    return turn.width() == turn.parentWidget().width() and view._flow.width == view.width()
+
+
 def fits(view: AnswerView) -> bool:
-    return view._flow.width == view.width() and view.height() == view._flow.height + 1
+    """And it is as high as they are, as is its turn and the turn's place."""
+    turn = view.parentWidget()
+    as_high = view.height() == view._flow.height + 1 and turn.height() == turn.parentWidget().height()
+    return broken(view) and as_high
 
 
 def test_a_resize_breaks_what_is_seen_at_once_and_the_rest_in_turn(qtbot, page):
     page, views = page
     page.resize(480, 400)
-    assert fits(views[-1])
-    assert not fits(views[0])
+    assert broken(views[-1]) and not broken(views[0])
     qtbot.waitUntil(lambda: all(fits(view) for view in views))
     qtbot.wait(20)
     assert page.verticalScrollBar().value() == page.verticalScrollBar().maximum()  # still at the live edge
@@ -63,16 +74,80 @@ def test_an_answer_that_goes_takes_its_waiting_work_along(qtbot, page):
     assert not page._views
 
 
+def test_what_one_reads_stays_where_it_is(qtbot, page):
+    page, views = page
+    page.verticalScrollBar().setValue(views[4].mapTo(page.widget(), QPoint(0, 200)).y())
+    token = views[4].token_near(200)
+
+    def height() -> float:
+        return views[4].mapTo(page.viewport(), views[4].line_of(token).topLeft().toPoint()).y()
+
+    before = height()
+    page.resize(440, 400)
+    qtbot.waitUntil(lambda: all(fits(view) for view in views))
+    assert views[4].line_of(token).top() > 220  # it stands on another line, below more text
+    assert abs(height() - before) <= 1
+
+
+def test_many_turns_are_laid_out_in_turn(qtbot, page):
+    page, _ = page
+    page._workspace.restore(turns=conversation(6000, 4, 40))
+    views = [page.view(turn.answers[0]) for turn in page._workspace.turns]
+    qtbot.waitUntil(lambda: fits(views[-1]))
+    qtbot.waitUntil(lambda: all(fits(view) for view in views))
+    page.resize(420, 400)
+    assert broken(views[-1]) and not broken(views[0])
+    page.verticalScrollBar().setValue(0)
+    qtbot.waitUntil(lambda: fits(views[0]))
+    qtbot.waitUntil(lambda: all(fits(view) for view in views))
+    assert page.verticalScrollBar().value() == 0
+
+
+def test_a_very_long_answer_is_broken_in_slices_and_grows_meanwhile(qtbot, page):
+    page, _ = page
+    turn = conversation(20 * AT_ONCE, 4, 20 * AT_ONCE)[0]
+    page._workspace.restore(turns=(turn,))
+    view = page.view(turn.answers[0])
+    page.widget().layout().activate()
+    assert view._flow.count < 20 * AT_ONCE  # not in one go
+    rough = view.height()
+    qtbot.waitUntil(lambda: view._flow.count == 20 * AT_ONCE and fits(view))
+    assert 0.7 < rough / view.height() < 1.4  # the estimate
+    page.resize(480, 400)
+    for token in next_batch(turn.answers[0]):
+        turn.answers[0].trace.append(token)
+    view.grow()
+    qtbot.waitUntil(lambda: view._flow.count == 20 * AT_ONCE + 10 and fits(view))
+    assert "".join(line.text for line in view._flow.lines) == turn.answers[0].trace.text.replace("\n", "")
+
+
 def test_what_waits_runs_in_its_order_and_once(qtbot):
     done: list[int] = []
-    later, pieces = Later(), [lambda n=n: done.append(n) for n in range(3)]
-    for piece in (*pieces, pieces[0]):
-        later.add(piece)
+    later = Later()
+
+    def piece(name: int, steps: int):
+        left = iter(range(steps))
+
+        def go_on() -> bool:
+            done.append(name)
+            return next(left, None) is not None
+
+        return go_on
+
+    pieces = [piece(0, 2), piece(1, 0), piece(2, 0), piece(3, 0)]
+    for each in (*pieces[:3], pieces[0]):
+        later.add(each)
+    later.add(pieces[3], soon=True)
     later.drop(pieces[1])
     assert done == []
-    qtbot.waitUntil(lambda: len(done) == 2)
+    qtbot.waitUntil(lambda: len(done) == 5)
     qtbot.wait(20)
-    assert done == [0, 2]
+    assert done == [3, 0, 0, 0, 2]
+
+
+def test_the_large_imports_are_never_collected_again(qtbot, window):
+    assert gc.get_freeze_count() > 100_000
+    assert gc.get_threshold()[2] < 1000
 
 
 def test_a_scheme_is_put_on_once(qtbot, fresh_window):

@@ -155,9 +155,9 @@ def test_the_library_searches_renames_tags_removes_and_exports(qtbot, open_windo
     panel = library_of_heads(qtbot, window)
     assert sorted(titles(panel)) == ["cheerful", "pirate", "terse"]
     item = next(i for i in items(panel) if i.title == "terse")
-    panel.rename(item, "few words")
+    window.shelf_work.shelving.rename(item, "few words")
     qtbot.waitUntil(lambda: "few words" in titles(panel))
-    panel.tag(item, ("style", "short"))
+    window.shelf_work.shelving.tag(item, ("short", "style"))
     qtbot.waitUntil(lambda: any(i.tags for i in items(panel)))
     panel.search.setText("SHORT")
     qtbot.waitUntil(lambda: titles(panel) == ["few words"])
@@ -169,6 +169,50 @@ def test_the_library_searches_renames_tags_removes_and_exports(qtbot, open_windo
     panel.actions_["remove"].trigger()
     qtbot.waitUntil(lambda: titles(panel) == [])
     assert "all these words" in panel._empty.text()
+    window.actions_["undo"].trigger()
+    qtbot.waitUntil(lambda: titles(panel) == ["few words"])
+    assert items(panel)[0].tags == ("short", "style")  # which come back with it
+    panel.search.clear()
+    qtbot.waitUntil(lambda: panel.list.count() == 3)
+    window.actions_["undo"].trigger()
+    qtbot.waitUntil(lambda: not any(i.tags for i in items(panel)))
+    window.actions_["undo"].trigger()
+    qtbot.waitUntil(lambda: "terse" in titles(panel))
+    for _ in range(3):
+        window.actions_["redo"].trigger()
+    qtbot.waitUntil(lambda: sorted(titles(panel)) == ["cheerful", "pirate"])
+
+
+def test_a_removed_conversation_comes_back_whole_and_the_open_one_stays(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    answer, key = window.workspace.turns[0].answers[0], window.workspace.conversation
+    window.actions_["new"].trigger()
+    ask(qtbot, window, "Tell me about bees.")
+    window.autosave.flush()
+    window.actions_["panel_library"].trigger()
+    panel = window.docks["library"].widget()
+    qtbot.waitUntil(lambda: panel.list.count() == 2, timeout=5000)
+    panel.list.selectAll()
+    with qtbot.waitSignal(window.shelf_work.noticed) as told:
+        panel.actions_["remove"].trigger()
+    assert "open conversation stays" in told.args[0]
+    qtbot.waitUntil(lambda: titles(panel) == ["Tell me about bees."])
+    window.actions_["undo"].trigger()
+    qtbot.waitUntil(lambda: panel.list.count() == 2)
+    item = next(i for i in items(panel) if i.key == key)
+    window.shelf_work.export(item, tmp_path / "talk.md")
+    qtbot.waitUntil((tmp_path / "talk.md").exists)
+    written = (tmp_path / "talk.md").read_text()
+    assert "Tell me about the harbour." in written and answer.text in written
+    with qtbot.waitSignal(window.autosave.worker.failed) as failed:
+        window.shelf_work.export(item, tmp_path / "nowhere" / "talk.md")
+    assert "does not exist" in failed.args[0].why and failed.args[0].remedy
+    window.shelf_work.open(item)
+    qtbot.waitUntil(lambda: window.workspace.conversation == key)
+    back = window.workspace.turns[0].answers[0]
+    assert back.text == answer.text and back.trace.pieces == answer.trace.pieces
+    assert np.array_equal(back.trace.coefficients, answer.trace.coefficients)
 
 
 def test_a_head_dropped_on_the_library_is_kept_there(qtbot, open_window, tmp_path):

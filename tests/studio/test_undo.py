@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from operator import attrgetter
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from studio.columns import Column
 from studio.turns import STEERED, Settings, Turn
 from studio.workspace import Workspace
 from tests.studio.conftest import make_head
@@ -20,7 +22,8 @@ def state(workspace: Workspace) -> tuple:
     rows = [(c.key, c.digest, c.strength, c.enabled, c.solo, c.blocks, c.name) for c in workspace.channels]
     return (
         rows, workspace.presets, workspace.conversation, workspace.turns, workspace.bypass, workspace.compare,
-        workspace.truth, workspace.prompt, workspace.question, asdict(workspace.settings), workspace.source,
+        workspace.truth, workspace.comparison, workspace.prompt, workspace.question,
+        asdict(workspace.settings), workspace.source,
     )  # fmt: skip
 
 
@@ -44,6 +47,11 @@ CHANGES = {
     "bypass": lambda w: w.set_bypass(True),
     "compare": lambda w: w.set_compare(True),
     "truth": lambda w: w.set_truth(True),
+    "columns' question": lambda w: w.ask_columns("And bees?"),
+    "blind": lambda w: w.set_blind(True),
+    "add column": lambda w: w.add_column(Column("head", first(w), 1.5)),
+    "remove column": lambda w: w.remove_column(0),
+    "column": lambda w: w.set_column(1, Column("head", first(w))),
     "settings": lambda w: w.set_settings(replace(w.settings, seed=9)),
     "message": lambda w: w.set_turns((*w.turns, Turn("Next?", Settings())), "question", question=""),
     "new": lambda w: w.begin_conversation(),
@@ -142,13 +150,20 @@ def test_a_preset_silences_what_it_does_not_name(workspace):
 
 def test_ctrl_z_in_the_text_fields_reaches_the_one_stack(qtbot, window):
     window.activateWindow()
-    for field, name in ((window.steering.prompt, "prompt"), (window.composer.question, "question")):
-        before = getattr(window.workspace, name)
+    for field, name in (
+        (window.steering.prompt, "prompt"),
+        (window.composer.question, "question"),
+        (window.compare_page.question, "comparison.question"),
+    ):
+        read = attrgetter(name)
+        if name.startswith("comparison"):
+            window.actions_["page_compare"].trigger()
+        before = read(window.workspace)
         field.setFocus()
         QTest.keyClicks(field, "abc")
-        assert "abc" in getattr(window.workspace, name)
+        assert "abc" in read(window.workspace)
         QTest.keyClick(field, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-        assert getattr(window.workspace, name) == before == field.toPlainText()
+        assert read(window.workspace) == before == field.toPlainText()
         shift = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
         QTest.keyClick(field, Qt.Key.Key_Z, shift)
         assert "abc" in field.toPlainText()

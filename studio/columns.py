@@ -1,0 +1,69 @@
+"""What the Compare page asks, and of whom: values that are undone and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+Kind = Literal["none", "prompt", "mixer", "head"]
+LEAST, MOST = 2, 4  # columns
+
+
+@dataclass(frozen=True)
+class Column:
+    """Who speaks: the model as it is, the steering prompt, the whole mixer, or one head (`key` of its row) at
+    a strength of its own."""
+
+    kind: Kind
+    key: int = 0
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """blind: the next answers come shuffled and without names."""
+
+    question: str = ""
+    columns: tuple[Column, ...] = (Column("none"), Column("prompt"), Column("mixer"))
+    blind: bool = False
+
+    def added(self, column: Column) -> Comparison:
+        return self if len(self.columns) >= MOST else replace(self, columns=(*self.columns, column))
+
+    def without(self, place: int) -> Comparison:
+        if len(self.columns) <= LEAST:
+            return self
+        return replace(self, columns=self.columns[:place] + self.columns[place + 1 :])
+
+    def changed(self, place: int, column: Column) -> Comparison:
+        return replace(self, columns=(*self.columns[:place], column, *self.columns[place + 1 :]))
+
+    def without_head(self, key: int) -> Comparison:
+        """A head that goes leaves its columns unsteered."""
+        gone = ("head", key)
+        return replace(
+            self, columns=tuple(Column("none") if (c.kind, c.key) == gone else c for c in self.columns)
+        )
+
+
+def kept(comparison: Comparison, keys: Sequence[int]) -> dict[str, Any]:
+    """As JSON values; a head is named by its place among `keys`, for keys end with the run."""
+    columns = [
+        {"kind": c.kind, "row": keys.index(c.key) if c.key in keys else None, "strength": c.strength}
+        for c in comparison.columns
+    ]
+    return {"question": comparison.question, "blind": comparison.blind, "columns": columns}
+
+
+def restored(state: Mapping[str, Any], keys: Mapping[int, int]) -> Comparison:
+    """keys: of the rows that came back, by their old places; a column whose head is lost is unsteered."""
+    columns = []
+    for each in state["columns"]:
+        if each["kind"] != "head":
+            columns.append(Column(each["kind"]))
+        elif each["row"] in keys:
+            columns.append(Column("head", keys[each["row"]], each["strength"]))
+        else:
+            columns.append(Column("none"))
+    return Comparison(state["question"], tuple(columns), state["blind"])

@@ -1,0 +1,63 @@
+"""Changes of the library that can be taken back: names, tags, removal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from engine.library.records import Item
+from studio.autosave import Autosave
+from studio.undo import Values
+from studio.worker import Job
+from studio.workspace import Workspace
+
+
+class Shelving(QObject):
+    """Every change is a step of the one undo stack; the library's thread does it, in order."""
+
+    changed = Signal()  # the library holds something else
+    noticed = Signal(str)
+
+    def __init__(self, workspace: Workspace, autosave: Autosave, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._workspace, self._autosave = workspace, autosave
+
+    def rename(self, item: Item, title: str) -> None:
+        if title.strip() and title.strip() != item.title:
+            before, after = {"rename": (item, item.title)}, {"rename": (item, title.strip())}
+            self._workspace.step(self.tr("rename in the library"), self._put, before, after)
+
+    def tag(self, item: Item, tags: tuple[str, ...]) -> None:
+        if tags != item.tags:
+            before, after = {"tag": (item, item.tags)}, {"tag": (item, tags)}
+            self._workspace.step(self.tr("tags"), self._put, before, after)
+
+    def remove(self, items: list[Item]) -> None:
+        """All but the conversation on the page, which would come back with its next word."""
+        going = tuple(item for item in items if item.key != self._workspace.conversation)
+        if len(going) < len(items):
+            self.noticed.emit(self.tr("The open conversation stays; begin a new one to remove it."))
+        if going:
+            before, after = {"put back": (going,)}, {"remove": (going,)}
+            self._workspace.step(self.tr("remove from the library"), self._put, before, after)
+            if len(going) == len(items):
+                words = self.tr("Removed {0}; Undo brings it back.")
+                self.noticed.emit(words.format(", ".join(f"“{item.title}”" for item in going[:3])))
+
+    def _put(self, values: Values) -> None:
+        archive = self._autosave.archive
+        deeds: dict[str, tuple[str, Callable[..., None]]] = {
+            "rename": (self.tr("Renaming"), archive.rename),
+            "tag": (self.tr("Tagging"), archive.tag),
+            "remove": (self.tr("Removing"), archive.remove),
+            "put back": (self.tr("Putting back"), archive.put_back),
+        }
+        for name, given in values.items():
+            label, deed = deeds[name]
+            self._autosave.worker.submit(_job(label, deed, given, self.changed.emit))
+
+
+def _job(label: str, deed: Callable[..., None], given: tuple[Any, ...], then: Callable[[], None]) -> Job:
+    return Job(label, lambda emit, cancel: deed(*given), on_done=lambda _: then())
