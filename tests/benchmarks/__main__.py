@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+import engine  # noqa: F401  before torch, as in the product
 from tests.benchmarks import decoding, distillation, first_light, gui
 
 BENCHMARKS = {"first-light": first_light, "speed": decoding, "distillation": distillation, "gui": gui}

@@ -6,6 +6,7 @@ import gc
 
 import pytest
 from PySide6.QtCore import QPoint
+from PySide6.QtWidgets import QWidget
 
 from studio import theme
 from studio.answer import AT_ONCE, AnswerView
@@ -29,15 +30,20 @@ def page(qtbot):
     return page, views
 
 
+def turn_of(view: AnswerView) -> QWidget:
+    """The widget of its whole turn."""
+    return view.parentWidget().parentWidget()
+
+
 def broken(view: AnswerView) -> bool:
     """Whether its lines are broken for the width that its place on the page has."""
-    turn = view.parentWidget()
+    turn = turn_of(view)
     return turn.width() == turn.parentWidget().width() and view._flow.width == view.width()
 
 
 def fits(view: AnswerView) -> bool:
     """And it is as high as they are, as is its turn and the turn's place."""
-    turn = view.parentWidget()
+    turn = turn_of(view)
     as_high = view.height() == view._flow.height + 1 and turn.height() == turn.parentWidget().height()
     return broken(view) and as_high
 
@@ -95,6 +101,8 @@ def test_many_turns_are_laid_out_in_turn(qtbot, page):
     views = [page.view(turn.answers[0]) for turn in page._workspace.turns]
     qtbot.waitUntil(lambda: fits(views[-1]))
     qtbot.waitUntil(lambda: all(fits(view) for view in views))
+    whole = page.widget()
+    qtbot.waitUntil(lambda: whole.height() == whole.sizeHint().height())  # the page has taken it in
     page.resize(420, 400)
     assert broken(views[-1]) and not broken(views[0])
     page.verticalScrollBar().setValue(0)
