@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -17,21 +17,22 @@ from engine.model.blocks import hidden_of, replace_hidden
 from engine.model.language_model import LanguageModel
 
 
-def run(model: LanguageModel, rows: Rows, prefix: Prefix | None = None) -> Tensor:
+def run(model: LanguageModel, rows: Rows, prefix: Prefix | None = None, entry: Entry | None = None) -> Tensor:
     """What the network's trunk, its final norm included, gives at the learned positions: [M, d].
 
-    `engine.distill.readout` turns it into losses. prefix: what has been run already of these rows.
-    Raises ModelError when it is no numbers: what is fitted to them would be none either.
+    `engine.distill.readout` turns it into losses. prefix: what has been run already of these rows; entry: of
+    the first blocks. Raises ModelError when it is no numbers: what is fitted to them would be none either.
     """
     start, extra = 0, dict[str, Any](use_cache=False)
     if prefix is not None:
         start, extra = rows.first, {model.cache_argument: prefix.cache(), "use_cache": True}
-    output = model.network.base_model(
-        input_ids=rows.ids[:, start:],
-        attention_mask=rows.mask,
-        position_ids=rows.positions[:, start:],
-        **extra,
-    )
+    with nullcontext() if entry is None else entry.given(model):
+        output = model.network.base_model(
+            input_ids=rows.ids[:, start:],
+            attention_mask=rows.mask,
+            position_ids=rows.positions[:, start:],
+            **extra,
+        )
     return finite(rows.at(output.last_hidden_state))
 
 
@@ -71,6 +72,51 @@ class Prefix:
         made = self.cache()
         made.batch_select_indices(index)
         return Prefix(made)
+
+
+class Entry:
+    """What the blocks before `first` make of the rows, which no head changes: run once, then only the blocks
+    from `first` on are run."""
+
+    def __init__(self, first: int, output: Any) -> None:
+        self._first, self._output = first, output
+
+    @classmethod
+    def of(cls, model: LanguageModel, rows: Rows, prefix: Prefix | None, first: int) -> Entry | None:
+        """None where every block is steered."""
+        if first == 0:
+            return None
+        found: list[Any] = []
+        handle = model.blocks[first - 1].register_forward_hook(lambda *call: found.append(call[2]))
+        try:
+            with torch.no_grad():
+                run(model, rows, prefix)
+        finally:
+            handle.remove()
+        return cls(first, found[0])
+
+    def select(self, index: Tensor, width: int) -> Entry:
+        """Some rows only, their first `width` columns."""
+        hidden = hidden_of(self._output)
+        return Entry(
+            self._first, replace_hidden(self._output, hidden[index.to(hidden.device), :width].contiguous())
+        )
+
+    @contextmanager
+    def given(self, model: LanguageModel) -> Iterator[None]:
+        """While entered, the blocks before `first` give this, whatever they are asked."""
+        blocks = model.blocks[: self._first]
+        own = [block.__dict__.get("forward") for block in blocks]
+        output = self._output
+        try:
+            for block in blocks:
+                block.forward = lambda *arguments, **options: output
+            yield
+        finally:
+            for block, forward in zip(blocks, own, strict=True):
+                block.__dict__.pop("forward", None)
+                if forward is not None:
+                    block.forward = forward
 
 
 @contextmanager

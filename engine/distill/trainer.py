@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.distill.evidence import Evidence
-from engine.distill.forward import run, squares, tapped
+from engine.distill.forward import Entry, run, squares, tapped
 from engine.distill.methods import Method
 from engine.distill.readout import losses
 from engine.distill.request import Objective
@@ -42,6 +42,8 @@ class Trainer:
         self._names: tuple[Literal["w", "b", "z"], ...] = method.trainable
         self._gated = "w" in method.trainable
         self._blocks = {i: _trainable(part, method, model) for i, part in start.items()}
+        whole = evidence.whole
+        self._entry = Entry.of(model, whole.rows, whole.prefix, self._first)
 
     def loss_of(self, index: Tensor) -> float:
         """The loss on held-out rows; infinite for none, so that the first epoch counts as better."""
@@ -56,6 +58,7 @@ class Trainer:
         rows, places = whole.rows.select(index), whole.rows.places(index)
         prefix = None if whole.prefix is None else whole.prefix.select(index)
         start = 0 if prefix is None else rows.first
+        entry = None if self._entry is None else self._entry.select(index, rows.ids.shape[1] - start)
         strengths = (rows.steered[:, start:] * evidence.traits[index, None]).unsqueeze(-1)
         missed: list[Tensor] = []
         coefficients: list[Tensor] = []
@@ -73,7 +76,7 @@ class Trainer:
             return changed
 
         with tapped(self._model, steer):
-            states = run(self._model, rows, prefix)
+            states = run(self._model, rows, prefix, entry)
         loss = torch.zeros((), device=states.device)
         if missed:
             loss = loss + self._share * sum(m.to(loss.device) for m in missed) / self._scale

@@ -1,6 +1,6 @@
 """Other libraries' steered loops: a constant vector on every block, by their own documented way.
 
-Each is there when it is installed (`pip install -e ".[bench]"`).
+Each is there when it is installed (`pip install -e ".[bench]"`, `pip install --no-deps steering-vectors`).
 """
 
 from __future__ import annotations

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 import torch
 from torch import Tensor
 
 from engine.distill import readout
 from engine.distill.evidence import lay_rows
-from engine.distill.forward import Prefix, run, tapped
+from engine.distill.forward import Entry, Prefix, run, tapped
 from engine.distill.judging import judge_for
 from engine.distill.readout import divergences, logits, losses
 from engine.distill.request import Request
@@ -32,11 +34,13 @@ def model(request: pytest.FixtureRequest) -> LanguageModel:
     return tiny.model(request.param)
 
 
-def states(model: LanguageModel, rows: Rows, prefix: Prefix | None = None) -> list[Tensor]:
+def states(
+    model: LanguageModel, rows: Rows, prefix: Prefix | None = None, entry: Entry | None = None
+) -> list[Tensor]:
     """Per block, and last of the trunk."""
     found: list[Tensor] = []
     with torch.no_grad(), tapped(model, lambda block, hidden: found.append(rows.at(hidden))):
-        last = run(model, rows, prefix)
+        last = run(model, rows, prefix, entry)
     return [*found, last]
 
 
@@ -77,6 +81,28 @@ def test_behind_a_kept_prefix_responses_run_as_they_do_behind_their_prompts(mode
         assert torch.allclose(one[rows.places(index)], two, atol=1e-3, rtol=1e-3)
 
 
+def test_from_kept_inputs_the_later_blocks_run_as_they_do_in_the_whole(model: LanguageModel) -> None:
+    rows = lay_rows(model, Request(PROMPT), KEPT, None)
+    with torch.no_grad():
+        prefix = Prefix.of(model, rows, "response")
+    whole = states(model, rows)
+    ran: list[int] = []
+    index = torch.tensor([2, 0])
+    few = rows.select(index)
+    own = type(model.blocks[0]).forward
+    for kept in (None, prefix):
+        entry = Entry.of(model, rows, kept, 1)
+        assert entry is not None
+        part = None if kept is None else kept.select(index)
+        width = few.ids.shape[1] - (0 if kept is None else few.first)
+        with patch.object(type(model.blocks[0]), "forward", lambda *a, **o: ran.append(1) or own(*a, **o)):
+            found = states(model, few, part, entry.select(index, width))
+        for one, two in zip(whole, found, strict=True):
+            assert torch.allclose(one[rows.places(index)], two, atol=1e-3, rtol=1e-3)
+    assert len(ran) == 2 * (len(model.blocks) - 1)
+    assert not any("forward" in block.__dict__ for block in model.blocks)
+
+
 def test_there_is_no_prefix_to_keep_where_heads_change_it(model: LanguageModel) -> None:
     rows = lay_rows(model, Request(PROMPT), KEPT, None)
     assert Prefix.of(model, rows, "question_and_response") is None
@@ -101,7 +127,7 @@ def test_losses_and_divergences_in_parts_are_those_of_the_whole(monkeypatch) -> 
     found = []
     for cells in (1 << 24, 10 * model.vocabulary):
         monkeypatch.setattr(readout, "_CELLS", cells)
-        loss, kl = losses(model, one, labels), divergences(model, one, two)
+        loss, kl = losses(model, one, labels), divergences(model, one.unsqueeze(1), two)[:, 0]
         gradient = torch.autograd.grad(loss.sum() + kl.sum(), one)[0]
         found.append((loss.detach(), kl.detach(), gradient))
     for whole, parts in zip(*found, strict=True):
