@@ -77,6 +77,7 @@ def _run(options: argparse.Namespace) -> None:
 
     from engine.generation.compiled import CompiledStep
     from engine.generation.decode import generate
+    from engine.generation.memory import Memory
     from engine.generation.recording import record, save_run
     from engine.generation.sampling import Sampling
     from engine.model.chat import Message
@@ -100,7 +101,8 @@ def _run(options: argparse.Namespace) -> None:
         elif len(made) == 1:
             print(token.text, end="", flush=True)
 
-    answers = generate(model, made, sampling, compiled=steps, on_token=show)
+    # Lanes share what they have in common of their prompts by way of a memory.
+    answers = generate(model, made, sampling, memory=Memory(), compiled=steps, on_token=show)
     if options.save is not None:
         save_run(options.save, record(model, made, sampling, answers))
     summaries = [

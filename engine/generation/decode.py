@@ -129,7 +129,8 @@ class _Run:
                 self._remember(row, batch, index, applied.mix)
 
     def _prefill(self, applied: Applied) -> tuple[Batch, Tensor]:
-        """All prompts at once; with a memory one by one, each from where its past ends."""
+        """All prompts at once; with a memory one by one, each from where its past ends, or that of a lane
+        before it if they have more in common: lanes that differ in their heads share all but a token."""
         lanes, answers, tables = range(len(self._lanes)), self._answers, self._tables
         if self._memory is None:
             batch = Batch(self._model, [prompt.ids for prompt in self._prompts])
@@ -139,15 +140,22 @@ class _Run:
             for row, done in zip(lanes, applied.read(), strict=True):
                 answers[row].prompt = done
             return batch, logits
-        parts, ends = [], []
+        parts, ends, mix = [], [], applied.mix
+        before: list[Past] = []
         for row in lanes:
-            ids, past = self._prompts[row].ids, self._memory.take(row)
-            alone = Batch(self._model, [ids], past.usable(ids, tables[row], applied.mix) if past else None)
+            ids, table, own = self._prompts[row].ids, tables[row], self._memory.take(row)
+            known = before if own is None else [own, *before]
+            past = max(known, key=lambda past: past.shared(ids, table, mix), default=None)
+            if past is not None and past is not own:
+                past = past.copy()
+            alone = Batch(self._model, [ids], past.usable(ids, table, mix) if past else None)
             applied.select([row])
-            applied.prepare_prompt(alone.padded([tables[row]]))
+            applied.prepare_prompt(alone.padded([table]))
             ends.append(alone.prefill())
             [answers[row].prompt] = applied.read()
             parts.append(alone)
+            if len(lanes) > 1:
+                before.append(Past(list(ids), mix.heads, table, alone.cache_of(0)))
         applied.select(lanes)
         return Batch.of(self._model, parts, [prompt.ids for prompt in self._prompts]), torch.cat(ends)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.generation.cache import cut, plain
+from engine.generation.cache import cut, plain, split
 from engine.heads.head import Head
 from engine.heads.mix import Mix
 
@@ -28,14 +28,18 @@ class Past:
         The prompt's last token is always run again, for its logits. A cache that cannot be cut (sliding
         windows, recurrent states) is of use only when all of it is.
         """
-        count = min(self._shared(ids, strengths, mix), len(ids) - 1)
+        count = min(self.shared(ids, strengths, mix), len(ids) - 1)
         if count < len(self.ids):
             if count == 0 or not plain(self.cache):
                 return None
             cut(self.cache, count)
         return self.cache
 
-    def _shared(self, ids: Sequence[int], strengths: np.ndarray, mix: Mix) -> int:
+    def copy(self) -> Past:
+        """The same with a cache of its own."""
+        return Past(self.ids, self.heads, self.strengths, split(self.cache, 0, 0))
+
+    def shared(self, ids: Sequence[int], strengths: np.ndarray, mix: Mix) -> int:
         """How many of the first tokens are these very ones, steered in this very way."""
         count = min(len(self.ids), len(ids))
         known = np.zeros((count, mix.rank), np.float32)

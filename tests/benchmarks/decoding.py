@@ -11,6 +11,7 @@ import torch
 from engine.generation.compiled import CompiledStep
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
+from engine.generation.memory import Memory
 from engine.generation.sampling import Sampling
 from engine.heads.head import BlockHead, Head, HeadInfo
 from engine.model.chat import Message, encode
@@ -21,8 +22,8 @@ from tests.benchmarks.pace import compare
 from tests.benchmarks.table import Bar, print_bars
 
 SHAPES = ("pocket", "half-billion")
-_TOKENS = {"pocket": 200, "half-billion": 24}
-_ROUNDS = {"pocket": 9, "half-billion": 5}
+_TOKENS = {"pocket": 200, "half-billion": 64}
+_ROUNDS = {"pocket": 9, "half-billion": 3}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +54,8 @@ def measure(shape: str, *, with_compiled: bool) -> list[Bar]:
     sampling = Sampling(max_tokens=tokens)
 
     def ours(heads: list[Head], lanes: int = 1, steps: list[CompiledStep] | None = None) -> None:
-        made = generate(model, [Lane(messages, heads=heads)] * lanes, sampling, compiled=steps or [])
+        several = [Lane(messages, heads=heads)] * lanes
+        made = generate(model, several, sampling, memory=Memory(), compiled=steps or [])
         assert made[0].compiled == bool(steps)
 
     loops = {

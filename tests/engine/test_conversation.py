@@ -178,3 +178,13 @@ def test_a_conversation_without_heads_is_remembered_too(model: LanguageModel) ->
     first = generate(model, [lane], sampling, memory=memory)
     assert generate(model, [lane], sampling, memory=memory)[0].text == first[0].text
     assert generate(model, [lane], sampling)[0].text == first[0].text
+
+
+def test_lanes_with_one_prompt_run_it_once(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads = [[], [tiny.head(model)], [tiny.head(model, seed=1)]]
+    lanes = [Lane([ASK], heads=own) for own in heads]
+    apart = generate(model, lanes, Sampling(max_tokens=7))
+    counts = count_tokens(model, monkeypatch)
+    shared = generate(model, lanes, Sampling(max_tokens=7), memory=Memory())
+    assert counts[:3] == [shared[0].prompt_tokens, 1, 1]
+    assert all(same(one, other) for one, other in zip(shared, apart, strict=True))

@@ -9,7 +9,6 @@ from PySide6.QtCore import QTimer
 
 from engine.__main__ import main
 from engine.generation.recording import differences, load_run, replay
-from studio.comparing import Column
 from studio.turns import STEERED, UNSTEERED
 from tests.studio.conftest import ready
 
@@ -94,8 +93,9 @@ def test_a_stopped_answer_of_a_cut_conversation(qtbot, window, tmp_path):
 
 
 def test_a_column_of_a_comparison(qtbot, window, tmp_path):
-    columns = [Column("none"), Column("prompt")]
-    window.comparing.run("Tell me about bees.", columns)
+    window.workspace.remove_column(2)  # the mixer's
+    window.workspace.ask_columns("Tell me about bees.")
+    window.comparing.run()
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=ANSWER_MS)
     replayed(qtbot, window, tmp_path / "prompted.run.safetensors", window.comparing.round.answers[1])
 
