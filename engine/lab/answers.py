@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from engine.events import Cancel
 from engine.generation.decode import generate
@@ -15,6 +13,7 @@ from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.generation.strengths import Strengths
 from engine.heads.head import Head
+from engine.lab.fingerprint import weights_digest
 from engine.lab.judges import Item, Judge, Score
 from engine.lab.store import Store, content_key
 from engine.model.chat import Message
@@ -165,21 +164,3 @@ def mean(values: np.ndarray) -> float | None:
     """Over those that are there; None when none is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None
-
-
-def weights_digest(model: LanguageModel) -> str:
-    """Tells two models apart that go by the same name: a hash of a few values of every weight."""
-    found = _digests.get(id(model.network))
-    if found is None:
-        told = hashlib.sha256(repr((model.identity, str(model.dtype))).encode())
-        with torch.no_grad():
-            for name, weight in model.network.named_parameters():
-                few = weight.detach().reshape(-1)[:8].float().cpu().numpy()
-                told.update(f"{name}{tuple(weight.shape)}".encode() + few.tobytes())
-        found = told.hexdigest()[:24]
-        _digests.clear()  # one model at a time is worth remembering
-        _digests[id(model.network)] = found
-    return found
-
-
-_digests: dict[int, str] = {}

@@ -18,8 +18,9 @@ from engine.events import Cancel, Emit, Meter, ignore
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
-from engine.lab.answers import Speaker, judged, weights_digest
+from engine.lab.answers import Speaker, judged
 from engine.lab.arms import parse_arm
+from engine.lab.fingerprint import weights_digest
 from engine.lab.judges import open_judge
 from engine.lab.matching import Exam, examine, prompts_own
 from engine.lab.store import Store, content_key

@@ -12,6 +12,10 @@ from typing import Any
 
 from engine.errors import LabError
 
+# Raised by hand whenever a method, the decoding, a judge's rules or rubric, or a formula of the Lab changes
+# what it gives: then nothing that was kept before is found any more.
+EDITION = 2
+
 _BUSY_S = 30.0  # how long to wait for another process that writes
 _CHUNK = 500  # keys in one question to SQLite
 
@@ -25,8 +29,8 @@ CREATE TABLE IF NOT EXISTS done (
 
 
 def content_key(*facts: Any) -> str:
-    """The hash under which something made from `facts` (whatever JSON can say) is kept."""
-    told = json.dumps(facts, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    """The hash under which something made from `facts` (whatever JSON can say) by this EDITION is kept."""
+    told = json.dumps([EDITION, facts], ensure_ascii=False, sort_keys=True, allow_nan=False)
     return hashlib.sha256(told.encode()).hexdigest()
 
 

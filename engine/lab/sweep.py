@@ -10,8 +10,9 @@ from typing import Any
 from engine.distill import METHODS, distill
 from engine.errors import EngineError, LabError
 from engine.events import Cancel, Emit, Meter, Pause, ignore
-from engine.lab.answers import Speaker, judged, weights_digest
+from engine.lab.answers import Speaker, judged
 from engine.lab.arms import parse_arm
+from engine.lab.fingerprint import weights_digest
 from engine.lab.judges import Judge
 from engine.lab.store import content_key
 

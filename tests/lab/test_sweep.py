@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from engine.__main__ import main
 from engine.errors import Cancelled
@@ -23,6 +24,7 @@ from engine.lab.on_ray import Recipe, on_ray
 from engine.lab.store import Store
 from engine.lab.sweep import Bench, Cell, Done, Failed, cells, sweep
 from engine.model.language_model import LanguageModel
+from tests.engine import tiny
 
 PROMPT = "Talk like a pirate."
 ASKED = ("Tell me about bees.", "Tell me about tea.")
@@ -112,3 +114,29 @@ def test_bad_words_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     for wrong in (["--blocks", "x"], ["--objectives", "joy"], ["--strengths", ""], ["--seeds", "0"]):
         assert main([*words, *wrong]) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_figures_of_other_code_or_another_model_are_never_found(
+    pocket: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, cell = Store(), Cell("none", 0.0, 0)
+    here = bench(pocket, store)
+    sweep(here, [cell])
+    stopped = Cancel()
+    stopped.set()
+    assert sweep(here, [cell], cancel=stopped)  # kept
+    key = here.key(cell)
+    assert bench(tiny.model("llama"), store).key(cell) != key
+    assert Bench(here.speaker, open_judge("likelihood", pocket, store), PROMPT, ASKED).key(cell) != key
+    monkeypatch.setattr("engine.lab.store.EDITION", -1)
+    assert here.key(cell) != key
+    with pytest.raises(Cancelled):
+        sweep(here, [cell], cancel=stopped)
+
+
+def test_judges_by_a_model_go_by_its_weights() -> None:
+    one, other = tiny.model("llama"), tiny.model("llama")
+    with torch.no_grad():
+        next(other.network.parameters()).add_(0.1)
+    for words in ("likelihood", "self"):
+        assert open_judge(words, one, Store()).name != open_judge(words, other, Store()).name

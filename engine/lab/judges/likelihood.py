@@ -8,6 +8,7 @@ from math import exp
 import torch
 
 from engine.events import Cancel
+from engine.lab.fingerprint import weights_digest
 from engine.lab.judges.judge import Item, Score
 from engine.model.chat import Message, encode
 from engine.model.language_model import LanguageModel
@@ -29,7 +30,7 @@ class LikelihoodJudge:
 
     def __init__(self, model: LanguageModel) -> None:
         self._model = model
-        self.name = f"likelihood by {model.identity.id}"
+        self.name = f"likelihood by {model.identity.id} ({weights_digest(model)[:8]})"
 
     @torch.inference_mode()
     def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:

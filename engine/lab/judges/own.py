@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from engine.events import Cancel
+from engine.lab.fingerprint import weights_digest
 from engine.lab.judges.judge import Item, Score
 from engine.lab.judges.rubric import ask, expected
 from engine.model.chat import Message, encode
@@ -23,7 +24,7 @@ class OwnJudge:
 
     def __init__(self, model: LanguageModel) -> None:
         self._model = model
-        self.name = f"self: {model.identity.id}@{model.identity.revision}"
+        self.name = f"self: {model.identity.id} ({weights_digest(model)[:8]})"
 
     @torch.inference_mode()
     def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
