@@ -20,7 +20,7 @@ from studio.worker import Job
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
-    from studio.lab_work import Finished
+    from studio.measuring import Measuring
     from studio.quantities import Quantity  # brings numpy: not before the first paint
 
 log = logging.getLogger("studio.exporting")
@@ -58,13 +58,13 @@ class Exporting(QObject):
         workspace: Workspace,
         session: Session,
         quantity: Callable[[], Quantity],
-        measured: Callable[[], Finished | None],
+        measuring: Measuring,
         window: QWidget,
     ) -> None:
-        """quantity: what the heatmap shows now; measured: what the Lab has finished."""
+        """quantity: what the heatmap shows now."""
         super().__init__(window)
         self._workspace, self._session = workspace, session
-        self._quantity, self._measured, self._window = quantity, measured, window
+        self._quantity, self._measuring, self._window = quantity, measuring, window
 
     def ask(self, key: str) -> None:
         """Asks for a file name and writes it."""
@@ -88,7 +88,7 @@ class Exporting(QObject):
 
     def _maker(self, key: str) -> Make:
         turns, answer, scale = self._workspace.turns, self._workspace.shown, self._workspace.scale
-        quantity, measured = self._quantity(), self._measured()
+        quantity, measured, shown = self._quantity(), self._measuring.finished, self._measuring.picture
         row = self._workspace.channel(self._workspace.chosen)
         faith = self._workspace.faithfulness.get(row.digest) if row else None
 
@@ -98,7 +98,7 @@ class Exporting(QObject):
             if key == "export_lab":
                 _require(measured is not None, "The Lab has measured nothing yet.", "Run a comparison first.")
                 assert measured is not None
-                return comparison.as_bytes(measured, suffix)
+                return comparison.as_bytes(measured, suffix, shown)
             if key == "export_chat":
                 _require(bool(turns), "The conversation is empty.")
                 return (page.page(turns, scale) if suffix == ".html" else as_markdown(turns)).encode()

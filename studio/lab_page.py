@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QLineEdit,
     QProgressBar,
-    QPushButton,
-    QSpinBox,
     QSplitter,
     QStackedWidget,
     QTableWidget,
@@ -27,17 +23,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.lab_form import LabForm
+from studio.lab_pictures import OF_KIND
 from studio.lab_series import group, icon_of
-from studio.lab_work import LabRequest, Place, Result
+from studio.lab_work import Finished, Place, Result
 from studio.measuring import Measuring
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
     from studio.lab_plot import LabPlot
-
-METHODS = {"match": "none,prompt,caa,s-const,s-psr,a-psr", "sweep": "a-psr,s-psr:instant,caa"}
-STRENGTHS = "0.5, 1, 1.5, 2"
-MOST_IN_SPAN = 1000  # no model has more blocks
 
 
 class LabPage(QWidget):
@@ -52,30 +46,40 @@ class LabPage(QWidget):
         self._workspace, self._measuring = workspace, measuring
         self.plot: LabPlot | None = None
         self._filled: list[Result] = []  # what the table shows
-        self._build_form()
+        self.form = LabForm()
+        self.note = QLabel()
+        self.note.setProperty("role", "muted")
+        self.note.setWordWrap(True)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setAccessibleName(self.tr("Progress of the measurement"))
         self._build_results()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 8)
         layout.setSpacing(8)
-        for row in self._rows:
-            layout.addLayout(row)
+        layout.addWidget(self.form)
         layout.addWidget(self.progress)
         layout.addWidget(self.note)
         layout.addWidget(self.split, 1)
-        self.setFocusProxy(self.methods)
+        self.setFocusProxy(self.form.methods)
+        self.form.pressed.connect(self._on_go)
+        self.form.entered.connect(self.run)
+        self.form.kindChanged.connect(self.refresh)
         measuring.changed.connect(self.refresh)
         measuring.grew.connect(self.refresh)
         measuring.opened.connect(self._on_opened)
         measuring.noticed.connect(self.note.setText)
         workspace.promptChanged.connect(self.refresh)
         workspace.modelChanged.connect(self.refresh)
-        self._on_kind()
+        self.refresh()
 
     def set_plot(self, plot: LabPlot) -> None:
         """The picture comes after the first paint."""
         self.plot = plot
         plot.chosen.connect(self._measuring.open)
-        self.split.insertWidget(0, plot)
+        plot.captioned.connect(self.caption.setText)
+        self._drawn.addWidget(plot, 1)
+        plot.refresh()
         self.split.setSizes([360, 320])
 
     def restyle(self) -> None:
@@ -84,74 +88,20 @@ class LabPage(QWidget):
 
     # Building.
 
-    def _build_form(self) -> None:
-        self.kind = QComboBox()
-        self.kind.addItem(self.tr("At equal coherence"), "match")
-        self.kind.addItem(self.tr("Sweep of strengths"), "sweep")
-        self.methods = QLineEdit()
-        self.target = QComboBox()
-        for percent in (90, 80, 70):
-            self.target.addItem(self.tr("coherence {0} %").format(percent), percent / 100)
-        self.target.addItem(self.tr("prompting's own"), "prompt")
-        self.target.setCurrentIndex(1)
-        self.strengths, self.blocks, self.ranks, self.judge = (QLineEdit() for _ in range(4))
-        self.strengths.setText(STRENGTHS)
-        self.questions, self.seeds = QSpinBox(), QSpinBox()
-        self.questions.setRange(2, 400)
-        self.questions.setValue(24)
-        self.questions.setSuffix(self.tr(" questions"))
-        self.seeds.setRange(1, 20)
-        self.seeds.setPrefix(self.tr("seeds "))
-        self.go = QPushButton()
-        self.go.setProperty("role", "primary")
-        self.go.clicked.connect(self._on_go)
-        self.note = QLabel()
-        self.note.setProperty("role", "muted")
-        self.note.setWordWrap(True)
-        self.progress = QProgressBar()
-        self.progress.setTextVisible(False)
-        self.progress.setAccessibleName(self.tr("Progress of the measurement"))
-        fields: tuple[tuple[Any, str, str, str], ...] = (
-            (self.kind, self.tr("What to measure"), "",
-             self.tr("Every method at the same coherence, or every strength as it is")),
-            (self.methods, self.tr("Methods"), self.tr("methods, between commas"),
-             self.tr("none, prompt, METHOD, METHOD:VARIANT (instant, refine, paper, mse, ll, rank2, block3, "
-                     "responses48), METHOD+prompt")),
-            (self.target, self.tr("Coherence to match"), "",
-             self.tr("Each method's strength is found at which its answers are as coherent as this")),
-            (self.strengths, self.tr("Strengths"), self.tr("strengths"), self.tr("Strengths between commas")),
-            (self.blocks, self.tr("Blocks"), self.tr("blocks: best"),
-             self.tr("For methods of one block: which, as in 1,3 or 0-5; empty for the best one")),
-            (self.ranks, self.tr("Ranks"), self.tr("ranks: 1"), self.tr("Ranks, as in 1,2")),
-            (self.questions, self.tr("Number of questions"), "",
-             self.tr("Strengths are chosen on one half and reported on the other")),
-            (self.seeds, self.tr("Seeds"), "", self.tr("Answers to each question")),
-            (self.judge, self.tr("Judge"), self.tr("judge: automatic"),
-             self.tr("pocket, self, likelihood, rules:FILE.toml, or URL#MODEL of an endpoint; empty: the "
-                     "exact rules on Pocket, else the model itself")),
-        )  # fmt: skip
-        for widget, name, hint, tip in fields:
-            widget.setAccessibleName(name)
-            widget.setToolTip(tip)
-            if hint:
-                widget.setPlaceholderText(hint)
-        for field in (self.methods, self.strengths, self.blocks, self.ranks, self.judge):
-            field.returnPressed.connect(self.run)
-        self.kind.currentIndexChanged.connect(self._on_kind)
-        first, second = QHBoxLayout(), QHBoxLayout()
-        for widget, stretch in ((self.kind, 0), (self.methods, 1), (self.go, 0)):
-            first.addWidget(widget, stretch)
-        second.addWidget(self.target)
-        for widget, stretch in ((self.strengths, 2), (self.blocks, 1), (self.ranks, 1)):
-            second.addWidget(widget, stretch)
-        for widget in (self.questions, self.seeds):
-            second.addWidget(widget)
-        second.addWidget(self.judge, 2)
-        self._rows = (first, second)
-        for row in self._rows:
-            row.setSpacing(8)
-
     def _build_results(self) -> None:
+        self.picture = QComboBox()
+        self.picture.setAccessibleName(self.tr("Picture"))
+        self.picture.setToolTip(self.tr("What is drawn; File > Export writes the one that is shown"))
+        self.picture.currentIndexChanged.connect(self._on_picture)
+        self.caption = QLabel()
+        self.caption.setProperty("role", "muted")
+        self.caption.setWordWrap(True)
+        drawn = QWidget()
+        self._drawn = QVBoxLayout(drawn)
+        self._drawn.setContentsMargins(0, 0, 0, 0)
+        self._drawn.setSpacing(4)
+        self._drawn.addWidget(self.picture)
+        self._drawn.addWidget(self.caption)
         self.table = QTableWidget(0, 5)
         self.table.setHorizontalHeaderLabels(
             [self.tr("method"), self.tr("strength"), self.tr("trait"), self.tr("coherence"), self.tr("n")]
@@ -187,30 +137,15 @@ class LabPage(QWidget):
         self.stack.addWidget(answers)
         self.split = QSplitter()
         self.split.setChildrenCollapsible(False)
+        self.split.addWidget(drawn)
         self.split.addWidget(self.stack)
 
     # What a person does.
 
-    def request(self) -> LabRequest:
-        """What the fields say. Raises ValueError for what are no numbers."""
-        judge = self.judge.text().strip() or None
-        return LabRequest(
-            self.kind.currentData(),
-            self._workspace.prompt.strip(),
-            self.methods.text(),
-            target=self.target.currentData(),
-            strengths=tuple(_number(word) for word in _words(self.strengths)),
-            blocks=tuple(n for word in _words(self.blocks) for n in _span(word)),
-            ranks=tuple(n for word in _words(self.ranks) for n in _span(word)),
-            questions=self.questions.value(),
-            seeds=self.seeds.value(),
-            judge=judge,
-        )
-
     @Slot()
     def run(self) -> None:
         try:
-            request = self.request()
+            request = self.form.request(self._workspace.prompt.strip())
         except ValueError:
             self.note.setText(
                 self.tr("Strengths, blocks and ranks are numbers between commas, as in 0.5, 1, 2.")
@@ -230,15 +165,8 @@ class LabPage(QWidget):
             self.run()
 
     @Slot()
-    def _on_kind(self) -> None:
-        kind = self.kind.currentData()
-        matching = kind == "match"
-        self.target.setVisible(matching)
-        for field in (self.strengths, self.blocks, self.ranks):
-            field.setVisible(not matching)
-        if self.methods.text() in ("", *METHODS.values()):
-            self.methods.setText(METHODS[kind])
-        self.refresh()
+    def _on_picture(self) -> None:
+        self._measuring.show(self.picture.currentData() or "pareto")
 
     @Slot(int, int)
     def _on_row(self, row: int, _column: int) -> None:
@@ -267,16 +195,40 @@ class LabPage(QWidget):
     def refresh(self) -> None:
         measuring = self._measuring
         running = measuring.running
-        self.go.setText(self.tr("Stop") if running else self.tr("Measure"))
-        self.go.setEnabled(running or self._workspace.loading.facts is not None)
+        self.form.go.setText(self.tr("Stop") if running else self.tr("Measure"))
+        self.form.go.setEnabled(running or self._workspace.loading.facts is not None)
         self.progress.setVisible(running)
         step = measuring.progress
         self.progress.setRange(0, step.total if step else 0)
         self.progress.setValue(step.done if step else 0)
         self.note.setText(self._words())
+        self._offer_pictures()
         if measuring.results != self._filled:
             self._filled = list(measuring.results)
             self._fill()
+
+    def _offer_pictures(self) -> None:
+        """Those of what was measured, or of what would be."""
+        kind = self._measuring.request.kind if self._measuring.request else self.form.kind.currentData()
+        keys = OF_KIND[kind]
+        if [self.picture.itemData(i) for i in range(self.picture.count())] == list(keys):
+            return
+        names = {
+            "pareto": self.tr("Trait against coherence"),
+            "strengths": self.tr("What strength does"),
+            "blocks": self.tr("Best trait per block"),
+            "faithfulness": self.tr("Faithfulness per block"),
+            "effects": self.tr("Effect per token"),
+        }
+        shown = self._measuring.picture if self._measuring.picture in keys else "pareto"
+        blocked = self.picture.blockSignals(True)
+        self.picture.clear()
+        for key in keys:
+            self.picture.addItem(names[key], key)
+        self.picture.setCurrentIndex(keys.index(shown))
+        self.picture.blockSignals(blocked)
+        if shown != self._measuring.picture:
+            self._measuring.show(shown)
 
     def _words(self) -> str:
         """What is going on, or what to know to read the table."""
@@ -291,6 +243,8 @@ class LabPage(QWidget):
         missing = sum(result.missing for result in measuring.results)
         if missing:
             told.append(self.tr("{0} answers have no score and are not in the averages.").format(missing))
+        if measuring.finished is not None:
+            told.append(self._judged_by(measuring.finished))
         if told:
             return " ".join(told)
         if measuring.results:
@@ -302,6 +256,16 @@ class LabPage(QWidget):
             prompt
         )
 
+    def _judged_by(self, finished: Finished) -> str:
+        """Who judged, and how far that judge is from itself."""
+        judge, itself = finished.facts["judge"], finished.disagreement
+        if not itself.n:
+            return self.tr("Judge: {0}, which always gives the same answer the same score.").format(judge)
+        words = self.tr(
+            "Judge: {0}; on {1} answers judged twice it differs from itself by {2} (trait), {3} (coherence)."
+        )
+        return words.format(judge, itself.n, _share(itself.trait), _share(itself.coherence))
+
     def _fill(self) -> None:
         """Rows in the order of the methods; a number and a colour tell which points are theirs."""
         numbered = [
@@ -312,7 +276,6 @@ class LabPage(QWidget):
         self.table.setRowCount(len(numbered))
         for row, (number, result) in enumerate(numbered):
             dot, place = result.dot, result.place
-            between = "" if result.trait_ci is None else "{:.2f} - {:.2f}".format(*result.trait_ci)
             cells = (
                 f"{number + 1}  {place.words}" + (f"  #{place.seed}" if place.seed else ""),
                 _share(result.strength) + (" *" if result.note else ""),
@@ -327,29 +290,20 @@ class LabPage(QWidget):
                     item.setData(Qt.ItemDataRole.UserRole, place)
                     item.setToolTip(result.note or text)
                 else:
-                    item.setToolTip(self.tr("95 % interval {0}").format(between) if between else "")
+                    item.setToolTip(self._tips(result)[column])
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(row, column, item)
 
-
-def _words(field: QLineEdit) -> list[str]:
-    return [word.strip() for word in field.text().split(",") if word.strip()]
-
-
-def _number(word: str) -> float:
-    value = float(word)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
-
-
-def _span(word: str) -> range:
-    """3, or 0-5."""
-    first, dash, last = word.partition("-")
-    found = range(int(first), int(last if dash else first) + 1)
-    if len(found) > MOST_IN_SPAN:
-        raise ValueError
-    return found
+    def _tips(self, result: Result) -> dict[int, str]:
+        """Per column what its figure does not say itself."""
+        tips = dict.fromkeys(range(self.table.columnCount()), "")
+        if result.trait_ci is not None:
+            tips[2] = self.tr("95 % interval {0} to {1}").format(*map(_share, result.trait_ci))
+        if result.kl is not None:
+            tips[1] = self.tr("95 % of the tokens move by less than {0} nats").format(_share(result.kl))
+        if result.iso_kl is not None:
+            tips[1] += self.tr("; by less than 1 nat up to strength {0}").format(_share(result.iso_kl))
+        return tips
 
 
 def _share(value: float | None) -> str:

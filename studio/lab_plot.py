@@ -1,8 +1,9 @@
-"""Trait against coherence, live: every strength tried a small point, every method's figure a large one."""
+"""The Lab page's picture, live: what `lab_pictures` makes of the results, its points to be clicked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,29 +13,29 @@ from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QWidget
 
 from studio import theme
-from studio.lab_series import color_of, group
-from studio.lab_work import Dot, Result
+from studio.lab_pictures import PICTURES, Mark, Picture, Series
+from studio.lab_series import color_of
 from studio.measuring import Measuring
 
-SMALL, LARGE = 7, 13
 REACH = 9  # pixels around a point that still hit it
+_TICKS = 8  # at most so many blocks are named
 
 
 class LabPlot(pg.PlotWidget):
-    """Coherence to the right, trait upwards, both from 0 to 1. A click on a point chooses it."""
+    """One picture at a time. A click on a point chooses it."""
 
     chosen = Signal(object)  # Place
+    captioned = Signal(str)
 
     def __init__(self, measuring: Measuring, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._measuring = measuring
-        self.setAccessibleName(self.tr("Trait against coherence"))
+        self.setAccessibleName(self.tr("Picture of the results"))
         self.setMenuEnabled(False)
         self.hideButtons()
         self.setMouseEnabled(x=False, y=False)
         self.setMinimumWidth(220)
-        self.dots: list[Dot] = []
-        self.setRange(xRange=(0, 1.08), yRange=(0, 1.02), padding=0.02)  # room for a number beside 1.0
+        self.marks: list[Mark] = []
         measuring.grew.connect(self.refresh)
         measuring.changed.connect(self.refresh)
         self.restyle()
@@ -45,68 +46,116 @@ class LabPlot(pg.PlotWidget):
         self.setBackground(colours.surface)
         font = QFont(self.font())
         font.setPointSizeF(max(7.0, font.pointSizeF() * 0.85))
-        for name, text in (("left", self.tr("trait")), ("bottom", self.tr("coherence"))):
+        for name in ("left", "bottom"):
             axis = self.getAxis(name)
             axis.setPen(pg.mkPen(colours.line))
             axis.setTextPen(pg.mkPen(colours.muted))
             axis.setTickFont(font)
-            axis.setLabel(text, **{"color": colours.muted, "font-size": f"{font.pointSizeF():.1f}pt"})
-            axis.setTicks([[(i / 5, f"{i / 5:.1f}") for i in range(6)], []])
+            axis.enableAutoSIPrefix(False)
         self.getAxis("bottom").setHeight(36)
         self.getAxis("left").setWidth(48)
+        self._words = {"color": colours.muted, "font-size": f"{font.pointSizeF():.1f}pt"}
         self.refresh()
 
     def refresh(self) -> None:
+        request, results = self._measuring.request, self._measuring.results
         self.clear()
-        self.dots = []
+        self.marks = []
+        if request is None:
+            picture = Picture(self.tr("coherence"), self.tr("trait"), x_range=(0, 1.08), y_range=(0, 1.02))
+        else:
+            picture = PICTURES[self._measuring.picture](request, results)
         colours = theme.current()
-        request = self._measuring.request
-        if request is not None and request.kind == "match" and request.target != "prompt":
-            pen = pg.mkPen(colours.muted, style=Qt.PenStyle.DotLine)
-            self.addItem(pg.InfiniteLine(request.target, angle=90, pen=pen))
-        for number, (_, results) in enumerate(group(self._measuring.results)):
-            self._draw(number, results, colours)
+        for name, text in (("left", picture.y), ("bottom", picture.x)):
+            self.getAxis(name).setLabel(text, **self._words)
+        self.captioned.emit(picture.caption)
+        if not picture.series:
+            picture = replace(picture, x_range=(0, 1), y_range=(0, 1), blocks=False)
+        self._span(picture)
+        if picture.empty and not picture.series and results:
+            words = pg.TextItem(picture.empty, color=colours.muted, anchor=(0.5, 0.5))
+            words.setTextWidth(200)
+            words.setPos(0.5, 0.5)
+            self.addItem(words)
+        self._ground(picture, colours)
+        for series in picture.series:
+            self._draw(series, colours)
+        self._name([series for series in picture.series if series.named and series.marks], colours)
 
-    def _draw(self, number: int, results: Sequence[Result], colours: Any) -> None:
-        """One method: a line through what was tried, and what is reported."""
-        colour = QColor(color_of(number))
-        reported = [result.dot for result in results if result.dot]
-        tried = [dot for result in results for dot in result.tried]
-        line = sorted(tried or reported, key=lambda dot: dot.place.strength)
-        if len(line) > 1:
-            self.addItem(
-                pg.PlotDataItem(
-                    [d.coherence for d in line], [d.trait for d in line],
-                    pen=pg.mkPen(colour, width=1.5), antialias=True,
-                )
-            )  # fmt: skip
-        matched = LARGE if tried or len(reported) == 1 else LARGE - 3
-        for dots, size, brush in ((tried, SMALL, colours.surface), (reported, matched, colour)):
-            if dots:
-                self._scatter(dots, size, brush, colour)
-        for result in results:
-            if result.dot and result.trait_ci:
-                low, high = result.trait_ci
+    def _span(self, picture: Picture) -> None:
+        """The ranges and ticks: those of the picture, else what holds all points, from 0 upwards."""
+        marks = [mark for series in picture.series for mark in series.marks]
+        xs = [mark.x for mark in marks] + [x for x, *_ in (*picture.reference, *picture.band)]
+        ys = [y for mark in marks for y in (mark.y, mark.high or 0.0)]
+        ys += [y for _, y in picture.reference] + [high for *_, high in picture.band]
+        low, high = (min(xs), max(xs)) if xs else (0.0, 1.0)
+        room = 0.4 if picture.blocks else 0.06 * max(high - low, 0.5)
+        x_range = picture.x_range or (low - room, high + room)
+        y_range = picture.y_range or (0.0, 1.06 * max([1.0, *ys]))
+        self.setRange(xRange=x_range, yRange=y_range, padding=0.02)
+        fifths = [[(i / 5, f"{i / 5:.1f}") for i in range(6)], []]
+        self.getAxis("left").setTicks(fifths if picture.y_range else None)
+        whole = sorted({round(x) for x in xs})
+        few = whole[:: max(1, -(-len(whole) // _TICKS))]
+        blocks = [[(block, str(block)) for block in few], []]
+        self.getAxis("bottom").setTicks(blocks if picture.blocks else fifths if picture.x_range else None)
+
+    def _ground(self, picture: Picture, colours: Any) -> None:
+        """What lies behind the methods: the prompt's own, guides."""
+        dotted = pg.mkPen(colours.muted, style=Qt.PenStyle.DotLine)
+        for at, angle in ((picture.across, 0), (picture.up, 90)):
+            if at is not None:
+                self.addItem(pg.InfiniteLine(at, angle=angle, pen=dotted))
+        if picture.band:
+            x, low, high = (list(values) for values in zip(*picture.band))
+            edges = [pg.PlotDataItem(x, y, pen=pg.mkPen(colours.line)) for y in (low, high)]
+            for item in (*edges, pg.FillBetweenItem(*edges, brush=colours.color("muted", 0.25))):
+                self.addItem(item)
+        if picture.reference:
+            x, y = (list(values) for values in zip(*picture.reference))
+            pen = pg.mkPen(colours.muted, width=2, style=Qt.PenStyle.DashLine)
+            self.addItem(pg.PlotDataItem(x, y, pen=pen, antialias=True))
+
+    def _draw(self, series: Series, colours: Any) -> None:
+        colour = QColor(color_of(series.number))
+        x, y = [mark.x for mark in series.marks], [mark.y for mark in series.marks]
+        style = Qt.PenStyle.DashLine if series.dashed else Qt.PenStyle.SolidLine
+        if series.joined and len(x) > 1:
+            pen = pg.mkPen(colour, width=1.5, style=style)
+            self.addItem(pg.PlotDataItem(x, y, pen=pen, antialias=True))
+        for mark in series.marks:
+            if mark.low is not None and mark.high is not None:
                 bar = pg.ErrorBarItem(
-                    x=np.array([result.dot.coherence]), y=np.array([result.dot.trait]),
-                    top=np.array([max(0, high - result.dot.trait)]),
-                    bottom=np.array([max(0, result.dot.trait - low)]),
-                    beam=0.015, pen=pg.mkPen(colour),
+                    x=np.array([mark.x]), y=np.array([mark.y]), top=np.array([max(0, mark.high - mark.y)]),
+                    bottom=np.array([max(0, mark.y - mark.low)]), beam=0.015, pen=pg.mkPen(colour, width=1.5),
                 )  # fmt: skip
                 bar.setZValue(-1)
                 self.addItem(bar)
-        if reported:
-            label = pg.TextItem(str(number + 1), color=colours.text, anchor=(-0.5, 0.5))
-            label.setPos(reported[-1].coherence, reported[-1].trait)
-            self.addItem(label)
-
-    def _scatter(self, dots: Sequence[Dot], size: int, brush: Any, colour: QColor) -> None:
-        self.dots += dots
-        item = pg.ScatterPlotItem(
-            [d.coherence for d in dots], [d.trait for d in dots], data=list(dots), size=size,
-            brush=pg.mkBrush(brush), pen=pg.mkPen(colour, width=1.5), hoverable=True, tip=_tip,
+        self.marks += series.marks
+        self.addItem(
+            pg.ScatterPlotItem(
+                x, y, data=[(mark, series.told) for mark in series.marks], size=series.size,
+                brush=pg.mkBrush(colour if series.filled else colours.surface),
+                pen=pg.mkPen(colour, width=1.5), hoverable=True, tip=_tip,
+            )
         )  # fmt: skip
-        self.addItem(item)
+
+    def _name(self, named: Sequence[Series], colours: Any) -> None:
+        """A method's number beside that of its points which is farthest from the numbers there are."""
+        (left, right), (bottom, top) = self.viewRange()
+        placed: list[tuple[float, float]] = []
+        for series in named:
+            spots = [((m.x - left) / (right - left), (m.y - bottom) / (top - bottom)) for m in series.marks]
+
+            def free(at: int, spots: Any = spots) -> float:
+                x, y = spots[at]
+                return min(((x - a) ** 2 + (y - b) ** 2 for a, b in placed), default=0.0)
+
+            chosen = max(reversed(range(len(spots))), key=free)
+            placed.append(spots[chosen])
+            label = pg.TextItem(str(series.number + 1), color=colours.text, anchor=(-0.5, 0.5))
+            label.setPos(series.marks[chosen].x, series.marks[chosen].y)
+            self.addItem(label)
 
     def mousePressEvent(self, event: Any) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
@@ -117,17 +166,18 @@ class LabPlot(pg.PlotWidget):
                 return
         super().mousePressEvent(event)
 
-    def nearest(self, position: Any) -> Dot | None:
+    def nearest(self, position: Any) -> Mark | None:
         """The point under the mouse, the last drawn where several are near."""
         box = self.getViewBox()
 
-        def away(dot: Dot) -> float:
-            at = self.mapFromScene(box.mapViewToScene(pg.Point(dot.coherence, dot.trait)))
+        def away(mark: Mark) -> float:
+            at = self.mapFromScene(box.mapViewToScene(pg.Point(mark.x, mark.y)))
             return (at.x() - position.x()) ** 2 + (at.y() - position.y()) ** 2
 
-        found = [dot for dot in self.dots if away(dot) <= REACH**2]
+        found = [mark for mark in self.marks if away(mark) <= REACH**2]
         return min(reversed(found), key=away) if found else None
 
 
-def _tip(x: float, y: float, data: Dot) -> str:
-    return f"{data.place.words}, strength {data.place.strength:.2f}: trait {y:.2f}, coherence {x:.2f}"
+def _tip(x: float, y: float, data: tuple[Mark, str]) -> str:
+    mark, told = data
+    return f"{mark.place.words}, strength {mark.place.strength:.2f}: {told} {y:.2f}"

@@ -5,9 +5,9 @@ The engine is imported inside the functions: this module is loaded before the fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ class LabRequest:
     kind: Literal["match", "sweep"]
     prompt: str
     methods: str
-    target: float | Literal["prompt"] = 0.8
+    target: float | Literal["prompt", "kl"] = 0.8
     strengths: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
     blocks: tuple[int, ...] = ()
     ranks: tuple[int, ...] = ()
@@ -69,6 +69,12 @@ class Result:
     missing: int
     tried: tuple[Dot, ...] = ()
     note: str = ""
+    kl: float | None = None
+    iso_kl: float | None = None
+    faithfulness: Mapping[int, float] = field(default_factory=dict)
+    paraphrase: Mapping[int, float] = field(default_factory=dict)
+    effects: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    prompted: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,15 +87,18 @@ class NotMeasured:
 
 @dataclass(frozen=True)
 class Finished:
-    """All that was found. found: an engine Match, or a sweep's Outcomes; facts: what it was measured with."""
+    """All that was found. found: an engine Match, or a sweep's Outcomes; facts: what it was measured with;
+    disagreement: the judge's with itself, an engine Disagreement."""
 
     request: LabRequest
     found: Any
     facts: Mapping[str, object]
+    disagreement: Any
 
 
 def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, cancel: Cancel) -> Finished:
     """Emits Progress, and a Result or NotMeasured as soon as each is known."""
+    from engine.lab.answers import judged_twice
     from engine.lab.arms import parse_arms
     from engine.lab.matching import Exam, match
     from engine.lab.sweep import Bench, cells, sweep
@@ -106,6 +115,7 @@ def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, can
         if request.kind == "match":
             exam = Exam(speaker, judge, request.prompt, questions, tuple(range(request.seeds)))
             found = match(exam, arms, request.target, emit=tell, cancel=cancel)
+            itself = found.disagreement
         else:
             wanted = cells(
                 [arm.name for arm in arms],
@@ -116,6 +126,7 @@ def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, can
             )
             bench = Bench(speaker, judge, request.prompt, questions)
             found = tuple(sweep(bench, wanted, emit=tell, cancel=cancel))
+            itself = judged_twice(speaker, judge, request.prompt, questions, cancel)
         facts = {
             "model": model.identity.id,
             "judge": judge.name,
@@ -124,7 +135,7 @@ def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, can
             "temperature": TEMPERATURE,
             "max_tokens": MAX_TOKENS,
         }
-    return Finished(request, found, facts)
+    return Finished(request, found, facts, itself)
 
 
 def answers_at(
@@ -183,6 +194,12 @@ def _told(event: Any) -> Result | NotMeasured | None:
             event.missing,
             tried,
             event.note,
+            event.kl,
+            event.iso_kl,
+            event.faithfulness,
+            event.paraphrase,
+            event.effects,
+            event.prompted,
         )
     if isinstance(event, Done):
         place = Place(event.cell.words, event.cell.strength, seed=event.cell.seed)

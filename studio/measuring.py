@@ -18,7 +18,8 @@ from studio.workspace import Workspace
 class Measuring(QObject):
     """Lives on the GUI thread; never waits for a job.
 
-    request, results, refused: of the last run, growing while it runs; finished: all of it, once it is whole.
+    request, results, refused: of the last run, growing while it runs; finished: all of it, once it is whole;
+    picture: which one is shown, a key of studio.lab_pictures.PICTURES.
     """
 
     changed = Signal()  # a run began or ended
@@ -46,6 +47,7 @@ class Measuring(QObject):
         self.refused: list[NotMeasured] = []
         self.progress: Progress | None = None
         self.finished: Finished | None = None
+        self.picture = "pareto"
         workspace.modelChanged.connect(self._on_model)
 
     @property
@@ -74,6 +76,10 @@ class Measuring(QObject):
             )
         )
         self.changed.emit()
+
+    def show(self, picture: str) -> None:
+        self.picture = picture
+        self.grew.emit()
 
     def stop(self) -> None:
         """Stops the run; what was found stays, and is not measured again the next time."""

@@ -199,9 +199,9 @@ class Tour:
     def _lab(self) -> str:
         page, measuring = self.window.lab_page, self.window.measuring
         self._trigger("page_lab")
-        page.methods.setText("none,prompt,caa,s-const:instant,s-psr:instant,a-psr")
-        page.questions.setValue(12)
-        QTest.mouseClick(page.go, Qt.MouseButton.LeftButton)
+        page.form.methods.setText("none,prompt,caa,s-const:instant,s-psr:instant,a-psr")
+        page.form.questions.setValue(12)
+        QTest.mouseClick(page.form.go, Qt.MouseButton.LeftButton)
         self._until(lambda: not measuring.running, "the comparison did not end")
         self._check(measuring.finished is not None, "the comparison did not come to its end")
         rows = {result.place.words: result.dot for result in measuring.results}

@@ -73,7 +73,7 @@ class Window(QMainWindow):
         self.files = Files(self.workspace, self.session, self.preferences, self)
         self.measuring = Measuring(self.workspace, self.session.bench, self.session.worker, home, self)
         self.exporting = Exporting(
-            self.workspace, self.session, lambda: self.heatmap.quantity, lambda: self.measuring.finished, self
+            self.workspace, self.session, lambda: self.heatmap.quantity, self.measuring, self
         )
         self.asking = Asking(self.workspace, self)
         self.shelf_work = ShelfWork(self.workspace, self.session, self.autosave, self.asking, self)

@@ -6,11 +6,12 @@ import argparse
 from typing import Any
 
 from engine.cli.lab_options import (
+    DISAGREEMENT,
     add_lab_options,
     chosen_questions,
     give,
     opened_store,
-    require_report,
+    require_outputs,
     seeds,
     speaker_and_judge,
 )
@@ -31,16 +32,17 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--coherence",
         default="80",
-        metavar="PERCENT|prompt",
-        help="the coherence to match: a percentage, or prompt for what prompting has itself (default: 80)",
+        metavar="PERCENT|prompt|kl",
+        help="the coherence to match: a percentage, or prompt for what prompting has itself; kl: no "
+        "coherence, but the strength at which 95 %% of the tokens move by less than 1 nat (default: 80)",
     )
     add_lab_options(parser)
     parser.set_defaults(run=_run)
 
 
 def target(words: str) -> Any:
-    """ "prompt", or a share from a percentage. Raises InputError."""
-    if words == "prompt":
+    """ "prompt", "kl", or a share from a percentage. Raises InputError."""
+    if words in ("prompt", "kl"):
         return words
     try:
         percent = float(words)
@@ -50,19 +52,21 @@ def target(words: str) -> Any:
         raise InputError(
             "The methods cannot be compared",
             f"{words} is no coherence.",
-            "Give a percentage above 0, or prompt.",
+            "Give a percentage above 0, prompt, or kl.",
         )
     return percent / 100
 
 
 def _run(options: argparse.Namespace) -> None:
     wanted = target(options.coherence)
-    require_report(options)
+    require_outputs(options)
     drawn = seeds(options)
     if not options.prompt.strip():
         raise InputError("The methods cannot be compared", "The prompt is empty.", "Give one.")
 
     from engine.lab.arms import parse_arms
+    from engine.lab.exports import match_points
+    from engine.lab.figures import match_figures
     from engine.lab.matching import Exam, match
     from engine.lab.report import match_report, match_table
 
@@ -82,5 +86,12 @@ def _run(options: argparse.Namespace) -> None:
         "max_tokens": options.max_tokens,
     }
     table = match_table(found)
-    page = match_report(found, facts) if options.report else None
-    give(options, {**found.told(), **facts}, f"{table.text()}\n{table.note}".rstrip(), page)
+    give(
+        options,
+        {**found.told(), **facts},
+        f"{table.text()}\n{table.note}".rstrip() + f"\n{DISAGREEMENT}: {found.disagreement.words()}",
+        lambda: match_report(found, facts),
+        lambda: match_figures(found),
+        match_points(found),
+        {"prompt": options.prompt, **facts},
+    )

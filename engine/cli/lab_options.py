@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,15 @@ from engine.cli.model import add_model_options
 from engine.errors import InputError, LabError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from engine.lab.answers import Speaker
     from engine.lab.judges import Judge
     from engine.lab.store import Store
     from engine.model.language_model import LanguageModel
+
+
+DISAGREEMENT = "judge's disagreement with itself"
 
 
 def add_lab_options(parser: argparse.ArgumentParser, *, count: int = 40) -> None:
@@ -40,9 +45,17 @@ def add_lab_options(parser: argparse.ArgumentParser, *, count: int = 40) -> None
     group.add_argument(
         "--store", type=Path, metavar="FILE", help="where answers and scores are kept and found again"
     )
+    add_output_options(parser)
+    parser.set_defaults(most=count)
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("results")
     group.add_argument("--json", action="store_true", help="print one JSON object")
     group.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with the pictures")
-    parser.set_defaults(most=count)
+    group.add_argument(
+        "--figures", type=Path, metavar="FOLDER", help="write every picture (SVG, PNG) and all points (CSV)"
+    )
 
 
 def seeds(options: argparse.Namespace) -> tuple[int, ...]:
@@ -98,18 +111,33 @@ def chosen_questions(options: argparse.Namespace, model: LanguageModel) -> tuple
     return found[: options.count] if options.count else found
 
 
-def require_report(options: argparse.Namespace) -> None:
+def require_outputs(options: argparse.Namespace) -> None:
     """Before the work, not after it."""
     from engine.durable import require_writable
 
     if options.report is not None:
         require_writable(options.report, "report", LabError)
+    if options.figures is not None:
+        from engine.lab.exports import make_folder
+
+        make_folder(options.figures)
 
 
-def give(options: argparse.Namespace, told: dict[str, Any], text: str, page: str | None) -> None:
-    """Writes the report if one was asked for, and prints JSON or the text."""
+def give(
+    options: argparse.Namespace,
+    told: dict[str, Any],
+    text: str,
+    page: Callable[[], str],
+    figures: Callable[[], Mapping[str, Figure]],
+    points: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, object],
+) -> None:
+    """Writes report and figures if they were asked for, and prints JSON or the text."""
     from engine.durable import write_whole
+    from engine.lab.exports import write_figures
 
-    if options.report is not None and page is not None:
-        write_whole(options.report, page.encode(), "report", LabError)
+    if options.report is not None:
+        write_whole(options.report, page().encode(), "report", LabError)
+    if options.figures is not None:
+        write_figures(options.figures, figures(), points, facts)
     print(json.dumps(told, ensure_ascii=False, allow_nan=False) if options.json else text)

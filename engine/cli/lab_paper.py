@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.progress import progress_bar
-from engine.errors import LabError
 
 
 def add(commands: Any) -> None:
@@ -26,6 +25,7 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from engine.lab.exports import make_folder
     from engine.lab.findings import claims, write
     from engine.lab.paper import Plan, measure
     from engine.lab.store import Store
@@ -37,12 +37,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.methods:
         chosen |= {"methods": tuple(word.strip() for word in options.methods.split(",")), "once": ()}
     plan = Plan(seeds=options.seeds, questions=options.questions, **chosen)
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LabError(
-            f"The folder {options.out} cannot be used", f"{error.strerror or error}.", "Name another."
-        ) from None
+    make_folder(options.out)
     began = time.perf_counter()
     model, store = load(), Store(options.out / "paper.sqlite")
     try:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cli.lab_match import target
 from engine.cli.lab_options import (
+    DISAGREEMENT,
     add_lab_options,
+    add_output_options,
     chosen_questions,
     give,
     opened_store,
-    require_report,
+    require_outputs,
     speaker_and_judge,
 )
 from engine.cli.model import add_model_options, load_model
@@ -25,8 +27,10 @@ from engine.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from matplotlib.figure import Figure
+
     from engine.lab.answers import Speaker
-    from engine.lab.judges import Judge
+    from engine.lab.judges import Disagreement, Judge
     from engine.lab.report import Table
 
 _METHODS = "none,prompt,s-psr,a-psr"
@@ -45,8 +49,7 @@ def _add_faithfulness(commands: Any) -> None:
     parser.add_argument("--prompt", required=True, help="the steering prompt")
     parser.add_argument("--methods", default="a-psr,s-psr,s-const,caa", help="as in steer lab match")
     add_model_options(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with the picture")
+    add_output_options(parser)
     parser.set_defaults(run=_faithfulness)
 
 
@@ -64,7 +67,7 @@ def _add_persona(commands: Any) -> None:
     parser = commands.add_parser("persona", help="persona_vectors traits: methods at equal coherence")
     parser.add_argument("--traits", type=Path, required=True, metavar="FOLDER", help="of trait JSON files")
     parser.add_argument("--methods", default=_METHODS, help=f"as in steer lab match (default: {_METHODS})")
-    parser.add_argument("--coherence", default="80", metavar="PERCENT|prompt", help="default: 80")
+    parser.add_argument("--coherence", default="80", metavar="PERCENT|prompt|kl", help="default: 80")
     add_lab_options(parser)
     parser.set_defaults(run=_persona, seeds=10)
 
@@ -90,7 +93,7 @@ def _add_ifeval(commands: Any) -> None:
 
 
 def _faithfulness(options: argparse.Namespace) -> None:
-    require_report(options)
+    require_outputs(options)
     from engine.distill import distill
     from engine.lab.arms import parse_arms
     from engine.lab.pictures import blocks, svg
@@ -129,11 +132,25 @@ def _faithfulness(options: argparse.Namespace) -> None:
         ],
     }
     facts = {"model": model.identity.id}
-    page = report(table.title, facts, [table], [svg(blocks(lines, "faithfulness", "paraphrase"))])
-    give(options, told, f"{table.text()}\n{table.note}", page)
+    figures = {"faithfulness": blocks(lines, "faithfulness", "paraphrase")}
+    give(
+        options,
+        told,
+        f"{table.text()}\n{table.note}",
+        lambda: report(table.title, facts, [table], [svg(figures["faithfulness"])]),
+        lambda: figures,
+        [
+            {"method": name, "block": block, "faithfulness": value}
+            for name, line in lines.items()
+            for block, value in line.items()
+        ],
+        {"prompt": options.prompt, **facts},
+    )
 
 
 def _transfer(options: argparse.Namespace) -> None:
+    from engine.events import Cancel
+    from engine.lab.answers import judged_twice
     from engine.lab.report import Table
     from engine.lab.transfer import Setting, transfer
 
@@ -142,6 +159,7 @@ def _transfer(options: argparse.Namespace) -> None:
         setting = Setting(speaker, judge, chosen_questions(options, speaker.model), options.method)
         with progress_bar() as emit:
             rows = transfer(setting, prompts, emit=emit)
+        itself = judged_twice(speaker, judge, prompts[0], setting.asked, Cancel())
     table = Table(
         "Transfer",
         ("prompt", "condition", "strength", "trait", "coherence", "prompt's trait", "prompt's coherence"),
@@ -153,10 +171,11 @@ def _transfer(options: argparse.Namespace) -> None:
             for row in rows
         ),
     )  # fmt: skip
-    _finish(options, speaker, judge, table, rows)
+    _finish(options, speaker, judge, table, rows, itself)
 
 
 def _persona(options: argparse.Namespace) -> None:
+    from engine.lab.figures import match_figures
     from engine.lab.persona import persona, read_traits
     from engine.lab.report import Table
 
@@ -181,10 +200,16 @@ def _persona(options: argparse.Namespace) -> None:
         ),
         "\n".join(failures),
     )  # fmt: skip
-    _finish(options, speaker, judge, table, rows, failures=failures)
+    figures = {
+        f"{each.trait}-{name}": figure for each in found for name, figure in match_figures(each.match).items()
+    }
+    itself = found[0].match.disagreement
+    _finish(options, speaker, judge, table, rows, itself, figures, failures=failures)
 
 
 def _axbench(options: argparse.Namespace) -> None:
+    from engine.events import Cancel
+    from engine.lab.answers import judged_twice
     from engine.lab.axbench import TEMPLATE, AxFailure, axbench, read_concepts
     from engine.lab.report import Table
 
@@ -194,6 +219,8 @@ def _axbench(options: argparse.Namespace) -> None:
         found = axbench(
             speaker, judge, concepts, options.methods, asked, template=options.template or TEMPLATE, emit=emit
         )
+        first = (options.template or TEMPLATE).replace("{concept}", concepts[0].text)
+        itself = judged_twice(speaker, judge, first, asked, Cancel())
     rows = [row for row in found if not isinstance(row, AxFailure)]
     failures = [f"concept {f.concept}, {f.method}: {f.why}" for f in found if isinstance(f, AxFailure)]
     table = Table(
@@ -208,16 +235,20 @@ def _axbench(options: argparse.Namespace) -> None:
         ),
         "\n".join(failures),
     )  # fmt: skip
-    _finish(options, speaker, judge, table, rows, failures=failures)
+    _finish(options, speaker, judge, table, rows, itself, failures=failures)
 
 
 def _ifeval(options: argparse.Namespace) -> None:
+    from engine.events import Cancel
+    from engine.lab.answers import judged_twice
     from engine.lab.ifeval import ifeval, read_cases
     from engine.lab.report import Table
 
     cases = read_cases(options.data)
     with _opened(options) as (speaker, judge), progress_bar() as emit:
         rows = ifeval(speaker, judge, cases, options.methods, strength=options.strength, emit=emit)
+        same = [case.question for case in cases if case.instruction == cases[0].instruction]
+        itself = judged_twice(speaker, judge, cases[0].instruction, same, Cancel())
     table = Table(
         "IFEval",
         ("method", "strength", "accuracy", "95 % interval", "coherence", "answers", "missing"),
@@ -230,12 +261,12 @@ def _ifeval(options: argparse.Namespace) -> None:
         ),
         "\n".join(failure for row in rows for failure in row.failures),
     )  # fmt: skip
-    _finish(options, speaker, judge, table, rows)
+    _finish(options, speaker, judge, table, rows, itself)
 
 
 @contextmanager
 def _opened(options: argparse.Namespace) -> Iterator[tuple[Speaker, Judge]]:
-    require_report(options)
+    require_outputs(options)
     model = load_model(options)
     with opened_store(options) as store:
         yield speaker_and_judge(options, model, store)
@@ -247,14 +278,22 @@ def _finish(
     judge: Judge,
     table: Table,
     rows: Sequence[Any],
+    itself: Disagreement,
+    figures: Mapping[str, Figure] | None = None,
     **more: Any,
 ) -> None:
+    from engine.lab.pictures import svg
     from engine.lab.report import report
 
+    drawn = figures or {}
     facts: Mapping[str, Any] = {"model": speaker.model.identity.id, "judge": judge.name}
+    shown = {**facts, DISAGREEMENT: itself.words()}
     told = [row if isinstance(row, dict) else asdict(row) for row in rows]
-    page = report(table.title, facts, [table], [])
-    give(options, {**facts, "rows": told, **more}, f"{table.text()}\n{table.note}".rstrip(), page)
+    text = f"{table.text()}\n{table.note}".rstrip() + f"\n{DISAGREEMENT}: {itself.words()}"
+    record = {**facts, "disagreement": asdict(itself), "rows": told, **more}
+    pictures = [svg(figure) for figure in drawn.values()]
+    page = report(table.title, shown, [table], pictures)
+    give(options, record, text, lambda: page, lambda: drawn, told, facts)
 
 
 def _told(value: float | None) -> str:

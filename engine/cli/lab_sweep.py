@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.cli.lab_options import (
+    DISAGREEMENT,
     add_lab_options,
     chosen_questions,
     give,
     opened_store,
-    require_report,
+    require_outputs,
     seeds,
     speaker_and_judge,
 )
@@ -61,12 +63,15 @@ def numbers(words: str, kind: Callable[[str], T], what: str) -> list[T]:
 
 
 def _run(options: argparse.Namespace) -> None:
-    require_report(options)
+    require_outputs(options)
     if not options.prompt.strip():
         raise InputError("The sweep cannot be made", "The prompt is empty.", "Give one.")
 
     from engine.distill.request import OBJECTIVES
+    from engine.events import Cancel
+    from engine.lab.answers import judged_twice
     from engine.lab.arms import parse_arms
+    from engine.lab.figures import sweep_figures
     from engine.lab.report import sweep_report, sweep_table
     from engine.lab.sweep import Bench, cells, sweep, told
 
@@ -91,11 +96,19 @@ def _run(options: argparse.Namespace) -> None:
         bench = Bench(speaker, judge, options.prompt, chosen_questions(options, model))
         with progress_bar() as emit:
             outcomes = sweep(bench, wanted, runner=_runner(options, model, bench), emit=emit)
+        itself = judged_twice(speaker, judge, options.prompt, bench.questions, Cancel())
     facts = {"model": model.identity.id, "judge": judge.name, "questions": len(bench.questions)}
+    shown = {**facts, DISAGREEMENT: itself.words()}
     table = sweep_table(options.prompt, outcomes)
-    page = sweep_report(options.prompt, outcomes, facts) if options.report else None
-    record = {"prompt": options.prompt, **facts, "rows": told(outcomes)}
-    give(options, record, f"{table.text()}\n{table.note}".rstrip(), page)
+    give(
+        options,
+        {"prompt": options.prompt, **facts, "disagreement": asdict(itself), "rows": told(outcomes)},
+        f"{table.text()}\n{table.note}".rstrip() + f"\n{DISAGREEMENT}: {itself.words()}",
+        lambda: sweep_report(options.prompt, outcomes, shown),
+        lambda: sweep_figures(outcomes),
+        told(outcomes),
+        {"prompt": options.prompt, **facts},
+    )
 
 
 def _runner(options: argparse.Namespace, model: LanguageModel, bench: Any) -> Runner | None:

@@ -14,12 +14,13 @@ from engine.generation.sampling import Sampling
 from engine.generation.strengths import Strengths
 from engine.heads.head import Head
 from engine.lab.fingerprint import weights_digest
-from engine.lab.judges import Item, Judge, Score
+from engine.lab.judges import Disagreement, Item, Judge, Score, disagreement
 from engine.lab.store import Store, content_key
 from engine.model.chat import Message
 from engine.model.language_model import LanguageModel
 
 _BATCH = 64
+_REPEATED = 12  # answers that are judged twice to see how far the judge is from itself
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,23 @@ def scored(
     texts = speaker.answers(asked, system, heads, cancel)
     items = [each.item(prompt, text, rubric) for each, text in zip(asked, texts, strict=True)]
     return texts, list(judge.judge(items, cancel))
+
+
+def judged_twice(
+    speaker: Speaker,
+    judge: Judge,
+    prompt: str,
+    questions: Sequence[str],
+    cancel: Cancel,
+    rubric: str | None = None,
+) -> Disagreement:
+    """How far the judge is from itself on the prompt's own answers to the first questions."""
+    if judge.steady:
+        return Disagreement(0.0, 0.0, 0)
+    asked = asked_with(questions[:_REPEATED], (0,))
+    texts = speaker.answers(asked, prompt, [], cancel)
+    items = [each.item(prompt, text, rubric) for each, text in zip(asked, texts, strict=True)]
+    return disagreement(judge, items, cancel)
 
 
 def laid_out(scores: Sequence[Score], rows: int) -> Judged:

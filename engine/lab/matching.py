@@ -1,4 +1,4 @@
-"""Methods at equal coherence: TA@C80 and TA@Cp of METHOD.md section 5."""
+"""Methods at equal coherence, or at equal KL: TA@C80, TA@Cp and iso-KL of METHOD.md section 5."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from engine.distill import distill
 from engine.errors import EngineError, InputError, LabError
 from engine.events import Cancel, Emit, LossPoint, Meter, Pause, ignore
 from engine.heads.head import Head
-from engine.lab.answers import Asked, Judged, Speaker, judged
+from engine.lab.answers import Judged, Speaker, asked_with, judged, judged_twice
 from engine.lab.arms import Arm
 from engine.lab.bootstrap import interval
-from engine.lab.judges import Disagreement, Judge, disagreement
+from engine.lab.forced import LIMIT, Forced, IsoKL, Spread
+from engine.lab.judges import Disagreement, Judge
 
 _FIRST, _STRONGEST = 1.0, 64.0
 _STEPS = 6  # halvings of the bracket
 _FINE = 0.08  # a bracket this narrow, relative to its end, is halved no more
 _NEAR = 0.08  # further than that from the target a strength is not called matched
-_REPEATED = 12  # answers that are judged twice to see how far the judge is from itself
+_RANGE = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the iso-KL strength: what is tried on the way there
 
-Target = Literal["prompt"] | float
+Target = Literal["prompt", "kl"] | float
+"""A coherence, the one that prompting has itself, or a KL of 1 nat."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ class Point:
 class Row:
     """One method, on the half of the questions that nothing was chosen on.
 
-    strength: the one whose coherence is nearest to the target; None where there is none to choose. reached:
-    whether that is near (0.08) to the target; `note` says what was done otherwise. n: judged
-    answers, missing: those the judge gave no score for. curve: the strengths tried, in order. reach: the
-    head's iso-KL strength; faithfulness and paraphrase per block as its Distillation tells them; seconds: of
-    the distillation.
+    strength: the one whose coherence is nearest to the target, or the iso-KL one; None where there is none to
+    choose. reached: whether that is near (0.08) to the target; `note` says what was done otherwise. n: judged
+    answers, missing: those the judge gave no score for. curve: the strengths tried, in order. kl: the 95th
+    percentile over the tokens of the prompt's answers of KL(steered || unsteered) at `strength`, in nats;
+    iso_kl: the strength at which it is 1. faithfulness and paraphrase per block as the Distillation tells
+    them; effects, prompted: how the lengths of what the head (at strength 1) and the prompt add are spread
+    over those tokens, per block; seconds: of the distillation.
     """
 
     method: str
@@ -56,9 +60,12 @@ class Row:
     reached: bool = True
     note: str = ""
     curve: tuple[Point, ...] = ()
-    reach: float | None = None
+    kl: float | None = None
+    iso_kl: float | None = None
     faithfulness: Mapping[int, float] = field(default_factory=dict)
     paraphrase: Mapping[int, float] = field(default_factory=dict)
+    effects: Spread = field(default_factory=dict)
+    prompted: Spread = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -72,10 +79,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Match:
-    """A whole comparison. coherence: the target that was matched."""
+    """A whole comparison. coherence: the target that was matched, None where the KL was."""
 
     prompt: str
-    coherence: float
+    coherence: float | None
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...]
     disagreement: Disagreement
@@ -112,6 +119,11 @@ class Exam:
     def reporting(self, system: str | None, heads: Sequence[tuple[Head, float]], cancel: Cancel) -> Judged:
         return self._half(1, system, heads, cancel)
 
+    def forced(self, cancel: Cancel) -> Forced:
+        """The prompt's own answers, on the half that strengths are chosen on."""
+        asked = asked_with(self.questions[: len(self.questions) // 2], self.seeds)
+        return Forced.of(self.speaker, self.prompt, asked, cancel)
+
     def _half(
         self, half: int, system: str | None, heads: Sequence[tuple[Head, float]], cancel: Cancel
     ) -> Judged:
@@ -133,20 +145,22 @@ def match(
     emit: Emit = ignore,
     cancel: Cancel | None = None,
 ) -> Match:
-    """Compares the arms at the coherence `target`, or at the one that prompting itself has ("prompt").
+    """Compares the arms at the coherence `target`, at the one that prompting itself has ("prompt"), or where
+    the tokens' KL reaches 1 nat ("kl").
 
     Emits Progress, and each Row or Failure as it is done. Strengths are bisected on one half of the
     questions and reported on the other. An arm that fails is reported and the rest goes on.
     Raises LabError when the judge gives no scores, Cancelled when stopped.
     """
     cancel = Cancel() if cancel is None else cancel
-    coherence = target if target != "prompt" else prompts_own(exam, cancel)
+    coherence = prompts_own(exam, cancel) if target == "prompt" else None if target == "kl" else target
+    forced = exam.forced(cancel)
     meter = Meter(emit, "methods", len(arms))
     rows, failures = [], []
     for arm in arms:
         cancel.check()
         try:
-            [row] = examine(exam, arm, [coherence], cancel, emit)
+            [row] = examine(exam, arm, [coherence], cancel, emit, forced)
             rows.append(row)
             emit(row)
         except LabError:  # a judge that is not heard would fail for all of them
@@ -155,7 +169,8 @@ def match(
             failures.append(Failure(arm.name, str(error)))
             emit(failures[-1])
         meter.step()
-    return Match(exam.prompt, coherence, tuple(rows), tuple(failures), _repeated(exam, cancel))
+    itself = judged_twice(exam.speaker, exam.judge, exam.prompt, exam.questions, cancel, exam.rubric)
+    return Match(exam.prompt, coherence, tuple(rows), tuple(failures), itself)
 
 
 def prompts_own(exam: Exam, cancel: Cancel) -> float:
@@ -163,16 +178,27 @@ def prompts_own(exam: Exam, cancel: Cancel) -> float:
     return _figures(exam.choosing(exam.prompt, [], cancel))[1]
 
 
-def examine(exam: Exam, arm: Arm, targets: Sequence[float], cancel: Cancel, emit: Emit = ignore) -> list[Row]:
-    """One arm at several target coherences, from one distillation. Emits a Pause wherever one fits.
+def examine(
+    exam: Exam,
+    arm: Arm,
+    targets: Sequence[float | None],
+    cancel: Cancel,
+    emit: Emit = ignore,
+    forced: Forced | None = None,
+) -> list[Row]:
+    """One arm at several target coherences (None: at iso-KL, which needs `forced`), from one distillation.
+    Emits a Pause wherever one fits.
 
+    forced: what the KL and the effects per token are measured on; without it they are not.
     Raises what distilling, generating and judging raise.
     """
     system = exam.prompt if arm.prompted else None
     if arm.request is None:
         found = exam.reporting(system, [], cancel)
-        return [_reported(arm, found, strength=None if arm.prompted else 0.0) for _ in targets]
+        kl = None if forced is None else forced.kl(None, 0.0, beside_prompt=arm.prompted)
+        return [_reported(arm, found, strength=None if arm.prompted else 0.0, kl=kl) for _ in targets]
     made = distill(exam.speaker.model, arm.request, cancel=cancel, emit=_pausing(emit))
+    iso = None if forced is None else forced.iso_kl(made.head, beside_prompt=arm.prompted)
 
     def at(strength: float) -> Point:
         emit(Pause())
@@ -181,8 +207,20 @@ def examine(exam: Exam, arm: Arm, targets: Sequence[float], cancel: Cancel, emit
 
     rows = []
     for target in targets:
-        strength, curve, reached, note = search(at, target)
+        if target is None:
+            assert iso is not None
+            strength, curve, reached, note = _at_iso_kl(at, iso)
+        else:
+            strength, curve, reached, note = search(at, target)
         found = exam.reporting(system, [(made.head, strength)], cancel)
+        tokens: dict[str, Any] = {}
+        if forced is not None and iso is not None:
+            tokens = {
+                "kl": forced.kl(made.head, strength, beside_prompt=arm.prompted),
+                "iso_kl": iso.strength if iso.reached else None,
+                "effects": forced.effects(made.head),
+                "prompted": forced.truth(),
+            }
         rows.append(
             _reported(
                 arm,
@@ -191,13 +229,24 @@ def examine(exam: Exam, arm: Arm, targets: Sequence[float], cancel: Cancel, emit
                 curve=curve,
                 reached=reached,
                 note=note,
-                reach=made.strength_range[1],
                 faithfulness=made.faithfulness,
                 paraphrase=made.paraphrase,
                 seconds=made.seconds["total"],
+                **tokens,
             )
         )
     return rows
+
+
+def _at_iso_kl(at: Callable[[float], Point], iso: IsoKL) -> tuple[float, tuple[Point, ...], bool, str]:
+    """What `search` gives, for the strength of iso-KL and the range below it."""
+    note = ""
+    if not iso.reached:
+        note = f"the KL never rose to {LIMIT:g} nat: the largest strength tried"
+        if iso.kl >= LIMIT:
+            note = f"the prompt alone moves the tokens by {iso.kl:.1f} nats"
+    curve = tuple(at(strength) for strength in dict.fromkeys(share * iso.strength for share in _RANGE))
+    return iso.strength, curve, iso.reached, note
 
 
 def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Point, ...], bool, str]:
@@ -269,12 +318,3 @@ def _figures(found: Judged) -> tuple[float, float]:
             "Use another judge, or join two: JUDGE+likelihood.",
         )
     return found.trait, found.coherence
-
-
-def _repeated(exam: Exam, cancel: Cancel) -> Disagreement:
-    if exam.judge.steady:
-        return Disagreement(0.0, 0.0, 0)
-    asked = [Asked(question, i) for i, question in enumerate(exam.questions[:_REPEATED])]
-    texts = exam.speaker.answers(asked, exam.prompt, [], cancel)
-    items = [each.item(exam.prompt, text) for each, text in zip(asked, texts, strict=True)]
-    return disagreement(exam.judge, items, cancel)

@@ -35,10 +35,12 @@ _PAPER: Any = {
 }
 
 
-def pareto(rows: Sequence[Row], target: float) -> Figure:
-    """Trait against coherence along the strengths of every method; the matched point with its intervals."""
+def pareto(rows: Sequence[Row], target: float | None) -> Figure:
+    """Trait against coherence along the strengths of every method; the matched point with its intervals.
+    target: the coherence that was matched, if one was."""
     figure, axes = _axes("coherence", "trait", "Trait against coherence")
-    axes.axvline(target, color="#888888", linewidth=0.8, linestyle=":")
+    if target is not None:
+        axes.axvline(target, color="#888888", linewidth=0.8, linestyle=":")
     for i, row in enumerate(rows):
         colour, mark = _look(i)
         if row.curve:
@@ -53,12 +55,26 @@ def pareto(rows: Sequence[Row], target: float) -> Figure:
     return figure
 
 
+def tradeoff(series: Mapping[str, Sequence[tuple[float, float, float]]]) -> Figure:
+    """Trait against coherence of a sweep, from (strength, trait, coherence), in order of the strength."""
+    figure, axes = _axes("coherence", "trait", "Trait against coherence")
+    for i, (name, points) in enumerate(series.items()):
+        colour, mark = _look(i)
+        x, y = [c for _, _, c in points], [trait for _, trait, _ in points]
+        axes.plot(x, y, color=colour, marker=mark, markersize=4, linewidth=1, label=name)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.05)
+    _legend(figure, axes)
+    return figure
+
+
 def strengths(rows: Sequence[Row]) -> Figure:
     """Trait (solid) and coherence (dashed) over the strength, relative to the matched one."""
     figure, axes = _axes("strength / matched strength", "share", "What strength does")
-    for i, row in enumerate(row for row in rows if row.curve and row.strength):
+    for i, row in enumerate(rows):
+        if not row.curve or not row.strength:
+            continue
         colour, mark = _look(i)
-        assert row.strength
         x = [point.strength / row.strength for point in row.curve]
         axes.plot(x, [p.trait for p in row.curve], color=colour, marker=mark, markersize=3, label=row.method)
         axes.plot(x, [p.coherence for p in row.curve], color=colour, linestyle="--", linewidth=0.9)
@@ -81,11 +97,19 @@ def curves(series: Mapping[str, Sequence[tuple[float, float, float]]]) -> Figure
     return figure
 
 
-def blocks(series: Mapping[str, Mapping[int, float]], what: str, reference: str | None = None) -> Figure:
-    """A value per block for several methods, for instance faithfulness; `reference` is a grey line."""
+def blocks(
+    series: Mapping[str, Mapping[int, float]],
+    what: str,
+    reference: str | None = None,
+    order: Sequence[str] = (),
+) -> Figure:
+    """A value per block for several methods, for instance faithfulness; `reference` is a grey line.
+
+    order: all methods of the comparison, so that each has the look that it has in the other pictures.
+    """
     figure, axes = _axes("block", what, f"{what[:1].upper()}{what[1:]} per block")
     for i, (name, values) in enumerate(series.items()):
-        colour, mark = _look(i)
+        colour, mark = _look(order.index(name) if name in order else i)
         look: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 4}
         if name == reference:
             look = {"color": "#777777", "linestyle": "--", "linewidth": 1.6}
@@ -94,6 +118,40 @@ def blocks(series: Mapping[str, Mapping[int, float]], what: str, reference: str 
     axes.set_ylim(bottom=0)
     _legend(figure, axes)
     return figure
+
+
+def effects(rows: Sequence[Row]) -> Figure:
+    """How much is added per token, block by block: grey, what the prompt adds; beside it what the heads do.
+
+    Medians, with lines (for the prompt a band) from the 10th to the 90th percentile; all in units of the
+    prompt's median at that block. A constant adds the same to every token; a prompt does not.
+    """
+    title = "Effect per token: median, 10th to 90th percentile"
+    figure, axes = _axes("block", "added length / the prompt's median", title)
+    steering = [(i, row) for i, row in enumerate(rows) if row.effects]
+    for _, row in steering[:1]:
+        band = np.array([relative(row.prompted, row, block) for block in row.prompted])
+        axes.fill_between(list(row.prompted), band[:, 0], band[:, -1], color="#777777", alpha=0.22, lw=0)
+        axes.plot(list(row.prompted), band[:, 2], color="#777777", linestyle="--", label="the prompt itself")
+    for at, (i, row) in enumerate(steering):
+        colour, mark = _look(i)
+        values = np.array([relative(row.effects, row, block) for block in row.effects])
+        low, middle, high = values[:, 0], values[:, 2], values[:, -1]
+        beside = (at - (len(steering) - 1) / 2) * 0.5 / max(len(steering), 4)
+        x = np.array(list(row.effects)) + beside
+        axes.errorbar(
+            x, middle, yerr=[middle - low, high - middle], label=row.method,
+            color=colour, marker=mark, markersize=4, linewidth=1, capsize=2, linestyle="none",
+        )  # fmt: skip
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_ylim(bottom=0)
+    _legend(figure, axes)
+    return figure
+
+
+def relative(spread: Mapping[int, Sequence[float]], row: Row, block: int) -> list[float]:
+    """A block's percentiles in units of the prompt's median there."""
+    return [value / max(row.prompted[block][2], 1e-9) for value in spread[block]]
 
 
 def histogram(series: Mapping[str, np.ndarray], what: str) -> Figure:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from engine.lab.pictures import blocks, curves, pareto, strengths, svg
+from engine.lab.figures import match_figures, sweep_figures
+from engine.lab.pictures import svg
 from engine.lab.sweep import Done, Failed, Outcome
 
 if TYPE_CHECKING:
@@ -66,23 +66,40 @@ def report(title: str, facts: Mapping[str, object], tables: Sequence[Table], pic
     )
 
 
+def matched_at(found: Match) -> str:
+    """The title of a comparison."""
+    if found.coherence is None:
+        return "Trait where 95 % of the tokens move by less than 1 nat (iso-KL)"
+    return f"Trait at coherence {found.coherence:.2f}"
+
+
 def match_table(found: Match) -> Table:
     """One line per method, the strongest trait first as they were asked for."""
     return Table(
-        f"Trait at coherence {found.coherence:.2f}",
-        ("method", "strength", "trait", "95 % interval", "coherence", "answers", "missing", "seconds"),
+        matched_at(found),
+        (
+            "method",
+            "strength",
+            "trait",
+            "95 % interval",
+            "coherence",
+            "answers",
+            "missing",
+            "KL",
+            "iso-KL",
+            "seconds",
+        ),
         tuple(_line(row) for row in found.rows),
-        " ".join(
-            [f"{row.method}: {row.note}." for row in found.rows if row.note]
+        "\n".join(
+            [f"* {row.method}: {row.note}." for row in found.rows if row.note]
             + [f"{failure.method} failed: {failure.why}" for failure in found.failures]
         ),
     )
 
 
 def match_report(found: Match, facts: Mapping[str, object]) -> str:
-    pictures = [svg(pareto(found.rows, found.coherence))]
-    if any(row.curve for row in found.rows):
-        pictures.append(svg(strengths(found.rows)))
+    facts = {**facts, "judge's disagreement with itself": found.disagreement.words()}
+    pictures = [svg(figure) for figure in match_figures(found).values()]
     return report(f"Methods compared: {found.prompt}", facts, [match_table(found)], pictures)
 
 
@@ -101,39 +118,8 @@ def sweep_table(prompt: str, outcomes: Sequence[Outcome]) -> Table:
 
 
 def sweep_report(prompt: str, outcomes: Sequence[Outcome], facts: Mapping[str, object]) -> str:
-    pictures = [svg(curves(means(outcomes)))]
-    by_block = best_per_block(outcomes)
-    if by_block:
-        pictures.append(svg(blocks(by_block, "best trait")))
+    pictures = [svg(figure) for figure in sweep_figures(outcomes).values()]
     return report(f"Sweep: {prompt}", facts, [sweep_table(prompt, outcomes)], pictures)
-
-
-def means(outcomes: Sequence[Outcome]) -> dict[str, list[tuple[float, float, float]]]:
-    """Per method (strength, trait, coherence), each the mean over the seeds."""
-    found: dict[str, dict[float, list[tuple[float, float]]]] = {}
-    for done in outcomes:
-        if isinstance(done, Done) and done.trait is not None and done.coherence is not None:
-            at = found.setdefault(done.cell.words, {}).setdefault(done.cell.strength, [])
-            at.append((done.trait, done.coherence))
-    return {
-        words: [
-            (strength, sum(t for t, _ in pairs) / len(pairs), sum(c for _, c in pairs) / len(pairs))
-            for strength, pairs in sorted(at.items())
-        ]
-        for words, at in found.items()
-    }
-
-
-def best_per_block(outcomes: Sequence[Outcome], coherence: float = 0.8) -> dict[str, dict[int, float]]:
-    """Per method and block the greatest trait among strengths that keep the coherence."""
-    found: dict[str, dict[int, float]] = {}
-    for words, points in means(outcomes).items():
-        block = re.search(r":block(\d+)", words)
-        kept = [trait for _, trait, c in points if c >= coherence]
-        if block is not None and kept:
-            name = words.replace(block[0], "")
-            found.setdefault(name, {})[int(block[1])] = max(kept)
-    return {name: dict(sorted(values.items())) for name, values in found.items()}
 
 
 def _number(value: float | None) -> str:
@@ -145,12 +131,13 @@ def _line(row: Row) -> tuple[str, ...]:
     between = "-" if row.trait_ci is None else f"{row.trait_ci[0]:.2f} to {row.trait_ci[1]:.2f}"
     return (
         row.method, strength, _number(row.trait), between, _number(row.coherence),
-        str(row.n), str(row.missing), f"{row.seconds:.1f}",
+        str(row.n), str(row.missing), *("-" if v is None else f"{v:.2f}" for v in (row.kl, row.iso_kl)),
+        f"{row.seconds:.1f}",
     )  # fmt: skip
 
 
 def _html(table: Table) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
     rows = "\n".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in table.rows)
-    note = f"<p>{escape(table.note)}</p>" if table.note else ""
+    note = f"<p>{escape(table.note)}</p>".replace("\n", "<br>") if table.note else ""
     return f"<h2>{escape(table.title)}</h2><table><tr>{head}</tr>\n{rows}</table>{note}"

@@ -14,10 +14,10 @@ WAIT_MS = 60000
 def measure(qtbot, window, methods="none,prompt,a-psr", kind=0, questions=6):
     page = window.lab_page
     window.actions_["page_lab"].trigger()
-    page.kind.setCurrentIndex(kind)
-    page.methods.setText(methods)
-    page.questions.setValue(questions)
-    QTest.keyClick(page.methods, Qt.Key.Key_Return)
+    page.form.kind.setCurrentIndex(kind)
+    page.form.methods.setText(methods)
+    page.form.questions.setValue(questions)
+    QTest.keyClick(page.form.methods, Qt.Key.Key_Return)
     assert window.measuring.running
     return page
 
@@ -41,7 +41,7 @@ def test_methods_come_one_by_one_and_a_row_opens_the_answers_behind_its_figure(q
     assert {1, 2, 3} <= set(counts), "the results came together, not as they were done"
     assert none.dot.trait < 0.1 < 0.8 < prompt.dot.trait and psr.dot.trait > 0.5
     assert page.table.rowCount() == 3 and page.table.item(2, 0).text().endswith("a-psr")
-    assert len(page.plot.dots) == 3 + len(psr.tried)
+    assert len(page.plot.marks) == 3 + len(psr.tried)
     page.table.setCurrentCell(2, 0)
     place, spoken = opened(qtbot, window, page)
     assert place == psr.place and len(spoken) == psr.n
@@ -74,7 +74,7 @@ def test_a_question_asked_meanwhile_is_answered_before_the_end(qtbot, window):
 
 def test_a_sweep_fills_the_table_and_is_exported(qtbot, window, tmp_path):
     page = window.lab_page
-    page.strengths.setText("0.5, 1")
+    page.form.strengths.setText("0.5, 1")
     measure(qtbot, window, "a-psr,caa:block99", kind=1, questions=4)
     cells = finish(qtbot, window)
     assert [cell.place.strength for cell in cells] == [0.5, 1.0]
@@ -96,15 +96,15 @@ def test_the_window_closes_in_the_middle_of_a_run(qtbot, window):
 
 def test_what_cannot_be_measured_says_why(qtbot, window):
     page = window.lab_page
-    page.kind.setCurrentIndex(1)
+    page.form.kind.setCurrentIndex(1)
     for strengths, blocks in (("much", ""), ("nan", ""), ("inf", ""), ("1", "0-999999999"), ("1", "-1")):
-        page.strengths.setText(strengths)
-        page.blocks.setText(blocks)
+        page.form.strengths.setText(strengths)
+        page.form.blocks.setText(blocks)
         page.run()
         assert not window.measuring.running and "numbers" in page.note.text()
-    page.blocks.clear()
-    page.strengths.setText("1")
-    page.methods.setText("magic")
+    page.form.blocks.clear()
+    page.form.strengths.setText("1")
+    page.form.methods.setText("magic")
     page.run()
     finish(qtbot, window)
     assert not window.banner.isHidden() and not window.measuring.results

@@ -61,11 +61,20 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Mean absolute difference between two judgements of the same `n` items; None without any."""
+    """Mean absolute difference between two judgements of the same `n` items; None without any. n = 0: the
+    judge is steady, so that there is nothing to measure."""
 
     trait: float | None
     coherence: float | None
     n: int
+
+    def words(self) -> str:
+        if not self.n:
+            return "none: the same answer always gets the same score"
+        trait, coherence = (
+            "never scored twice" if v is None else f"{v:.3f}" for v in (self.trait, self.coherence)
+        )
+        return f"trait {trait}, coherence {coherence} on average over {self.n} answers judged twice"
 
 
 def disagreement(judge: Judge, items: Sequence[Item], cancel: Cancel) -> Disagreement:
