@@ -92,9 +92,9 @@ class LabForm(QWidget):
              self.tr("Each method's strength is found at which its answers are as coherent as this; or, "
                      "without a judge, at which 95 % of the tokens move by less than 1 nat of KL")),
             (self.strengths, self.tr("Strengths"), self.tr("strengths"), self.tr("Strengths between commas")),
-            (self.blocks, self.tr("Blocks"), self.tr("blocks: best"),
+            (self.blocks, self.tr("Blocks"), self.tr("best block"),
              self.tr("For methods of one block: which, as in 1,3 or 0-5; empty for the best one")),
-            (self.ranks, self.tr("Ranks"), self.tr("ranks: 1"), self.tr("Ranks, as in 1,2")),
+            (self.ranks, self.tr("Ranks"), self.tr("rank 1"), self.tr("Ranks, as in 1,2")),
             (self.questions, self.tr("Number of questions"), "",
              self.tr("Strengths are chosen on one half and reported on the other")),
             (self.seeds, self.tr("Seeds"), "", self.tr("Answers to each question")),

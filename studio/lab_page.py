@@ -80,7 +80,7 @@ class LabPage(QWidget):
         plot.captioned.connect(self.caption.setText)
         self._drawn.addWidget(plot, 1)
         plot.refresh()
-        self.split.setSizes([360, 320])
+        self.split.setSizes([310, 370])
 
     def restyle(self) -> None:
         if self.plot is not None:
@@ -110,6 +110,8 @@ class LabPage(QWidget):
         self.table.setToolTip(self.tr("Enter or double-click shows the answers"))
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
+        self.table.setWordWrap(False)  # a hyphen in a method's name is no place to break it
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setTabKeyNavigation(False)

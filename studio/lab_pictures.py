@@ -38,6 +38,7 @@ class Series:
     joined: bool = True
     dashed: bool = False
     named: bool = False  # its number stands beside one of its points
+    words: str = ""  # instead of the number
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,9 @@ def blocks(request: LabRequest, results: Sequence[Result]) -> Picture:
         if known is None or known.trait < result.dot.trait:
             at[int(block[1])] = result.dot
     found = []
-    for number, at in enumerate(best.values()):
+    for number, (words, at) in enumerate(best.items()):
         marks = tuple(Mark(block, dot.trait, dot.place) for block, dot in sorted(at.items()))
-        found.append(Series(number, marks, _tr("trait"), MIDDLE, filled=True))
+        found.append(Series(number, marks, _tr("trait"), MIDDLE, filled=True, named=True, words=words))
     return Picture(
         _tr("block"), _tr("best trait"), tuple(found),
         y_range=(0, 1.04), blocks=True,
@@ -169,9 +170,9 @@ def effects(request: LabRequest, results: Sequence[Result]) -> Picture:
                 (b, s[0] / middles[b], s[-1] / middles[b]) for b, s in sorted(result.prompted.items())
             )
     return Picture(
-        _tr("block"), _tr("added / the prompt's median"), tuple(found), band=band,
+        _tr("block"), _tr("relative length"), tuple(found), band=band,
         across=1.0 if found else None, blocks=True,
-        caption=_tr("What is added per token, 10th to 90th percentile. Grey: by the prompt itself."),
+        caption=_tr("Added per token, 10th to 90th percentile; 1 is the prompt's median. Grey: the prompt."),
         empty=_tr("No method with a head was measured yet."),
     )  # fmt: skip
 

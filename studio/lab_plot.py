@@ -153,7 +153,10 @@ class LabPlot(pg.PlotWidget):
 
             chosen = max(reversed(range(len(spots))), key=free)
             placed.append(spots[chosen])
-            label = pg.TextItem(str(series.number + 1), color=colours.text, anchor=(-0.5, 0.5))
+            if series.words:
+                label = pg.TextItem(series.words, color=colours.text, anchor=(1.0, 1.1))
+            else:
+                label = pg.TextItem(str(series.number + 1), color=colours.text, anchor=(-0.5, 0.5))
             label.setPos(series.marks[chosen].x, series.marks[chosen].y)
             self.addItem(label)
 

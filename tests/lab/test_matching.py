@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine.__main__ import main
+from engine.distill import distill
 from engine.distill.questions import evaluation_questions, questions
 from engine.errors import InputError, LabError
 from engine.events import Cancel
@@ -154,3 +156,46 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     ):  # fmt: skip
         assert main([*words, *wrong]) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_iso_kl_is_where_the_tokens_move_by_one_nat(pocket: LanguageModel) -> None:
+    given = exam(pocket, Store(), 8)
+    found = match(given, parse_arms("none,prompt,a-psr:responses12,a-psr:responses12+prompt", PROMPT), "kl")
+    none, prompt, head, both = found.rows
+    assert found.coherence is None and none.kl == 0.0 and (prompt.kl or 0) > 1
+    assert head.reached and head.strength == head.iso_kl and head.kl == pytest.approx(1.0, abs=0.3)
+    assert head.curve[-1].strength == head.strength and head.curve[0].strength == 0
+    assert both.strength == 0 and both.iso_kl is None and "prompt alone" in both.note
+    assert set(head.effects) == set(head.prompted) == set(range(6))
+    for spread in (*head.effects.values(), *head.prompted.values()):
+        assert len(spread) == 5 and list(spread) == sorted(spread)
+
+
+def test_a_constant_adds_the_same_to_every_token_and_the_kl_grows(pocket: LanguageModel) -> None:
+    given = exam(pocket, Store(), 8)
+    [arm] = parse_arms("caa:responses12", PROMPT)
+    assert arm.request is not None
+    head, forced = distill(pocket, arm.request).head, given.forced(Cancel())
+    [spread] = forced.effects(head).values()
+    assert spread[0] == pytest.approx(spread[-1], rel=1e-3) and spread[0] > 0
+    grown = [forced.kl(head, strength, beside_prompt=False) for strength in (0.0, 2.0, 8.0)]
+    assert grown[0] == pytest.approx(0.0, abs=1e-5) and grown[0] < grown[1] < grown[2]
+
+
+def test_every_picture_and_all_points_as_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["lab", "match", "--prompt", PROMPT, "--methods", "none,a-psr:responses12", "--count", "4"]
+    words += ["--store", str(tmp_path / "lab.sqlite"), "--coherence", "kl"]
+    page, folder = tmp_path / "match.html", tmp_path / "figures"
+    assert main([*words, "--report", str(page), "--figures", str(folder)]) == 0
+    told = capsys.readouterr().out
+    assert "judge's disagreement with itself: none" in told and "iso-KL" in told
+    assert "disagreement with itself" in page.read_text() and page.read_text().count("<svg") == 4
+    names = ("pareto", "strengths", "faithfulness", "effects")
+    assert {path.name for path in folder.iterdir()} == {
+        "points.csv", *(f"{name}{suffix}" for name in names for suffix in (".svg", ".png"))
+    }  # fmt: skip
+    rows = list(csv.DictReader((folder / "points.csv").open()))
+    assert {row["point"] for row in rows} == {"reported", "tried", "block"}
+    (tmp_path / "file").write_text("")
+    assert main([*words, "--figures", str(tmp_path / "file")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

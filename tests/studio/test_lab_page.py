@@ -51,6 +51,27 @@ def test_methods_come_one_by_one_and_a_row_opens_the_answers_behind_its_figure(q
     assert page.stack.currentIndex() == 0
 
 
+def test_every_picture_is_drawn_and_the_shown_one_is_exported(qtbot, window, tmp_path):
+    page = measure(qtbot, window, "prompt,a-psr")
+    finish(qtbot, window)
+    assert "pocket" in page.note.text() and "same score" in page.note.text()
+    drawn = {}
+    for i in range(page.picture.count()):
+        page.picture.setCurrentIndex(i)
+        key = page.picture.itemData(i)
+        drawn[key] = len(page.plot.marks)
+        assert page.caption.text() and page.plot.getAxis("left").labelText
+        window.exporting.write("export_lab", tmp_path / f"{key}.svg")
+    assert list(drawn) == ["pareto", "strengths", "faithfulness", "effects"]
+    assert drawn["faithfulness"] == drawn["effects"] == 6 and drawn["strengths"] >= 6
+    qtbot.waitUntil(lambda: (tmp_path / "effects.svg").exists(), timeout=WAIT_MS)
+    assert "Effect per token" in (tmp_path / "effects.svg").read_text()
+    assert "Faithfulness" in (tmp_path / "faithfulness.svg").read_text()
+    with qtbot.waitSignal(window.measuring.opened, timeout=WAIT_MS) as told:
+        page.plot.chosen.emit(page.plot.marks[-1].place)
+    assert told.args[0].words == "a-psr"
+
+
 def test_a_click_on_a_point_opens_it(qtbot, window):
     page = measure(qtbot, window, "prompt")
     [result] = finish(qtbot, window)
