@@ -97,7 +97,9 @@ def chosen_questions(options: argparse.Namespace, model: LanguageModel) -> tuple
     if options.questions is None:
         from engine.distill.questions import evaluation_questions
 
-        count = options.count or (options.most if model.is_pocket else min(options.most, 32))
+        count = options.count
+        if count is None:
+            count = options.most if model.is_pocket else min(options.most, 32)
         return tuple(evaluation_questions(model, count, 7))
     what = f"The questions in {options.questions} cannot be asked"
     try:
@@ -108,7 +110,9 @@ def chosen_questions(options: argparse.Namespace, model: LanguageModel) -> tuple
     found = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not found:
         raise InputError(what, "The file holds no question.", "Write one per line.")
-    return found[: options.count] if options.count else found
+    if options.count is not None and options.count < 1:
+        raise InputError(what, f"{options.count} of them are none.", "Ask for 1 or more.")
+    return found[: options.count]
 
 
 def require_outputs(options: argparse.Namespace) -> None:

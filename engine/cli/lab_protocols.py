@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -244,6 +245,8 @@ def _ifeval(options: argparse.Namespace) -> None:
     from engine.lab.ifeval import ifeval, read_cases
     from engine.lab.report import Table
 
+    if not isfinite(options.strength):
+        raise InputError("The heads cannot be applied", "The strength is no number.", "Give one, as 1.")
     cases = read_cases(options.data)
     with _opened(options) as (speaker, judge), progress_bar() as emit:
         rows = ifeval(speaker, judge, cases, options.methods, strength=options.strength, emit=emit)

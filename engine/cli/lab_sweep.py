@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import asdict
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.cli.lab_options import (
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from engine.lab.sweep import Runner
     from engine.model.language_model import LanguageModel
 
-T = TypeVar("T")
+T = TypeVar("T", int, float)
+_LONGEST = 1000  # numbers in one span: no model has more blocks
 
 
 def add(commands: Any) -> None:
@@ -52,9 +54,14 @@ def numbers(words: str, kind: Callable[[str], T], what: str) -> list[T]:
         for part in filter(None, (p.strip() for p in words.split(","))):
             first, dash, last = part.partition("-")
             if dash and first:
-                found += [kind(str(i)) for i in range(int(first), int(last) + 1)]
+                span = range(int(first), int(last) + 1)
+                if len(span) > _LONGEST:
+                    raise ValueError
+                found += [kind(str(i)) for i in span]
             else:
                 found.append(kind(part))
+        if not all(map(isfinite, found)):
+            raise ValueError
     except ValueError:
         raise InputError(
             "The sweep cannot be made", f'"{words}" are no {what}.', "Give numbers between commas."
@@ -76,6 +83,7 @@ def _run(options: argparse.Namespace) -> None:
     from engine.lab.sweep import Bench, cells, sweep, told
 
     objectives = [word.strip() for word in options.objectives.split(",") if word.strip()]
+    strengths = numbers(options.strengths, float, "strengths")
     if set(objectives) - set(OBJECTIVES):
         raise InputError(
             "The sweep cannot be made", "There is no such objective.", f"Use {', '.join(OBJECTIVES)}."
@@ -85,7 +93,7 @@ def _run(options: argparse.Namespace) -> None:
         objectives=objectives,
         blocks=numbers(options.blocks, int, "blocks"),
         ranks=numbers(options.ranks, int, "ranks"),
-        strengths=numbers(options.strengths, float, "strengths"),
+        strengths=strengths,
         seeds=seeds(options),
     )
     if not wanted:

@@ -27,18 +27,18 @@ def questions(model: LanguageModel, count: int, seed: int) -> list[str]:
 def evaluation_questions(model: LanguageModel, count: int, seed: int) -> list[str]:
     """`count` different questions that no distillation asks: for Pocket, on other topics.
 
-    Raises InputError when there are not so many.
+    Raises InputError when there are not so many, or none are asked for.
     """
     pool = (
         _pocket_questions(topics()[-_EVALUATION_TOPICS:])
         if model.is_pocket
         else _lines("evaluation_questions")
     )
-    if count > len(pool):
+    if not 1 <= count <= len(pool):
         raise InputError(
             "The questions cannot be chosen",
             f"There are {len(pool)} to evaluate this model on, not {count}.",
-            "Ask for fewer, or bring your own in a file.",
+            f"Ask for 1 to {len(pool)}, or bring your own in a file.",
         )
     return random.Random(f"evaluation {seed}").sample(pool, count)
 

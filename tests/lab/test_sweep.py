@@ -111,7 +111,11 @@ def test_ray_gives_the_same(pocket: LanguageModel) -> None:
 
 def test_bad_words_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["lab", "sweep", "--prompt", PROMPT]
-    for wrong in (["--blocks", "x"], ["--objectives", "joy"], ["--strengths", ""], ["--seeds", "0"]):
+    for wrong in (
+        ["--blocks", "x"], ["--blocks", "0-999999999"], ["--objectives", "joy"], ["--strengths", ""],
+        ["--strengths", "nan"], ["--strengths", "1,inf"], ["--seeds", "0"], ["--count", "0"],
+        ["--count", "-3"], ["--count", "99999"],
+    ):  # fmt: skip
         assert main([*words, *wrong]) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
 
