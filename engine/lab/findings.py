@@ -12,9 +12,10 @@ import numpy as np
 from engine.durable import write_whole
 from engine.errors import LabError
 from engine.lab.bootstrap import interval
+from engine.lab.exports import write_figures
 from engine.lab.matching import Point, Row
 from engine.lab.paper import ONCE, RESPONSES, RIDGES, Measured, faithfulness, grid, select
-from engine.lab.pictures import blocks, histogram, pareto, save, svg
+from engine.lab.pictures import blocks, histogram, pareto, svg
 from engine.lab.report import Table, report
 
 _FAITHFUL = ("a-psr", "a-psr:mse", "a-psr:ll", "s-psr:ll", "s-const:mse", "caa")
@@ -30,7 +31,7 @@ class Claim:
 
 
 def write(measured: Measured, folder: Path, seconds: float) -> list[Path]:
-    """paper.json, paper.md, paper.html and the figures as SVG. Raises LabError when that fails."""
+    """paper.json, paper.md, paper.html, figures (SVG, PNG) and points.csv. Raises LabError when that fails."""
     tables, found = every_table(measured), claims(measured)
     figures = every_figure(measured)
     verdicts = Table(
@@ -64,10 +65,8 @@ def write(measured: Measured, folder: Path, seconds: float) -> list[Path]:
     ):
         write_whole(folder / name, data, "result", LabError)
         written.append(folder / name)
-    for name, figure in figures.items():
-        save(figure, folder / f"{name}.svg")
-        written.append(folder / f"{name}.svg")
-    return written
+    flat = [{k: v for k, v in row.items() if not isinstance(v, dict | list)} for row in measured.rows]
+    return written + write_figures(folder, figures, flat, {})
 
 
 def every_table(measured: Measured) -> list[Table]:

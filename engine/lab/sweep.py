@@ -109,7 +109,8 @@ def sweep(
 
     Emits Progress and every outcome, those known first. A finished cell is on the disk before the next
     begins: a sweep that was killed goes on where it was. A cell that fails is reported, the rest goes on,
-    and it is tried again next time. runner: where the cells are computed, by default here, one by one.
+    and it is tried again next time; so is one with answers that the judge gave no score. runner: where the
+    cells are computed, by default here, one by one.
     Raises LabError (the judge is not heard, the store fails) and Cancelled.
     """
     cancel = Cancel() if cancel is None else cancel
@@ -123,7 +124,7 @@ def sweep(
     open_cells = [cell for cell in keys if cell not in outcomes]
     meter = Meter(emit, "cells", len(open_cells))
     for outcome in (runner or here)(bench, _groups(open_cells), cancel):
-        if isinstance(outcome, Done):
+        if isinstance(outcome, Done) and not outcome.missing:
             told = [outcome.trait, outcome.coherence, outcome.n, outcome.missing]
             bench.speaker.store.put("cell", {keys[outcome.cell]: told})
         outcomes[outcome.cell] = outcome

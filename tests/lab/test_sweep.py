@@ -19,7 +19,7 @@ from engine.errors import Cancelled
 from engine.events import Cancel
 from engine.generation.sampling import Sampling
 from engine.lab.answers import Speaker
-from engine.lab.judges import open_judge
+from engine.lab.judges import Item, Score, open_judge
 from engine.lab.on_ray import Recipe, on_ray
 from engine.lab.store import Store
 from engine.lab.sweep import Bench, Cell, Done, Failed, cells, sweep
@@ -136,6 +136,23 @@ def test_figures_of_other_code_or_another_model_are_never_found(
     assert here.key(cell) != key
     with pytest.raises(Cancelled):
         sweep(here, [cell], cancel=stopped)
+
+
+class Moody:
+    """Gives no score at first."""
+
+    name, steady, score = "moody", False, Score(None, None)
+
+    def judge(self, items: list[Item], cancel: Cancel) -> list[Score]:
+        return [self.score for _ in items]
+
+
+def test_a_cell_without_scores_is_judged_again(pocket: LanguageModel) -> None:
+    judge, cell = Moody(), Cell("none", 0.0, 0)
+    here = Bench(bench(pocket, Store()).speaker, judge, PROMPT, ASKED)
+    assert sweep(here, [cell]) == [Done(cell, None, None, 0, 2)]
+    judge.score = Score(0.5, 1.0)
+    assert sweep(here, [cell]) == sweep(here, [cell]) == [Done(cell, 0.5, 1.0, 2, 0)]
 
 
 def test_judges_by_a_model_go_by_its_weights() -> None:

@@ -71,10 +71,8 @@ class Disagreement:
     def words(self) -> str:
         if not self.n:
             return "none: the same answer always gets the same score"
-        trait, coherence = (
-            "never scored twice" if v is None else f"{v:.3f}" for v in (self.trait, self.coherence)
-        )
-        return f"trait {trait}, coherence {coherence} on average over {self.n} answers judged twice"
+        trait, coherence = ("-" if v is None else f"{v:.3f}" for v in (self.trait, self.coherence))
+        return f"trait {trait}, coherence {coherence}, the mean over {self.n} answers judged twice"
 
 
 def disagreement(judge: Judge, items: Sequence[Item], cancel: Cancel) -> Disagreement:
