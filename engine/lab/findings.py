@@ -31,7 +31,7 @@ class Claim:
 
 
 def write(measured: Measured, folder: Path, seconds: float) -> list[Path]:
-    """paper.json, paper.md, paper.html, figures (SVG, PNG) and points.csv. Raises LabError when that fails."""
+    """paper.json, paper.md, paper.html, figures (SVG, PNG), points.csv. Raises LabError when that fails."""
     tables, found = every_table(measured), claims(measured)
     figures = every_figure(measured)
     verdicts = Table(
