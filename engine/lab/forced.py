@@ -107,7 +107,7 @@ class Forced:
         with Steering(self.model, Mix([] if head is None else [head], self.model)) as steering:
             steering.strengths = rows.steered.unsqueeze(-1) * strength
             states = run(self.model, rows)
-        return float(divergences(self.model, states, self.plain).quantile(SHARE))
+        return float(divergences(self.model, states.unsqueeze(1), self.plain).quantile(SHARE))
 
     @torch.inference_mode()
     def effects(self, head: Head) -> Spread:
