@@ -205,6 +205,7 @@ class Window(QMainWindow):
         self.hide()
         self.session.close()
         self.autosave.close()
+        self.workspace.forget()  # while everything is there that hears of it
         self.preferences.sync()
         self.log.close()
         event.accept()

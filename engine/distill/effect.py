@@ -41,11 +41,11 @@ def strength_range(
     """(0, hi): hi is where the 95th percentile of KL(steered || unsteered) per token reaches the limit.
 
     The limit is 1 nat (iso-KL, METHOD.md section 5) or what the prompt itself reaches, if that is more:
-    below it the head does less than it was made for. Looked for between 1 and 4, on a quarter of the
+    below it the head does less than it was made for. Looked for between 1 and 4, on a sixth of the
     responses, from the least and the greatest strength at which the head has been `read` already and a pass
-    or two more.
+    more.
     """
-    sample = evidence.first(4, 3)
+    sample = evidence.first(6, 2)
     plain = evidence.plain[: sample.count]
     limit = max(_ISO_NATS, float(_high(evidence.divergences[: sample.count])))
 

@@ -77,7 +77,7 @@ def estimate(model: LanguageModel, request: Request) -> float:
     schedule = gradient.REFINE if recipe == "refine" else gradient.PAPER[request.objective or "mse"]
     epochs = schedule.epochs if schedule.patience is None else _EPOCHS
     learned = count if schedule.patience is None else count * 0.8
-    return seconds + epochs * (
+    return seconds + epochs * _trained_share(model, method, request) * (
         learned * _training(model, pace) * run + pace.forwards((count - learned) * run)
     )
 
@@ -87,6 +87,13 @@ def pace_of(model: LanguageModel) -> Pace:
     if model not in _paces:
         _paces[model] = _measured(model)
     return _paces[model]
+
+
+def _trained_share(model: LanguageModel, method: Method, request: Request) -> float:
+    """Of the blocks, those from the first steered one on: training runs no others. Which one block it will be
+    is not known before; the middle of those that are tried."""
+    tried = candidates(len(model.blocks)) if request.block is None else [request.block]
+    return 1.0 if method.every_block else 1 - sum(tried) / len(tried) / len(model.blocks)
 
 
 def _closed_form(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.events import Cancel
 from engine.generation.cache import growing_cache, join, split
@@ -58,7 +58,8 @@ class Batch:
 
     def prefill(self) -> Tensor:
         """The logits [rows, V] after the prompts."""
-        return self._forward(self._ids)
+        with _dense(self._network.get_output_embeddings()):
+            return self._forward(self._ids)
 
     def step(self, ids: Tensor) -> Tensor:
         """The logits [rows, V] after one more token per row."""
@@ -107,6 +108,25 @@ class Batch:
         extra = {**extra, self._model.cache_argument: self._cache}
         output = self._network(input_ids=ids, use_cache=True, **extra)
         return output.logits[:, -1]
+
+
+@contextmanager
+def _dense(module: nn.Module) -> Iterator[None]:
+    """Within it the module's input lies densely in memory, and its strides say so.
+
+    The last positions of a prompt are a view with wide strides, and in bfloat16 the product of such a view
+    with a vocabulary of 150,000 takes half a second per row on a processor, instead of a hundredth.
+    """
+
+    def lay(module: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        states = given[0]
+        return states.reshape(-1).view(states.shape), *given[1:]
+
+    handle = module.register_forward_pre_hook(lay)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager
