@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--styles", help="between commas (default: four that differ)")
     parser.add_argument("--methods", help="between commas, as in steer lab match (default: the paper's)")
     parser.add_argument("--seeds", type=int, default=3, help="default: 3")
-    parser.add_argument("--questions", type=int, default=40, help="default: 40")
+    parser.add_argument("--questions", type=int, default=24, help="default: 24")
     parser.add_argument("--json", action="store_true", help="print the claims as one JSON object")
     parser.set_defaults(run=_run)
 

@@ -49,7 +49,7 @@ class Plan:
     methods: tuple[str, ...] = METHODS
     once: tuple[str, ...] = ONCE
     seeds: int = 3
-    questions: int = 40
+    questions: int = 24
     sampling: Sampling = field(default_factory=lambda: Sampling(temperature=1.0, max_tokens=160))
 
     def __post_init__(self) -> None:
