@@ -113,14 +113,14 @@ class Compiling(QObject):
             Job(
                 self.tr("Taking the compiled step"),
                 lambda emit, cancel: self._bench.take_step(step),
-                on_done=lambda taken: self._tell(step.rows) if taken else None,
+                on_done=lambda taken: self._on_taken(step.rows, taken),
             )
         )
 
-    def _tell(self, rows: int) -> None:
-        self.noticed.emit(self.tr("Compiled: faster from now on for {0}.").format(self._lanes(rows)))
-        self._thread = None
-        self.consider()
+    def _on_taken(self, rows: int, taken: bool) -> None:
+        if taken:
+            self.noticed.emit(self.tr("Compiled: faster from now on for {0}.").format(self._lanes(rows)))
+        self.consider()  # the model may be another one by now, and want its own
 
     def _lanes(self, rows: int) -> str:
         return self.tr("one lane") if rows == 1 else self.tr("{0} lanes at once").format(rows)
