@@ -106,6 +106,7 @@ class Compiling(QObject):
     def _on_compiled(self, step: Any, trouble: Failed | None) -> None:
         if self._closed:
             return
+        self._thread = None
         if trouble is not None:
             self._on_refused(trouble)
             return
