@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -102,21 +102,24 @@ class Entry:
             self._first, replace_hidden(self._output, hidden[index.to(hidden.device), :width].contiguous())
         )
 
-    @contextmanager
-    def given(self, model: LanguageModel) -> Iterator[None]:
-        """While entered, the blocks before `first` give this, whatever they are asked."""
-        blocks = model.blocks[: self._first]
-        own = [block.__dict__.get("forward") for block in blocks]
-        output = self._output
-        try:
-            for block in blocks:
-                block.forward = lambda *arguments, **options: output
-            yield
-        finally:
-            for block, forward in zip(blocks, own, strict=True):
-                block.__dict__.pop("forward", None)
-                if forward is not None:
-                    block.forward = forward
+    def given(self, model: LanguageModel) -> AbstractContextManager[None]:
+        """While entered, the blocks before `first` are not run."""
+        return giving(model.blocks[: self._first], self._output)
+
+
+@contextmanager
+def giving(modules: Sequence[Any], output: Any) -> Iterator[None]:
+    """While entered, each of the modules gives this, whatever it is asked; then they are as they were."""
+    own = [module.__dict__.get("forward") for module in modules]
+    try:
+        for module in modules:
+            module.forward = lambda *arguments, **options: output
+        yield
+    finally:
+        for module, forward in zip(modules, own, strict=True):
+            module.__dict__.pop("forward", None)
+            if forward is not None:
+                module.forward = forward
 
 
 @contextmanager

@@ -5,15 +5,13 @@ The logits of all responses are never held: with a vocabulary of 150,000 a respo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from engine.distill.forward import finite
+from engine.distill.forward import finite, giving
 from engine.distill.teacher import IGNORED
 from engine.model.language_model import LanguageModel
 
@@ -47,7 +45,7 @@ def divergences(model: LanguageModel, states: Tensor, reference: Tensor) -> Tens
 
 def logits(model: LanguageModel, states: Tensor) -> Tensor:
     """[K, V]: what the network makes of the trunk's output [K, d], its own scaling and capping included."""
-    with _given(model.network.base_model, states.unsqueeze(0)):
+    with giving([model.network.base_model], _Output(states.unsqueeze(0))):
         count = states.shape[0]
         ids = torch.zeros((1, count), dtype=torch.long, device=model.device)
         return model.network(input_ids=ids, use_cache=False).logits[0]
@@ -76,17 +74,3 @@ class _Output:
 
     def __getattr__(self, name: str) -> None:
         return None
-
-
-@contextmanager
-def _given(trunk: Any, states: Tensor) -> Iterator[None]:
-    """While entered, the trunk gives these states, whatever it is asked."""
-    own = trunk.__dict__.get("forward")
-    trunk.forward = lambda *arguments, **options: _Output(states)
-    try:
-        yield
-    finally:
-        if own is None:
-            del trunk.forward
-        else:
-            trunk.forward = own
