@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.bars import Bars
 from studio.block_row import BlockRow
+from studio.label import plain_label
 from studio.workspace import Workspace
 
 
@@ -22,9 +23,9 @@ class Inspector(QScrollArea):
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(self.tr("Token inspector"))
-        self.piece = _label("", "strong")
+        self.piece = plain_label("", "strong")
         self.piece.setWordWrap(True)
-        self._values = {name: _label("") for name in ("token", "id", "logprob", "rank", "strength")}
+        self._values = {name: plain_label("") for name in ("token", "id", "logprob", "rank", "strength")}
         names = {
             "token": self.tr("token"),
             "id": self.tr("id"),
@@ -32,7 +33,7 @@ class Inspector(QScrollArea):
             "rank": self.tr("rank"),
             "strength": self.tr("strength"),
         }
-        self._empty = _label(
+        self._empty = plain_label(
             self.tr(
                 "Click a token in the answer or in the heatmap. Arrow keys walk, Shift+click takes several."
             ),
@@ -47,7 +48,7 @@ class Inspector(QScrollArea):
         grid.addWidget(self.piece, 0, 0, 1, 4)
         for place, (key, name) in enumerate(names.items()):
             row, column = 1 + place // 2, 2 * (place % 2)  # in two pairs of columns
-            grid.addWidget(_label(name, "muted"), row, column)
+            grid.addWidget(plain_label(name, "muted"), row, column)
             grid.addWidget(self._values[key], row, column + 1, 1, 3 if key == "strength" else 1)
         grid.setColumnStretch(1, 3)
         grid.setColumnStretch(3, 2)
@@ -139,11 +140,3 @@ class Inspector(QScrollArea):
 
     def _set(self, key: str, text: str) -> None:
         self._values[key].setText(text or "—")
-
-
-def _label(text: str, role: str = "") -> QLabel:
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    if role:
-        label.setProperty("role", role)
-    return label

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from studio.answer import AnswerView
 from studio.in_place import InPlace
+from studio.label import plain_label
 from studio.later import Later
 from studio.turns import STEERED, Answer, Turn, turns_in
 from studio.workspace import Workspace
@@ -31,9 +32,9 @@ class TurnView(QFrame):
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(8)
         grid.setColumnMinimumWidth(0, GUTTER - 16)
-        grid.addWidget(_label(self.tr("you"), "speaker"), 0, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(plain_label(self.tr("you"), "speaker"), 0, 0, Qt.AlignmentFlag.AlignTop)
         grid.addLayout(self._asked(), 0, 1, 1, 2)
-        grid.addWidget(_label(self.tr("model"), "speaker"), 1, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(plain_label(self.tr("model"), "speaker"), 1, 0, Qt.AlignmentFlag.AlignTop)
 
     def refresh(self) -> None:
         """Adds a column for each new answer and brings the facts up to date."""
@@ -55,7 +56,7 @@ class TurnView(QFrame):
             column.set_able(able)
 
     def _asked(self) -> QHBoxLayout:
-        self.question = _label(self._turn.question)
+        self.question = plain_label(self._turn.question)
         self.question.setWordWrap(True)
         self.question.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.field = InPlace(self.tr("The question as it shall be"), self.tr("Answer it"))
@@ -100,7 +101,11 @@ class AnswerColumn(QWidget):
         super().__init__(parent)
         self._answer, self._able = answer, False
         self.view = AnswerView(workspace, answer, later=later)
-        self._head, self._facts, self.notice = _label("", "muted"), _label("", "muted"), _label("", "danger")
+        self._head, self._facts, self.notice = (
+            plain_label("", "muted"),
+            plain_label("", "muted"),
+            plain_label("", "danger"),
+        )
         self.notice.setWordWrap(True)
         self.field = InPlace(self.tr("The answer as it shall be"), self.tr("Save"))
         self.field.taken.connect(self._on_rewritten)
@@ -188,11 +193,3 @@ def _button(text: str, tip: str) -> QToolButton:
     button.setAccessibleName(tip)
     button.setProperty("role", "quiet")
     return button
-
-
-def _label(text: str, role: str = "") -> QLabel:
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    if role:
-        label.setProperty("role", role)
-    return label
