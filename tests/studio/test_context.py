@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -56,7 +57,7 @@ def test_the_meter_counts_what_the_model_would_read(qtbot, window, uses):
     assert window.workspace.turns[1].answers[0].prompt_tokens == second.prompt
 
 
-def test_the_meter_follows_edits_settings_undo_and_a_new_conversation(qtbot, window, uses):
+def test_the_meter_follows_edits_settings_undo_and_a_new_conversation(qtbot, window, uses, monkeypatch):
     answered(qtbot, window, "Tell me about bees.")
     full = newest(qtbot, uses)
     short(window, 30)
@@ -68,9 +69,13 @@ def test_the_meter_follows_edits_settings_undo_and_a_new_conversation(qtbot, win
     assert newest(qtbot, uses).prompt == full.prompt
     window.actions_["new"].trigger()
     assert newest(qtbot, uses).prompt < edited.prompt
-    before = len(uses)
+    bench, go_on = window.session.bench, threading.Event()
+    load = bench.load
+    monkeypatch.setattr(bench, "load", lambda *asked: go_on.wait(20) and load(*asked))  # as large ones take
     window.session.open_model("pocket")
-    qtbot.waitUntil(lambda: None in uses[before:], timeout=10_000)  # nothing is known while it loads
+    qtbot.waitUntil(lambda: uses[-1] is None, timeout=10_000)
+    assert window.composer.meter.total.text() == ""
+    go_on.set()
     qtbot.waitUntil(lambda: uses[-1] is not None, timeout=10_000)
     assert uses[-1].context == window.session.bench.need_model().context
 
