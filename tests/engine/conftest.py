@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from engine.heads.head import Head
 from engine.model.language_model import LanguageModel
 from tests.engine import tiny
 
@@ -22,6 +23,11 @@ def model(session_model: LanguageModel) -> Iterator[LanguageModel]:
     """A tiny random Llama; a test that leaves a hook behind fails."""
     yield session_model
     assert hooks(session_model) == 0
+
+
+@pytest.fixture
+def heads(model: LanguageModel) -> tuple[Head, ...]:
+    return tiny.head(model), tiny.head(model, seed=1, rank=2, blocks=(1,))
 
 
 def hooks(model: LanguageModel) -> int:
