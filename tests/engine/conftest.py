@@ -10,6 +10,7 @@ import torch
 from engine.heads.head import Head
 from engine.model.language_model import LanguageModel
 from tests.engine import tiny
+from tests.hooks import hooks
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +29,3 @@ def model(session_model: LanguageModel) -> Iterator[LanguageModel]:
 @pytest.fixture
 def heads(model: LanguageModel) -> tuple[Head, ...]:
     return tiny.head(model), tiny.head(model, seed=1, rank=2, blocks=(1,))
-
-
-def hooks(model: LanguageModel) -> int:
-    """How many hooks are attached anywhere in the network."""
-    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.network.modules())

@@ -19,7 +19,7 @@ from engine.heads.head import Head
 from engine.model.chat import Message
 from engine.model.language_model import LanguageModel
 from tests.engine.asking import ASK, run
-from tests.engine.conftest import hooks
+from tests.hooks import hooks
 
 
 def test_an_answer_ends_before_the_end_mark_and_says_why(model: LanguageModel) -> None:
