@@ -8,6 +8,7 @@ uncompiled.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import traceback
 from typing import Any
@@ -19,6 +20,8 @@ from studio.jobs import Bench
 from studio.worker import Failed, Job, Worker
 
 log = logging.getLogger("studio.compiling")
+
+_TURN = 0.0005  # seconds after which the compiler, Python for the most part, lets the window have its turn
 
 
 class Compiling(QObject):
@@ -95,10 +98,14 @@ class Compiling(QObject):
     def _run(self, step: Any) -> None:
         """In the compiler's thread."""
         trouble = None
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_TURN)
         try:
             step.prepare()
         except EngineError as error:
             trouble = Failed(error.what, error.why, error.remedy, traceback.format_exc())
+        finally:
+            sys.setswitchinterval(before)
         if not self._closed:
             self._compiled.emit(step, trouble)
 

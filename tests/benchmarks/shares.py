@@ -17,7 +17,7 @@ from engine.generation.batch import Batch
 from tests.benchmarks.table import print_table
 
 STAGES: dict[str, tuple[tuple[object, str], ...]] = {
-    "network, hooks included": ((Batch, "step"),),
+    "network, steering included": ((Batch, "step"),),
     "choosing": ((decode._Choice, "__call__"),),
     "logprob, rank, alternatives": ((decode, "_figures"),),
     "strengths": ((Applied, "prepare_step"),),
