@@ -125,6 +125,9 @@ class Commands(QObject):
             if objection is not None:
                 self._window.banner.show_failure(objection)
                 return
+            if self._window.pages.key == "compare":
+                self._window.comparing.run()
+                return
             self._window.pages.turn("conversation")
             self._window.conversation.follow()
             self._window.composer.question.setFocus()

@@ -158,9 +158,6 @@ class RecoveryDialog(QDialog):
             lines.append(
                 self.tr("the question “{0}”, typed and not yet sent").format(_short(values["question"]))
             )
-        if values["comparison"].question.strip():
-            asked = _short(values["comparison"].question)
-            lines.append(self.tr("the columns of the Compare page, with “{0}”").format(asked))
         lines.append(self.tr("the model {0}").format(values["source"]))
         return lines + [self.tr("lost: {0}").format(words) for words in left.lost]
 

@@ -129,13 +129,16 @@ class Window(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, asking)
         self.status = Status(self.workspace)
         self.setStatusBar(self.status)
+        self.compare_page.setFocusProxy(self.composer.question)
         self.composer.question.setFocus()
 
     def _wire(self) -> None:
         workspace, session = self.workspace, self.session
         self.troubles = Troubles(self.banner, session, session.worker, self.autosave.worker)
         session.noticed.connect(self.status.notice)
-        self.comparing.changed.connect(self.commands.enable)
+        self.comparing.changed.connect(self._on_talking)
+        self.comparing.noticed.connect(self.status.notice)
+        self.pages.turned.connect(self._on_page)
         self.measuring.changed.connect(self.commands.enable)
         self.comparing.voted.connect(self.autosave.keep_vote)
         self.conversation.againWanted.connect(session.answering.again)
@@ -233,10 +236,18 @@ class Window(QMainWindow):
             self.welcome.start()
         self.commands.enable()
 
-    @Slot(bool)
-    def _on_talking(self, talking: bool) -> None:
-        self.composer.set_talking(talking)
+    @Slot()
+    def _on_talking(self) -> None:
+        self.composer.set_talking(self.session.talking or self.comparing.running)
         self.commands.enable()
+
+    @Slot(str)
+    def _on_page(self, key: str) -> None:
+        if key == "compare":
+            tip = self.tr("Answer the question in every column at once, with the same seed")
+            self.composer.name_send(self.tr("Compare"), tip)
+        else:
+            self.composer.name_send(self.tr("Send"), self.actions_["send"].toolTip())
 
     @Slot()
     def _on_turn_changed(self) -> None:

@@ -44,7 +44,7 @@ class Workspace(QObject):
     lossAdded = Signal()
     compareChanged = Signal(bool)
     truthChanged = Signal(bool)
-    comparisonChanged = Signal()  # of the Compare page: question, columns, blind
+    comparisonChanged = Signal()  # of the Compare page: columns, blind
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -247,9 +247,6 @@ class Workspace(QObject):
             self.scaleChanged.emit()
 
     # The Compare page.
-
-    def ask_columns(self, question: str) -> None:
-        self._compare(self.tr("typing"), replace(self.comparison, question=question), "comparison question")
 
     def set_blind(self, blind: bool) -> None:
         self._compare(self.tr("blind comparison"), replace(self.comparison, blind=blind))
