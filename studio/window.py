@@ -102,9 +102,8 @@ class Window(QMainWindow):
         self.pages.add("compare", self.compare_page, self.actions_["page_compare"])
         self.lab_page = LabPage(self.workspace, self.measuring)
         self.pages.add("lab", self.lab_page, self.actions_["page_lab"])
-        self.addToolBar(
-            Qt.ToolBarArea.TopToolBarArea, Header(self.workspace, self.actions_, self.pages.tabs, self)
-        )
+        self.header = Header(self.workspace, self.actions_, self.pages.tabs, self)
+        self.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.header)
         middle = QWidget()
         middle.setProperty("role", "panel")
         column = QVBoxLayout(middle)
@@ -134,8 +133,11 @@ class Window(QMainWindow):
 
     def _wire(self) -> None:
         workspace, session = self.workspace, self.session
-        self.troubles = Troubles(self.banner, session, session.worker, self.autosave.worker)
+        self.troubles = Troubles(
+            self.banner, session, session.worker, session.opening.fetcher, self.autosave.worker
+        )
         session.noticed.connect(self.status.notice)
+        self.files.refused.connect(self.banner.show_failure)
         self.comparing.changed.connect(self._on_talking)
         self.comparing.noticed.connect(self.status.notice)
         self.pages.turned.connect(self._on_page)
@@ -159,6 +161,7 @@ class Window(QMainWindow):
         workspace.compareChanged.connect(self.actions_["compare"].setChecked)
         workspace.truthChanged.connect(self.actions_["truth"].setChecked)
         workspace.modelChanged.connect(self._on_model)
+        workspace.loadingChanged.connect(self.commands.enable)
         for signal in (workspace.fitChanged, workspace.turnsChanged, workspace.channelsChanged):
             signal.connect(self.commands.enable)
         workspace.promptChanged.connect(self.commands.enable)
@@ -166,7 +169,7 @@ class Window(QMainWindow):
         schemes = QActionGroup(self)
         for name in ("system", "light", "dark"):
             schemes.addAction(self.actions_[f"scheme_{name}"])
-        for key in ("scheme", "live", "compiled"):
+        for key in ("scheme", "live", "precision", "compiled"):
             self._on_preference(key)
         self._on_model()
         self.commands.name_undo()
@@ -266,6 +269,9 @@ class Window(QMainWindow):
         elif key == "live":
             self.actions_["live"].setChecked(self.preferences.get("live"))
             self.session.distilling.set_live(self.preferences.get("live"))
+        elif key == "precision":
+            chosen = self.preferences.get("precision")
+            self.session.opening.dtype = None if chosen == "auto" else chosen
         elif key == "compiled":
             self.session.compiling.want(self.preferences.get("compiled"))
 
@@ -277,9 +283,9 @@ class Window(QMainWindow):
         self.lab_page.restyle()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if self.files.droppable(event.mimeData()):
+        if self.files.dropped(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self.files.open(self.files.droppable(event.mimeData()))
+        self.files.open(self.files.dropped(event.mimeData()))
         event.acceptProposedAction()
