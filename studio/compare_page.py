@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from textwrap import shorten
-
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -22,7 +20,7 @@ from studio.answer import AnswerView
 from studio.channels import STRENGTH_LIMIT
 from studio.columns import LEAST, MOST, Column
 from studio.comparing import TIE, Comparing
-from studio.label import plain_label
+from studio.label import one_line, plain_label
 from studio.later import Later
 from studio.switch import Switch
 from studio.turns import Answer
@@ -44,6 +42,7 @@ class ComparePage(QWidget):
         self._scrolling = False
         self.asked = plain_label("")  # the question is typed where every question is, in the composer
         self.asked.setWordWrap(True)
+        self.asked.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.blind = Switch(self.tr("Blind"))
         self.blind.setToolTip(self.tr("Shuffle the columns and hide who is who until you have voted"))
         self.blind.setAccessibleName(self.tr("Blind comparison"))
@@ -53,8 +52,7 @@ class ComparePage(QWidget):
         self.more.clicked.connect(lambda: workspace.add_column(Column("prompt")))
         self.tie = QPushButton(self.tr("No difference"))
         self.tie.clicked.connect(lambda: comparing.vote(None))
-        self.note = QLabel()
-        self.note.setProperty("role", "muted")
+        self.note = plain_label("", "muted")
         self.note.setWordWrap(True)
         top = QHBoxLayout()
         top.setSpacing(8)
@@ -113,7 +111,7 @@ class ComparePage(QWidget):
         if at and len(at.answers) != len(self.columns):
             at = None  # a column was added or taken away
         hint = self.tr("Type a question below: every column answers it, with the same seed.")
-        self.asked.setText(shorten(at.question, LONGEST, placeholder=" …") if at else hint)
+        self.asked.setText(one_line(at.question, LONGEST) if at else hint)
         self.asked.setProperty("role", "strong" if at else "muted")
         self.asked.style().polish(self.asked)
         self.more.setEnabled(len(self.columns) < MOST and not running)
@@ -127,6 +125,7 @@ class ComparePage(QWidget):
                 if at.choice == at.names[place] and not hidden:
                     title = self.tr("{0}, your choice").format(title)
             view.title.setText(title)
+            view.title.setToolTip(title)
             view.set_hidden(hidden)
             view.removeWanted.setEnabled(len(self.columns) > LEAST and not running)
             view.vote.setVisible(voting)
@@ -198,9 +197,8 @@ class ColumnView(QFrame):
         self.removeWanted.setProperty("role", "quiet")
         self.removeWanted.setToolTip(self.tr("Remove this column"))
         self.removeWanted.setAccessibleName(self.removeWanted.toolTip())
-        self.title = QLabel()
-        self.title.setTextFormat(Qt.TextFormat.PlainText)
-        self.title.setProperty("role", "muted")
+        self.title = plain_label("", "muted")
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.page = QWidget()
         self.page.setProperty("role", "panel")
         self._inside = QVBoxLayout(self.page)
@@ -211,9 +209,7 @@ class ColumnView(QFrame):
         self.area.setFrameShape(QFrame.Shape.NoFrame)
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setWidget(self.page)
-        self.told = QLabel()
-        self.told.setTextFormat(Qt.TextFormat.PlainText)
-        self.told.setProperty("role", "muted")
+        self.told = plain_label("", "muted")
         self.told.setWordWrap(True)
         self.vote = QPushButton(self.tr("This one is better"))
         head = QHBoxLayout()

@@ -108,7 +108,8 @@ class Files(QObject):
         self.recent.clear()
         models, heads = (self._preferences.recent(key) for key in ("recent_models", "recent_heads"))
         for source in (*models, *heads):
-            self.recent.addAction(source).triggered.connect(lambda _=False, s=source: self.open([s]))
+            row = self.recent.addAction(source.replace("&", "&&"))
+            row.triggered.connect(lambda _=False, s=source: self.open([s]))
         if not models and not heads:
             self.recent.addAction(self.tr("Nothing yet")).setEnabled(False)
 

@@ -24,6 +24,7 @@ from engine.events import Cancel
 from engine.model.memory import in_words
 from studio.worker import Failed, Job, Worker
 
+NAME_WIDTH = 400  # pixels of a path or an id that are shown
 _Source = Qt.ItemDataRole.UserRole
 
 
@@ -118,7 +119,9 @@ class ModelPicker(QDialog):
 
     def _add(self, name: str, facts: str, source: str) -> None:
         mark = self.tr("  (in use)") if source == self._present else ""
-        row = QListWidgetItem(f"{name}{mark}\n{facts}")
+        shown = self.list.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, NAME_WIDTH)
+        row = QListWidgetItem(f"{shown}{mark}\n{facts}")
+        row.setToolTip(name)
         row.setData(_Source, source)
         self.list.addItem(row)
 

@@ -88,7 +88,7 @@ def _read(path: Path, what: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]
         _refuse(what, "It is damaged or not a head file.", DAMAGED)
     try:
         facts = json.loads(header)
-    except ValueError:
+    except (ValueError, RecursionError):
         _refuse(what, "Its header is damaged.", DAMAGED)
     if not isinstance(facts, dict):
         _refuse(what, "Its header is damaged.", DAMAGED)

@@ -36,7 +36,9 @@ def picker(qtbot, window) -> ModelPicker:
 
 
 def rows(found: ModelPicker) -> list[str]:
-    return [found.list.item(i).text() for i in range(found.list.count())]
+    """What each says, its whole name first."""
+    listed = [found.list.item(i) for i in range(found.list.count())]
+    return [f"{item.toolTip()}\n{item.text()}" for item in listed]
 
 
 def fetch(qtbot, window, name: str = NAME) -> None:
