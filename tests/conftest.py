@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.model.language_model import LanguageModel
+from tests.hooks import hooks
 
 
 @pytest.fixture(scope="session")
@@ -20,5 +21,4 @@ def loaded_pocket() -> LanguageModel:
 def pocket(loaded_pocket: LanguageModel) -> Iterator[LanguageModel]:
     """The bundled model, loaded once; a test that leaves a hook on it fails."""
     yield loaded_pocket
-    left = [i for i, b in enumerate(loaded_pocket.blocks) if b._forward_hooks or b._forward_pre_hooks]
-    assert not left, f"hooks left on blocks {left}"
+    assert hooks(loaded_pocket) == 0

@@ -1,8 +1,9 @@
-"""Progress on stderr: a bar on a terminal, nothing when it is redirected."""
+"""Progress on stderr: a bar on a terminal, a line a minute where it is redirected."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,28 +12,27 @@ from engine.events import Download, Emit, LossPoint, Progress, duration
 from engine.model.memory import in_words
 
 _WIDTH = 24
+_QUIET = 60.0  # seconds between two lines in a log
 
 
 @contextmanager
 def progress_bar() -> Iterator[Emit]:
-    """Within it the yielded listener draws one line that is rewritten in place and cleared at the end."""
+    """Within it the yielded listener draws one line that is rewritten in place and cleared at the end; what
+    is shorter than a minute leaves nothing in a log."""
     shown = sys.stderr.isatty()
-    loss = ""
+    loss, told = "", time.monotonic()
 
     def draw(event: Any) -> None:
-        nonlocal loss
+        nonlocal loss, told
         if isinstance(event, LossPoint):
             loss = f"  loss {event.loss:.3f}"
-        if not shown or not isinstance(event, Progress):
+        if not isinstance(event, Progress):
             return
-        share = event.done / event.total if event.total else 1.0
-        bar = "█" * round(share * _WIDTH)
-        eta = "" if event.eta is None else f"  {duration(event.eta)} left"
-        line = f"{event.stage:<20} {bar:<{_WIDTH}} {event.done}/{event.total}{eta}{loss}"
-        if isinstance(event, Download):
-            sizes = f"{in_words(event.done)} of {in_words(event.total)} at {in_words(round(event.rate))}/s"
-            line = f"{event.stage:<20} {bar:<{_WIDTH}} {sizes}{eta}"
-        print(f"\r\x1b[2K{line}", end="", file=sys.stderr, flush=True)
+        if shown:
+            print(f"\r\x1b[2K{_line(event)}{loss}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - told >= _QUIET:
+            told = time.monotonic()
+            print(f"{event.stage}: {_count(event)}{loss}", file=sys.stderr, flush=True)
 
     try:
         yield draw
@@ -45,3 +45,17 @@ def announce(words: str) -> None:
     """A line on stderr for whoever watches; redirected, it belongs to errors alone."""
     if sys.stderr.isatty():
         print(words, file=sys.stderr, flush=True)
+
+
+def _line(event: Progress) -> str:
+    share = event.done / event.total if event.total else 1.0
+    bar = "█" * round(share * _WIDTH)
+    return f"{event.stage:<20} {bar:<{_WIDTH}} {_count(event)}"
+
+
+def _count(event: Progress) -> str:
+    """How far it is: n of m, the pace of a download, the time left."""
+    eta = "" if event.eta is None else f"  {duration(event.eta)} left"
+    if isinstance(event, Download):
+        return f"{in_words(event.done)} of {in_words(event.total)} at {in_words(round(event.rate))}/s{eta}"
+    return f"{event.done}/{event.total}{eta}"

@@ -13,7 +13,7 @@ from torch import Tensor
 from engine.distill.teacher import Rows
 from engine.errors import ModelError
 from engine.heads.head import Positions
-from engine.model.blocks import hidden_of, replace_hidden
+from engine.model.blocks import hidden_of, replace_hidden, rewired
 from engine.model.language_model import LanguageModel
 
 
@@ -107,27 +107,17 @@ class Entry:
         return giving(model.blocks[: self._first], self._output)
 
 
-@contextmanager
-def giving(modules: Sequence[Any], output: Any) -> Iterator[None]:
+def giving(modules: Sequence[Any], output: Any) -> AbstractContextManager[None]:
     """While entered, each of the modules gives this, whatever it is asked; then they are as they were."""
-    own = [module.__dict__.get("forward") for module in modules]
-    try:
-        for module in modules:
-            module.forward = lambda *arguments, **options: output
-        yield
-    finally:
-        for module, forward in zip(modules, own, strict=True):
-            module.__dict__.pop("forward", None)
-            if forward is not None:
-                module.forward = forward
+    return rewired(modules, lambda index, own: lambda *arguments, **options: output)
 
 
 @contextmanager
 def tapped(model: LanguageModel, tap: Callable[[int, Tensor], Tensor | None]) -> Iterator[None]:
     """While entered, `tap(block, hidden)` sees every block's output [N, T, d].
 
-    What it returns, if anything, takes the place of that output. Hooks attached before (a Steering) have
-    done their work by then. All hooks are gone afterwards.
+    What it returns, if anything, takes the place of that output. A Steering has done its work by then.
+    All hooks are gone afterwards.
     """
 
     def hook_of(index: int) -> Any:

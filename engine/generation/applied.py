@@ -133,12 +133,15 @@ class Applied:
         each = torch.cat(self._last(self._steering.coefficients()), 1)
         applied = each[..., 0] if each.shape[-1] == 1 else self._lengths(each)
         lengths = vector_norm(torch.cat(self._last(self._steering.before()), 1), dim=-1, dtype=torch.float32)
-        both = torch.stack([applied, lengths]).cpu().numpy()
+        return self._wide(applied.cpu().numpy()), self._wide(lengths.cpu().numpy())
+
+    def _wide(self, values: np.ndarray) -> np.ndarray:
+        """[rows, L] of [rows, steered blocks], 0 in the others."""
         if len(self._where) == self._blocks:
-            return both[0], both[1]
-        table = np.zeros((2, len(self._rows), self._blocks), np.float32)
-        table[:, :, self._where] = both
-        return table[0], table[1]
+            return values
+        table = np.zeros((len(self._rows), self._blocks), np.float32)
+        table[:, self._where] = values
+        return table
 
     def _last(self, parts: list[Tensor]) -> list[Tensor]:
         """[rows, 1, ...] of each [rows, T, ...], where the ids go in."""

@@ -46,7 +46,7 @@ class CompiledStep:
         self.mix: Mix | None = None
         self._device, self._width = model.device, model.width
         shared: dict[int, Any] = {id(t): t for t in (*model.network.parameters(), *model.network.buffers())}
-        # Hooks of a run that is going on in another thread must not come along.
+        # What a run that is going on in another thread has attached must not come along.
         self._network = _bare(copy.deepcopy(model.network, shared))
         if model.device.type == "cpu" and rows <= _FEW:
             _reduce_linears(self._network)
@@ -199,8 +199,9 @@ class CompiledStep:
 
 
 def _bare(network: Any) -> Any:
-    """The network without any hooks."""
+    """The network without any hooks, and with its classes' own forwards."""
     for module in network.modules():
+        module.__dict__.pop("forward", None)
         module._forward_hooks.clear()
         module._forward_pre_hooks.clear()
     return network

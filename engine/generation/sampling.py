@@ -43,7 +43,7 @@ def choose(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Genera
     that a row's choice depends on nothing but its own logits and seed, on any device.
     """
     if sampling.temperature == 0:
-        return logits.float().argmax(-1)  # in half precision it takes six times as long
+        return logits.float().argmax(-1)  # in half precision it is many times slower
     scaled = logits.float()
     scaled = (scaled - scaled.amax(-1, keepdim=True)) / sampling.temperature
     order = None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from engine.heads.mix import Mix, MixBlock
-from engine.model.blocks import hidden_of, replace_hidden
+from engine.model.blocks import hidden_of, replace_hidden, rewired
 from engine.model.language_model import LanguageModel
 
 
@@ -20,8 +20,8 @@ class Steering:
         h <- h + sum_k strength_k * g_k(h . w_k + b_k) * z_k        (METHOD.md section 2, Eq. 7 and 8)
 
     Before each forward the caller sets `strengths`, a float32 tensor [rows, T, K] or one that broadcasts to
-    it, 0 where a position must be left alone; None steers nothing. Leaving removes every hook, whatever
-    happened. Works under autograd: nothing is changed in place.
+    it, 0 where a position must be left alone; None steers nothing. Leaving gives every block its own
+    forward back, whatever happened. Works under autograd: nothing is changed in place.
     """
 
     def __init__(self, model: LanguageModel, mix: Mix) -> None:
@@ -30,22 +30,20 @@ class Steering:
         self._blocks, self._devices = model.blocks, model.devices
         self._applied: dict[int, Tensor] = {}
         self._seen: dict[int, Tensor] = {}
-        self._handles: list[RemovableHandle] = []
+        self._stack = ExitStack()
 
     def __enter__(self) -> Steering:
-        try:
-            for index, part in self.mix.blocks.items():
-                hook = _hook(self, index, part.on(self._devices[index]))
-                self._handles.append(self._blocks[index].register_forward_hook(hook))
-        except BaseException:
-            self._detach()
-            raise
+        steered = [self._blocks[index] for index in self.mix.blocks]
+        parts = [(index, part.on(self._devices[index])) for index, part in self.mix.blocks.items()]
+        self._stack.enter_context(rewired(steered, lambda place, own: _steered(self, *parts[place], own)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._detach()
+        self._stack.close()
+        self._applied.clear()
+        self._seen.clear()
 
     def coefficients(self) -> list[Tensor]:
         """Per steered block, in order, the signed coefficients [rows, T, K] that the last forward applied.
@@ -57,12 +55,6 @@ class Steering:
     def before(self) -> list[Tensor]:
         """Per steered block, in order, hidden states [rows, T, d] before the last addition."""
         return [self._seen[index] for index in self.mix.blocks]
-
-    def _detach(self) -> None:
-        while self._handles:
-            self._handles.pop().remove()
-        self._applied.clear()
-        self._seen.clear()
 
 
 def applied_length(coefficients: Tensor, gram: Tensor) -> Tensor:
@@ -89,19 +81,20 @@ def steer(hidden: Tensor, part: MixBlock, strengths: Tensor) -> tuple[Tensor, Te
     return torch.addcmul(hidden, c, part.z) if part.z.shape[0] == 1 else hidden + c @ part.z, c
 
 
-def _hook(steering: Steering, index: int, part: MixBlock) -> Any:
-    """The forward hook of one block."""
+def _steered(steering: Steering, index: int, part: MixBlock, forward: Any) -> Any:
+    """What stands for a block's forward: the same, and then the addition."""
     applied, seen = steering._applied, steering._seen
     spread = len(set(steering._devices)) > 1
 
-    def hook(block: nn.Module, arguments: Any, output: Any) -> Any:
+    def steered(*arguments: Any, **options: Any) -> Any:
+        output = forward(*arguments, **options)
         strengths = steering.strengths
         if strengths is None:
-            return None
+            return output
         if spread:
             strengths = strengths.to(part.z.device)
         seen[index] = hidden_of(output)
         hidden, applied[index] = steer(seen[index], part, strengths)
         return replace_hidden(output, hidden)
 
-    return hook
+    return steered

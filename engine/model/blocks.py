@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -44,6 +46,25 @@ def hidden_of(output: Any) -> Tensor:
 def replace_hidden(output: Any, hidden: Tensor) -> Any:
     """The same output with another hidden state."""
     return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+
+
+@contextmanager
+def rewired(modules: Sequence[nn.Module], make: Callable[[int, Any], Any]) -> Iterator[None]:
+    """While entered, the forward of the i-th module is `make(i, own)`, `own` being its own; then they are as
+    they were, also when making one of them fails. Forward hooks see what the new one returns.
+
+    Not a hook itself, since PyTorch calls a module that has hooks by a slower way.
+    """
+    own = [module.__dict__.get("forward") for module in modules]  # accelerate's, say; else the class's own
+    try:
+        for index, module in enumerate(modules):
+            module.__dict__["forward"] = make(index, module.forward)
+        yield
+    finally:
+        for module, forward in zip(modules, own, strict=True):
+            module.__dict__.pop("forward", None)
+            if forward is not None:
+                module.__dict__["forward"] = forward
 
 
 def _text_config(network: nn.Module) -> Any:

@@ -23,7 +23,7 @@ def threads_for(model: LanguageModel, rows: int) -> Iterator[None]:
 
     A small model's step has a hundred parallel regions of microseconds. On a processor that does anything
     else at the same time, a window for instance, the threads of each wait for the one that was put off: such
-    a step then takes thirty times as long, and alone it takes as long as ever.
+    a step then takes many times as long, and alone it takes as long as ever.
     """
     before = torch.get_num_threads()
     if before == 1 or worth_sharing(model, rows):

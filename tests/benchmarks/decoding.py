@@ -17,7 +17,7 @@ from engine.heads.head import BlockHead, Head, HeadInfo
 from engine.model.chat import Message, encode
 from engine.model.language_model import LanguageModel, wrap
 from engine.model.loading import load
-from tests.benchmarks import peers
+from tests.benchmarks import peers, shares
 from tests.benchmarks.pace import compare
 from tests.benchmarks.table import Bar, print_bars
 
@@ -74,6 +74,8 @@ def measure(shape: str, *, with_compiled: bool) -> list[Bar]:
     loops |= {f"{name}, constant": loop for name, loop in others.items()}
     paces = compare(loops, tokens, _ROUNDS[shape])
     paces.show("transformers generate")
+    print()
+    shares.show({name: loops[name] for name in loops if name.startswith("ours")}, tokens, _ROUNDS[shape])
     roof = bandwidth() / model.bytes
     print(f"roofline: {roof:.0f} tokens/s ({model.bytes / 1e6:.0f} MB of weights, read once per token)")
     return [

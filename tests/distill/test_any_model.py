@@ -11,6 +11,7 @@ from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.model.chat import Message
 from tests.engine import tiny
+from tests.hooks import hooks
 
 
 @pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
@@ -28,7 +29,7 @@ def test_a_head_is_fitted_and_closer_to_the_prompt_than_nothing(
     lane = Lane([Message("user", "Hi there")], heads=[result.head])
     run = generate(model, [lane], Sampling(max_tokens=6))[0]
     assert (abs(run.trace.coefficients) > 0).any()
-    assert not any(block._forward_hooks for block in model.blocks)
+    assert hooks(model) == 0
 
 
 def test_without_a_judge_loops_and_garble_are_dropped() -> None:

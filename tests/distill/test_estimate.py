@@ -8,6 +8,7 @@ from engine.distill import Request
 from engine.distill import estimate as module
 from engine.distill.estimate import estimate
 from tests.engine import tiny
+from tests.hooks import hooks
 
 PIRATE = "Talk like a pirate."
 INSTANT = Request(PIRATE)
@@ -34,4 +35,4 @@ def test_a_model_is_timed_once(monkeypatch) -> None:
     for responses in (4, 8):
         assert estimate(model, Request(PIRATE, responses=responses, max_tokens=8)) > 0
     assert timed == [model]
-    assert not any(block._forward_hooks for block in model.blocks)
+    assert hooks(model) == 0

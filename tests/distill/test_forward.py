@@ -19,6 +19,7 @@ from engine.distill.teacher import Response, Rows
 from engine.events import Cancel, ignore
 from engine.model.language_model import LanguageModel
 from tests.engine import tiny
+from tests.hooks import hooks
 
 PROMPT = "Talk like a pirate."
 QUESTIONS = ["Hi there", "Tell me about the garden, the river and the mountain.", "Who are you?"]
@@ -52,7 +53,7 @@ def test_what_is_heard_while_sampling_is_what_teacher_forcing_gives(model: Langu
     rows = lay_rows(model, Request(PROMPT, positions=positions), kept, PROMPT)
     for one, two in zip(states(model, rows), [*heard.blocks, heard.last], strict=True):
         assert torch.allclose(one, two, atol=1e-3, rtol=1e-3)
-    assert not any(b._forward_hooks for b in [*model.blocks, model.network.base_model])
+    assert hooks(model) == 0
 
 
 def test_under_both_prompts_the_same_tokens_are_learned_from(model: LanguageModel) -> None:

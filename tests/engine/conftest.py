@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from engine.heads.head import Head
 from engine.model.language_model import LanguageModel
 from tests.engine import tiny
+from tests.hooks import hooks
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +26,6 @@ def model(session_model: LanguageModel) -> Iterator[LanguageModel]:
     assert hooks(session_model) == 0
 
 
-def hooks(model: LanguageModel) -> int:
-    """How many hooks are attached anywhere in the network."""
-    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.network.modules())
+@pytest.fixture
+def heads(model: LanguageModel) -> tuple[Head, ...]:
+    return tiny.head(model), tiny.head(model, seed=1, rank=2, blocks=(1,))

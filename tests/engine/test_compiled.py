@@ -14,18 +14,22 @@ from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.generation.strengths import Strengths
 from engine.generation.trace import Token
-from engine.model.chat import Message
+from engine.heads.mix import Mix
+from engine.heads.steering import Steering
 from engine.model.language_model import LanguageModel
 from tests.engine import tiny
-from tests.engine.conftest import hooks
-
-ASK = [Message("user", "Tell me about the garden!")]
-LONG = [*ASK, Message("assistant", "The harbour is old."), Message("user", "What else? And who are you?")]
+from tests.engine.asking import ASK, LONG
+from tests.hooks import hooks
 
 
 @pytest.fixture(scope="module")
 def step(session_model: LanguageModel) -> CompiledStep:
-    return CompiledStep(session_model, rows=3, columns=3, room=128).prepare()
+    """Laid out while the model is steered: nothing of that may come along."""
+    mix = Mix([tiny.head(session_model, seed=5)], session_model)
+    with Steering(session_model, mix) as steering:
+        steering.strengths = mix.expand([9.0])
+        made = CompiledStep(session_model, rows=3, columns=3, room=128)
+    return made.prepare()
 
 
 def test_a_compiled_step_gives_the_tokens_and_figures_of_the_eager_one(

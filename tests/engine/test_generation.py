@@ -1,46 +1,28 @@
-"""The decode loop: tokens, coefficients, live strengths, lanes, and how it ends."""
+"""The decode loop: tokens, coefficients, live strengths, choices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from engine.errors import InputError, ModelError
-from engine.events import Cancel
+from engine.errors import InputError
 from engine.generation.answer import Generation
 from engine.generation.decode import generate
-from engine.generation.lanes import Lane, Said
+from engine.generation.lanes import Lane
 from engine.generation.plan import plan, steered
 from engine.generation.sampling import Sampling, choose
-from engine.generation.stops import StopText
 from engine.generation.strengths import Strengths
 from engine.generation.trace import Token
 from engine.heads.head import Head
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering
-from engine.model.blocks import hidden_of
 from engine.model.chat import Message, encode
 from engine.model.language_model import LanguageModel
 from tests.engine import tiny
-from tests.engine.conftest import hooks
-
-ASK = [Message("user", "Tell me about the garden!")]
-LONG = [*ASK, Message("assistant", "The harbour is old."), Message("user", "What else? And who are you?")]
-
-
-def run(model: LanguageModel, lane: Lane, *, tokens: int = 16, **rules: Any) -> Generation:
-    return generate(model, [lane], Sampling(max_tokens=tokens, **rules))[0]
-
-
-@pytest.fixture
-def heads(model: LanguageModel) -> tuple[Head, ...]:
-    return tiny.head(model), tiny.head(model, seed=1, rank=2, blocks=(1,))
+from tests.engine.asking import ASK, LONG, run
 
 
 def test_greedy_tokens_are_those_of_the_library(model: LanguageModel) -> None:
@@ -136,97 +118,6 @@ def test_a_changed_strength_takes_effect_at_the_next_token(
     assert strengths.version == 1
 
 
-def test_a_lane_does_not_depend_on_its_neighbours(model: LanguageModel, heads: tuple[Head, ...]) -> None:
-    lanes = [
-        Lane(ASK, seed=1),
-        Lane(LONG, system="Be brief.", heads=heads, strengths=Strengths([1.5, 0.5]), seed=2),
-        Lane(ASK, heads=[tiny.head(model, seed=5, positions="question_and_response")], seed=3),
-        Lane(ASK, forced=[9, 8, 7, 1, 6], heads=heads, strengths=Strengths([1.0, 1.0])),
-    ]
-    rules = Sampling(temperature=0.7, top_p=0.95, max_tokens=20)
-    together = generate(model, lanes, rules)
-    for lane, answer in zip(lanes, together, strict=True):
-        alone = generate(model, [lane], rules)[0]
-        assert answer.trace.ids.tolist() == alone.trace.ids.tolist()
-        assert answer.text == alone.text
-        assert np.allclose(answer.trace.coefficients, alone.trace.coefficients, atol=1e-3)
-    assert together[3].trace.ids.tolist() == [9, 8, 7, 1, 6]
-
-
-@pytest.mark.parametrize("architecture", ["gpt2", "gemma2", "qwen2", "gpt_neox"])
-def test_padded_lanes_agree_with_lone_ones_in_every_architecture(architecture: str) -> None:
-    made = tiny.model(architecture)
-    heads = [tiny.head(made)]
-    lanes = [
-        Lane(ASK, heads=heads, strengths=Strengths([1.0])),
-        Lane(LONG, heads=heads, strengths=Strengths([1.0])),
-    ]
-    together = generate(made, lanes, Sampling(max_tokens=12))
-    for lane, answer in zip(lanes, together, strict=True):
-        assert answer.trace.ids.tolist() == run(made, lane, tokens=12).trace.ids.tolist()
-
-
-@pytest.mark.parametrize("system", [None, "Be brief."])
-def test_truth_is_what_the_prompt_would_have_done_at_the_same_tokens(
-    model: LanguageModel, heads: tuple[Head, ...], system: str | None
-) -> None:
-    messages = [
-        *LONG[:1],
-        Message("assistant", "Ships come.", Said((9, 8, 7), heads[:1], np.ones((4, 1)))),
-        *ASK,
-    ]
-    lane = Lane(messages, system=system, heads=heads, truth="Talk like a pirate.", seed=3)
-    plain, answer = (
-        generate(model, [one, Lane(LONG, heads=heads[1:])], Sampling(temperature=1.0, max_tokens=9))[0]
-        for one in (replace(lane, truth=None), lane)
-    )
-    assert answer.trace.ids.tolist() == plain.trace.ids.tolist()
-    assert np.allclose(answer.trace.coefficients, plain.trace.coefficients, atol=1e-4)
-
-    told = answer.trace.ids.tolist()
-    bare = [replace(m, said=None if m.said is None else m.said.unsteered()) for m in messages]
-    wording = "Talk like a pirate." if system is None else "Be brief.\n\nTalk like a pirate."
-    runs = []
-    for text, steer in ((None, True), (None, False), (wording, False)):
-        prompt = encode(model, messages if steer else bare, system if text is None else text)
-        mix = Mix(heads, model)
-        table = np.concatenate([plan(prompt, heads, (1, 1), mix), np.ones((len(told), mix.rank), np.float32)])
-        with torch.inference_mode(), Steering(model, mix) as steering, watching(model) as seen:
-            steering.strengths = torch.from_numpy(table)[None] if steer else None
-            model.network(torch.tensor([prompt.ids + told]), use_cache=False)
-        runs.append(torch.stack([h[0, len(prompt.ids) :] for h in seen]))
-    steered_run, bare_run, prompted = runs
-    assert np.allclose(answer.trace.truth, (prompted - bare_run).norm(dim=-1).T, atol=1e-3)
-    assert np.allclose(answer.trace.gap, (steered_run - prompted).norm(dim=-1).T, atol=1e-3)
-
-
-@contextmanager
-def watching(model: LanguageModel) -> Iterator[list[torch.Tensor]]:
-    """The blocks' whole outputs, in order."""
-    seen: list[torch.Tensor] = []
-    handles = [
-        block.register_forward_hook(lambda block, given, output: seen.append(hidden_of(output)))
-        for block in model.blocks
-    ]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def test_a_lane_can_follow_another(model: LanguageModel, heads: tuple[Head, ...]) -> None:
-    lanes = [Lane(ASK, seed=1), Lane(LONG, system="Be brief.", heads=heads, follows=0), Lane(ASK, seed=2)]
-    first, follower, other = generate(model, lanes, Sampling(temperature=1.0, max_tokens=12))
-    assert follower.trace.ids.tolist() == first.trace.ids.tolist() != other.trace.ids.tolist()
-    alone = run(model, replace(lanes[1], follows=None, forced=first.trace.ids.tolist()), temperature=1.0)
-    assert np.allclose(follower.trace.coefficients, alone.trace.coefficients, atol=1e-4)
-    assert np.allclose(follower.trace.logprobs, alone.trace.logprobs, atol=1e-4)
-    for wrong in (Lane(ASK, follows=1), Lane(ASK, follows=7), Lane(ASK, follows=0, forced=[5])):
-        with pytest.raises(InputError, match="cannot follow"):
-            generate(model, [Lane(ASK), wrong], Sampling())
-
-
 def test_an_answer_that_was_steered_is_run_again_as_it_was(
     model: LanguageModel, heads: tuple[Head, ...]
 ) -> None:
@@ -249,16 +140,6 @@ def test_an_answer_that_was_steered_is_run_again_as_it_was(
     assert table[-1].tolist() == [0, 0.5, 0.5]
     again = run(model, Lane(history, heads=heads[1:], strengths=Strengths([0.5])), tokens=3)
     assert again.prompt_tokens == len(prompt.ids)
-
-
-def test_lanes_that_ended_may_stay_in_the_batch(
-    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lanes = [Lane(ASK, forced=[5, 6]), Lane(ASK)]
-    dropped = generate(model, lanes, Sampling(max_tokens=9))
-    monkeypatch.setattr("engine.generation.batch.Batch.droppable", False)
-    kept = generate(model, lanes, Sampling(max_tokens=9))
-    assert [answer.trace.ids.tolist() for answer in kept] == [answer.trace.ids.tolist() for answer in dropped]
 
 
 def test_the_same_seed_gives_the_same_answer_and_another_one_another(model: LanguageModel) -> None:
@@ -284,87 +165,6 @@ def test_events_are_the_trace(model: LanguageModel, heads: tuple[Head, ...]) -> 
     assert first.alternatives[0][2] == pytest.approx(np.exp(first.logprob), rel=1e-4)
     with pytest.raises(ValueError, match="read-only"):
         trace.ids[0] = 0
-
-
-def test_an_answer_ends_before_the_end_mark_and_says_why(model: LanguageModel) -> None:
-    model_ids = run(model, Lane(ASK)).trace.ids.tolist()
-    end = next(token for token in model_ids if token != model_ids[0])
-    kept, model.eos_ids = model.eos_ids, frozenset({end})
-    try:
-        answer = run(model, Lane(ASK))
-    finally:
-        model.eos_ids = kept
-    assert answer.stopped == "eos"
-    assert answer.trace.ids.tolist() == model_ids[: model_ids.index(end)]
-
-
-def test_a_stop_string_is_cut_from_text_and_trace(model: LanguageModel) -> None:
-    text = run(model, Lane(ASK)).text
-    stop = text[5:8]
-    answer = run(model, Lane(ASK), stop=("never", stop))
-    assert answer.stopped == "stop"
-    assert answer.text == text[: text.index(stop)] == "".join(answer.trace.pieces)
-
-
-@pytest.mark.parametrize("pieces", [["ab", "cST", "OPd"], ["abcS", "T", "O", "P"], ["abcSTOP"]])
-def test_text_before_a_possible_stop_is_held_back(pieces: list[str]) -> None:
-    stops = StopText(("STOP",))
-    shown = []
-    for piece in pieces:
-        stops.push(piece)
-        shown.append(stops.safe)
-    assert stops.cut == 3
-    assert max(shown) == 3
-
-
-def test_an_answer_cannot_outgrow_the_model(model: LanguageModel) -> None:
-    answer = run(model, Lane(ASK), tokens=10_000)
-    assert answer.prompt_tokens + len(answer.trace) == model.context
-    with pytest.raises(InputError, match="too long"):
-        run(model, Lane([Message("user", "x y z " * 200)]))
-
-
-def test_cancelling_keeps_what_was_there(model: LanguageModel, heads: tuple[Head, ...]) -> None:
-    cancel = Cancel()
-
-    def stop(token: Token) -> None:
-        if token.index == 3:
-            cancel.set()
-
-    lane = Lane(ASK, heads=heads, strengths=Strengths([1.0, 0.0]))
-    rules = Sampling(max_tokens=50)
-    answer = generate(model, [lane], rules, cancel=cancel, on_token=stop)[0]
-    assert (answer.stopped, len(answer.trace)) == ("cancelled", 4)
-    assert answer.trace.ids.tolist() == run(model, lane, tokens=4).trace.ids.tolist()
-    at_once = generate(model, [lane], rules, cancel=cancel)[0]
-    assert (at_once.stopped, at_once.text) == ("cancelled", "")
-    assert hooks(model) == 0
-
-
-def test_hooks_are_gone_after_an_error_in_the_listener(model: LanguageModel, heads: tuple[Head, ...]) -> None:
-    def fail(token: Token) -> None:
-        raise KeyError
-
-    with pytest.raises(KeyError):
-        generate(model, [Lane(ASK, heads=heads, strengths=Strengths([1, 1]))], Sampling(), on_token=fail)
-    assert hooks(model) == 0
-
-
-def test_logits_that_are_no_numbers_end_in_an_error(model: LanguageModel, heads: tuple[Head, ...]) -> None:
-    with pytest.raises(ModelError, match="no numbers"):
-        run(model, Lane(ASK, heads=heads, strengths=Strengths([float("nan"), 0])))
-    assert hooks(model) == 0
-
-
-def test_memory_that_runs_out_is_an_error_with_a_remedy(
-    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def exhausted(*args: Any, **kwargs: Any) -> None:
-        raise torch.OutOfMemoryError
-
-    monkeypatch.setattr(type(model.network.model), "forward", exhausted)
-    with pytest.raises(ModelError, match="Memory ran out"):
-        run(model, Lane(ASK))
 
 
 def test_requests_that_make_no_sense_are_refused(model: LanguageModel, heads: tuple[Head, ...]) -> None:

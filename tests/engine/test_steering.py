@@ -1,8 +1,9 @@
-"""The formula: mixes and hooks."""
+"""The formula: mixes, and what stands for the forwards of steered blocks."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ import torch
 from engine.errors import HeadError
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering, applied_length
+from engine.model.blocks import hidden_of, rewired
 from engine.model.language_model import LanguageModel
 from tests.engine import tiny
-from tests.engine.conftest import hooks
+from tests.hooks import hooks
 
 IDS = torch.tensor([[9, 8, 7, 6]])
 
@@ -36,15 +38,19 @@ def test_what_is_added_is_the_formula_and_what_is_shown_is_what_was_added(
     before: list[torch.Tensor] = []
     after: list[torch.Tensor] = []
 
-    def keep(store: list[torch.Tensor]) -> object:
-        def hook(block: object, arguments: object, output: torch.Tensor) -> None:
-            store.append(output[0] if isinstance(output, tuple) else output)
+    def keep(index: int, own: Any) -> Any:
+        def kept(*arguments: Any, **options: Any) -> Any:
+            output = own(*arguments, **options)
+            before.append(hidden_of(output))
+            return output
 
-        return hook
+        return kept
 
-    handles = [block.register_forward_hook(keep(before)) for block in made.blocks]
-    with torch.inference_mode(), Steering(made, mix) as steering:
-        handles += [block.register_forward_hook(keep(after)) for block in made.blocks]
+    handles = [
+        block.register_forward_hook(lambda block, given, output: after.append(hidden_of(output)))
+        for block in made.blocks
+    ]
+    with torch.inference_mode(), rewired(made.blocks, keep), Steering(made, mix) as steering:
         steering.strengths = mix.expand(strengths)
         made.network(IDS)
         shown = steering.coefficients()
@@ -139,13 +145,32 @@ def test_hooks_are_removed_after_errors_even_half_way_through_attaching(
         raise KeyError
     assert hooks(model) == 0
 
-    def failing(*args: object) -> None:
-        raise RuntimeError
+    forwards = []
 
-    monkeypatch.setattr(model.blocks[2], "register_forward_hook", failing)
+    def failing(*given: Any) -> Any:
+        if len(forwards) == 2:
+            raise RuntimeError
+        forwards.append(given[-1])
+        return given[-1]
+
+    monkeypatch.setattr("engine.heads.steering._steered", failing)
     with pytest.raises(RuntimeError), Steering(model, mix):
         pass
-    assert hooks(model) == 0
+    assert len(forwards) == 2 and hooks(model) == 0
+
+
+def test_a_forward_that_a_block_had_of_its_own_is_given_back(model: LanguageModel) -> None:
+    def own(*arguments: Any, **options: Any) -> Any:
+        return type(model.blocks[1]).forward(model.blocks[1], *arguments, **options)
+
+    mix = Mix([tiny.head(model)], model)
+    model.blocks[1].forward = own  # as accelerate does it
+    try:
+        with Steering(model, mix):
+            assert model.blocks[1].forward is not own
+        assert model.blocks[1].forward is own
+    finally:
+        del model.blocks[1].forward
 
 
 def test_heads_of_another_shape_are_refused(model: LanguageModel) -> None:

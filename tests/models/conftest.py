@@ -10,7 +10,7 @@ import torch
 
 from engine.model.language_model import LanguageModel, wrap
 from tests.engine import tiny
-from tests.engine.conftest import hooks
+from tests.hooks import hooks
 
 
 @pytest.fixture

@@ -17,12 +17,13 @@ from engine.generation.sampling import Sampling
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering
 from engine.model import loading
+from engine.model.blocks import rewired
 from engine.model.chat import Message
 from engine.model.language_model import LanguageModel, wrap
 from engine.model.loading import load
 from engine.model.placement import Place, choose_place
 from tests.engine import tiny
-from tests.engine.conftest import hooks
+from tests.hooks import hooks
 
 LANES = [Message("user", "Hi there")], [Message("user", "Tell me about the garden and the river.")]
 
@@ -94,14 +95,13 @@ def test_each_blocks_rows_lie_on_the_device_of_that_block() -> None:
     model = tiny.model()
     model.devices = [torch.device("cpu"), torch.device("meta"), torch.device("meta")]
     mix = Mix([tiny.head(model)], model)
-    seen: list[torch.device] = []
-    with Steering(model, mix) as steering:
+
+    def given(index: int, own: Any) -> Any:
+        return lambda: torch.zeros(1, 4, 32, device=model.devices[index])
+
+    with rewired(model.blocks, given), Steering(model, mix) as steering:
         steering.strengths = mix.expand([1.0])
-        for block, device in zip(model.blocks, model.devices, strict=True):
-            hook = next(iter(block._forward_hooks.values()))
-            output = hook(block, (), torch.zeros(1, 4, 32, device=device))
-            assert output is not None
-            seen.append(output.device)
+        seen = [block.forward().device for block in model.blocks]
         assert [c.device for c in steering.coefficients()] == seen == model.devices
     assert hooks(model) == 0
 

@@ -20,7 +20,7 @@ from engine.model.chat import Message
 from engine.model.language_model import LanguageModel
 from engine.model.loading import load
 from tests.engine import tiny
-from tests.engine.conftest import hooks
+from tests.hooks import hooks
 
 SAYS = [Message("user", "Hi there")]
 
