@@ -88,3 +88,10 @@ class Meter:
         spent = time.perf_counter() - self._start
         eta = spent / self._done * (self._total - self._done) if self._done else None
         self._emit(Progress(self._stage, self._done, self._total, eta))
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person; minutes from 100 s on, hours from 100 min on."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -24,7 +24,6 @@ class Column:
 class Comparison:
     """blind: the next answers come shuffled and without names."""
 
-    question: str = ""
     columns: tuple[Column, ...] = (Column("none"), Column("prompt"), Column("mixer"))
     blind: bool = False
 
@@ -53,7 +52,7 @@ def kept(comparison: Comparison, keys: Sequence[int]) -> dict[str, Any]:
         {"kind": c.kind, "row": keys.index(c.key) if c.key in keys else None, "strength": c.strength}
         for c in comparison.columns
     ]
-    return {"question": comparison.question, "blind": comparison.blind, "columns": columns}
+    return {"blind": comparison.blind, "columns": columns}
 
 
 def restored(state: Mapping[str, Any], keys: Mapping[int, int]) -> Comparison:
@@ -66,4 +65,4 @@ def restored(state: Mapping[str, Any], keys: Mapping[int, int]) -> Comparison:
             columns.append(Column("head", keys[each["row"]], each["strength"]))
         else:
             columns.append(Column("none"))
-    return Comparison(state["question"], tuple(columns), state["blind"])
+    return Comparison(tuple(columns), state["blind"])

@@ -32,7 +32,7 @@ class Commands(QObject):
             "model_folder": window.files.choose_folder,
             "model_pocket": lambda: session.open_model("pocket"),
             "recent": window.files.show_recent,
-            "cancel_loading": session.cancel_loading,
+            "cancel_loading": session.opening.cancel,
             "load_head": window.files.choose_head,
             "save_head": window.files.choose_save,
             **{key: lambda key=key: window.exporting.ask(key) for key in KINDS},
@@ -94,7 +94,7 @@ class Commands(QObject):
         states = {
             "distill": ready and not fits and bool(workspace.prompt.strip()),
             "cancel_distill": workspace.fit.running,
-            "cancel_loading": not ready,
+            "cancel_loading": bool(workspace.loading.coming),
             "load_head": ready,
             **dict.fromkeys(("save_head", "mute_head", "solo_head", "rename_head", "remove_head"), chosen),
             "keep_preset": bool(workspace.channels),
@@ -124,6 +124,9 @@ class Commands(QObject):
             objection = self._window.session.metering.objection()
             if objection is not None:
                 self._window.banner.show_failure(objection)
+                return
+            if self._window.pages.key == "compare":
+                self._window.comparing.run()
                 return
             self._window.pages.turn("conversation")
             self._window.conversation.follow()

@@ -8,9 +8,9 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -20,13 +20,14 @@ from studio.answer import AnswerView
 from studio.channels import STRENGTH_LIMIT
 from studio.columns import LEAST, MOST, Column
 from studio.comparing import TIE, Comparing
-from studio.composer import QuestionEdit
+from studio.label import one_line, plain_label
 from studio.later import Later
 from studio.switch import Switch
 from studio.turns import Answer
 from studio.workspace import Workspace
 
 LETTERS = "ABCD"
+LONGEST = 240  # characters of the question that are shown
 
 
 class ComparePage(QWidget):
@@ -39,15 +40,9 @@ class ComparePage(QWidget):
         self._later = Later(self)
         self.columns: list[ColumnView] = []
         self._scrolling = False
-        self.question = QuestionEdit()
-        self.question.setPlaceholderText(self.tr("A question for all columns"))
-        self.question.setAccessibleName(self.question.placeholderText())
-        self.question.entered.connect(comparing.run)
-        self.question.textChanged.connect(lambda: workspace.ask_columns(self.question.toPlainText()))
-        self.go = QPushButton(self.tr("Compare"))
-        self.go.setProperty("role", "primary")
-        self.go.setToolTip(self.tr("Answer it in every column at once, with the same seed"))
-        self.go.clicked.connect(self._on_go)
+        self.asked = plain_label("")  # the question is typed where every question is, in the composer
+        self.asked.setWordWrap(True)
+        self.asked.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.blind = Switch(self.tr("Blind"))
         self.blind.setToolTip(self.tr("Shuffle the columns and hide who is who until you have voted"))
         self.blind.setAccessibleName(self.tr("Blind comparison"))
@@ -57,12 +52,11 @@ class ComparePage(QWidget):
         self.more.clicked.connect(lambda: workspace.add_column(Column("prompt")))
         self.tie = QPushButton(self.tr("No difference"))
         self.tie.clicked.connect(lambda: comparing.vote(None))
-        self.note = QLabel()
-        self.note.setProperty("role", "muted")
+        self.note = plain_label("", "muted")
         self.note.setWordWrap(True)
         top = QHBoxLayout()
         top.setSpacing(8)
-        for widget, stretch in ((self.question, 1), (self.blind, 0), (self.more, 0), (self.go, 0)):
+        for widget, stretch in ((self.asked, 1), (self.blind, 0), (self.more, 0)):
             top.addWidget(widget, stretch)
         self._row = QHBoxLayout()
         self._row.setSpacing(16)
@@ -75,20 +69,17 @@ class ComparePage(QWidget):
         layout.addLayout(top)
         layout.addLayout(self._row, 1)
         layout.addLayout(foot)
-        self.setFocusProxy(self.question)
         comparing.changed.connect(self.refresh)
         workspace.comparisonChanged.connect(self._on_comparison)
         workspace.channelsChanged.connect(self._on_channels)
         workspace.selectionChanged.connect(self._on_selection)
         workspace.answerGrew.connect(self._on_grown)
-        workspace.modelChanged.connect(self.refresh)
         self._on_comparison()
 
     @Slot()
     def _on_comparison(self) -> None:
         """As many columns as there are to be, each with who speaks in it."""
         wanted = self._workspace.comparison
-        self.question.take(wanted.question)
         with QSignalBlocker(self.blind):
             self.blind.setChecked(wanted.blind)
         while len(self.columns) > len(wanted.columns):
@@ -114,20 +105,15 @@ class ComparePage(QWidget):
         self._row.addWidget(view, 1)
 
     @Slot()
-    def _on_go(self) -> None:
-        if self._comparing.running:
-            self._comparing.stop()
-        else:
-            self._comparing.run()
-
-    @Slot()
     def refresh(self) -> None:
         """Names, answers and what can be pressed, as they are now."""
         at, running = self._comparing.round, self._comparing.running
         if at and len(at.answers) != len(self.columns):
             at = None  # a column was added or taken away
-        self.go.setText(self.tr("Stop") if running else self.tr("Compare"))
-        self.go.setEnabled(self._workspace.loading.facts is not None)
+        hint = self.tr("Type a question below: every column answers it, with the same seed.")
+        self.asked.setText(one_line(at.question, LONGEST) if at else hint)
+        self.asked.setProperty("role", "strong" if at else "muted")
+        self.asked.style().polish(self.asked)
         self.more.setEnabled(len(self.columns) < MOST and not running)
         hidden = bool(at and at.blind and at.choice is None)
         voting = bool(hidden and at and at.over)
@@ -139,6 +125,7 @@ class ComparePage(QWidget):
                 if at.choice == at.names[place] and not hidden:
                     title = self.tr("{0}, your choice").format(title)
             view.title.setText(title)
+            view.title.setToolTip(title)
             view.set_hidden(hidden)
             view.removeWanted.setEnabled(len(self.columns) > LEAST and not running)
             view.vote.setVisible(voting)
@@ -210,9 +197,8 @@ class ColumnView(QFrame):
         self.removeWanted.setProperty("role", "quiet")
         self.removeWanted.setToolTip(self.tr("Remove this column"))
         self.removeWanted.setAccessibleName(self.removeWanted.toolTip())
-        self.title = QLabel()
-        self.title.setTextFormat(Qt.TextFormat.PlainText)
-        self.title.setProperty("role", "muted")
+        self.title = plain_label("", "muted")
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.page = QWidget()
         self.page.setProperty("role", "panel")
         self._inside = QVBoxLayout(self.page)
@@ -223,9 +209,7 @@ class ColumnView(QFrame):
         self.area.setFrameShape(QFrame.Shape.NoFrame)
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setWidget(self.page)
-        self.told = QLabel()
-        self.told.setTextFormat(Qt.TextFormat.PlainText)
-        self.told.setProperty("role", "muted")
+        self.told = plain_label("", "muted")
         self.told.setWordWrap(True)
         self.vote = QPushButton(self.tr("This one is better"))
         head = QHBoxLayout()

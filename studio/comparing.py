@@ -36,12 +36,17 @@ class Round:
     def over(self) -> bool:
         return all(answer.over for answer in self.answers)
 
+    @property
+    def question(self) -> str:
+        return self.answers[0].turn.question
+
 
 class Comparing(QObject):
     """Lives on the GUI thread; never waits for a job."""
 
     changed = Signal()  # another round, its end, or a vote
     voted = Signal(dict)  # a vote's facts, to be kept
+    noticed = Signal(str)
 
     def __init__(
         self, workspace: Workspace, bench: Bench, worker: Worker, parent: QObject | None = None
@@ -57,11 +62,14 @@ class Comparing(QObject):
         return self._job is not None
 
     def run(self) -> None:
-        """Answers the question in all columns, in one batch with one seed; blind ones in an order nobody
-        knows."""
+        """Answers the typed question in all columns, in one batch with one seed; blind ones in an unknown
+        order."""
         wanted, facts = self._workspace.comparison, self._workspace.loading.facts
-        question, columns, blind = wanted.question.strip(), wanted.columns, wanted.blind
-        if not question or self.running or facts is None or not LEAST <= len(columns) <= MOST:
+        question, columns, blind = self._workspace.question.strip(), wanted.columns, wanted.blind
+        if not question or self.running or not LEAST <= len(columns) <= MOST:
+            return
+        if facts is None:
+            self.noticed.emit(self.tr("There is no model yet: ask again when one is loaded."))
             return
         order = list(columns)
         if blind:
@@ -114,7 +122,7 @@ class Comparing(QObject):
         self._workspace.show(at.answers[0])
         self.voted.emit(
             {
-                "question": at.answers[0].turn.question,
+                "question": at.question,
                 "model": at.answers[0].turn.model,
                 "seed": at.answers[0].turn.settings.seed,
                 "prompt": self._workspace.prompt,

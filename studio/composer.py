@@ -107,6 +107,14 @@ class Composer(QWidget):
         """Types `text` and leaves the cursor at its end."""
         self._workspace.set_question(text)
 
+    def name_send(self, text: str, tip: str) -> None:
+        """What sending does on the page that is shown."""
+        self._send_tip = tip
+        self.send.setText(text)
+        self.send.setToolTip(tip)
+        self.send.setAccessibleName(tip)
+        self._fit_buttons()
+
     def set_talking(self, talking: bool) -> None:
         self._buttons.setCurrentWidget(self.stop if talking else self.send)
         self.send.setEnabled(not talking and bool(self._workspace.question.strip()))

@@ -61,6 +61,15 @@ class Distilling(QObject):
         if self._job:
             self._worker.withdraw(self._job)
 
+    @Slot()
+    def leave(self) -> None:
+        """Another model comes: the words that stand there are not made a head of again until they change."""
+        self._give_way()
+        self._done = self._wanted()
+        if not self.fitting:  # what was measured was the other model's
+            self._workspace.fit = Fit()
+            self._workspace.fitChanged.emit()
+
     # Following the typing.
 
     def set_live(self, on: bool) -> None:

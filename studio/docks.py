@@ -135,4 +135,4 @@ class Docks(QObject):
         if wide:
             left, heights = [*left, docks["library"]], [344, 320, 240]
         window.resizeDocks(left, heights, Qt.Orientation.Vertical)
-        window.resizeDocks(right, [440, 232], Qt.Orientation.Vertical)
+        window.resizeDocks(right, [472, 200], Qt.Orientation.Vertical)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.label import one_line, plain_label
 from studio.workspace import Workspace
 
 
@@ -28,9 +29,9 @@ class FaithfulnessPlot(QWidget):
         self.paraphrase = pg.PlotDataItem(antialias=True)
         for item in (self._none, self.paraphrase, self.curve):
             self.plot.addItem(item)
-        self._title = QLabel()
-        self._title.setProperty("role", "muted")
+        self._title = plain_label("", "muted")
         self._title.setWordWrap(True)
+        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._empty = QLabel(
             self.tr("Distill a prompt: how closely the head follows it is drawn here, per block.")
         )
@@ -98,7 +99,7 @@ class FaithfulnessPlot(QWidget):
         words = self.tr("{0}: 0 as the prompt, 1 no effect")
         if other:
             words += self.tr("; dashed: paraphrase")
-        self._title.setText(words.format(channel.name))
+        self._title.setText(words.format(one_line(channel.name)))
         top = max([1.1, *(v * 1.05 for v in values), *(v * 1.05 for v in other.values())])
         self.plot.setXRange(min(blocks) - 0.3, max(blocks) + 0.3, padding=0)
         self.plot.setYRange(0, min(top, 2.0), padding=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QObject
+from PySide6.QtCore import QMimeData, QObject, Signal
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
@@ -13,11 +13,14 @@ from studio.jobs import HEAD_FILES, HEAD_SUFFIX
 from studio.model_picker import ModelPicker
 from studio.session import Session
 from studio.settings import Preferences
+from studio.worker import Failed
 from studio.workspace import Workspace
 
 
 class Files(QObject):
     """Asks for files on behalf of `window` and gives them to the session."""
+
+    refused = Signal(object)  # Failed: a file that is nothing for the studio
 
     def __init__(
         self, workspace: Workspace, session: Session, preferences: Preferences, window: QWidget
@@ -31,17 +34,28 @@ class Files(QObject):
         session.headFileUsed.connect(lambda path: preferences.note_recent("recent_heads", path))
 
     def open(self, sources: Iterable[str]) -> None:
-        """Heads into the mixer; of a model, a folder or anything else, the session tells what is wrong."""
+        """Heads into the mixer, a folder or a hub id as the model; what is neither is told of."""
         for source in sources:
-            if source.endswith(HEAD_FILES):
-                self._session.load_head(Path(source))
+            path = Path(source)
+            if source.lower().endswith(HEAD_FILES) and not path.is_dir():
+                self._session.load_head(path)
+            elif path.is_file():
+                self.refused.emit(
+                    Failed(
+                        self.tr("{0} was not opened").format(path.name),
+                        self.tr("It is neither a head nor the folder of a model."),
+                        self.tr("Heads end in {0}; of a model, take the whole folder.").format(
+                            ", ".join(HEAD_FILES)
+                        ),
+                        source,
+                    )
+                )
             else:
                 self._session.open_model(source)
 
-    def droppable(self, data: QMimeData) -> list[str]:
-        """The head files and model folders in a drag."""
-        names = [url.toLocalFile() for url in data.urls()]
-        return [n for n in names if n.endswith(HEAD_FILES) or (Path(n) / "config.json").is_file()]
+    def dropped(self, data: QMimeData) -> list[str]:
+        """The files and folders of this machine in a drag."""
+        return [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
 
     def choose_head(self) -> None:
         heads = self.tr("Heads ({0})").format(" ".join(f"*{ending}" for ending in HEAD_FILES))
@@ -64,11 +78,22 @@ class Files(QObject):
     def choose_model(self) -> ModelPicker:
         """The picker over everything that can be loaded."""
         recent = self._preferences.recent("recent_models")
-        picker = ModelPicker(self._workspace.source, recent, self._window)
+        picker = ModelPicker(
+            self._workspace.source,
+            recent,
+            self._window,
+            dtype=self._session.opening.dtype,
+            freed=self._freed(),
+        )
         picker.picked.connect(self._session.open_model)
         picker.folderWanted.connect(self.choose_folder)
         picker.open()
         return picker
+
+    def _freed(self) -> int:
+        """Bytes of main memory that the present model gives back before another one is read."""
+        facts = self._workspace.loading.facts
+        return facts.bytes if facts is not None and facts.device == "cpu" else 0
 
     def show_recent(self) -> None:
         """The recent files where the mouse is, for those who came by the command palette."""
@@ -83,7 +108,8 @@ class Files(QObject):
         self.recent.clear()
         models, heads = (self._preferences.recent(key) for key in ("recent_models", "recent_heads"))
         for source in (*models, *heads):
-            self.recent.addAction(source).triggered.connect(lambda _=False, s=source: self.open([s]))
+            row = self.recent.addAction(source.replace("&", "&&"))
+            row.triggered.connect(lambda _=False, s=source: self.open([s]))
         if not models and not heads:
             self.recent.addAction(self.tr("Nothing yet")).setEnabled(False)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QToolBar, QToolButton, QWidget
 
+from engine.model.memory import in_words
 from studio.workspace import Workspace
 
+NAME_WIDTH, COMING_WIDTH = 200, 140  # pixels of the longest names that are shown whole
 _STEPS = 1000
 
 
@@ -32,7 +35,7 @@ class Header(QToolBar):
         self.model.setAccessibleName(self.tr("Model"))
         self.model.setToolTip(actions["model"].toolTip())
         self.model.clicked.connect(actions["model"].trigger)
-        self.facts = QLabel()
+        self.facts = _Line()
         self.facts.setProperty("role", "muted")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
@@ -44,8 +47,6 @@ class Header(QToolBar):
         self.cancel.setToolTip(actions["cancel_loading"].toolTip())
         self.cancel.setAccessibleName(actions["cancel_loading"].text())
         self.cancel.clicked.connect(actions["cancel_loading"].trigger)
-        spring = QWidget()
-        spring.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         find = QToolButton()
         find.setText(self.tr("Commands  Ctrl+K"))
         find.setProperty("role", "small")
@@ -53,12 +54,11 @@ class Header(QToolBar):
         find.setAccessibleName(self.tr("Find a command"))
         find.clicked.connect(actions["palette"].trigger)
         self._shown = [self.addWidget(w) for w in (self.model, self.facts, self.progress, self.cancel)]
-        for widget in (spring, tabs, find):
+        for widget in (tabs, find):
             self.addWidget(widget)
         for button in (self.model, self.cancel, find):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        workspace.modelChanged.connect(self._on_model)
-        workspace.sourceChanged.connect(self._on_model)
+        workspace.loadingChanged.connect(self._on_model)
         self._on_model()
 
     @Slot()
@@ -66,24 +66,60 @@ class Header(QToolBar):
         loading = self._workspace.loading
         facts = loading.facts
         for action in self._shown[2:]:
-            action.setVisible(facts is None and bool(loading.total))
+            action.setVisible(bool(loading.total))
+        # In steps, not in bytes: a download has more of them than Qt's integers hold.
+        self.progress.setRange(0, _STEPS)
+        self.progress.setValue(round(_STEPS * loading.done / max(1, loading.total)))
+        name = facts.name if facts is not None else short_name(loading.coming) or self.tr("No model")
+        self.model.setText(self._cut(name, NAME_WIDTH).replace("&", "&&"))
         if facts is None:
-            source = self._workspace.source
-            self.model.setText(self.tr("Pocket") if source == "pocket" else source.rsplit("/", 1)[-1])
-            self.facts.setText(loading.stage or self.tr("Starting"))
-            # In steps, not in bytes: a download has more of them than Qt's integers hold.
-            self.progress.setRange(0, _STEPS)
-            self.progress.setValue(round(_STEPS * loading.done / max(1, loading.total)))
+            self.facts.say(loading.stage)
             return
-        self.model.setText(facts.name)
+        if loading.stage:
+            self.facts.say(f"{self._cut(short_name(loading.coming), COMING_WIDTH)}: {loading.stage}")
+            return
         words = self.tr("{device} {dtype}  ·  {blocks} blocks  ·  {size}")
-        self.facts.setText(
+        self.facts.say(
             words.format(
-                device=facts.device.upper(), dtype=facts.dtype, blocks=facts.blocks, size=size_of(facts.bytes)
+                device=facts.device.upper(),
+                dtype=facts.dtype,
+                blocks=facts.blocks,
+                size=in_words(facts.bytes),
             )
         )
 
+    def _cut(self, name: str, width: int) -> str:
+        return self.model.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, width)
 
-def size_of(count: float) -> str:
-    """Bytes for people: 12 MB, 1.5 GB."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+class _Line(QLabel):
+    """Takes the room that is left, and no more: what does not fit is in the tooltip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._words = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.setMinimumWidth(1)
+
+    def say(self, words: str) -> None:
+        self._words = words
+        self.setAccessibleName(words)
+        self._fit()
+
+    def sizeHint(self) -> QSize:
+        return QSize(1, super().sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        cut = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, self.width())
+        self.setText(cut)
+        self.setToolTip("" if cut == self._words else self._words)
+
+
+def short_name(source: str) -> str:
+    """A source without its owner or folder."""
+    return "Pocket" if source == "pocket" else Path(source).name

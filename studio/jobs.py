@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import assets
-from engine.errors import Cancelled, EngineError, HeadError, ModelError
+from engine.errors import EngineError, HeadError, ModelError
 from engine.events import Cancel, Emit, Progress
 from studio.imports import set_apart
 from studio.lanes import ids_of, lanes_of, sampling_of
@@ -37,10 +37,11 @@ SMALL_MODEL = 64 << 20  # bytes of weights; an instant head of such a model take
 
 
 class Bench:
-    """The model on the worker's bench. Every method runs in the worker thread."""
+    """The model on the worker's bench. Every method runs in the worker thread unless it says otherwise."""
 
     def __init__(self) -> None:
         self._model: Any = None
+        self._found: Any = None  # where it came from: engine.model.loading's Found
         self._memory: Any = None  # what the last answers left in the cache (engine.generation.memory)
         self._pace: float | None = None  # seconds that the last instant head took on this model
         self._steps: list[Any] = []  # compiled for this model (engine.generation.compiled)
@@ -51,32 +52,32 @@ class Bench:
         """Whether no hook sits on the model, so that another job may use it for a moment."""
         return self._model is not None and not any(b._forward_hooks for b in self._model.blocks)
 
-    def load(self, source: str, with_heads: bool, emit: Emit, cancel: Cancel) -> Loaded:
-        """Loads a model in place of the old one, whose memory is given back before.
+    def find(self, source: str, dtype: str | None, emit: Emit, cancel: Cancel) -> Any:
+        """Fetches a model, looks at it and makes sure that it fits in place of the present one, which can be
+        used meanwhile: this runs in any thread. An engine.model.loading Found."""
+        if self._model is None:
+            emit(Progress("Starting the engine", 0, 0))
+        from engine.model.loading import find
 
-        It is fetched and looked at first. When it fails or is stopped later, the old one is loaded again:
-        in any case the bench is left as it was.
+        return find(source, dtype=dtype, instead_of=self._model, emit=emit, cancel=cancel)
+
+    def load(self, source: str, found: Any, with_heads: bool, emit: Emit, cancel: Cancel) -> Loaded:
+        """Reads a found model in place of the old one, whose memory is given back before.
+
+        When it fails or is stopped, the old one is read again: in any case the bench is left as it was.
         """
-        emit(Progress("Starting the engine", 0, 0))
-        from engine.model.config import read_config
-        from engine.model.loading import load
-        from engine.model.source import locate
-
-        found = locate(source, None, code=False, emit=emit, cancel=cancel)
-        read_config(found.folder)
-        exact = f"{found.id}@{found.revision}" if found.revision else source
-        former = self._model.source if self._model is not None else None
+        former, self._found = self._found, None
         if self._model is not None:
             self._model.unload()
             self._model = self._memory = self._laid = None
             self._steps, self.lanes = [], 0
         try:
-            self._model = load(exact, emit=emit, cancel=cancel)
-        except (EngineError, Cancelled):
+            self._model = found.load(emit, cancel)
+        except Exception:
             if former is not None:
-                self._model = load(former)
+                self._model, self._found = former.load(), former
             raise
-        self._pace = None
+        self._found, self._pace = found, None
         heads, unread = self._ready_heads() if with_heads and self._model.is_pocket else ((), ())
         return Loaded(self._facts(source), self._methods(), heads, unread)
 

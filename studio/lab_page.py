@@ -27,6 +27,7 @@ from studio.lab_form import LabForm
 from studio.lab_pictures import OF_KIND
 from studio.lab_series import group, icon_of
 from studio.lab_work import Finished, Place, Result
+from studio.label import one_line
 from studio.measuring import Measuring
 from studio.workspace import Workspace
 
@@ -255,7 +256,7 @@ class LabPage(QWidget):
         if not prompt:
             return self.tr("Type a steering prompt first: all methods stand for it.")
         return self.tr("How much of “{0}” does each method show when all are equally coherent?").format(
-            prompt
+            one_line(prompt)
         )
 
     def _judged_by(self, finished: Finished) -> str:

@@ -13,3 +13,10 @@ def plain_label(text: str, role: str = "") -> QLabel:
     if role:
         label.setProperty("role", role)
     return label
+
+
+def one_line(text: str, most: int = 60) -> str:
+    """What a person typed, however long and in however many lines, as the beginning of one."""
+    words = " ".join(text[: 8 * most].split())
+    whole = len(text) <= 8 * most and len(words) <= most
+    return words if whole else words[: most - 1].rstrip() + "…"

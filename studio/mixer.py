@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from studio.jobs import HEAD_FILES
+from studio.label import one_line
 from studio.mixer_row import Row
 from studio.switch import Switch
 from studio.workspace import Workspace
@@ -137,13 +138,13 @@ class Mixer(QWidget):
     def _list_presets(self) -> None:
         self._preset_menu.clear()
         for preset in self._workspace.presets:
-            self._preset_menu.addAction(preset.name).triggered.connect(
+            self._preset_menu.addAction(_words(preset.name)).triggered.connect(
                 lambda _=False, p=preset: self._workspace.apply_preset(p)
             )
         if self._workspace.presets:
             removal = self._preset_menu.addMenu(self.tr("Remove"))
             for preset in self._workspace.presets:
-                removal.addAction(preset.name).triggered.connect(
+                removal.addAction(_words(preset.name)).triggered.connect(
                     lambda _=False, p=preset: self._workspace.drop_preset(p.name)
                 )
             self._preset_menu.addSeparator()
@@ -162,6 +163,11 @@ class Mixer(QWidget):
 def _heads(event: QDropEvent) -> list[Path]:
     urls = event.mimeData().urls()
     return [Path(u.toLocalFile()) for u in urls if u.toLocalFile().endswith(HEAD_FILES)]
+
+
+def _words(name: str) -> str:
+    """A name as a menu shows it: short, and none of it taken for a shortcut."""
+    return one_line(name).replace("&", "&&")
 
 
 def _button(action: QAction, text: str) -> QToolButton:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from studio.block_range import BlockRange
 from studio.channels import EXTREME, STRENGTH_LIMIT, Channel
+from studio.label import one_line
 from studio.strength_slider import StrengthSlider
 from studio.switch import Switch
 from studio.workspace import Workspace
@@ -98,7 +99,7 @@ class Row(QFrame):
             self.tr(
                 "“{prompt}”\n{method}, {recipe}, blocks {blocks}\nhead {digest}\nDouble click renames"
             ).format(
-                prompt=info.prompt,
+                prompt=one_line(info.prompt, 300),
                 method=info.method.upper(),
                 recipe=info.recipe.get("name", self.tr("own recipe"))
                 if isinstance(info.recipe, dict)

@@ -21,9 +21,10 @@ from PySide6.QtWidgets import (
 )
 
 from engine.events import Cancel
-from studio.header import size_of
+from engine.model.memory import in_words
 from studio.worker import Failed, Job, Worker
 
+NAME_WIDTH = 400  # pixels of a path or an id that are shown
 _Source = Qt.ItemDataRole.UserRole
 
 
@@ -33,11 +34,22 @@ class ModelPicker(QDialog):
     picked = Signal(str)
     folderWanted = Signal()
 
-    def __init__(self, present: str, recent: Sequence[str], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        present: str,
+        recent: Sequence[str],
+        parent: QWidget | None = None,
+        *,
+        dtype: str | None = None,
+        freed: int = 0,
+    ) -> None:
+        """present: the source of the model in use; dtype: that the next one is to run in; freed: bytes of
+        memory that the present one gives back."""
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Choose a model"))
         self._present, self._recent = present, list(recent)
+        self._dtype, self._freed = dtype, freed
         self._looking: Job | None = None
         self.list = QListWidget()
         self.list.setAccessibleName(self.tr("Models on this machine"))
@@ -76,7 +88,7 @@ class ModelPicker(QDialog):
         self.worker.submit(
             Job(
                 self.tr("Listing the models"),
-                lambda emit, cancel: _here(),
+                lambda emit, cancel: _here(dtype, freed, cancel),
                 on_done=self._fill,
                 on_failed=self._on_refused,
                 quiet=True,
@@ -87,12 +99,16 @@ class ModelPicker(QDialog):
         self._on_typed()
         self._enable()
 
-    def _fill(self, records: list[dict[str, Any]]) -> None:
+    def _fill(self, found: tuple[list[dict[str, Any]], list[tuple[str, int]]]) -> None:
+        records, broken_off = found
         self.list.clear()
-        known = {str(record["id"]) for record in records}
+        known = {str(record["id"]) for record in records} | {name for name, _ in broken_off}
         for record in records:
             name = self.tr("Pocket, bundled") if record["id"] == "pocket" else str(record["id"])
             self._add(name, self._facts(record), str(record["id"]))
+        for name, size in broken_off:
+            words = self.tr("not whole yet: {0} are here, Use goes on with them")
+            self._add(name, words.format(in_words(size)), name)
         for source in self._recent:
             if source.partition("@")[0] not in known:
                 gone = Path(source).is_absolute() and not Path(source).is_dir()
@@ -103,7 +119,9 @@ class ModelPicker(QDialog):
 
     def _add(self, name: str, facts: str, source: str) -> None:
         mark = self.tr("  (in use)") if source == self._present else ""
-        row = QListWidgetItem(f"{name}{mark}\n{facts}")
+        shown = self.list.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, NAME_WIDTH)
+        row = QListWidgetItem(f"{shown}{mark}\n{facts}")
+        row.setToolTip(name)
         row.setData(_Source, source)
         self.list.addItem(row)
 
@@ -112,9 +130,9 @@ class ModelPicker(QDialog):
         return words.format(
             architecture=record["architecture"],
             blocks=record["blocks"],
-            size=size_of(record["bytes"]),
+            size=in_words(record["bytes"]),
             dtype=record["runs_in"],
-            needs=size_of(record["needs"]),
+            needs=in_words(record["needs"]),
             fits=self.tr("fits") if record["fits"] else self.tr("does not fit into free memory"),
         )
 
@@ -126,10 +144,11 @@ class ModelPicker(QDialog):
         if self._looking:
             self.worker.withdraw(self._looking)
         self.told.setText(self.tr("Asking the hub…"))
+        self.fetch.setEnabled(False)
         self._looking = self.worker.submit(
             Job(
                 self.tr("Looking up a model"),
-                lambda emit, cancel: _described(name, cancel),
+                lambda emit, cancel: _described(name, self._dtype, self._freed, cancel),
                 on_done=self._tell,
                 on_failed=self._on_refused,
                 quiet=True,
@@ -145,12 +164,12 @@ class ModelPicker(QDialog):
             id=offer.id,
             architecture=offer.architecture,
             blocks=offer.blocks,
-            size=size_of(offer.bytes),
-            here=size_of(offer.here),
+            size=in_words(offer.bytes),
+            here=in_words(offer.here),
             dtype=offer.runs_in,
-            needs=size_of(offer.needs),
-            free=size_of(offer.free),
-            fits=self.tr("it fits") if offer.fits else self.tr("it does not fit"),
+            needs=in_words(offer.needs),
+            free=in_words(offer.free),
+            fits=self.tr("it fits") if offer.fits else self.tr("it does not fit, choose a smaller one"),
         )
         gated = self.tr(" Its owner asks for consent to terms on the hub first.") if offer.gated else ""
         self.told.setText(text + gated)
@@ -206,14 +225,22 @@ class ModelPicker(QDialog):
         layout.addLayout(ends)
 
 
-def _here() -> list[dict[str, Any]]:
-    from engine.model.catalogue import local_models
+def _here(
+    dtype: str | None, freed: int, cancel: Cancel
+) -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
+    """What is on this machine; a large cache takes a while to look through, which nobody need wait for."""
+    from engine.model.patience import wait_for
 
-    return local_models()
+    def look() -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
+        from engine.model.catalogue import broken_off, local_models
+
+        return local_models(dtype, freed), broken_off()
+
+    return wait_for(look, cancel=cancel)
 
 
-def _described(source: str, cancel: Cancel) -> Any:
+def _described(source: str, dtype: str | None, freed: int, cancel: Cancel) -> Any:
     from engine.model.hub import describe
 
     name, _, revision = source.partition("@")
-    return describe(name, revision or None, cancel=cancel)
+    return describe(name, revision or None, dtype=dtype, freed=freed, cancel=cancel)

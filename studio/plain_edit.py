@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, QMimeData
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
@@ -26,6 +26,10 @@ class PlainEdit(QPlainTextEdit):
         cursor.setPosition(max(_alike(old, text), len(text) - tail))
         self.setTextCursor(cursor)
         self.updateGeometry()
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        """Files are not words: dropped here, they go on to the window."""
+        return not source.hasUrls() and super().canInsertFromMimeData(source)
 
     def event(self, event: QEvent) -> bool:
         mine = (QKeySequence.StandardKey.Undo, QKeySequence.StandardKey.Redo)

@@ -33,9 +33,11 @@ class Faithfulness:
 
 @dataclass(frozen=True)
 class Loading:
-    """What the model slot is doing: `facts` (jobs.ModelFacts) when ready, a stage while not."""
+    """The model slot: `facts` (requests.ModelFacts) of the model that can be used, None for none; `coming`:
+    the source of one that is being fetched or loaded, and how far that is."""
 
     facts: Any = None
     stage: str = ""
     done: int = 0
     total: int = 0
+    coming: str = ""

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QW
 
 from studio.archive import Left
 from studio.autosave import Autosave
+from studio.label import one_line
 from studio.session import Session
 from studio.settings import Preferences
 from studio.worker import Failed
@@ -144,7 +145,7 @@ class RecoveryDialog(QDialog):
         lines = [self.tr("saved on {0}").format(f"{moment:%d %B %Y at %H:%M:%S}")]
         turns, heads = values["turns"], values["channels"]
         if turns:
-            last = _short(turns[-1].question)
+            last = one_line(turns[-1].question)
             words = self.tr("a conversation of {0} turns, the last: “{1}”")
             if len(turns) == 1:
                 words = self.tr("a conversation of one turn: “{1}”")
@@ -153,21 +154,13 @@ class RecoveryDialog(QDialog):
             names = ", ".join(c.name for c in heads[:4]) + (" …" if len(heads) > 4 else "")
             lines.append(self.tr("{0} heads in the mixer: {1}").format(len(heads), names))
         if values["prompt"].strip():
-            lines.append(self.tr("the steering prompt “{0}”").format(_short(values["prompt"])))
+            lines.append(self.tr("the steering prompt “{0}”").format(one_line(values["prompt"])))
         if values["question"].strip():
             lines.append(
-                self.tr("the question “{0}”, typed and not yet sent").format(_short(values["question"]))
+                self.tr("the question “{0}”, typed and not yet sent").format(one_line(values["question"]))
             )
-        if values["comparison"].question.strip():
-            asked = _short(values["comparison"].question)
-            lines.append(self.tr("the columns of the Compare page, with “{0}”").format(asked))
         lines.append(self.tr("the model {0}").format(values["source"]))
         return lines + [self.tr("lost: {0}").format(words) for words in left.lost]
-
-
-def _short(text: str, most: int = 60) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= most else words[: most - 1].rstrip() + "…"
 
 
 def _reach(turns: Any) -> tuple[float, float]:

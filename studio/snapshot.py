@@ -88,6 +88,7 @@ def values_of(
     comparison = Comparison()
     if "comparison" in state:  # older sessions had none
         comparison = restored(state["comparison"], {old: first_key + new for new, old in enumerate(places)})
+        plain["question"] = plain["question"] or state["comparison"].get("question", "")  # once its own field
     return {
         **plain,
         "comparison": comparison,

@@ -30,7 +30,7 @@ class Status(QStatusBar):
         workspace.answerGrew.connect(self._on_grown)
         workspace.answerChanged.connect(self._on_answer)
         workspace.settingsChanged.connect(self._on_settings)
-        workspace.modelChanged.connect(self._on_model)
+        workspace.loadingChanged.connect(self._on_model)
         workspace.fitChanged.connect(self._on_model)
         self._notice = QTimer(self)
         self._notice.setSingleShot(True)

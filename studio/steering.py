@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from engine.events import duration
 from engine.pocket.wordings import EXAMPLES
 from studio.plain_edit import PlainEdit
 from studio.recipe_options import RecipeOptions
@@ -167,7 +168,8 @@ class SteeringPanel(QScrollArea):
                 self.tr("{0}, {1} of {2}").format(fit.stage, fit.done, fit.total) if fit.total else fit.stage
             )
             self.stage.setText(counted)
-            self.eta.setText(self.tr("{0:.0f} s left").format(fit.eta) if fit.eta and fit.eta >= 1 else "")
+            left = self.tr("{0} left")
+            self.eta.setText(left.format(duration(fit.eta)) if fit.eta and fit.eta >= 1 else "")
             self.progress.setRange(0, fit.total)  # 0..0 is Qt's "busy"
             self.progress.setValue(fit.done)
             if not fit.losses:

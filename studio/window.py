@@ -102,9 +102,8 @@ class Window(QMainWindow):
         self.pages.add("compare", self.compare_page, self.actions_["page_compare"])
         self.lab_page = LabPage(self.workspace, self.measuring)
         self.pages.add("lab", self.lab_page, self.actions_["page_lab"])
-        self.addToolBar(
-            Qt.ToolBarArea.TopToolBarArea, Header(self.workspace, self.actions_, self.pages.tabs, self)
-        )
+        self.header = Header(self.workspace, self.actions_, self.pages.tabs, self)
+        self.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.header)
         middle = QWidget()
         middle.setProperty("role", "panel")
         column = QVBoxLayout(middle)
@@ -129,13 +128,19 @@ class Window(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, asking)
         self.status = Status(self.workspace)
         self.setStatusBar(self.status)
+        self.compare_page.setFocusProxy(self.composer.question)
         self.composer.question.setFocus()
 
     def _wire(self) -> None:
         workspace, session = self.workspace, self.session
-        self.troubles = Troubles(self.banner, session, session.worker, self.autosave.worker)
+        self.troubles = Troubles(
+            self.banner, session, session.worker, session.opening.fetcher, self.autosave.worker
+        )
         session.noticed.connect(self.status.notice)
-        self.comparing.changed.connect(self.commands.enable)
+        self.files.refused.connect(self.banner.show_failure)
+        self.comparing.changed.connect(self._on_talking)
+        self.comparing.noticed.connect(self.status.notice)
+        self.pages.turned.connect(self._on_page)
         self.measuring.changed.connect(self.commands.enable)
         self.comparing.voted.connect(self.autosave.keep_vote)
         self.conversation.againWanted.connect(session.answering.again)
@@ -156,6 +161,7 @@ class Window(QMainWindow):
         workspace.compareChanged.connect(self.actions_["compare"].setChecked)
         workspace.truthChanged.connect(self.actions_["truth"].setChecked)
         workspace.modelChanged.connect(self._on_model)
+        workspace.loadingChanged.connect(self.commands.enable)
         for signal in (workspace.fitChanged, workspace.turnsChanged, workspace.channelsChanged):
             signal.connect(self.commands.enable)
         workspace.promptChanged.connect(self.commands.enable)
@@ -163,7 +169,7 @@ class Window(QMainWindow):
         schemes = QActionGroup(self)
         for name in ("system", "light", "dark"):
             schemes.addAction(self.actions_[f"scheme_{name}"])
-        for key in ("scheme", "live", "compiled"):
+        for key in ("scheme", "live", "precision", "compiled"):
             self._on_preference(key)
         self._on_model()
         self.commands.name_undo()
@@ -233,10 +239,18 @@ class Window(QMainWindow):
             self.welcome.start()
         self.commands.enable()
 
-    @Slot(bool)
-    def _on_talking(self, talking: bool) -> None:
-        self.composer.set_talking(talking)
+    @Slot()
+    def _on_talking(self) -> None:
+        self.composer.set_talking(self.session.talking or self.comparing.running)
         self.commands.enable()
+
+    @Slot(str)
+    def _on_page(self, key: str) -> None:
+        if key == "compare":
+            tip = self.tr("Answer the question in every column at once, with the same seed")
+            self.composer.name_send(self.tr("Compare"), tip)
+        else:
+            self.composer.name_send(self.tr("Send"), self.actions_["send"].toolTip())
 
     @Slot()
     def _on_turn_changed(self) -> None:
@@ -255,6 +269,9 @@ class Window(QMainWindow):
         elif key == "live":
             self.actions_["live"].setChecked(self.preferences.get("live"))
             self.session.distilling.set_live(self.preferences.get("live"))
+        elif key == "precision":
+            chosen = self.preferences.get("precision")
+            self.session.opening.dtype = None if chosen == "auto" else chosen
         elif key == "compiled":
             self.session.compiling.want(self.preferences.get("compiled"))
 
@@ -266,9 +283,9 @@ class Window(QMainWindow):
         self.lab_page.restyle()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if self.files.droppable(event.mimeData()):
+        if self.files.dropped(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self.files.open(self.files.droppable(event.mimeData()))
+        self.files.open(self.files.dropped(event.mimeData()))
         event.acceptProposedAction()

@@ -127,6 +127,13 @@ class Worker(QObject):
         return self._open_jobs > 0
 
     @property
+    def doing(self) -> str:
+        """What runs or comes next, in words; "" when there is nothing to do."""
+        with self._changed:
+            job = next(iter((*self._running, *self._queue)), None)
+        return job.label if job else ""
+
+    @property
     def alive(self) -> bool:
         return self._thread.isRunning()
 

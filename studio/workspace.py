@@ -35,7 +35,8 @@ class Workspace(QObject):
     selectionChanged = Signal()
     shownChanged = Signal()  # another answer is in the heatmap
     scaleChanged = Signal()
-    modelChanged = Signal()
+    modelChanged = Signal()  # another one can be used, or none
+    loadingChanged = Signal()  # how far the next one is
     sourceChanged = Signal()  # another model is wanted
     promptChanged = Signal()
     questionChanged = Signal()
@@ -44,7 +45,7 @@ class Workspace(QObject):
     lossAdded = Signal()
     compareChanged = Signal(bool)
     truthChanged = Signal(bool)
-    comparisonChanged = Signal()  # of the Compare page: question, columns, blind
+    comparisonChanged = Signal()  # of the Compare page: columns, blind
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -104,9 +105,10 @@ class Workspace(QObject):
         note: str = "",
         draft: bool = False,
     ) -> int:
-        """A new row at the end, the only one that is on if `alone`; the key of the row."""
+        """A new row at the end, the only one that is heard if `alone`; the key of the row."""
         key = next(self._keys)
-        others = tuple(replace(c, enabled=c.enabled and not alone) for c in self.channels)
+        # Heads of another model are silent anyway, and are to be on again when that one comes back.
+        others = tuple(replace(c, enabled=c.enabled and not (alone and not c.note)) for c in self.channels)
         row = Channel(key, Slot(head, note, draft), strength, enabled)
         self.change(self.tr("add head"), channels=(*others, row))
         self.choose(key)
@@ -248,9 +250,6 @@ class Workspace(QObject):
 
     # The Compare page.
 
-    def ask_columns(self, question: str) -> None:
-        self._compare(self.tr("typing"), replace(self.comparison, question=question), "comparison question")
-
     def set_blind(self, blind: bool) -> None:
         self._compare(self.tr("blind comparison"), replace(self.comparison, blind=blind))
 
@@ -290,8 +289,10 @@ class Workspace(QObject):
         self._put_one(self.tr("model"), "source", source)
 
     def set_loading(self, loading: Loading) -> None:
-        self.loading = loading
-        self.modelChanged.emit()
+        before, self.loading = self.loading, loading
+        self.loadingChanged.emit()
+        if loading.facts is not before.facts:
+            self.modelChanged.emit()
 
     # Changes and their undoing.
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.model import add_model_options, load_model
-from engine.cli.progress import announce, duration, progress_bar
+from engine.cli.progress import announce, progress_bar
+from engine.events import duration
 
 
 def add(commands: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from engine.events import Download, Emit, LossPoint, Progress
+from engine.events import Download, Emit, LossPoint, Progress, duration
 from engine.model.memory import in_words
 
 _WIDTH = 24
@@ -45,11 +45,6 @@ def announce(words: str) -> None:
     """A line on stderr for whoever watches; redirected, it belongs to errors alone."""
     if sys.stderr.isatty():
         print(words, file=sys.stderr, flush=True)
-
-
-def duration(seconds: float) -> str:
-    """Seconds, or minutes from 100 s on."""
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _line(event: Progress) -> str:

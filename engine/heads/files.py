@@ -88,7 +88,7 @@ def _read(path: Path, what: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]
         _refuse(what, "It is damaged or not a head file.", DAMAGED)
     try:
         facts = json.loads(header)
-    except ValueError:
+    except (ValueError, RecursionError):
         _refuse(what, "Its header is damaged.", DAMAGED)
     if not isinstance(facts, dict):
         _refuse(what, "Its header is damaged.", DAMAGED)
@@ -104,7 +104,7 @@ def _read(path: Path, what: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]
 
 def _require_model(head: Head, model: ModelIdentity, allow_other: bool, what: str) -> None:
     made_for = head.info.model
-    if made_for.fingerprint == model.fingerprint:
+    if model.is_of(made_for):
         return
     if not made_for.same_shape(model):
         _refuse(

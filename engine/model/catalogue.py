@@ -8,25 +8,43 @@ from typing import Any
 import assets
 from engine.errors import ModelError
 from engine.model.config import read_config
+from engine.model.download import PART
 from engine.model.fit import default_dtype, need
 from engine.model.memory import free_memory
 from engine.model.weights import read_weights
 
 
-def local_models() -> list[dict[str, Any]]:
+def local_models(dtype: str | None = None, freed: int = 0) -> list[dict[str, Any]]:
     """One record per model: id, source, revision, architecture, blocks, width, vocabulary, bytes (of its
-    weights' files), dtype (of most of them), runs_in (the dtype of a load unless told otherwise), needs
-    (bytes of memory that it then takes) and fits (into the main memory that is free now).
+    weights' files), dtype (of most of them), runs_in (the wanted dtype, or that of a load unless told
+    otherwise), needs (bytes of memory that it then takes) and fits (into the main memory that is free now,
+    and `freed` bytes that are given back before).
 
     The bundled model comes first. Reads configuration files and headers only; torch is not imported. A
     cached model that is incomplete or no decoder is not listed.
     """
-    free = free_memory()
-    bundled = _record("pocket", Path(assets.__file__).parent / "pocket", "bundled", None, free)
-    return [record for record in (bundled, *_cached(free)) if record is not None]
+    free = free_memory() + freed
+    bundled = _record("pocket", Path(assets.__file__).parent / "pocket", "bundled", None, dtype, free)
+    return [record for record in (bundled, *_cached(dtype, free)) if record is not None]
 
 
-def _cached(free: int) -> list[dict[str, Any] | None]:
+def broken_off() -> list[tuple[str, int]]:
+    """Hub models whose download did not come to its end: owner/name and the bytes that are here.
+
+    A fetch goes on with them.
+    """
+    from huggingface_hub import constants
+
+    found = []
+    for place in sorted(Path(constants.HF_HUB_CACHE).glob("models--*")):
+        files = list((place / "blobs").glob("*"))
+        if any(file.name.endswith(PART) for file in files):
+            name = place.name.removeprefix("models--").replace("--", "/", 1)
+            found.append((name, sum(file.stat().st_size for file in files)))
+    return found
+
+
+def _cached(dtype: str | None, free: int) -> list[dict[str, Any] | None]:
     from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
@@ -35,14 +53,16 @@ def _cached(free: int) -> list[dict[str, Any] | None]:
     except CacheNotFound:
         return []
     return [
-        _record(repo.repo_id, Path(revision.snapshot_path), "cache", revision.commit_hash, free)
+        _record(repo.repo_id, Path(revision.snapshot_path), "cache", revision.commit_hash, dtype, free)
         for repo in sorted(cache.repos, key=lambda repo: repo.repo_id)
         if repo.repo_type == "model"
         for revision in sorted(repo.revisions, key=lambda revision: revision.commit_hash)
     ]
 
 
-def _record(name: str, folder: Path, source: str, revision: str | None, free: int) -> dict[str, Any] | None:
+def _record(
+    name: str, folder: Path, source: str, revision: str | None, dtype: str | None, free: int
+) -> dict[str, Any] | None:
     try:
         config, weights = read_config(folder), read_weights(folder)
     except ModelError:
@@ -50,7 +70,7 @@ def _record(name: str, folder: Path, source: str, revision: str | None, free: in
     text = config.get("text_config", config)
     if not text.keys() & {"num_hidden_layers", "n_layer"}:
         return None
-    runs_in = default_dtype(weights.bytes)
+    runs_in = dtype or default_dtype(weights.bytes)
     needs = need(config, weights.count, runs_in).total
     return {
         "id": name,

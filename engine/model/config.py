@@ -13,7 +13,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The settings. Raises ModelError for none, unreadable ones, and those of no decoder-only model."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         why = (
             "It has no config.json."
             if isinstance(error, FileNotFoundError)

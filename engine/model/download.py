@@ -16,6 +16,8 @@ from engine.events import Cancel, Download, Emit
 from engine.model.memory import in_words
 from engine.model.patience import of_the_network, wait_for
 
+PART = ".part"  # ends the name of a file that has not come whole
+
 _SILENCE = 10.0  # seconds without a byte after which the connection is given up and made anew
 _STALLED = 3.0  # seconds without a byte after which the person is told
 _ATTEMPTS = 6  # in a row that bring nothing
@@ -37,7 +39,7 @@ class Wanted:
     @property
     def part(self) -> Path:
         """What has come so far."""
-        return self.target.with_name(f"{self.target.name}.part")
+        return self.target.with_name(self.target.name + PART)
 
     @property
     def lock(self) -> Path:

@@ -58,8 +58,18 @@ def is_hub_id(source: str) -> bool:
     return _OWNER_NAME.fullmatch(source) is not None
 
 
-def describe(source: str, revision: str | None = None, *, cancel: Cancel | None = None) -> Offer:
+def describe(
+    source: str,
+    revision: str | None = None,
+    *,
+    dtype: str | None = None,
+    freed: int = 0,
+    cancel: Cancel | None = None,
+) -> Offer:
     """What the hub says of a model: size, files, dtype, fit. Fetches nothing but its config.json.
+
+    dtype: what it is to run in, by default what a load takes by itself; freed: bytes that are given back
+    before it is loaded, counted as free.
 
     Raises ModelError (no such model, no leave to fetch it, no answer within 4 s, nothing that can be
     steered) and Cancelled.
@@ -72,7 +82,7 @@ def describe(source: str, revision: str | None = None, *, cancel: Cancel | None 
     weights = sum(file.size for file in wanted if file.name.endswith(".safetensors"))
     stored = str(config.get("dtype") or config.get("torch_dtype") or text.get("dtype") or "float32")
     known = getattr(info.safetensors, "total", None)
-    runs_in = default_dtype(weights)
+    runs_in = dtype or default_dtype(weights)
     return Offer(
         id=source,
         revision=info.sha,
@@ -85,7 +95,7 @@ def describe(source: str, revision: str | None = None, *, cancel: Cancel | None 
         dtype=stored,
         runs_in=runs_in,
         needs=need(config, known or weights // SIZES.get(stored, 4), runs_in).total,
-        free=free_memory(),
+        free=free_memory() + freed,
         gated=bool(info.gated),
     )
 

@@ -23,6 +23,10 @@ class ModelIdentity:
         facts = (self.architecture, self.width, self.blocks, self.vocabulary, self.template)
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
+    def is_of(self, other: ModelIdentity) -> bool:
+        """Whether a head of one is a head of the other."""
+        return self.fingerprint == other.fingerprint
+
     def same_shape(self, other: ModelIdentity) -> bool:
         """Whether a head of one can be applied to the other at all."""
         return (self.width, self.blocks) == (other.width, other.blocks)

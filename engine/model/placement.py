@@ -57,6 +57,11 @@ def free_at(place: Place) -> int:
     return torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else free_memory()
 
 
+def held_at(place: Place, model: Any) -> int:
+    """Bytes that a loaded model holds there."""
+    return model.bytes if place is None or place.type == model.device.type else 0
+
+
 def devices_of(modules: Sequence[nn.Module]) -> list[torch.device]:
     """Per module the device that its output comes out on.
 

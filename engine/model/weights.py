@@ -73,7 +73,7 @@ def _names(folder: Path) -> tuple[str, ...]:
         return (SINGLE,)
     try:
         names = tuple(sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _damaged(index, "cannot be read") from None
     for name in names:
         if not (folder / name).is_file():
@@ -104,7 +104,7 @@ def _header(file: Path) -> dict[str, int]:
                     count *= extent
                 kind = _NAMES.get(entry["dtype"], entry["dtype"])
                 values[kind] = values.get(kind, 0) + count
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
             raise _damaged(file, "has a header that cannot be read") from None
     if end > size:
         raise _damaged(file, f"is cut short: {size:,} of {end:,} bytes are there")

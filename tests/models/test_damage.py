@@ -72,6 +72,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no config": (lambda f: (f / "config.json").unlink(), r"no config\.json"),
     "a damaged config": (lambda f: shorten(f / "config.json", 0.5), r"config\.json is unreadable"),
+    "a config of brackets": (
+        lambda f: (f / "config.json").write_text("[" * 100_000),
+        r"config\.json is unreadable",
+    ),
     "a config that is a list": (lambda f: (f / "config.json").write_text("[]"), "holds no settings"),
     "an unknown architecture": (
         lambda f: settings(f, model_type="unheard-of", architectures=["UnheardForCausalLM"]),

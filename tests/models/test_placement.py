@@ -57,13 +57,13 @@ def test_a_model_too_large_for_one_gpu_is_spread_over_all(
     monkeypatch.setattr("engine.model.loading.several_gpus", lambda: True)
     monkeypatch.setattr("engine.model.loading.free_at", lambda place: 1 << 40 if place is None else 1000)
     places: list[object] = []
-    read = loading._read
+    read = loading.read_network
 
     def spy(folder: Path, config: dict[str, Any], dtype: str, place: Place, code: bool) -> tuple[Any, Any]:
         places.append(place)
         return read(folder, config, dtype, place, code)
 
-    monkeypatch.setattr(loading, "_read", spy)
+    monkeypatch.setattr(loading, "read_network", spy)
     assert load(str(folder)).loaded and places == [None]
     with pytest.raises(ModelError, match="does not fit"):
         load(str(folder), device="cpu")

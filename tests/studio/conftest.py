@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication
 from engine.heads.head import BlockHead, Head, HeadInfo, ModelIdentity
 from studio import theme
 from studio.window import Window
+from tests.models.test_hub import hub, stored  # noqa: F401 - fixtures, for models in the window
 
 LOADING_MS = 90_000
 HARMLESS_THREADS = (threading._DummyThread,)  # how Python sees Qt's and torch's own

@@ -16,6 +16,7 @@ from studio.palette_dialog import MISS, PaletteDialog, score
 from studio.settings import Preferences
 from studio.welcome import beside
 from tests.studio.conftest import ready
+from tests.studio.test_main_job import ask
 
 
 @pytest.mark.parametrize(
@@ -171,6 +172,18 @@ def test_the_model_picker_lists_what_is_here_and_tells_of_the_hub(qtbot, window,
     assert not picker.fetch.isEnabled() and picker.told.text()
     picker.use.click()
     assert picked == ["pocket"]
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_the_default_layout_shows_every_alternative_whole(qtbot, window, size):
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.resize(*size)
+    window.docks.arrange()
+    window.workspace.select(window.workspace.turns[0].answers[0], 4)
+    qtbot.wait(50)
+    last = window.inspector.alternatives
+    assert last.isVisible() and last.visibleRegion().boundingRect() == last.rect()
+    assert window.faithfulness.height() >= 150 and window.size().toTuple() == size
 
 
 def test_tab_reaches_every_control_of_the_shown_panels(qtbot, window):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from engine.library.shelves import votes
 from studio.columns import Column
+from studio.composer import QuestionEdit
+from studio.recovery import FIRST_QUESTION
+from studio.snapshot import take, values_of
 from tests.studio.conftest import ready
 
 WAIT_MS = 30000
@@ -16,9 +21,10 @@ WAIT_MS = 30000
 def compare(qtbot, window, question="Tell me about bees.", blind=False):
     page = window.compare_page
     window.actions_["page_compare"].trigger()
-    page.question.setPlainText(question)
+    field = window.composer.question
+    field.setPlainText(question)
     page.blind.setChecked(blind)
-    QTest.keyClick(page.question, Qt.Key.Key_Return)
+    QTest.keyClick(field, Qt.Key.Key_Return)
     assert window.comparing.running
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
     return window.comparing.round
@@ -71,15 +77,16 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
 
 def test_stop_and_wrong_order(qtbot, window):
     page = window.compare_page
+    window.composer.set_question("")
     window.comparing.run()  # no question yet
     assert not window.comparing.running
-    page.question.setPlainText("Tell me about the castle.")
+    window.composer.set_question("Tell me about the castle.")
     window.comparing.run()
     window.comparing.run()
     assert not page.columns[0].removeWanted.isEnabled()  # not while it runs
-    page.go.click()
+    window.composer.stop.click()
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=5000)
-    assert len(page.columns) == 3 and page.go.text() == "Compare"
+    assert len(page.columns) == 3 and not window.actions_["stop"].isEnabled()
     page.columns[0].removeWanted.click()
     page.columns[0].removeWanted.click()  # two stay
     assert len(page.columns) == 2
@@ -96,12 +103,13 @@ def test_columns_are_undone_and_come_back_at_the_next_start(qtbot, open_window):
     view.strength.setValue(2.5)
     page.columns[0].removeWanted.click()
     page.blind.click()
-    page.question.setPlainText("Tell me about bees.")
+    window.composer.question.setPlainText("Tell me about bees.")
     named = [c.kind for c in workspace.comparison.columns]
     assert named == ["prompt", "mixer", "head"]
     for _ in range(3):
         workspace.undo()
-    assert len(page.columns) == 4 and not page.blind.isChecked() and not page.question.toPlainText()
+    assert len(page.columns) == 4 and not page.blind.isChecked()
+    assert workspace.question == window.composer.question.toPlainText() == FIRST_QUESTION
     workspace.undo()  # one drag, one step
     assert page.columns[3].choice.currentText() == "terse" and page.columns[3].strength.value() == 1.0
     for _ in range(4):
@@ -109,12 +117,44 @@ def test_columns_are_undone_and_come_back_at_the_next_start(qtbot, open_window):
     workspace.remove_head(workspace.channels[0].key)  # places of the others change
     other = ready(qtbot, open_window())
     page, found = other.compare_page, other.workspace.comparison
-    assert (found.question, found.blind) == ("Tell me about bees.", True)
+    assert (other.workspace.question, found.blind) == ("Tell me about bees.", True)
     assert [c.kind for c in found.columns] == named and found.columns[2].strength == 2.5
     assert page.columns[2].choice.currentText() == "terse" and page.blind.isChecked()
-    page.go.click()
+    other.actions_["page_compare"].trigger()
+    other.composer.send.click()
     qtbot.waitUntil(lambda: not other.comparing.running, timeout=WAIT_MS)
     assert sorted(other.comparing.round.names) == ["mixer", "prompt", "terse 2.50"]
+
+
+def test_one_question_field_serves_every_page(qtbot, window):
+    window.activateWindow()
+    field, page = window.composer.question, window.compare_page
+    assert window.composer.send.text() == "Send"
+    window.actions_["page_compare"].trigger()
+    assert window.composer.send.text() == "Compare" and "column" in window.composer.send.accessibleName()
+    assert page.focusProxy() is field and "Type a question below" in page.asked.text()
+    fields = [w for w in window.findChildren(QuestionEdit) if w.isVisible()]
+    assert fields == [field]
+    field.setPlainText("Tell me about bees.")
+    window.actions_["send"].trigger()
+    assert window.comparing.running and window.pages.key == "compare"
+    assert window.composer.stop.isVisible() and window.actions_["stop"].isEnabled()
+    qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
+    assert window.composer.send.isVisible()
+    assert page.asked.text() == "Tell me about bees." == window.workspace.question  # may be asked again
+    window.composer.set_question("Tell me about tea. " * 500)
+    assert page.asked.text() == "Tell me about bees."
+    window.actions_["page_conversation"].trigger()
+    assert window.composer.send.text() == "Send" and not window.workspace.turns
+
+
+def test_a_question_typed_on_an_older_compare_page_comes_back(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    window.composer.set_question("")
+    state = take(window.workspace, {}).session
+    old = {**state.state, "comparison": {**state.state["comparison"], "question": "Tell me about bees."}}
+    found = values_of(replace(state, state=old), (), {}, 1)
+    assert found["question"] == "Tell me about bees."
 
 
 def test_columns_scroll_together(qtbot, window):

@@ -94,7 +94,7 @@ def test_a_stopped_answer_of_a_cut_conversation(qtbot, window, tmp_path):
 
 def test_a_column_of_a_comparison(qtbot, window, tmp_path):
     window.workspace.remove_column(2)  # the mixer's
-    window.workspace.ask_columns("Tell me about bees.")
+    window.workspace.set_question("Tell me about bees.")
     window.comparing.run()
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=ANSWER_MS)
     replayed(qtbot, window, tmp_path / "prompted.run.safetensors", window.comparing.round.answers[1])

@@ -81,6 +81,7 @@ import sys
 from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
+from studio.columns import Column
 from studio.window import Window
 from tests.studio.conftest import make_head
 
@@ -95,7 +96,7 @@ def change():
     if steps == 1:
         workspace.add_head(make_head())
     workspace.set_strength(workspace.channels[0].key, steps / 100)
-    workspace.ask_columns(f"asked {steps}")
+    workspace.set_column(0, Column("head", workspace.channels[0].key, steps / 100))
 
 def told(state):
     if state == "saving":
@@ -130,5 +131,5 @@ def test_killed_at_any_moment_all_that_was_acknowledged_is_there(tmp_path, seed)
     assert left is not None and not left.session.clean and not left.lost
     steps = int(left.values["question"].removeprefix("typed "))
     assert steps >= int(said[-1])
-    assert left.values["comparison"].question == f"asked {steps}"  # one moment, whole
-    assert left.values["channels"][0].strength == steps / 100
+    assert left.values["channels"][0].strength == steps / 100  # one moment, whole
+    assert left.values["comparison"].columns[0].strength == steps / 100

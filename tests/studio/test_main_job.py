@@ -147,9 +147,9 @@ def test_another_models_head_is_taken_only_after_a_word(qtbot, window, tmp_path)
 
 def test_a_model_that_is_not_there_leaves_the_one_before(qtbot, window, tmp_path):
     window.session.open_model(str(tmp_path / "nothing"))
-    assert window.workspace.loading.facts is None
+    assert window.workspace.loading.coming == str(tmp_path / "nothing")
     qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
-    qtbot.waitUntil(lambda: window.workspace.loading.facts is not None, timeout=ANSWER_MS)
+    assert not window.workspace.loading.coming
     assert window.workspace.source == "pocket" and len(window.workspace.channels) == 3
     ask(qtbot, window, FIRST_QUESTION)
     assert window.workspace.turns[0].answers[0].state == "eos"

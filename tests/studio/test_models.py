@@ -1,11 +1,9 @@
-"""Other models: switched to and back, fetched with progress, cancelled; heads that do not fit say so."""
+"""Another model in place of Pocket and back, the rows of the mixer, options of a method, foreign heads."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from studio.model_picker import ModelPicker
-from tests.models.test_hub import NAME, hub, stored  # noqa: F401 - fixtures
 from tests.studio.test_main_job import ANSWER_MS, ask
 
 
@@ -17,7 +15,7 @@ def loaded(qtbot, window, source: str) -> None:
     qtbot.waitUntil(there, timeout=ANSWER_MS)
 
 
-def test_another_model_keeps_the_conversation_and_says_which_heads_do_not_fit(qtbot, window, stored):  # noqa: F811
+def test_another_model_keeps_the_conversation_and_says_which_heads_do_not_fit(qtbot, window, stored):
     ask(qtbot, window, "Tell me about the harbour.")
     window.files.open([str(stored)])
     loaded(qtbot, window, str(stored))
@@ -34,45 +32,6 @@ def test_another_model_keeps_the_conversation_and_says_which_heads_do_not_fit(qt
         workspace.undo()
     loaded(qtbot, window, "pocket")
     assert [c.note for c in workspace.channels] == [""] * 3 and len(workspace.sounding()) == 1
-
-
-def test_a_hub_model_is_described_fetched_with_progress_and_used(qtbot, window, hub, stored):  # noqa: F811
-    hub.pause = 0.02
-    window.actions_["model"].trigger()
-    picker = window.findChild(ModelPicker)
-    qtbot.waitUntil(lambda: "Looking" not in picker.list.item(0).text(), timeout=ANSWER_MS)
-    picker.hub.setText(NAME)
-    assert not picker.fetch.isEnabled()
-    picker.look.click()
-    qtbot.waitUntil(picker.fetch.isEnabled, timeout=ANSWER_MS)
-    assert "it fits" in picker.told.text() and "MB to fetch" in picker.told.text()
-    stages = []
-    window.workspace.modelChanged.connect(lambda: stages.append(window.workspace.loading.stage))
-    picker.fetch.click()
-    loaded(qtbot, window, NAME)
-    assert any("downloading" in stage and "MB of" in stage for stage in stages)
-    assert window.workspace.loading.facts.identity.revision == hub.commits[NAME]
-
-
-def test_a_cancelled_download_leaves_the_model_that_was_there(qtbot, window, hub):  # noqa: F811
-    hub.pause = 0.3
-    window.session.open_model(NAME)
-    qtbot.waitUntil(lambda: "downloading" in window.workspace.loading.stage, timeout=ANSWER_MS)
-    header_cancel = window.actions_["cancel_loading"]
-    assert header_cancel.isEnabled()
-    header_cancel.trigger()
-    loaded(qtbot, window, "pocket")
-    assert window.workspace.source == "pocket" and not window.banner.isVisible()
-    assert "still there" in window.status.busy.text()
-    ask(qtbot, window, "Tell me about the harbour.")
-    assert window.workspace.turns[0].answers[0].state == "eos"
-
-
-def test_a_model_that_the_hub_has_not_is_told_with_a_remedy(qtbot, window, hub):  # noqa: F811
-    window.session.open_model("nobody/nothing")
-    qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
-    assert "nobody/nothing" in window.banner.text.text()
-    loaded(qtbot, window, "pocket")
 
 
 def test_a_mixer_row_marks_what_is_extreme_and_what_is_suggested(qtbot, window):
