@@ -49,8 +49,12 @@ class Bench:
         self.lanes = 0  # of the last run that no compiled step was there for, those of the truth included
 
     def may_pause(self) -> bool:
-        """Whether no hook sits on the model, so that another job may use it for a moment."""
-        return self._model is not None and not any(b._forward_hooks for b in self._model.blocks)
+        """Whether nothing is attached to the model, so that another job may use it for a moment."""
+        if self._model is None:
+            return False
+        from engine.model.blocks import attached
+
+        return not any(attached(block) for block in self._model.blocks)
 
     def find(self, source: str, dtype: str | None, emit: Emit, cancel: Cancel) -> Any:
         """Fetches a model, looks at it and makes sure that it fits in place of the present one, which can be

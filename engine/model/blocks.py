@@ -58,13 +58,20 @@ def rewired(modules: Sequence[nn.Module], make: Callable[[int, Any], Any]) -> It
     own = [module.__dict__.get("forward") for module in modules]  # accelerate's, say; else the class's own
     try:
         for index, module in enumerate(modules):
-            module.__dict__["forward"] = make(index, module.forward)
+            made = make(index, module.forward)
+            made.attached = True
+            module.__dict__["forward"] = made
         yield
     finally:
         for module, forward in zip(modules, own, strict=True):
             module.__dict__.pop("forward", None)
             if forward is not None:
                 module.__dict__["forward"] = forward
+
+
+def attached(module: nn.Module) -> bool:
+    """Whether a hook or another forward sits on it now; what was there from loading on does not count."""
+    return bool(module._forward_hooks) or getattr(module.__dict__.get("forward"), "attached", False)
 
 
 def _text_config(network: nn.Module) -> Any:

@@ -12,7 +12,7 @@ import torch
 from engine.errors import HeadError
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering, applied_length
-from engine.model.blocks import hidden_of, rewired
+from engine.model.blocks import attached, hidden_of, rewired
 from engine.model.language_model import LanguageModel
 from tests.engine import tiny
 from tests.hooks import hooks
@@ -151,7 +151,7 @@ def test_hooks_are_removed_after_errors_even_half_way_through_attaching(
         if len(forwards) == 2:
             raise RuntimeError
         forwards.append(given[-1])
-        return given[-1]
+        return lambda *arguments, **options: None
 
     monkeypatch.setattr("engine.heads.steering._steered", failing)
     with pytest.raises(RuntimeError), Steering(model, mix):
@@ -168,7 +168,8 @@ def test_a_forward_that_a_block_had_of_its_own_is_given_back(model: LanguageMode
     try:
         with Steering(model, mix):
             assert model.blocks[1].forward is not own
-        assert model.blocks[1].forward is own
+            assert all(attached(block) for block in model.blocks)
+        assert model.blocks[1].forward is own and not any(attached(block) for block in model.blocks)
     finally:
         del model.blocks[1].forward
 

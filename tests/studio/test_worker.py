@@ -156,3 +156,18 @@ def test_closing_ends_a_running_job_and_calls_nobody_back(qtbot):
     assert not worker.alive
     qtbot.wait(50)
     assert calls == []
+
+
+def test_a_steered_model_is_not_lent_to_another_job(pocket):
+    from engine.heads.mix import Mix
+    from engine.heads.steering import Steering
+    from studio.jobs import Bench
+    from tests.engine import tiny
+
+    bench = Bench()
+    assert not bench.may_pause()
+    bench._model = pocket
+    assert bench.may_pause()
+    with Steering(pocket, Mix([tiny.head(pocket)], pocket)):
+        assert not bench.may_pause()
+    assert bench.may_pause()
