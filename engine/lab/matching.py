@@ -13,8 +13,10 @@ from engine.heads.head import Head
 from engine.lab.answers import Judged, Speaker, asked_with, judged, judged_twice
 from engine.lab.arms import Arm
 from engine.lab.bootstrap import interval
-from engine.lab.forced import LIMIT, Forced, IsoKL, Spread
+from engine.lab.differences import Difference, differences
+from engine.lab.forced import LIMIT, Forced, IsoKL
 from engine.lab.judges import Disagreement, Judge
+from engine.lab.lengths import Spread
 
 _FIRST, _STRONGEST = 1.0, 64.0
 _STEPS = 6  # halvings of the bracket
@@ -46,7 +48,8 @@ class Row:
     percentile over the tokens of the prompt's answers of KL(steered || unsteered) at `strength`, in nats;
     iso_kl: the strength at which it is 1. faithfulness and paraphrase per block as the Distillation tells
     them; effects, prompted: how the lengths of what the head (at strength 1) and the prompt add are spread
-    over those tokens, per block; seconds: of the distillation.
+    over those tokens, per block; seconds: of the distillation; traits: what each answer was
+    given, per question and seed.
     """
 
     method: str
@@ -67,6 +70,7 @@ class Row:
     effects: Spread = field(default_factory=dict)
     prompted: Spread = field(default_factory=dict)
     seconds: float = 0.0
+    traits: tuple[tuple[float | None, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,13 @@ class Match:
     failures: tuple[Failure, ...]
     disagreement: Disagreement
 
+    @property
+    def differences(self) -> list[Difference]:
+        return differences(self.rows)
+
     def told(self) -> dict[str, Any]:
         """As JSON says it."""
-        return asdict(self)
+        return {**asdict(self), "differences": [asdict(each) for each in self.differences]}
 
 
 @dataclass(frozen=True)
@@ -304,6 +312,7 @@ def _reported(arm: Arm, found: Judged, **more: Any) -> Row:
         coherence_ci=interval(found.coherences),
         n=found.n,
         missing=found.missing,
+        traits=found.plain_traits,
         **more,
     )
 
