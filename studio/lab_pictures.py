@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from studio.lab_effects import distribution, effects
 from studio.lab_marks import LARGE, MIDDLE, Draw, Mark, Picture, Seen, Series, tr
 from studio.lab_series import group
@@ -17,8 +19,8 @@ def tradeoff(seen: Seen) -> Picture:
         if tried:
             found.append(Series(number, tried, tr("trait")))
         size = LARGE if tried or len(reported) == 1 else MIDDLE
-        ordered = tuple(sorted(reported, key=lambda mark: mark.place.strength))
-        found.append(Series(number, ordered, tr("trait"), size, filled=True, joined=not tried, named=True))
+        for named, marks in _by_seed(reported):
+            found.append(Series(number, marks, tr("trait"), size, filled=True, joined=not tried, named=named))
     target = seen.request.target if seen.request.kind == "match" else None
     return Picture(
         tr("coherence"), tr("trait"), tuple(found),
@@ -39,8 +41,12 @@ def strengths(seen: Seen) -> Picture:
         dots.sort(key=lambda dot: dot.place.strength)
         for name, dashed in (("trait", False), ("coherence", True)):
             marks = tuple(Mark(d.place.strength / unit, getattr(d, name), d.place) for d in dots)
-            shown = tuple(mark for mark in marks if not matching or mark.x <= 2.05)
-            found.append(Series(number, shown, tr(name), filled=not dashed, dashed=dashed, named=not dashed))
+            shown = [mark for mark in marks if not matching or mark.x <= 2.05]
+            for first, own_line in _by_seed(shown):
+                named = first and not dashed
+                found.append(
+                    Series(number, own_line, tr(name), filled=not dashed, dashed=dashed, named=named)
+                )
     x = tr("strength / matched strength") if matching else tr("strength")
     return Picture(
         x, tr("share"), tuple(found), y_range=(0, 1.04),
@@ -106,3 +112,10 @@ OF_KIND = {
 def _dot(dot: Dot, interval: tuple[float, float] | None = None) -> Mark:
     low, high = interval or (None, None)
     return Mark(dot.coherence, dot.trait, dot.place, low, high)
+
+
+def _by_seed(marks: Sequence[Mark]) -> list[tuple[bool, tuple[Mark, ...]]]:
+    """One line per seed, in order of the strength, and whether it is the first of them."""
+    seeds = list(dict.fromkeys(mark.place.seed for mark in marks))
+    lines = [[mark for mark in marks if mark.place.seed == seed] for seed in seeds]
+    return [(i == 0, tuple(sorted(line, key=lambda m: m.place.strength))) for i, line in enumerate(lines)]

@@ -162,7 +162,8 @@ class LabPlot(pg.PlotWidget):
             chosen = max((at for at in reversed(range(len(spots))) if ys[at] >= least), key=free)
             placed.append(spots[chosen])
             if series.words:
-                label = pg.TextItem(series.words, color=colours.text, anchor=(1.0, 1.1))
+                inward = float(spots[chosen][0] > 0.5)
+                label = pg.TextItem(series.words, color=colours.text, anchor=(inward, 1.1))
             else:
                 label = pg.TextItem(str(series.number + 1), color=colours.text, anchor=(-0.5, 0.5))
             label.setPos(xs[chosen], ys[chosen])

@@ -11,12 +11,13 @@ import numpy as np
 
 from engine.durable import write_whole
 from engine.errors import LabError
+from engine.lab.bisection import Point
 from engine.lab.bootstrap import interval
 from engine.lab.claims import FAITHFUL, claims, mean_of
 from engine.lab.drawing import svg
 from engine.lab.effect_pictures import histogram
 from engine.lab.exports import write_figures
-from engine.lab.matching import Point, Row
+from engine.lab.matching import Row
 from engine.lab.paper import RESPONSES, RIDGES, Measured, faithfulness, grid, select
 from engine.lab.pictures import blocks, pareto
 from engine.lab.report import Table, report

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import InputError
-from engine.events import Cancel, Emit, Meter, Pause, ignore
+from engine.events import Cancel, Emit, Meter, Pause, Progress, ignore
 from engine.heads.formats.trait import Trait, read_trait
 from engine.lab.answers import Speaker
 from engine.lab.arms import parse_arms
 from engine.lab.judges import Judge
-from engine.lab.matching import Exam, Failure, Match, Row, Target, match
+from engine.lab.matching import Exam, Match, Target, match, planned
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,19 @@ def persona(
         arms = [arm.asking(trained) for arm in parse_arms(methods, prompt)]
         exam = Exam(speaker, judge, prompt, evaluated, tuple(range(rollouts)), trait.judge)
         plans.append((trait.name, len(trained), exam, arms))
-    meter = Meter(emit, "methods of all traits", sum(len(arms) for *_, arms in plans))
-
-    def tell(event: object) -> None:
-        if isinstance(event, Row | Failure):
-            meter.step()
-        elif isinstance(event, Pause):
-            emit(event)
-
+    meter = Meter(emit, "measurements", sum(planned(arms) for *_, arms in plans))
     found = []
     for name, trained_on, exam, arms in plans:
+        known = 0
+
+        def tell(event: object) -> None:
+            nonlocal known
+            if isinstance(event, Progress):
+                meter.step(event.done - known)
+                known = event.done
+            elif isinstance(event, Pause):
+                emit(event)
+
         result = match(exam, arms, target, emit=tell, cancel=cancel)
         found.append(Persona(name, trained_on, len(exam.questions), result))
         emit(found[-1])
