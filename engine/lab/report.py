@@ -15,6 +15,8 @@ from engine.lab.sweep import Done, Failed, Outcome
 if TYPE_CHECKING:
     from engine.lab.matching import Match, Row
 
+_FEW = 10  # a bootstrap of fewer questions has not seen enough of how they differ
+
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -100,6 +102,11 @@ def match_table(found: Match) -> Table:
 
 def differences_table(found: Match, of: str = "") -> Table:
     """Every method against all before it. of: what was compared, where several comparisons are told."""
+    note = (
+        "Answer by answer, on the same questions. Where the interval holds 0, neither is shown to be above."
+    )
+    if found.rows and len(found.rows[0].traits) < _FEW:
+        note += f" With fewer than {_FEW} questions reported on, intervals are narrower than they should be."
     return Table(
         "Differences of the trait" + (f": {of}" if of else ""),
         ("method", "less", "difference", "95 % interval", "answers", "missing"),
@@ -108,7 +115,7 @@ def differences_table(found: Match, of: str = "") -> Table:
              str(each.missing))
             for each in found.differences
         ),
-        "Answer by answer, on the same questions. Where the interval holds 0, neither is shown to be above.",
+        note,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.distill import METHODS, distill
+from engine.distill.request import OBJECTIVES
 from engine.errors import EngineError, LabError
 from engine.events import Cancel, Emit, Meter, Pause, ignore
 from engine.lab.answers import Judged, Speaker, judged, laid_out
@@ -85,22 +86,28 @@ def cells(
     seeds: Sequence[int] = (0,),
 ) -> list[Cell]:
     """The product, without what a method does not have: none and prompt have one strength only, a method of
-    all blocks no block, one without training no objective, one of a single direction no rank."""
+    all blocks no block, one without training no objective, one of a single direction no rank. What a method's
+    words say already stays as it is."""
     found: dict[Cell, None] = {}
     tried: Iterator[Any] = product(methods, *(list(axis) or [None] for axis in (objectives, blocks, ranks)))
     for words, objective, block, rank in tried:
         base, plus, prompted = words.partition("+prompt")
         method = METHODS.get(base.split(":")[0])
         if method is not None:
-            if objective is not None and method.objective:
+            said = base.split(":")[1:]
+            if objective is not None and method.objective and not set(said) & set(OBJECTIVES):
                 base += f":{objective}"
-            if block is not None and not method.every_block:
+            if block is not None and not method.every_block and not _named(said, "block"):
                 base += f":block{block}"
-            if rank is not None and method.ranked:
+            if rank is not None and method.ranked and not _named(said, "rank"):
                 base += f":rank{rank}"
         for strength, seed in product(strengths if method is not None else (0.0,), seeds):
             found[Cell(base + plus + prompted, float(strength), seed)] = None
     return list(found)
+
+
+def _named(said: Sequence[str], what: str) -> bool:
+    return any(variant.startswith(what) for variant in said)
 
 
 def sweep(

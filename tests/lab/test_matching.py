@@ -172,7 +172,18 @@ def test_evaluation_questions_are_never_distilled(pocket: LanguageModel) -> None
 
 
 @pytest.mark.parametrize(
-    "words", ["", "none,none", "spell", "a-psr:x", "none+prompt", "prompt+prompt", "a+b+c"]
+    "words",
+    [
+        "",
+        "none,none",
+        "spell",
+        "a-psr:x",
+        "none+prompt",
+        "prompt+prompt",
+        "a+b+c",
+        "caa:block1:block2",
+        "a-psr:mse:ll",
+    ],
 )
 def test_arms_that_make_no_sense(words: str) -> None:
     with pytest.raises(InputError):

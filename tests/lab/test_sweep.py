@@ -48,6 +48,11 @@ def test_the_product_without_what_a_method_does_not_have() -> None:
     assert not any("block" in word for word in words if word.startswith("a-psr"))
 
 
+def test_what_a_methods_words_say_is_not_swept_over() -> None:
+    found = cells(["s-psr:ll:block3:rank2"], objectives=["mse"], blocks=[1, 2], ranks=[1])
+    assert [cell.words for cell in found] == ["s-psr:ll:block3:rank2"]
+
+
 def test_finished_cells_are_kept_and_failed_ones_do_not_stop_the_rest(
     pocket: LanguageModel, tmp_path: Path
 ) -> None:
