@@ -8,6 +8,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from tests.lab.judge_server import serving, stalls
+
 WAIT_MS = 60000
 
 
@@ -142,6 +144,16 @@ def test_a_block_sweep_is_shown_by_other_questions_than_it_was_chosen_by(qtbot, 
         page.plot.chosen.emit(page.plot.marks[0].place)
     spoken = told.args[1]
     assert sum(each.trait for each in spoken) / 3 == pytest.approx(page.plot.marks[0].y)
+
+
+def test_a_measurement_stops_at_once_while_its_judge_is_silent(qtbot, window):
+    with serving(stalls(20.0)) as server:
+        window.lab_page.form.judge.setCurrentText(f"{server.url}#small")
+        measure(qtbot, window, "prompt")
+        qtbot.waitUntil(lambda: bool(server.bodies), timeout=WAIT_MS)
+        window.lab_page.form.go.click()
+        qtbot.waitUntil(lambda: not window.measuring.running, timeout=3000)
+    assert window.measuring.finished is None and window.banner.isHidden()
 
 
 def test_the_window_closes_in_the_middle_of_a_run(qtbot, window):
