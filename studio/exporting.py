@@ -88,7 +88,8 @@ class Exporting(QObject):
 
     def _maker(self, key: str) -> Make:
         turns, answer, scale = self._workspace.turns, self._workspace.shown, self._workspace.scale
-        quantity, measured, shown = self._quantity(), self._measuring.finished, self._measuring.picture
+        quantity, measured = self._quantity(), self._measuring.finished
+        shown = self._measuring.picture, self._measuring.block
         row = self._workspace.channel(self._workspace.chosen)
         faith = self._workspace.faithfulness.get(row.digest) if row else None
 
@@ -98,7 +99,7 @@ class Exporting(QObject):
             if key == "export_lab":
                 _require(measured is not None, "The Lab has measured nothing yet.", "Run a comparison first.")
                 assert measured is not None
-                return comparison.as_bytes(measured, suffix, shown)
+                return comparison.as_bytes(measured, suffix, *shown)
             if key == "export_chat":
                 _require(bool(turns), "The conversation is empty.")
                 return (page.page(turns, scale) if suffix == ".html" else as_markdown(turns)).encode()

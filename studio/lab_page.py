@@ -94,6 +94,10 @@ class LabPage(QWidget):
         self.picture.setAccessibleName(self.tr("Picture"))
         self.picture.setToolTip(self.tr("What is drawn; File > Export writes the one that is shown"))
         self.picture.currentIndexChanged.connect(self._on_picture)
+        self.block = QComboBox()
+        self.block.setAccessibleName(self.tr("Block"))
+        self.block.setToolTip(self.tr("The block whose tokens are shown"))
+        self.block.currentIndexChanged.connect(self._on_picture)
         self.caption = QLabel()
         self.caption.setProperty("role", "muted")
         self.caption.setWordWrap(True)
@@ -101,7 +105,10 @@ class LabPage(QWidget):
         self._drawn = QVBoxLayout(drawn)
         self._drawn.setContentsMargins(0, 0, 0, 0)
         self._drawn.setSpacing(4)
-        self._drawn.addWidget(self.picture)
+        chosen = QHBoxLayout()
+        chosen.addWidget(self.picture, 1)
+        chosen.addWidget(self.block)
+        self._drawn.addLayout(chosen)
         self._drawn.addWidget(self.caption)
         self.table = QTableWidget(0, 5)
         self.table.setHorizontalHeaderLabels(
@@ -169,7 +176,7 @@ class LabPage(QWidget):
 
     @Slot()
     def _on_picture(self) -> None:
-        self._measuring.show(self.picture.currentData() or "pareto")
+        self._measuring.show(self.picture.currentData() or "pareto", self.block.currentData())
 
     @Slot(int, int)
     def _on_row(self, row: int, _column: int) -> None:
@@ -206,6 +213,7 @@ class LabPage(QWidget):
         self.progress.setValue(step.done if step else 0)
         self.note.setText(self._words())
         self._offer_pictures()
+        self._offer_blocks()
         if measuring.results != self._filled:
             self._filled = list(measuring.results)
             self._fill()
@@ -222,6 +230,7 @@ class LabPage(QWidget):
             "blocks": self.tr("Best trait per block"),
             "faithfulness": self.tr("Faithfulness per block"),
             "effects": self.tr("Effect per token"),
+            "distribution": self.tr("Distribution of the effect"),
         }
         shown = self._measuring.picture if self._measuring.picture in keys else "pareto"
         blocked = self.picture.blockSignals(True)
@@ -232,6 +241,21 @@ class LabPage(QWidget):
         self.picture.blockSignals(blocked)
         if shown != self._measuring.picture:
             self._measuring.show(shown)
+
+    def _offer_blocks(self) -> None:
+        """Those that something was added at, for the picture of a single one."""
+        self.block.setVisible(self._measuring.picture == "distribution")
+        blocks = [None, *sorted({block for result in self._measuring.results for block in result.effects})]
+        if [self.block.itemData(i) for i in range(self.block.count())] == blocks:
+            return
+        shown = self._measuring.block if self._measuring.block in blocks else None
+        blocked = self.block.blockSignals(True)
+        self.block.clear()
+        for block in blocks:
+            words = self.tr("most telling block") if block is None else self.tr("block {0}").format(block)
+            self.block.addItem(words, block)
+        self.block.setCurrentIndex(blocks.index(shown))
+        self.block.blockSignals(blocked)
 
     def _words(self) -> str:
         """What is going on, or what to know to read the table."""

@@ -13,12 +13,14 @@ from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QWidget
 
 from studio import theme
-from studio.lab_pictures import PICTURES, Mark, Picture, Series
+from studio.lab_marks import Mark, Picture, Seen, Series
+from studio.lab_pictures import PICTURES
 from studio.lab_series import color_of
 from studio.measuring import Measuring
 
 REACH = 9  # pixels around a point that still hit it
 _TICKS = 8  # at most so many blocks are named
+_BELOW = 0.05  # of the height: where a method is named whose line runs out at the top
 
 
 class LabPlot(pg.PlotWidget):
@@ -64,7 +66,7 @@ class LabPlot(pg.PlotWidget):
         if request is None:
             picture = Picture(self.tr("coherence"), self.tr("trait"), x_range=(0, 1.08), y_range=(0, 1.02))
         else:
-            picture = PICTURES[self._measuring.picture](request, results)
+            picture = PICTURES[self._measuring.picture](Seen(request, results, self._measuring.block))
         colours = theme.current()
         for name, text in (("left", picture.y), ("bottom", picture.x)):
             self.getAxis(name).setLabel(text, **self._words)
@@ -94,11 +96,12 @@ class LabPlot(pg.PlotWidget):
         y_range = picture.y_range or (0.0, 1.06 * max([1.0, *ys]))
         self.setRange(xRange=x_range, yRange=y_range, padding=0.02)
         fifths = [[(i / 5, f"{i / 5:.1f}") for i in range(6)], []]
-        self.getAxis("left").setTicks(fifths if picture.y_range else None)
+        self.getAxis("left").setTicks(fifths if _is_share(picture.y_range) else None)
         whole = sorted({round(x) for x in xs})
         few = whole[:: max(1, -(-len(whole) // _TICKS))]
         blocks = [[(block, str(block)) for block in few], []]
-        self.getAxis("bottom").setTicks(blocks if picture.blocks else fifths if picture.x_range else None)
+        along = fifths if _is_share(picture.x_range) else None
+        self.getAxis("bottom").setTicks(blocks if picture.blocks else along)
 
     def _ground(self, picture: Picture, colours: Any) -> None:
         """What lies behind the methods: the prompt's own, guides."""
@@ -132,6 +135,8 @@ class LabPlot(pg.PlotWidget):
                 bar.setZValue(-1)
                 self.addItem(bar)
         self.marks += series.marks
+        if series.outline:
+            return
         self.addItem(
             pg.ScatterPlotItem(
                 x, y, data=[(mark, series.told) for mark in series.marks], size=series.size,
@@ -145,19 +150,23 @@ class LabPlot(pg.PlotWidget):
         (left, right), (bottom, top) = self.viewRange()
         placed: list[tuple[float, float]] = []
         for series in named:
-            spots = [((m.x - left) / (right - left), (m.y - bottom) / (top - bottom)) for m in series.marks]
+            ys = [min(mark.y, top - _BELOW * (top - bottom)) for mark in series.marks]
+            xs = [mark.x for mark in series.marks]
+            spots = [((x - left) / (right - left), (y - bottom) / (top - bottom)) for x, y in zip(xs, ys)]
+            least = max(ys) / 2 if series.outline else min(ys)  # an outline is told apart where it is high
 
             def free(at: int, spots: Any = spots) -> float:
                 x, y = spots[at]
                 return min(((x - a) ** 2 + (y - b) ** 2 for a, b in placed), default=0.0)
 
-            chosen = max(reversed(range(len(spots))), key=free)
+            chosen = max((at for at in reversed(range(len(spots))) if ys[at] >= least), key=free)
             placed.append(spots[chosen])
             if series.words:
-                label = pg.TextItem(series.words, color=colours.text, anchor=(1.0, 1.1))
+                inward = float(spots[chosen][0] > 0.5)
+                label = pg.TextItem(series.words, color=colours.text, anchor=(inward, 1.1))
             else:
                 label = pg.TextItem(str(series.number + 1), color=colours.text, anchor=(-0.5, 0.5))
-            label.setPos(series.marks[chosen].x, series.marks[chosen].y)
+            label.setPos(xs[chosen], ys[chosen])
             self.addItem(label)
 
     def mousePressEvent(self, event: Any) -> None:
@@ -179,6 +188,10 @@ class LabPlot(pg.PlotWidget):
 
         found = [mark for mark in self.marks if away(mark) <= REACH**2]
         return min(reversed(found), key=away) if found else None
+
+
+def _is_share(span: tuple[float, float] | None) -> bool:
+    return span is not None and 1 <= span[1] < 1.2
 
 
 def _tip(x: float, y: float, data: tuple[Mark, str]) -> str:

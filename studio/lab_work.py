@@ -5,7 +5,7 @@ The engine is imported inside the functions: this module is loaded before the fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +59,8 @@ class Dot:
 @dataclass(frozen=True)
 class Result:
     """A method that was matched, or a cell of a sweep. strength: None where there is none to choose; dot: its
-    figure, None where the judge gave no score; tried: the strengths on the way there."""
+    figure, None where the judge gave no score; tried: the strengths on the way there; effects, prompted: per
+    block engine.lab.lengths Lengths of what the head and the prompt add; done: the engine's own cell."""
 
     place: Place
     strength: float | None
@@ -73,8 +74,9 @@ class Result:
     iso_kl: float | None = None
     faithfulness: Mapping[int, float] = field(default_factory=dict)
     paraphrase: Mapping[int, float] = field(default_factory=dict)
-    effects: Mapping[int, Sequence[float]] = field(default_factory=dict)
-    prompted: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    effects: Mapping[int, Any] = field(default_factory=dict)
+    prompted: Mapping[int, Any] = field(default_factory=dict)
+    done: Any = None
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ def _speaking(model: Any, request: LabRequest, path: Path | None) -> Iterator[tu
 
 def _told(event: Any) -> Result | NotMeasured | None:
     """The engine's own records in the studio's terms."""
+    from engine.lab.bootstrap import interval
     from engine.lab.matching import Failure, Row
     from engine.lab.sweep import Done, Failed
 
@@ -203,7 +206,10 @@ def _told(event: Any) -> Result | NotMeasured | None:
         )
     if isinstance(event, Done):
         place = Place(event.cell.words, event.cell.strength, seed=event.cell.seed)
-        return Result(place, event.cell.strength, _dot(place, event), None, event.n, event.missing)
+        found = event.judged
+        between = interval(found.traits)
+        dot = _dot(place, found)
+        return Result(place, event.cell.strength, dot, between, found.n, found.missing, done=event)
     if isinstance(event, Failure):
         return NotMeasured(event.method, event.why)
     if isinstance(event, Failed):

@@ -19,7 +19,8 @@ class Measuring(QObject):
     """Lives on the GUI thread; never waits for a job.
 
     request, results, refused: of the last run, growing while it runs; finished: all of it, once it is whole;
-    picture: which one is shown, a key of studio.lab_pictures.PICTURES.
+    picture: which one is shown, a key of studio.lab_pictures.PICTURES; block: the one that a picture of a
+    single block shows, None for where there is most to see.
     """
 
     changed = Signal()  # a run began or ended
@@ -48,6 +49,7 @@ class Measuring(QObject):
         self.progress: Progress | None = None
         self.finished: Finished | None = None
         self.picture = "pareto"
+        self.block: int | None = None
         workspace.modelChanged.connect(self._on_model)
 
     @property
@@ -62,7 +64,7 @@ class Measuring(QObject):
         if self._opening:
             self._worker.withdraw(self._opening)  # it belongs to the run before
         self.request, self._model = request, facts.key
-        self.results, self.refused, self.progress, self.finished = [], [], None, None
+        self.results, self.refused, self.progress, self.finished, self.block = [], [], None, None, None
         self._job = self._worker.submit(
             Job(
                 self.tr("Measuring"),
@@ -77,8 +79,8 @@ class Measuring(QObject):
         )
         self.changed.emit()
 
-    def show(self, picture: str) -> None:
-        self.picture = picture
+    def show(self, picture: str, block: int | None = None) -> None:
+        self.picture, self.block = picture, block
         self.grew.emit()
 
     def stop(self) -> None:

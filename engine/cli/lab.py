@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.cli import lab_match, lab_paper, lab_protocols, lab_sweep
+from engine.cli import (
+    lab_axbench,
+    lab_faithfulness,
+    lab_ifeval,
+    lab_match,
+    lab_paper,
+    lab_persona,
+    lab_sweep,
+    lab_transfer,
+)
+
+_COMMANDS = (
+    lab_match, lab_sweep, lab_faithfulness, lab_transfer, lab_persona, lab_axbench, lab_ifeval, lab_paper,
+)  # fmt: skip
 
 
 def add(commands: Any) -> None:
     parser = commands.add_parser("lab", help="compare methods at equal coherence")
     lab = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (lab_match, lab_sweep, lab_protocols, lab_paper):
+    for command in _COMMANDS:
         command.add(lab)

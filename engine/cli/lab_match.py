@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from engine.cli.lab_options import (
+from engine.cli.lab_options import add_lab_options, chosen_questions, seeds
+from engine.cli.lab_results import (
     DISAGREEMENT,
-    add_lab_options,
-    chosen_questions,
     give,
     opened_store,
     require_outputs,
-    seeds,
     speaker_and_judge,
 )
 from engine.cli.model import load_model
@@ -68,7 +66,7 @@ def _run(options: argparse.Namespace) -> None:
     from engine.lab.exports import match_points
     from engine.lab.figures import match_figures
     from engine.lab.matching import Exam, match
-    from engine.lab.report import match_report, match_table
+    from engine.lab.report import differences_table, match_report, match_table
 
     arms = parse_arms(options.methods, options.prompt)
     model = load_model(options)
@@ -85,11 +83,12 @@ def _run(options: argparse.Namespace) -> None:
         "temperature": options.temperature,
         "max_tokens": options.max_tokens,
     }
-    table = match_table(found)
+    tables = [match_table(found), differences_table(found)]
+    text = "\n\n".join(f"{table.title}\n{table.text()}\n{table.note}".rstrip() for table in tables)
     give(
         options,
         {**found.told(), **facts},
-        f"{table.text()}\n{table.note}".rstrip() + f"\n{DISAGREEMENT}: {found.disagreement.words()}",
+        f"{text}\n{DISAGREEMENT}: {found.disagreement.words()}",
         lambda: match_report(found, facts),
         lambda: match_figures(found),
         match_points(found),

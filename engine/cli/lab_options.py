@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.cli.model import add_model_options
-from engine.errors import InputError, LabError
+from engine.errors import InputError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from engine.lab.answers import Speaker
-    from engine.lab.judges import Judge
-    from engine.lab.store import Store
     from engine.model.language_model import LanguageModel
 
 
-DISAGREEMENT = "judge's disagreement with itself"
+METHODS = "none,prompt,s-psr,a-psr"
 
 
-def add_lab_options(parser: argparse.ArgumentParser, *, count: int = 40) -> None:
+def add_lab_options(parser: argparse.ArgumentParser, *, count: int = 40, asks: bool = True) -> None:
+    """asks: whether the questions are the command's own, not those of a protocol's files."""
     add_model_options(parser)
     group = parser.add_argument_group("measuring")
     group.add_argument(
@@ -33,12 +26,16 @@ def add_lab_options(parser: argparse.ArgumentParser, *, count: int = 40) -> None
         help="pocket, self, likelihood, rules:FILE.toml, or URL#MODEL of an OpenAI-compatible endpoint; two "
         "joined by + for trait and coherence (default: pocket on pocket, else self+likelihood)",
     )
-    group.add_argument(
-        "--questions", type=Path, metavar="FILE", help="one question per line (default: the built-in ones)"
-    )
-    group.add_argument(
-        "--count", type=int, help=f"how many of the built-in questions (default: up to {count})"
-    )
+    if asks:
+        group.add_argument(
+            "--questions",
+            type=Path,
+            metavar="FILE",
+            help="one question per line (default: the built-in ones)",
+        )
+        group.add_argument(
+            "--count", type=int, help=f"how many of the built-in questions (default: up to {count})"
+        )
     group.add_argument("--seeds", type=int, default=1, help="answers to each question (default: 1)")
     group.add_argument("--temperature", type=float, default=1.0, help="default: 1")
     group.add_argument("--max-tokens", type=int, default=160, help="of an answer (default: 160)")
@@ -64,34 +61,6 @@ def seeds(options: argparse.Namespace) -> tuple[int, ...]:
     return tuple(range(options.seeds))
 
 
-@contextmanager
-def opened_store(options: argparse.Namespace) -> Iterator[Store]:
-    """The store that the options name, else the user's own."""
-    from engine.lab.store import Store
-
-    path = options.store
-    if path is None:
-        import platformdirs
-
-        path = Path(platformdirs.user_cache_dir("steering-studio", ensure_exists=True)) / "lab.sqlite"
-    store = Store(path)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def speaker_and_judge(
-    options: argparse.Namespace, model: LanguageModel, store: Store
-) -> tuple[Speaker, Judge]:
-    from engine.generation.sampling import Sampling
-    from engine.lab.answers import Speaker
-    from engine.lab.judges import open_judge
-
-    sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
-    return Speaker(model, store, sampling), open_judge(options.judge, model, store)
-
-
 def chosen_questions(options: argparse.Namespace, model: LanguageModel) -> tuple[str, ...]:
     """Raises InputError for a file that cannot be read or holds none."""
     if options.questions is None:
@@ -113,35 +82,3 @@ def chosen_questions(options: argparse.Namespace, model: LanguageModel) -> tuple
     if options.count is not None and options.count < 1:
         raise InputError(what, f"{options.count} of them are none.", "Ask for 1 or more.")
     return found[: options.count]
-
-
-def require_outputs(options: argparse.Namespace) -> None:
-    """Before the work, not after it."""
-    from engine.durable import require_writable
-
-    if options.report is not None:
-        require_writable(options.report, "report", LabError)
-    if options.figures is not None:
-        from engine.lab.exports import make_folder
-
-        make_folder(options.figures)
-
-
-def give(
-    options: argparse.Namespace,
-    told: dict[str, Any],
-    text: str,
-    page: Callable[[], str],
-    figures: Callable[[], Mapping[str, Figure]],
-    points: Sequence[Mapping[str, Any]],
-    facts: Mapping[str, object],
-) -> None:
-    """Writes report and figures if they were asked for, and prints JSON or the text."""
-    from engine.durable import write_whole
-    from engine.lab.exports import write_figures
-
-    if options.report is not None:
-        write_whole(options.report, page().encode(), "report", LabError)
-    if options.figures is not None:
-        write_figures(options.figures, figures(), points, facts)
-    print(json.dumps(told, ensure_ascii=False, allow_nan=False) if options.json else text)

@@ -25,8 +25,9 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from engine.lab.claims import claims
     from engine.lab.exports import make_folder
-    from engine.lab.findings import claims, write
+    from engine.lab.findings import write
     from engine.lab.paper import Plan, measure
     from engine.lab.store import Store
     from engine.model.loading import load
@@ -51,5 +52,5 @@ def _run(options: argparse.Namespace) -> None:
         print(json.dumps({"claims": told, "files": [str(path) for path in written]}))
         return
     for claim in claims(measured):
-        print(f"{'holds   ' if claim.holds else 'does not'}  {claim.claim}: {claim.told}")
+        print(f"{claim.verdict:<13}  {claim.claim}: {claim.told}")
     print(f"written to {options.out}")

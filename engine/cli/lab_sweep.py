@@ -8,14 +8,12 @@ from dataclasses import asdict
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from engine.cli.lab_options import (
+from engine.cli.lab_options import add_lab_options, chosen_questions, seeds
+from engine.cli.lab_results import (
     DISAGREEMENT,
-    add_lab_options,
-    chosen_questions,
     give,
     opened_store,
     require_outputs,
-    seeds,
     speaker_and_judge,
 )
 from engine.cli.model import load_model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +14,14 @@ from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.generation.strengths import Strengths
 from engine.heads.head import Head
+from engine.lab.bootstrap import interval
 from engine.lab.fingerprint import weights_digest
 from engine.lab.judges import Disagreement, Item, Judge, Score, disagreement
 from engine.lab.store import Store, content_key
 from engine.model.chat import Message
 from engine.model.language_model import LanguageModel
 
+APART = 1_000_003  # between the seeds of answers to one question
 _BATCH = 64
 _REPEATED = 12  # answers that are judged twice to see how far the judge is from itself
 
@@ -115,6 +118,19 @@ class Judged:
     def coherence(self) -> float | None:
         return mean(self.coherences)
 
+    @property
+    def plain_traits(self) -> tuple[tuple[float | None, ...], ...]:
+        """The traits as JSON can say them."""
+        return tuple(tuple(None if np.isnan(v) else float(v) for v in row) for row in self.traits)
+
+    def told(self, prefix: str = "") -> dict[str, Any]:
+        """Its figures with their intervals, as JSON says them."""
+        found = {
+            "trait": self.trait, "trait_ci": interval(self.traits), "coherence": self.coherence,
+            "coherence_ci": interval(self.coherences), "n": self.n, "missing": self.missing,
+        }  # fmt: skip
+        return {f"{prefix}{name}": value for name, value in found.items()}
+
 
 def judged(
     speaker: Speaker,
@@ -135,7 +151,7 @@ def judged(
 
 def asked_with(questions: Sequence[str], seeds: Sequence[int]) -> list[Asked]:
     """Every question with every seed, mixed so that no two are drawn alike."""
-    return [Asked(question, seed * 1_000_003 + i) for i, question in enumerate(questions) for seed in seeds]
+    return [Asked(question, seed * APART + i) for i, question in enumerate(questions) for seed in seeds]
 
 
 def scored(

@@ -63,18 +63,23 @@ def parse_arm(words: str, prompt: str) -> Arm:
 
 def _variants(words: str, variants: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    name: str
+    value: Any
     for variant in variants:
         numbered = _NUMBERED.fullmatch(variant)
         if variant in RECIPES:
-            found["recipe"] = variant
+            name, value = "recipe", variant
         elif variant in OBJECTIVES:
-            found["objective"] = variant
+            name, value = "objective", variant
         elif numbered:
-            found[numbered[1]] = int(numbered[2])
+            name, value = numbered[1], int(numbered[2])
         elif ridge := _RIDGE.fullmatch(variant):
-            found["penalty"] = float(ridge[1])
+            name, value = "penalty", float(ridge[1])
         else:
             raise _wrong(words, f"There is no variant {variant}: {_VARIANTS}.")
+        if name in found:
+            raise _wrong(words, f"{variant} says again what another variant says already.")
+        found[name] = value
     # An objective is of training: the closed form has none.
     if "objective" in found and "recipe" not in found:
         found["recipe"] = "refine"

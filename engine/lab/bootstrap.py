@@ -1,19 +1,45 @@
-"""Confidence intervals by resampling questions, and seeds within them."""
+"""Means with their intervals, by resampling questions and seeds within them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 _TIMES = 2000
 
 
+@dataclass(frozen=True)
+class Mean:
+    """value: over the `n` scores that are there, None without any; interval: of 95 %, None for fewer than
+    two; missing: scores that are not there."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+    n: int
+    missing: int
+
+    @classmethod
+    def of(cls, groups: Sequence[np.ndarray | Sequence[float]]) -> Mean:
+        """Of scores in groups that have something in common: a concept, an instruction, a question. NaN are
+        missing. Groups may differ in size; they are drawn first, then what is in them."""
+        flat = [np.asarray(group, np.float64).reshape(-1) for group in groups]
+        values = np.full((len(flat), max(map(len, flat), default=0)), np.nan)
+        for row, group in zip(values, flat, strict=True):
+            row[: len(group)] = group
+        known = values[~np.isnan(values)]
+        mean = float(known.mean()) if len(known) else None
+        return cls(mean, interval(values), len(known), sum(map(len, flat)) - len(known))
+
+
 def interval(values: np.ndarray, seed: int = 0, share: float = 0.95) -> tuple[float, float] | None:
     """The percentile bootstrap interval of the mean of `values` [questions, seeds].
 
     Questions are drawn with replacement, then seeds within each: answers to one question are not
-    independent. NaN are missing scores and left out. None when all are missing.
+    independent. NaN are missing scores and left out. None for fewer than two: one value tells no interval.
     """
-    if np.isnan(values).all():
+    if (~np.isnan(values)).sum() < 2:
         return None
     rng = np.random.default_rng(seed)
     rows, columns = values.shape

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.durable import write_whole
 from engine.errors import LabError
-from engine.lab.pictures import save
+from engine.lab.drawing import save
+from engine.lab.lengths import PERCENTILES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,8 +49,9 @@ def make_folder(folder: Path) -> None:
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]], facts: Mapping[str, object]) -> str:
-    """One line per row; facts, what all were measured with, stand in every line."""
-    whole = [{**row, **facts} for row in rows]
+    """One line per row; facts, what all were measured with, stand in every line. Intervals become two
+    columns; what is a list or a table itself has no place here."""
+    whole = [{**_flat(row), **facts} for row in rows]
     text = io.StringIO()
     names = list(dict.fromkeys(name for row in whole for name in row))
     writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -58,18 +60,28 @@ def as_csv(rows: Iterable[Mapping[str, Any]], facts: Mapping[str, object]) -> st
     return text.getvalue()
 
 
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        stem = name.removesuffix("_ci")
+        if stem != name:
+            found[f"{stem}_low"], found[f"{stem}_high"] = value or (None, None)
+        elif not isinstance(value, Mapping | list | tuple):
+            found[name] = value
+    return found
+
+
 def match_points(found: Match) -> list[dict[str, Any]]:
-    """The figure of every method, behind it the strengths that were tried for it, and what is known per
-    block."""
+    """The figure of every method, behind it the strengths that were tried for it, what is known per block,
+    and how the effect per token is spread there."""
     rows: list[dict[str, Any]] = []
     for row in found.rows:
-        low, high = row.trait_ci or (None, None)
         rows.append(
             {
                 "method": row.method, "point": "reported", "strength": row.strength, "trait": row.trait,
-                "trait_low": low, "trait_high": high, "coherence": row.coherence, "n": row.n,
-                "missing": row.missing, "target": found.coherence, "kl": row.kl, "iso_kl": row.iso_kl,
-                "note": row.note,
+                "trait_ci": row.trait_ci, "coherence": row.coherence, "coherence_ci": row.coherence_ci,
+                "n": row.n, "missing": row.missing, "target": found.coherence, "kl": row.kl,
+                "iso_kl": row.iso_kl, "note": row.note,
             }
         )  # fmt: skip
         rows += [
@@ -86,6 +98,16 @@ def match_points(found: Match) -> list[dict[str, Any]]:
             }  # fmt: skip
             for name, spread in (("effect", row.effects), ("prompted", row.prompted)):
                 if block in spread:
-                    one |= dict(zip((f"{name}_p{p}" for p in (10, 25, 50, 75, 90)), spread[block]))
+                    names = (f"{name}_p{level * 100:g}" for level in PERCENTILES)
+                    one |= dict(zip(names, spread[block].percentiles))
             rows.append(one)
+        for block, own in row.effects.items():
+            bins = zip(own.edges, own.edges[1:], own.shares, row.prompted[block].shares)
+            rows += [
+                {
+                    "method": row.method, "point": "bin", "block": block, "length_from": low,
+                    "length_to": high, "effect_share": share, "prompted_share": prompted,
+                }
+                for low, high, share, prompted in bins
+            ]  # fmt: skip
     return rows

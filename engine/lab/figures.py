@@ -1,24 +1,29 @@
-"""Which pictures belong to a comparison, and which to a sweep."""
+"""Which pictures belong to what was measured."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.lab import pictures
-from engine.lab.sweep import Done, Outcome
+from engine.lab import axbench, effect_pictures, pictures, protocol_pictures, transfer
+from engine.lab.lengths import telling_block
+from engine.lab.pooling import best_per_block, doses
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from engine.lab.axbench import AxRow
+    from engine.lab.ifeval import IfRow
     from engine.lab.matching import Match, Row
+    from engine.lab.sweep import Outcome
+    from engine.lab.transfer import Transfer
 
-_COHERENT = 0.8  # what a strength must keep to count in a block sweep
 
+def match_figures(found: Match, block: int | None = None) -> dict[str, Figure]:
+    """pareto always; strengths, faithfulness, effects and distribution where a head was compared.
 
-def match_figures(found: Match) -> dict[str, Figure]:
-    """pareto always; strengths, faithfulness and effects where a head was compared."""
+    block: where the distribution is shown, by default at the one that tells most.
+    """
     figures = {"pareto": pictures.pareto(found.rows, found.coherence)}
     if any(row.curve and row.strength for row in found.rows):
         figures["strengths"] = pictures.strengths(found.rows)
@@ -27,18 +32,21 @@ def match_figures(found: Match) -> dict[str, Figure]:
         figures["faithfulness"] = pictures.blocks(
             lines, "faithfulness", "paraphrase", [row.method for row in found.rows]
         )
-    if any(row.effects for row in found.rows):
-        figures["effects"] = pictures.effects(found.rows)
+    telling = telling_block(found.rows) if block is None else block
+    if telling is not None:
+        figures["effects"] = effect_pictures.effects(found.rows)
+        figures["distribution"] = effect_pictures.distribution(found.rows, telling)
     return figures
 
 
 def sweep_figures(outcomes: Sequence[Outcome]) -> dict[str, Figure]:
     """pareto and strengths; blocks where the sweep went over them."""
-    series = means(outcomes)
+    series = doses(outcomes)
     figures = {"pareto": pictures.tradeoff(series), "strengths": pictures.curves(series)}
     by_block = best_per_block(outcomes)
     if by_block:
-        figures["blocks"] = pictures.blocks(by_block, "best trait")
+        best = {name: {b: dose.trait for b, dose in at.items()} for name, at in by_block.items()}
+        figures["blocks"] = pictures.best(best)
     return figures
 
 
@@ -49,29 +57,18 @@ def faithfulness(rows: Sequence[Row]) -> dict[str, dict[int, float]]:
     return found if reference is None else {**found, "paraphrase": reference}
 
 
-def means(outcomes: Sequence[Outcome]) -> dict[str, list[tuple[float, float, float]]]:
-    """Per method (strength, trait, coherence), each the mean over the seeds."""
-    found: dict[str, dict[float, list[tuple[float, float]]]] = {}
-    for done in outcomes:
-        if isinstance(done, Done) and done.trait is not None and done.coherence is not None:
-            at = found.setdefault(done.cell.words, {}).setdefault(done.cell.strength, [])
-            at.append((done.trait, done.coherence))
-    return {
-        words: [
-            (strength, sum(t for t, _ in pairs) / len(pairs), sum(c for _, c in pairs) / len(pairs))
-            for strength, pairs in sorted(at.items())
-        ]
-        for words, at in found.items()
-    }
+def axbench_figures(rows: Sequence[AxRow]) -> dict[str, Figure]:
+    """judgements always; factors where a head was compared."""
+    methods = axbench.summaries(rows)
+    figures = {"judgements": protocol_pictures.judgements(methods)}
+    if any(method.factors for method in methods):
+        figures["factors"] = protocol_pictures.factors(methods)
+    return figures
 
 
-def best_per_block(outcomes: Sequence[Outcome], coherence: float = _COHERENT) -> dict[str, dict[int, float]]:
-    """Per method and block the greatest trait among strengths that keep the coherence."""
-    found: dict[str, dict[int, float]] = {}
-    for words, points in means(outcomes).items():
-        block = re.search(r":block(\d+)", words)
-        kept = [trait for _, trait, c in points if c >= coherence]
-        if block is not None and kept:
-            name = words.replace(block[0], "")
-            found.setdefault(name, {})[int(block[1])] = max(kept)
-    return {name: dict(sorted(values.items())) for name, values in found.items()}
+def ifeval_figures(rows: Sequence[IfRow]) -> dict[str, Figure]:
+    return {"accuracy": protocol_pictures.accuracy(rows)}
+
+
+def transfer_figures(rows: Sequence[Transfer]) -> dict[str, Figure]:
+    return {"transfer": protocol_pictures.transferred(transfer.summaries(rows))}

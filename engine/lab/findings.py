@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +11,16 @@ import numpy as np
 
 from engine.durable import write_whole
 from engine.errors import LabError
+from engine.lab.bisection import Point
 from engine.lab.bootstrap import interval
+from engine.lab.claims import FAITHFUL, claims, mean_of
+from engine.lab.drawing import svg
+from engine.lab.effect_pictures import histogram
 from engine.lab.exports import write_figures
-from engine.lab.matching import Point, Row
-from engine.lab.paper import ONCE, RESPONSES, RIDGES, Measured, faithfulness, grid, select
-from engine.lab.pictures import blocks, histogram, pareto, svg
+from engine.lab.matching import Row
+from engine.lab.paper import RESPONSES, RIDGES, Measured, faithfulness, grid, select
+from engine.lab.pictures import blocks, pareto
 from engine.lab.report import Table, report
-
-_FAITHFUL = ("a-psr", "a-psr:mse", "a-psr:ll", "s-psr:ll", "s-const:mse", "caa")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """holds: whether the figures bear it out here; told: those figures."""
-
-    claim: str
-    holds: bool
-    told: str
 
 
 def write(measured: Measured, folder: Path, seconds: float) -> list[Path]:
@@ -37,7 +30,9 @@ def write(measured: Measured, folder: Path, seconds: float) -> list[Path]:
     verdicts = Table(
         "Claims",
         ("claim", "here", "figures"),
-        tuple((claim.claim, "holds" if claim.holds else "does not hold", claim.told) for claim in found),
+        tuple((claim.claim, claim.verdict, claim.told) for claim in found),
+        f"Differences are of the same style and seed. A claim holds or fails where the 95 % interval over "
+        f"{len(measured.plan.styles)} styles and {measured.plan.seeds} seeds says so; else it is undecided.",
     )
     plan = measured.plan
     facts = {
@@ -111,7 +106,7 @@ def methods_table(measured: Measured) -> Table:
 
 def styles_table(measured: Measured) -> Table:
     rows = [
-        (method, *(_mean(grid(measured, method, "C80")[i]) for i in range(len(measured.plan.styles))))
+        (method, *(mean_of(grid(measured, method, "C80")[i]) for i in range(len(measured.plan.styles))))
         for method in (*measured.plan.methods, *measured.plan.once)
     ]
     return Table("TA@C80 per style", ("method", *measured.plan.styles), tuple(rows))
@@ -130,7 +125,7 @@ def ridge_table(measured: Measured) -> Table:
 
 
 def faithfulness_table(measured: Measured) -> Table:
-    found = faithfulness(measured, _FAITHFUL)
+    found = faithfulness(measured, FAITHFUL)
     count = max((len(values) for values in found.values()), default=0)
     head = ("method", *(f"block {block}" for block in range(count)))
     rows = tuple((name, *(f"{value:.2f}" for value in values.values())) for name, values in found.items())
@@ -164,62 +159,9 @@ def every_figure(measured: Measured) -> dict[str, Any]:
         "pareto": pareto(first, 0.8),
         "effects": histogram(effects, f"effect at block {measured.effects['block']} ({style})"),
     }
-    lines = faithfulness(measured, _FAITHFUL)
+    lines = faithfulness(measured, FAITHFUL)
     if lines:
         found["faithfulness"] = blocks(lines, "faithfulness", "paraphrase")
-    return found
-
-
-def claims(measured: Measured) -> list[Claim]:
-    """Those claims that can be told from what was measured."""
-    found: list[Claim] = []
-    ratios = [np.median(np.array(row["p90"]) / np.maximum(row["p10"], 1e-6)) for row in measured.spread]
-    found.append(
-        Claim(
-            "A prompt's effect differs from token to token by more than 3 times",
-            bool(min(ratios) > 3),
-            "90th / 10th percentile, median block: "
-            + ", ".join(f"{row['style']} {ratio:.1f}" for row, ratio in zip(measured.spread, ratios)),
-        )
-    )
-
-    def above(text: str, one: str, other: str, target: str, slack: float = 0.0) -> None:
-        a, b = grid(measured, one, target), grid(measured, other, target)
-        if np.isnan(a).all() or np.isnan(b).all():
-            return
-        apart = interval(a - b)
-        assert apart is not None
-        told = f"TA@{target} {_mean(a)} against {_mean(b)}, difference {apart[0]:.2f} to {apart[1]:.2f}"
-        found.append(Claim(text, bool(np.nanmean(a - b) > -slack), told))
-
-    above("S-PSR is above S-Const", "s-psr:ll", "s-const:mse", "C80")
-    above("S-PSR is above CAA", "s-psr:ll", "caa", "C80")
-    above("S-PSR is above ReFT-r1", "s-psr:ll", "reft-r1", "C80")
-    above("A-Const is above S-Const", "a-const", "s-const:mse", "C80")
-    above("A-PSR is at or above A-Const (within 0.02)", "a-psr:mse", "a-const", "C80", 0.02)
-    above("A-PSR is at or above S-PSR (within 0.02)", "a-psr:mse", "s-psr:ll", "C80", 0.02)
-    above("A-PSR is at or above prompting (within 0.02)", "a-psr:mse", "prompt", "Cp", 0.02)
-    above("The instant head is as good as the refined one (within 0.02)", "a-psr", "a-psr:mse", "C80", 0.02)
-    above("The instant head is as good as the paper's recipe (within 0.02)", "a-psr", ONCE[0], "C80", 0.02)
-    above("With the prompt besides, A-PSR is at or above prompting", "a-psr+prompt", "prompt", "Cp", 0.02)
-    above("For S-PSR, LL is above MSE", "s-psr:ll", "s-psr:mse", "C80")
-    above("For A-PSR, MSE is at or above LL (within 0.02)", "a-psr:mse", "a-psr:ll", "C80", 0.02)
-    above("A second direction per block does no harm (within 0.02)", "a-psr:rank2", "a-psr", "C80", 0.02)
-    lines = faithfulness(measured, _FAITHFUL)
-    if "a-psr:mse" in lines:
-        below = [b for b, value in lines["a-psr:mse"].items() if value < lines["paraphrase"][b]]
-        told = ", ".join(
-            f"block {b} {lines['a-psr:mse'][b]:.2f} ({lines['paraphrase'][b]:.2f})"
-            for b in lines["a-psr:mse"]
-        )
-        found.append(
-            Claim("A-PSR is nearer to the prompt than a paraphrase is, in some blocks", bool(below), told)
-        )
-    few, many = (_variant(measured, f"a-psr:responses{n}") for n in (12, 200))
-    told = f"trait {few:.3f} with 12 responses, {many:.3f} with 200, at strength 1"
-    found.append(
-        Claim("Twelve responses suffice for an instant head (within 0.03)", few >= many - 0.03, told)
-    )
     return found
 
 
@@ -240,17 +182,9 @@ def _instant_table(measured: Measured, title: str, column: str, variants: dict[s
     )
 
 
-def _variant(measured: Measured, variant: str) -> float:
-    return float(np.mean([row["trait"] for row in select(measured.instant, variant=variant)]))
-
-
 def _row(told: Any) -> Row:
     facts = {name: value for name, value in told.items() if name not in ("style", "seed", "target")}
     return Row(**{**facts, "curve": tuple(Point(**point) for point in facts["curve"])})
-
-
-def _mean(values: np.ndarray) -> str:
-    return "-" if np.isnan(values).all() else f"{np.nanmean(values):.3f}"
 
 
 def _plain(measured: Measured) -> dict[str, Any]:

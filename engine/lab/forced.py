@@ -16,18 +16,16 @@ from engine.heads.head import Head
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering, applied_length
 from engine.lab.answers import Asked, Speaker
+from engine.lab.lengths import BINS, PERCENTILES, Lengths, Spread
 from engine.model.chat import Message, encode
 from engine.model.language_model import LanguageModel
 
 LIMIT = 1.0  # nats; iso-KL, METHOD.md section 5
 SHARE = 0.95  # of the tokens stay below it
-PERCENTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _MOST = 16  # answers: some hundred tokens tell a percentile well enough
 _STRONGEST = 64.0
 _FINE = 0.05  # a bracket this narrow, relative to its end, is halved no more
-
-Spread = dict[int, tuple[float, ...]]
-"""Per block the PERCENTILES over tokens of a length in activation units."""
+_SHOWN = 0.995  # of the prompt's lengths lie below the last bin's end
 
 
 @dataclass(frozen=True)
@@ -118,17 +116,25 @@ class Forced:
             steering.strengths = self.bare.steered.unsqueeze(-1)
             run(self.model, self.bare)
             applied = [self.bare.at(coefficients) for coefficients in steering.coefficients()]
-        found: Spread = {}
+        found: dict[int, Lengths] = {}
         for (block, part), values in zip(mix.blocks.items(), applied, strict=True):
             z = part.z.to(values.device)
-            found[block] = _percentiles(applied_length(values, z @ z.mT).abs())
+            found[block] = _lengths(applied_length(values, z @ z.mT).abs(), self._end(block))
         return found
 
     def truth(self) -> Spread:
         """What the prompt adds, at every block."""
-        return {block: _percentiles(values) for block, values in enumerate(self.prompted)}
+        return {block: _lengths(values, self._end(block)) for block, values in enumerate(self.prompted)}
+
+    def _end(self, block: int) -> float:
+        return max(float(self.prompted[block].float().quantile(_SHOWN)), 1e-6)
 
 
-def _percentiles(values: Tensor) -> tuple[float, ...]:
-    levels = torch.tensor(PERCENTILES, device=values.device)
-    return tuple(round(float(v), 4) for v in values.float().quantile(levels))
+def _lengths(values: Tensor, end: float) -> Lengths:
+    values = values.float().cpu()
+    counts = torch.histc(values.clamp(max=end), BINS, 0.0, end)
+    return Lengths(_rounded(values.quantile(torch.tensor(PERCENTILES))), _rounded(counts / len(values)), end)
+
+
+def _rounded(values: Tensor) -> tuple[float, ...]:
+    return tuple(round(float(value), 4) for value in values)

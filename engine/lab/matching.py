@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -12,28 +12,17 @@ from engine.events import Cancel, Emit, LossPoint, Meter, Pause, ignore
 from engine.heads.head import Head
 from engine.lab.answers import Judged, Speaker, asked_with, judged, judged_twice
 from engine.lab.arms import Arm
+from engine.lab.bisection import Point, at_iso_kl, search
 from engine.lab.bootstrap import interval
-from engine.lab.forced import LIMIT, Forced, IsoKL, Spread
+from engine.lab.differences import Difference, differences
+from engine.lab.forced import Forced
 from engine.lab.judges import Disagreement, Judge
+from engine.lab.lengths import Spread
 
-_FIRST, _STRONGEST = 1.0, 64.0
-_STEPS = 6  # halvings of the bracket
-_FINE = 0.12  # a bracket this narrow, relative to its end, is halved no more: coherence tells no finer
-_NEAR = 0.08  # further than that from the target a strength is not called matched
-_RANGE = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the iso-KL strength: what is tried on the way there
+_EXPECTED = 8  # measurements to match a head: strengths tried, and the report
 
 Target = Literal["prompt", "kl"] | float
 """A coherence, the one that prompting has itself, or a KL of 1 nat."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """One strength tried, on the half of the questions that strengths are chosen on."""
-
-    strength: float
-    trait: float
-    coherence: float
-    missing: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +35,8 @@ class Row:
     percentile over the tokens of the prompt's answers of KL(steered || unsteered) at `strength`, in nats;
     iso_kl: the strength at which it is 1. faithfulness and paraphrase per block as the Distillation tells
     them; effects, prompted: how the lengths of what the head (at strength 1) and the prompt add are spread
-    over those tokens, per block; seconds: of the distillation.
+    over those tokens, per block; seconds: of the distillation; traits: what each answer was
+    given, per question and seed.
     """
 
     method: str
@@ -67,6 +57,7 @@ class Row:
     effects: Spread = field(default_factory=dict)
     prompted: Spread = field(default_factory=dict)
     seconds: float = 0.0
+    traits: tuple[tuple[float | None, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,9 +78,13 @@ class Match:
     failures: tuple[Failure, ...]
     disagreement: Disagreement
 
+    @property
+    def differences(self) -> list[Difference]:
+        return differences(self.rows)
+
     def told(self) -> dict[str, Any]:
         """As JSON says it."""
-        return asdict(self)
+        return {**asdict(self), "differences": [asdict(each) for each in self.differences]}
 
 
 @dataclass(frozen=True)
@@ -148,19 +143,28 @@ def match(
     """Compares the arms at the coherence `target`, at the one that prompting itself has ("prompt"), or where
     the tokens' KL reaches 1 nat ("kl").
 
-    Emits Progress, and each Row or Failure as it is done. Strengths are bisected on one half of the
-    questions and reported on the other. An arm that fails is reported and the rest goes on.
+    Emits Progress, each Point as it is tried, and each Row or Failure as it is done. Strengths are bisected
+    on one half of the questions and reported on the other. An arm that fails is reported, the rest goes on.
     Raises LabError when the judge gives no scores, Cancelled when stopped.
     """
     cancel = Cancel() if cancel is None else cancel
     coherence = prompts_own(exam, cancel) if target == "prompt" else None if target == "kl" else target
     forced = exam.forced(cancel)
-    meter = Meter(emit, "methods", len(arms))
+    meter = Meter(emit, "measurements", planned(arms))
     rows, failures = [], []
     for arm in arms:
         cancel.check()
+        left = planned([arm])
+
+        def tell(event: Any) -> None:
+            nonlocal left
+            emit(event)
+            if isinstance(event, Point) and left > 1:
+                left -= 1
+                meter.step()
+
         try:
-            [row] = examine(exam, arm, [coherence], cancel, emit, forced)
+            [row] = examine(exam, arm, [coherence], cancel, tell, forced)
             rows.append(row)
             emit(row)
         except LabError:  # a judge that is not heard would fail for all of them
@@ -168,9 +172,14 @@ def match(
         except EngineError as error:
             failures.append(Failure(arm.name, str(error)))
             emit(failures[-1])
-        meter.step()
+        meter.step(left)
     itself = judged_twice(exam.speaker, exam.judge, exam.prompt, exam.questions, cancel, exam.rubric)
     return Match(exam.prompt, coherence, tuple(rows), tuple(failures), itself)
+
+
+def planned(arms: Sequence[Arm]) -> int:
+    """How many measurements they are expected to take: a method without a head takes one."""
+    return sum(1 if arm.request is None else _EXPECTED for arm in arms)
 
 
 def prompts_own(exam: Exam, cancel: Cancel) -> float:
@@ -187,7 +196,7 @@ def examine(
     forced: Forced | None = None,
 ) -> list[Row]:
     """One arm at several target coherences (None: at iso-KL, which needs `forced`), from one distillation.
-    Emits a Pause wherever one fits.
+    Emits every Point that is tried, and a Pause wherever one fits.
 
     forced: what the KL and the effects per token are measured on; without it they are not.
     Raises what distilling, generating and judging raise.
@@ -203,13 +212,15 @@ def examine(
     def at(strength: float) -> Point:
         emit(Pause())
         found = exam.choosing(system, [(made.head, strength)], cancel)
-        return Point(strength, *_figures(found), found.missing)
+        point = Point(strength, *_figures(found), found.missing)
+        emit(point)
+        return point
 
     rows = []
     for target in targets:
         if target is None:
             assert iso is not None
-            strength, curve, reached, note = _at_iso_kl(at, iso)
+            strength, curve, reached, note = at_iso_kl(at, iso)
         else:
             strength, curve, reached, note = search(at, target)
         found = exam.reporting(system, [(made.head, strength)], cancel)
@@ -238,52 +249,6 @@ def examine(
     return rows
 
 
-def _at_iso_kl(at: Callable[[float], Point], iso: IsoKL) -> tuple[float, tuple[Point, ...], bool, str]:
-    """What `search` gives, for the strength of iso-KL and the range below it."""
-    note = ""
-    if not iso.reached:
-        note = f"the KL never rose to {LIMIT:g} nat: the largest strength tried"
-        if iso.kl >= LIMIT:
-            note = f"the prompt alone moves the tokens by {iso.kl:.1f} nats"
-    curve = tuple(at(strength) for strength in dict.fromkeys(share * iso.strength for share in _RANGE))
-    return iso.strength, curve, iso.reached, note
-
-
-def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Point, ...], bool, str]:
-    """The strength whose coherence is nearest to `target`, all points tried, whether it was reached, a note.
-
-    Doubles the strength until the coherence is below the target, then halves the bracket. A model that is
-    less coherent than the target by itself is matched to itself, which the note says.
-    """
-    low = at(0.0)
-    tried = [low]
-    note = ""
-    if low.coherence < target:
-        note = f"without steering the coherence is {low.coherence:.2f} already: matched to that"
-        target = low.coherence
-    strength = _FIRST
-    while True:
-        high = at(strength)
-        tried.append(high)
-        if high.coherence < target or strength >= _STRONGEST:
-            break
-        low, strength = high, strength * 2
-    reached = high.coherence < target
-    if not reached:
-        note = f"the coherence never fell to {target:.2f}: the largest strength tried"
-        return strength, tuple(tried), False, note
-    for _ in range(_STEPS):
-        if high.strength - low.strength <= _FINE * high.strength:
-            break
-        middle = at((low.strength + high.strength) / 2)
-        tried.append(middle)
-        low, high = (middle, high) if middle.coherence >= target else (low, middle)
-    nearest = min((low, high), key=lambda point: abs(point.coherence - target))
-    if not note and abs(nearest.coherence - target) > _NEAR:
-        note = f"the coherence leaps past {target:.2f}: the nearest is {nearest.coherence:.2f}"
-    return nearest.strength, tuple(sorted(tried, key=lambda p: p.strength)), not note, note
-
-
 def _pausing(emit: Emit) -> Emit:
     """Of what a distillation tells only where it can be interrupted."""
 
@@ -304,6 +269,7 @@ def _reported(arm: Arm, found: Judged, **more: Any) -> Row:
         coherence_ci=interval(found.coherences),
         n=found.n,
         missing=found.missing,
+        traits=found.plain_traits,
         **more,
     )
 

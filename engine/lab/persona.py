@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import InputError
-from engine.events import Cancel, Emit, Meter, ignore
+from engine.events import Cancel, Emit, Meter, Pause, Progress, ignore
 from engine.heads.formats.trait import Trait, read_trait
 from engine.lab.answers import Speaker
 from engine.lab.arms import parse_arms
 from engine.lab.judges import Judge
-from engine.lab.matching import Exam, Match, Target, match
+from engine.lab.matching import Exam, Match, Target, match, planned
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,27 @@ def persona(
     The first half of the questions is distilled from, the second evaluated on, `rollouts` answers each; the
     judge gets the trait's own judging prompt. Emits Progress and each Persona as it is known.
     """
-    meter = Meter(emit, "traits", len(traits))
-    found = []
+    plans = []
     for trait in traits:
-        middle = len(trait.questions) // 2
+        prompt, middle = trait.pairs[0][0], len(trait.questions) // 2
         trained, evaluated = trait.questions[:middle], trait.questions[middle:]
-        prompt = trait.pairs[0][0]
         arms = [arm.asking(trained) for arm in parse_arms(methods, prompt)]
         exam = Exam(speaker, judge, prompt, evaluated, tuple(range(rollouts)), trait.judge)
-        result = match(exam, arms, target, cancel=cancel)
-        found.append(Persona(trait.name, len(trained), len(evaluated), result))
+        plans.append((trait.name, len(trained), exam, arms))
+    meter = Meter(emit, "measurements", sum(planned(arms) for *_, arms in plans))
+    found = []
+    for name, trained_on, exam, arms in plans:
+        known = 0
+
+        def tell(event: object) -> None:
+            nonlocal known
+            if isinstance(event, Progress):
+                meter.step(event.done - known)
+                known = event.done
+            elif isinstance(event, Pause):
+                emit(event)
+
+        result = match(exam, arms, target, emit=tell, cancel=cancel)
+        found.append(Persona(name, trained_on, len(exam.questions), result))
         emit(found[-1])
-        meter.step()
     return found

@@ -1,48 +1,28 @@
-"""The Lab's pictures, as matplotlib figures: for SVG, PNG, PDF and the report."""
+"""The Lab's pictures of methods, strengths and blocks, as matplotlib figures."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from engine.errors import LabError
+from engine.lab.bootstrap import Mean
+from engine.lab.drawing import GREY, add_legend, errors_of, look_of, new_axes, values_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from engine.lab.matching import Row
-
-FORMATS = (".svg", ".png", ".pdf")
-
-# Okabe and Ito: told apart by the colour-blind and in print.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800")
-_MARKS = "osD^vP*X"
-_SIZE = (6.4, 4.2)  # inches
-_PAPER: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "lab",  # the same figure is the same file
-}
+    from engine.lab.pooling import Dose
 
 
 def pareto(rows: Sequence[Row], target: float | None) -> Figure:
     """Trait against coherence along the strengths of every method; the matched point with its intervals.
     target: the coherence that was matched, if one was."""
-    figure, axes = _axes("coherence", "trait", "Trait against coherence")
+    figure, axes = new_axes("coherence", "trait", "Trait against coherence")
     if target is not None:
         axes.axvline(target, color="#888888", linewidth=0.8, linestyle=":")
     for i, row in enumerate(rows):
-        colour, mark = _look(i)
+        colour, mark = look_of(i)
         if row.curve:
             axes.plot(
                 [p.coherence for p in row.curve], [p.trait for p in row.curve],
@@ -51,49 +31,59 @@ def pareto(rows: Sequence[Row], target: float | None) -> Figure:
         _matched(axes, row, colour, mark)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.05)
-    _legend(figure, axes)
+    add_legend(figure, axes)
     return figure
 
 
-def tradeoff(series: Mapping[str, Sequence[tuple[float, float, float]]]) -> Figure:
-    """Trait against coherence of a sweep, from (strength, trait, coherence), in order of the strength."""
-    figure, axes = _axes("coherence", "trait", "Trait against coherence")
+def tradeoff(series: Mapping[str, Sequence[Dose]]) -> Figure:
+    """Trait against coherence of a sweep, along the strengths, with the intervals of both."""
+    figure, axes = new_axes("coherence", "trait", "Trait against coherence")
     for i, (name, points) in enumerate(series.items()):
-        colour, mark = _look(i)
-        x, y = [c for _, _, c in points], [trait for _, trait, _ in points]
-        axes.plot(x, y, color=colour, marker=mark, markersize=4, linewidth=1, label=name)
+        colour, mark = look_of(i)
+        x, y = [dose.coherence for dose in points], [dose.trait for dose in points]
+        axes.errorbar(
+            values_of(x), values_of(y), xerr=errors_of(x), yerr=errors_of(y),
+            color=colour, marker=mark, markersize=4, linewidth=1, elinewidth=0.6, label=name,
+        )  # fmt: skip
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.05)
-    _legend(figure, axes)
+    add_legend(figure, axes)
     return figure
 
 
 def strengths(rows: Sequence[Row]) -> Figure:
     """Trait (solid) and coherence (dashed) over the strength, relative to the matched one."""
-    figure, axes = _axes("strength / matched strength", "share", "What strength does")
+    figure, axes = new_axes("strength / matched strength", "share", "What strength does")
     for i, row in enumerate(rows):
         if not row.curve or not row.strength:
             continue
-        colour, mark = _look(i)
+        colour, mark = look_of(i)
         x = [point.strength / row.strength for point in row.curve]
         axes.plot(x, [p.trait for p in row.curve], color=colour, marker=mark, markersize=3, label=row.method)
         axes.plot(x, [p.coherence for p in row.curve], color=colour, linestyle="--", linewidth=0.9)
     axes.set_xlim(0, 2.05)
     axes.set_ylim(-0.02, 1.05)
-    _legend(figure, axes)
+    add_legend(figure, axes)
     return figure
 
 
-def curves(series: Mapping[str, Sequence[tuple[float, float, float]]]) -> Figure:
-    """Trait (solid) and coherence (dashed) over the strength, from (strength, trait, coherence)."""
-    figure, axes = _axes("strength", "share", "Trait (solid) and coherence (dashed)")
+def curves(series: Mapping[str, Sequence[Dose]]) -> Figure:
+    """Trait (solid) and coherence (dashed) over the strength, with their intervals."""
+    figure, axes = new_axes("strength", "share", "Trait (solid) and coherence (dashed)")
     for i, (name, points) in enumerate(series.items()):
-        colour, mark = _look(i)
-        x = [strength for strength, _, _ in points]
-        axes.plot(x, [trait for _, trait, _ in points], color=colour, marker=mark, markersize=4, label=name)
-        axes.plot(x, [c for _, _, c in points], color=colour, linestyle="--", linewidth=0.9)
+        colour, mark = look_of(i)
+        x = [dose.strength for dose in points]
+        trait, coherence = [dose.trait for dose in points], [dose.coherence for dose in points]
+        axes.errorbar(
+            x, values_of(trait), yerr=errors_of(trait),
+            color=colour, marker=mark, markersize=4, elinewidth=0.8, label=name,
+        )  # fmt: skip
+        axes.errorbar(
+            x, values_of(coherence), yerr=errors_of(coherence),
+            color=colour, linestyle="--", linewidth=0.9, elinewidth=0.6,
+        )  # fmt: skip
     axes.set_ylim(-0.02, 1.05)
-    _legend(figure, axes)
+    add_legend(figure, axes)
     return figure
 
 
@@ -107,132 +97,43 @@ def blocks(
 
     order: all methods of the comparison, so that each has the look that it has in the other pictures.
     """
-    figure, axes = _axes("block", what, f"{what[:1].upper()}{what[1:]} per block")
+    figure, axes = new_axes("block", what, f"{what[:1].upper()}{what[1:]} per block")
     for i, (name, values) in enumerate(series.items()):
-        colour, mark = _look(order.index(name) if name in order else i)
+        colour, mark = look_of(order.index(name) if name in order else i)
         look: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 4}
         if name == reference:
-            look = {"color": "#777777", "linestyle": "--", "linewidth": 1.6}
+            look = {"color": GREY, "linestyle": "--", "linewidth": 1.6}
         axes.plot(list(values), list(values.values()), label=name, **look)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylim(bottom=0)
-    _legend(figure, axes)
+    add_legend(figure, axes)
     return figure
 
 
-def effects(rows: Sequence[Row]) -> Figure:
-    """How much is added per token, block by block: grey, what the prompt adds; beside it what the heads do.
-
-    Medians, with lines (for the prompt a band) from the 10th to the 90th percentile; all in units of the
-    prompt's median at that block. A constant adds the same to every token; a prompt does not.
-    """
-    title = "Effect per token: median, 10th to 90th percentile"
-    figure, axes = _axes("block", "added length / the prompt's median", title)
-    steering = [(i, row) for i, row in enumerate(rows) if row.effects]
-    for _, row in steering[:1]:
-        band = np.array([relative(row.prompted, row, block) for block in row.prompted])
-        axes.fill_between(list(row.prompted), band[:, 0], band[:, -1], color="#777777", alpha=0.22, lw=0)
-        axes.plot(list(row.prompted), band[:, 2], color="#777777", linestyle="--", label="the prompt itself")
-    for at, (i, row) in enumerate(steering):
-        colour, mark = _look(i)
-        values = np.array([relative(row.effects, row, block) for block in row.effects])
-        low, middle, high = values[:, 0], values[:, 2], values[:, -1]
-        beside = (at - (len(steering) - 1) / 2) * 0.5 / max(len(steering), 4)
-        x = np.array(list(row.effects)) + beside
+def best(series: Mapping[str, Mapping[int, Mean]]) -> Figure:
+    """The best trait per block of several methods, with its interval."""
+    figure, axes = new_axes("block", "best trait", "Best trait per block")
+    for i, (name, values) in enumerate(series.items()):
+        colour, mark = look_of(i)
+        means = list(values.values())
         axes.errorbar(
-            x, middle, yerr=[middle - low, high - middle], label=row.method,
-            color=colour, marker=mark, markersize=4, linewidth=1, capsize=2, linestyle="none",
+            list(values), values_of(means), yerr=errors_of(means),
+            color=colour, marker=mark, markersize=4, linewidth=1, elinewidth=0.8, capsize=2, label=name,
         )  # fmt: skip
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_ylim(bottom=0)
-    _legend(figure, axes)
+    axes.set_ylim(-0.02, 1.05)
+    add_legend(figure, axes)
     return figure
-
-
-def relative(spread: Mapping[int, Sequence[float]], row: Row, block: int) -> list[float]:
-    """A block's percentiles in units of the prompt's median there."""
-    return [value / max(row.prompted[block][2], 1e-9) for value in spread[block]]
-
-
-def histogram(series: Mapping[str, np.ndarray], what: str) -> Figure:
-    """How values are spread, one outline per name over common bins."""
-    figure, axes = _axes(what, "share of tokens", f"Distribution of the {what}")
-    series = {name: values[np.isfinite(values)] for name, values in series.items()}
-    series = {name: values for name, values in series.items() if len(values)}
-    if not series:
-        return figure
-    together = np.concatenate(list(series.values()))
-    low, high = np.quantile(together, [0.005, 0.995])
-    edges = np.linspace(low, max(high, low + 1e-6), 41)
-    for i, (name, values) in enumerate(series.items()):
-        counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
-        colour = _COLOURS[i % len(_COLOURS)]
-        axes.stairs(counts / len(values), edges, color=colour, fill=True, alpha=0.25)
-        axes.stairs(counts / len(values), edges, color=colour, label=name, linewidth=1.4)
-    _legend(figure, axes)
-    return figure
-
-
-def svg(figure: Figure) -> str:
-    """The figure as one <svg> element."""
-    text = io.StringIO()
-    with _style():
-        figure.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Writes an .svg, .png or .pdf. Raises LabError when it cannot be written."""
-    from engine.durable import write_whole
-
-    if path.suffix not in FORMATS:
-        raise LabError(f"{path} was not written", "It is no picture.", f"Name it {' or '.join(FORMATS)}.")
-    data = io.BytesIO()
-    # Without dates the same figure is the same file.
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-    with _style():
-        figure.savefig(data, format=path.suffix[1:], dpi=200, metadata=undated)
-    write_whole(path, data.getvalue(), "picture", LabError)
-
-
-def _axes(x: str, y: str, title: str) -> tuple[Figure, Any]:
-    from matplotlib.figure import Figure
-
-    with _style():
-        figure = Figure(figsize=_SIZE, layout="constrained")
-        axes = figure.subplots()
-        axes.set_xlabel(x)
-        axes.set_ylabel(y)
-        axes.set_title(title, loc="left", fontsize=10)
-    return figure, axes
 
 
 def _matched(axes: Any, row: Row, colour: str, mark: str) -> None:
     if row.trait is None or row.coherence is None:
         return
-    errors = {}
-    for name, value, interval in (
-        ("yerr", row.trait, row.trait_ci),
-        ("xerr", row.coherence, row.coherence_ci),
-    ):
-        if interval is not None:
-            errors[name] = [[max(0.0, value - interval[0])], [max(0.0, interval[1] - value)]]
+    x, y = (
+        Mean(value, between, row.n, row.missing)
+        for value, between in ((row.coherence, row.coherence_ci), (row.trait, row.trait_ci))
+    )
     axes.errorbar(
-        [row.coherence], [row.trait], **errors,
+        [row.coherence], [row.trait], xerr=errors_of([x]), yerr=errors_of([y]),
         color=colour, marker=mark, markersize=7, linewidth=1, capsize=2, linestyle="none", label=row.method,
     )  # fmt: skip
-
-
-def _look(index: int) -> tuple[str, str]:
-    return _COLOURS[index % len(_COLOURS)], _MARKS[index // len(_COLOURS) % len(_MARKS)]
-
-
-def _legend(figure: Figure, axes: Any) -> None:
-    if axes.get_legend_handles_labels()[0]:
-        figure.legend(loc="outside right upper", fontsize=8)
-
-
-def _style() -> Any:
-    from matplotlib import rc_context
-
-    return rc_context(_PAPER)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from engine.lab.bootstrap import interval
+from engine.lab.drawing import svg
 from engine.lab.figures import match_figures, sweep_figures
-from engine.lab.pictures import svg
 from engine.lab.sweep import Done, Failed, Outcome
 
 if TYPE_CHECKING:
     from engine.lab.matching import Match, Row
+
+_FEW = 10  # a bootstrap of fewer questions has not seen enough of how they differ
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -74,7 +77,7 @@ def matched_at(found: Match) -> str:
 
 
 def match_table(found: Match) -> Table:
-    """One line per method, the strongest trait first as they were asked for."""
+    """One line per method, as they were asked for."""
     return Table(
         matched_at(found),
         (
@@ -97,23 +100,47 @@ def match_table(found: Match) -> Table:
     )
 
 
+def differences_table(found: Match, of: str = "") -> Table:
+    """Every method against all before it. of: what was compared, where several comparisons are told."""
+    note = (
+        "Answer by answer, on the same questions. Where the interval holds 0, neither is shown to be above."
+    )
+    if found.rows and len(found.rows[0].traits) < _FEW:
+        note += f" With fewer than {_FEW} questions reported on, intervals are narrower than they should be."
+    return Table(
+        "Differences of the trait" + (f": {of}" if of else ""),
+        ("method", "less", "difference", "95 % interval", "answers", "missing"),
+        tuple(
+            (each.method, each.other, number(each.trait), between(each.trait_ci), str(each.n),
+             str(each.missing))
+            for each in found.differences
+        ),
+        note,
+    )  # fmt: skip
+
+
 def match_report(found: Match, facts: Mapping[str, object]) -> str:
     facts = {**facts, "judge's disagreement with itself": found.disagreement.words()}
     pictures = [svg(figure) for figure in match_figures(found).values()]
-    return report(f"Methods compared: {found.prompt}", facts, [match_table(found)], pictures)
+    tables = [match_table(found), differences_table(found)]
+    return report(f"Methods compared: {found.prompt}", facts, tables, pictures)
 
 
 def sweep_table(prompt: str, outcomes: Sequence[Outcome]) -> Table:
     """One line per cell; failed ones in the note."""
-    rows = [
-        (
-            done.cell.words, f"{done.cell.strength:g}", str(done.cell.seed), _number(done.trait),
-            _number(done.coherence), str(done.n), str(done.missing),
-        )
-        for done in outcomes if isinstance(done, Done)
-    ]  # fmt: skip
+    rows = []
+    for done in outcomes:
+        if isinstance(done, Done):
+            cell, found = done.cell, done.judged
+            rows.append(
+                (
+                    cell.words, f"{cell.strength:g}", str(cell.seed), number(found.trait),
+                    between(interval(found.traits)), number(found.coherence), str(found.n),
+                    str(found.missing),
+                )
+            )  # fmt: skip
     failed = [f"{f.cell.words} at {f.cell.strength:g}: {f.why}" for f in outcomes if isinstance(f, Failed)]
-    head = ("method", "strength", "seed", "trait", "coherence", "answers", "missing")
+    head = ("method", "strength", "seed", "trait", "95 % interval", "coherence", "answers", "missing")
     return Table(f"Sweep: {prompt}", head, tuple(rows), "\n".join(failed))
 
 
@@ -122,15 +149,18 @@ def sweep_report(prompt: str, outcomes: Sequence[Outcome], facts: Mapping[str, o
     return report(f"Sweep: {prompt}", facts, [sweep_table(prompt, outcomes)], pictures)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def between(ends: tuple[float, float] | None) -> str:
+    return "-" if ends is None else f"{ends[0]:.2f} to {ends[1]:.2f}"
 
 
 def _line(row: Row) -> tuple[str, ...]:
     strength = "-" if row.strength is None else f"{row.strength:.2f}" + ("" if row.reached else " *")
-    between = "-" if row.trait_ci is None else f"{row.trait_ci[0]:.2f} to {row.trait_ci[1]:.2f}"
     return (
-        row.method, strength, _number(row.trait), between, _number(row.coherence),
+        row.method, strength, number(row.trait), between(row.trait_ci), number(row.coherence),
         str(row.n), str(row.missing), *("-" if v is None else f"{v:.2f}" for v in (row.kl, row.iso_kl)),
         f"{row.seconds:.1f}",
     )  # fmt: skip

@@ -7,13 +7,16 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from engine.distill import METHODS, distill
+from engine.distill.request import OBJECTIVES
 from engine.errors import EngineError, LabError
 from engine.events import Cancel, Emit, Meter, Pause, ignore
-from engine.lab.answers import Speaker, judged
+from engine.lab.answers import Judged, Speaker, judged, laid_out
 from engine.lab.arms import parse_arm
 from engine.lab.fingerprint import weights_digest
-from engine.lab.judges import Judge
+from engine.lab.judges import Judge, Score
 from engine.lab.store import content_key
 
 
@@ -28,13 +31,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Done:
-    """A finished cell: means over the judged answers (n), missing: those without a score."""
+    """A finished cell: what each question's answer was given, None where the judge gave no score."""
 
     cell: Cell
-    trait: float | None
-    coherence: float | None
-    n: int
-    missing: int
+    traits: tuple[float | None, ...]
+    coherences: tuple[float | None, ...]
+
+    @property
+    def judged(self) -> Judged:
+        """[questions, 1]; n of the answers were judged, missing lack a score."""
+        scores = [Score(*pair) for pair in zip(self.traits, self.coherences, strict=True)]
+        return laid_out(scores, len(scores))
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Bench:
         sampling = asdict(self.speaker.sampling)
         return content_key(
             weights_digest(self.speaker.model), self.prompt, self.questions, self.judge.name, sampling,
-            asdict(cell),
+            asdict(cell), "each answer's scores",
         )  # fmt: skip
 
 
@@ -79,22 +86,28 @@ def cells(
     seeds: Sequence[int] = (0,),
 ) -> list[Cell]:
     """The product, without what a method does not have: none and prompt have one strength only, a method of
-    all blocks no block, one without training no objective, one of a single direction no rank."""
+    all blocks no block, one without training no objective, one of a single direction no rank. What a method's
+    words say already stays as it is."""
     found: dict[Cell, None] = {}
     tried: Iterator[Any] = product(methods, *(list(axis) or [None] for axis in (objectives, blocks, ranks)))
     for words, objective, block, rank in tried:
         base, plus, prompted = words.partition("+prompt")
         method = METHODS.get(base.split(":")[0])
         if method is not None:
-            if objective is not None and method.objective:
+            said = base.split(":")[1:]
+            if objective is not None and method.objective and not set(said) & set(OBJECTIVES):
                 base += f":{objective}"
-            if block is not None and not method.every_block:
+            if block is not None and not method.every_block and not _named(said, "block"):
                 base += f":block{block}"
-            if rank is not None and method.ranked:
+            if rank is not None and method.ranked and not _named(said, "rank"):
                 base += f":rank{rank}"
         for strength, seed in product(strengths if method is not None else (0.0,), seeds):
             found[Cell(base + plus + prompted, float(strength), seed)] = None
     return list(found)
+
+
+def _named(said: Sequence[str], what: str) -> bool:
+    return any(variant.startswith(what) for variant in said)
 
 
 def sweep(
@@ -117,16 +130,15 @@ def sweep(
     keys = {cell: bench.key(cell) for cell in wanted}
     stored = bench.speaker.store.get("cell", list(keys.values()))
     outcomes: dict[Cell, Outcome] = {
-        cell: Done(cell, *stored[key]) for cell, key in keys.items() if key in stored
+        cell: Done(cell, *map(tuple, stored[key])) for cell, key in keys.items() if key in stored
     }
     for outcome in outcomes.values():
         emit(outcome)
     open_cells = [cell for cell in keys if cell not in outcomes]
     meter = Meter(emit, "cells", len(open_cells))
     for outcome in (runner or here)(bench, _groups(open_cells), cancel):
-        if isinstance(outcome, Done) and not outcome.missing:
-            told = [outcome.trait, outcome.coherence, outcome.n, outcome.missing]
-            bench.speaker.store.put("cell", {keys[outcome.cell]: told})
+        if isinstance(outcome, Done) and not outcome.judged.missing:
+            bench.speaker.store.put("cell", {keys[outcome.cell]: [outcome.traits, outcome.coherences]})
         outcomes[outcome.cell] = outcome
         emit(outcome)
         meter.step()
@@ -163,16 +175,19 @@ def compute(bench: Bench, group: Sequence[Cell], cancel: Cancel) -> Iterator[Out
         except EngineError as error:
             yield Failed(cell, str(error))
         else:
-            yield Done(cell, found.trait, found.coherence, found.n, found.missing)
+            yield Done(cell, *(_plain(values) for values in (found.traits, found.coherences)))
 
 
 def told(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     """As JSON says it: one flat record per cell."""
-    rows = []
-    for outcome in outcomes:
-        facts = asdict(outcome)
-        rows.append({**facts.pop("cell"), **facts})
-    return rows
+    return [
+        {**asdict(each.cell), **(each.judged.told() if isinstance(each, Done) else {"why": each.why})}
+        for each in outcomes
+    ]
+
+
+def _plain(values: np.ndarray) -> tuple[float | None, ...]:
+    return tuple(None if np.isnan(value) else float(value) for value in values.reshape(-1))
 
 
 def _groups(wanted: Sequence[Cell]) -> list[list[Cell]]:

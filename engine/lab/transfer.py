@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from engine.distill import Request, distill
 from engine.distill.paraphrase import paraphrase
 from engine.distill.questions import questions
 from engine.events import Cancel, Emit, Meter, ignore
 from engine.heads.head import Head
-from engine.lab.answers import Asked, Judged, Speaker, laid_out
+from engine.lab.answers import Asked, Judged, Speaker, asked_with, laid_out, scored
+from engine.lab.bootstrap import Mean
 from engine.lab.judges import Judge
 from engine.pocket.styles import compatible
 from engine.pocket.wordings import styles_of, wordings
@@ -20,18 +24,41 @@ _WORDINGS = 3
 _MORE = "And what else?"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transfer:
-    """One condition: the head at its strength, and the prompt where there is one to compare with."""
+    """One condition. kind: what conditions of several prompts have in common; condition: this very one;
+    head, prompted: what the head at `strength` and the prompt were given for the same questions."""
 
     prompt: str
+    kind: str
     condition: str
     strength: float
-    trait: float | None
-    coherence: float | None
-    prompt_trait: float | None
-    prompt_coherence: float | None
-    n: int
+    head: Judged
+    prompted: Judged
+
+    @property
+    def missing(self) -> int:
+        return self.head.missing + self.prompted.missing
+
+    def told(self) -> dict[str, Any]:
+        """As JSON says it."""
+        facts = {"prompt": self.prompt, "kind": self.kind, "condition": self.condition}
+        scores = {**self.head.told(), **self.prompted.told("prompt_")}
+        return {**facts, "strength": self.strength, **scores}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A kind of condition over all prompts; above: by how much the head's trait is above the prompt's,
+    answer by answer; missing: answers of either without a score."""
+
+    kind: str
+    strength: float
+    trait: Mean
+    coherence: Mean
+    prompt_trait: Mean
+    prompt_coherence: Mean
+    above: Mean
     missing: int
 
 
@@ -42,6 +69,7 @@ class Setting:
     speaker: Speaker
     judge: Judge
     asked: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
     method: str = "a-psr"
 
 
@@ -58,10 +86,10 @@ def transfer(
     model = setting.speaker.model
     heads = {
         prompt: distill(model, Request(prompt, method=setting.method), cancel=cancel).head
-        for prompt in prompts
+        for prompt in dict.fromkeys(prompts)
     }
     found = []
-    for prompt in prompts:
+    for prompt in heads:
         for row in _conditions(setting, prompt, heads, cancel):
             found.append(row)
             emit(row)
@@ -69,40 +97,73 @@ def transfer(
     return found
 
 
+def summaries(rows: Sequence[Transfer]) -> list[Summary]:
+    """Every kind of condition over the prompts, in the order that they came."""
+    kinds: dict[tuple[str, float], dict[str, list[Transfer]]] = {}
+    for row in rows:
+        kinds.setdefault((row.kind, row.strength), {}).setdefault(row.prompt, []).append(row)
+
+    def over(prompts: Iterable[Sequence[Transfer]], score: Callable[[Transfer], np.ndarray]) -> Mean:
+        # Wordings of one prompt first become one value per answer: they are not further answers of the head.
+        return Mean.of([_means([score(row) for row in own]) for own in prompts])
+
+    return [
+        Summary(
+            kind,
+            strength,
+            over(each.values(), lambda row: row.head.traits),
+            over(each.values(), lambda row: row.head.coherences),
+            over(each.values(), lambda row: row.prompted.traits),
+            over(each.values(), lambda row: row.prompted.coherences),
+            over(each.values(), lambda row: row.head.traits - row.prompted.traits),
+            sum(row.missing for own in each.values() for row in own),
+        )
+        for (kind, strength), each in kinds.items()
+    ]
+
+
+def _means(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Over those that are there, NaN where none is."""
+    stacked = np.stack(arrays)
+    there = ~np.isnan(stacked)
+    counts = there.sum(0)
+    return np.where(counts > 0, np.where(there, stacked, 0.0).sum(0) / np.maximum(counts, 1), np.nan)
+
+
 def _conditions(setting: Setting, prompt: str, heads: dict[str, Head], cancel: Cancel) -> Iterator[Transfer]:
     head, model = heads[prompt], setting.speaker.model
-    unseen = [Asked(question, i) for i, question in enumerate(setting.asked)]
-    seen = [Asked(q, i) for i, q in enumerate(questions(model, len(unseen), 0))]
+    unseen = asked_with(setting.asked, setting.seeds)
+    seen = asked_with(questions(model, len(setting.asked), 0), setting.seeds)
 
     def ask(
         asked: Sequence[Asked], judged_by: str, system: str | None, steered: Sequence[tuple[Head, float]]
     ) -> Judged:
-        texts = setting.speaker.answers(asked, system, steered, cancel)
-        items = [each.item(judged_by, text) for each, text in zip(asked, texts, strict=True)]
-        return laid_out(setting.judge.judge(items, cancel), len(items))
+        _, scores = scored(setting.speaker, setting.judge, judged_by, asked, system, steered, cancel)
+        return laid_out(scores, len(asked) // len(setting.seeds))
 
     def row(
-        condition: str, asked: Sequence[Asked], system: str, judged_by: str, *others: Head, at: float = 1.0
-    ) -> Transfer:
+        kind: str, asked: Sequence[Asked], system: str, judged_by: str, *others: Head,
+        at: float = 1.0, with_: str = "",
+    ) -> Transfer:  # fmt: skip
         steered = ask(asked, judged_by, None, [(head, at), *((other, 1.0) for other in others)])
         prompted = ask(asked, judged_by, system, [])
-        return Transfer(
-            prompt, condition, at, steered.trait, steered.coherence, prompted.trait, prompted.coherence,
-            steered.n, steered.missing,
-        )  # fmt: skip
+        return Transfer(prompt, kind, f"{kind}: {with_}" if with_ else kind, at, steered, prompted)
 
     yield row("topics of the distillation", seen, prompt, prompt)
     yield row("other topics", unseen, prompt, prompt)
     for other in _other_wordings(setting, prompt):
-        yield row(f"other wording: {other}", unseen, other, other if styles_of(other) else prompt)
+        judged_by = other if styles_of(other) else prompt
+        yield row("other wordings", unseen, other, judged_by, with_=other)
     plain = setting.speaker.answers(unseen, None, [], cancel)
-    second = [Asked(_MORE, i, (each.question, plain[i])) for i, each in enumerate(unseen)]
+    second = [
+        Asked(_MORE, each.seed, (each.question, said)) for each, said in zip(unseen, plain, strict=True)
+    ]
     yield row("second turn, after an unsteered first", second, prompt, prompt)
     beside = _beside(prompt, list(heads))
     if beside is not None:
         both = f"{prompt} {beside}"
-        yield row(f"with the head of: {beside}", unseen, both, prompt, heads[beside])
-        yield row(f"the other trait, beside: {beside}", unseen, both, beside, heads[beside])
+        yield row("beside another head: its own trait", unseen, both, prompt, heads[beside], with_=beside)
+        yield row("beside another head: the other's trait", unseen, both, beside, heads[beside], with_=beside)
     for strength in STRENGTHS:
         yield row("strength", unseen, prompt, prompt, at=strength)
 

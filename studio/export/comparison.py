@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 
+from engine.lab.drawing import svg
 from engine.lab.exports import as_csv, match_points
 from engine.lab.figures import match_figures, sweep_figures
 from engine.lab.matching import Match
-from engine.lab.pictures import svg
 from engine.lab.report import match_report, sweep_report
 from engine.lab.sweep import told
 from studio.lab_work import Finished
@@ -15,10 +15,10 @@ from studio.lab_work import Finished
 DPI = 200
 
 
-def as_bytes(finished: Finished, suffix: str, picture: str) -> bytes:
+def as_bytes(finished: Finished, suffix: str, picture: str, block: int | None = None) -> bytes:
     """An .html report with all pictures, a .csv of every point, or one picture (.svg, .png, .pdf).
 
-    picture: one of those that belong to it; where it does not, the first.
+    picture: one of those that belong to it; where it does not, the first. block: for a picture of one block.
     """
     found = finished.found
     if suffix == ".html":
@@ -29,7 +29,7 @@ def as_bytes(finished: Finished, suffix: str, picture: str) -> bytes:
     if suffix == ".csv":
         rows = match_points(found) if isinstance(found, Match) else told(found)
         return as_csv(rows, {"prompt": finished.request.prompt, **finished.facts}).encode()
-    figures = match_figures(found) if isinstance(found, Match) else sweep_figures(found)
+    figures = match_figures(found, block) if isinstance(found, Match) else sweep_figures(found)
     figure = figures.get(picture, figures["pareto"])
     if suffix == ".svg":
         return svg(figure).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import Any
@@ -13,7 +14,7 @@ from engine.events import Cancel
 from engine.lab.judges.endpoint import EndpointJudge
 from engine.lab.judges.judge import Item, Remembering, Score, disagreement
 from engine.lab.store import Store
-from tests.lab.judge_server import Answer, JudgeServer, says, serving, stalls
+from tests.lab.judge_server import Answer, JudgeServer, dripping, says, serving, stalls
 
 ITEM = Item("Talk like a pirate.", ("What do bees make?",), "Arr, honey.")
 
@@ -60,7 +61,8 @@ def test_a_server_without_logprobs_is_asked_without() -> None:
     [
         says("I would say it is good"), says("850"), says("-3"), says(""), says("NaN"), {"choices": []},
         {"error": "no"}, [], (200, {}, "<html>"), says("80", {"80": 0.1, "hm": 0.9}),
-        {"choices": [{"message": {"content": None}}]}, says("1e3"),
+        {"choices": [{"message": {"content": None}}]}, says("1e3"), (200, {}, "[" * 100_000),
+        says("80", {"80": 5.0, "20": 3.0}), says("80", {"80": math.inf}), says("80", {"80": math.nan}),
     ],
 )  # fmt: skip
 def test_what_is_no_number_is_a_missing_score(reply: Any) -> None:
@@ -110,11 +112,51 @@ def test_it_can_be_stopped_while_it_waits() -> None:
         assert time.perf_counter() - began < 5
 
 
+def test_it_can_be_stopped_while_the_judge_is_silent() -> None:
+    cancel = Cancel()
+    with serving(stalls(3.0)) as server:
+        threading.Timer(0.2, cancel.set).start()
+        began = time.perf_counter()
+        with pytest.raises(Cancelled):
+            quick(server, timeout_s=30.0).judge([ITEM] * 3, cancel)
+        assert time.perf_counter() - began < 1.5
+
+
+def test_a_reply_that_trickles_in_for_ever_is_one_that_does_not_come() -> None:
+    with dripping() as url:
+        judge = EndpointJudge(url, "small", timeout_s=0.3, tries=2, pause_s=0.01)
+        with pytest.raises(LabError, match=r"did not answer within 0\.3 s"):
+            judge.judge([ITEM], Cancel())
+
+
+def test_rubbish_without_an_end_is_not_read_to_its_end() -> None:
+    assert score(lambda body, number: (200, {}, "x" * (4 << 20))) == Score(None, None)
+
+
+def test_what_was_judged_before_the_judge_fell_silent_is_kept() -> None:
+    items = [Item("Talk like a pirate.", ("Q?",), f"Answer {i}.") for i in range(100)]
+    store = Store()
+    with serving(lambda body, number: says("40") if number < 160 else (401, {}, "")) as server:
+        with pytest.raises(LabError):
+            Remembering(quick(server), store).judge(items, Cancel())
+        url = server.url
+    kept = Remembering(EndpointJudge(url, "small", tries=1, pause_s=0.01), store)  # nobody answers any more
+    assert kept.judge(items[:64], Cancel()) == [Score(0.4, 0.4)] * 64
+    with pytest.raises(LabError):
+        kept.judge(items, Cancel())
+
+
 def test_disagreement_with_itself_is_measured_past_the_memory() -> None:
     with serving(lambda body, number: says("40" if number < 2 else "60")) as server:
         judge = Remembering(quick(server, at_once=1), Store())
         found = disagreement(judge, [ITEM], Cancel())
-    assert found.trait == found.coherence == pytest.approx(0.2) and found.n == 1
+    assert found.trait == found.coherence == pytest.approx(0.2) and (found.n, found.missing) == (1, 0)
+
+
+def test_disagreement_says_how_many_answers_had_no_score() -> None:
+    with serving(lambda body, number: says("hm" if number < 2 else "60")) as server:
+        found = disagreement(quick(server, at_once=1), [ITEM, ITEM], Cancel())
+    assert (found.trait, found.n, found.missing) == (0.0, 2, 1) and "1 of them" in found.words()
 
 
 def test_answers_are_judged_once_and_missing_scores_again() -> None:

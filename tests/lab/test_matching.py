@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ from engine.__main__ import main
 from engine.distill import distill
 from engine.distill.questions import evaluation_questions, questions
 from engine.errors import InputError, LabError
-from engine.events import Cancel
+from engine.events import Cancel, Progress
 from engine.generation.sampling import Sampling
 from engine.lab.answers import Asked, Judged, Speaker, laid_out
 from engine.lab.arms import parse_arm, parse_arms
-from engine.lab.bootstrap import interval
+from engine.lab.bisection import Point, search
+from engine.lab.bootstrap import Mean, interval
+from engine.lab.differences import differences
 from engine.lab.judges import Item, Score, open_judge
-from engine.lab.matching import Exam, Failure, Point, Row, match, search
+from engine.lab.matching import Exam, Row, match
 from engine.lab.store import Store
 from engine.model.language_model import LanguageModel
 
@@ -49,7 +52,11 @@ def test_methods_meet_at_the_target(pocket: LanguageModel) -> None:
         assert abs(at.coherence - 0.8) <= min(abs(p.coherence - 0.8) for p in row.curve) + 0.05
         assert row.trait_ci and row.trait_ci[0] <= (row.trait or 0) <= row.trait_ci[1]
     assert [failure.method for failure in found.failures] == ["a-psr:block99"]
-    assert isinstance(events[-2], Row | Failure) or events
+    # Progress goes by what is measured: a method without a head is one step of many.
+    steps = [event for event in events if isinstance(event, Progress)]
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
+    assert steps[-1].done == steps[-1].total == 2 + 4 * 8 and steps[2].done == 2
+    assert next(e for e in events if isinstance(e, Point)).strength == 0.0
     json.dumps(found.told(), allow_nan=False)
 
 
@@ -83,7 +90,47 @@ def test_intervals_leave_missing_scores_out_and_narrow_with_more_questions() -> 
     holes = np.full((6, 2), np.nan)
     assert interval(holes) is None
     holes[0, 0] = 0.5
-    assert interval(holes) == (0.5, 0.5)
+    assert interval(holes) is None  # one value tells no interval
+    holes[3, 1] = 0.7
+    assert interval(holes) == (0.5, 0.7)
+
+
+def test_means_of_groups_count_what_is_missing_and_go_by_the_groups() -> None:
+    found = Mean.of([np.array([1.0, np.nan]), np.array([0.0]), np.array([0.5, 0.5, np.nan])])
+    assert (found.value, found.n, found.missing) == (pytest.approx(0.5), 4, 2)
+    assert Mean.of([np.array([np.nan])]) == Mean(None, None, 0, 1) and Mean.of([]).n == 0
+    alike = [np.full(20, value) for value in (0.0, 1.0, 0.0, 1.0)]  # twenty answers tell no more than one
+    wide = Mean.of(alike).interval
+    assert wide is not None and wide[1] - wide[0] > 0.7
+
+
+def test_differences_are_of_the_same_answers(pocket: LanguageModel) -> None:
+    found = match(exam(pocket, Store(), 8), parse_arms("none,prompt,a-psr:responses12", PROMPT))
+    none, prompt, head = found.rows
+    assert len(head.traits) == 4 and all(len(row) == 2 for row in head.traits)
+    assert [(d.method, d.other) for d in found.differences] == [
+        ("prompt", "none"), ("a-psr:responses12", "none"), ("a-psr:responses12", "prompt"),
+    ]  # fmt: skip
+    above = found.differences[0]
+    assert above.trait == pytest.approx((prompt.trait or 0) - (none.trait or 0)) and above.n == 8
+    assert above.trait_ci is not None and above.trait_ci[0] > 0  # prompting is above doing nothing
+
+
+def test_what_hard_questions_do_to_both_methods_does_not_blur_their_difference() -> None:
+    hard = tuple((value, value) for value in np.linspace(0.0, 0.8, 12))
+    one = Pair("better", tuple((a + 0.1, b + 0.1) for a, b in hard))
+    [apart] = differences([Pair("worse", hard), one])
+    assert apart.trait_ci == pytest.approx((0.1, 0.1))
+    own = interval(np.array(hard))
+    assert own is not None and own[1] - own[0] > 0.2  # each by itself is told far worse
+    [lacking] = differences([Pair("worse", hard), Pair("silent", ((None, 0.5), *hard[1:]))])
+    assert (lacking.n, lacking.missing) == (23, 1)
+
+
+@dataclass(frozen=True)
+class Pair:
+    method: str
+    traits: tuple[tuple[float | None, ...], ...]
 
 
 def test_averages_count_what_is_missing() -> None:
@@ -125,7 +172,18 @@ def test_evaluation_questions_are_never_distilled(pocket: LanguageModel) -> None
 
 
 @pytest.mark.parametrize(
-    "words", ["", "none,none", "spell", "a-psr:x", "none+prompt", "prompt+prompt", "a+b+c"]
+    "words",
+    [
+        "",
+        "none,none",
+        "spell",
+        "a-psr:x",
+        "none+prompt",
+        "prompt+prompt",
+        "a+b+c",
+        "caa:block1:block2",
+        "a-psr:mse:ll",
+    ],
 )
 def test_arms_that_make_no_sense(words: str) -> None:
     with pytest.raises(InputError):
@@ -168,7 +226,8 @@ def test_iso_kl_is_where_the_tokens_move_by_one_nat(pocket: LanguageModel) -> No
     assert both.strength == 0 and both.iso_kl is None and "prompt alone" in both.note
     assert set(head.effects) == set(head.prompted) == set(range(6))
     for spread in (*head.effects.values(), *head.prompted.values()):
-        assert len(spread) == 5 and list(spread) == sorted(spread)
+        assert len(spread.percentiles) == 5 and list(spread.percentiles) == sorted(spread.percentiles)
+        assert sum(spread.shares) == pytest.approx(1.0, abs=0.01) and len(spread.edges) == 41
 
 
 def test_a_constant_adds_the_same_to_every_token_and_the_kl_grows(pocket: LanguageModel) -> None:
@@ -177,7 +236,12 @@ def test_a_constant_adds_the_same_to_every_token_and_the_kl_grows(pocket: Langua
     assert arm.request is not None
     head, forced = distill(pocket, arm.request).head, given.forced(Cancel())
     [spread] = forced.effects(head).values()
-    assert spread[0] == pytest.approx(spread[-1], rel=1e-3) and spread[0] > 0
+    low, *_, high = spread.percentiles
+    assert low == pytest.approx(high, rel=1e-3) and low > 0
+    # All tokens lie in one bin, the one that the constant is in; the prompt's lie in many.
+    [full] = [i for i, share in enumerate(spread.shares) if share]
+    assert spread.edges[full] <= low <= spread.edges[full + 1] or full == len(spread.shares) - 1
+    assert all(sum(share > 0 for share in each.shares) > 10 for each in forced.truth().values())
     grown = [forced.kl(head, strength, beside_prompt=False) for strength in (0.0, 2.0, 8.0)]
     assert grown[0] == pytest.approx(0.0, abs=1e-5) and grown[0] < grown[1] < grown[2]
 
@@ -189,13 +253,16 @@ def test_every_picture_and_all_points_as_files(tmp_path: Path, capsys: pytest.Ca
     assert main([*words, "--report", str(page), "--figures", str(folder)]) == 0
     told = capsys.readouterr().out
     assert "judge's disagreement with itself: none" in told and "iso-KL" in told
-    assert "disagreement with itself" in page.read_text() and page.read_text().count("<svg") == 4
-    names = ("pareto", "strengths", "faithfulness", "effects")
+    assert "disagreement with itself" in page.read_text() and page.read_text().count("<svg") == 5
+    names = ("pareto", "strengths", "faithfulness", "effects", "distribution")
     assert {path.name for path in folder.iterdir()} == {
         "points.csv", *(f"{name}{suffix}" for name in names for suffix in (".svg", ".png"))
     }  # fmt: skip
     rows = list(csv.DictReader((folder / "points.csv").open()))
-    assert {row["point"] for row in rows} == {"reported", "tried", "block"}
+    assert {row["point"] for row in rows} == {"reported", "tried", "block", "bin"}
+    bins = [row for row in rows if row["point"] == "bin" and row["block"] == "5"]
+    for share in ("effect_share", "prompted_share"):
+        assert sum(float(row[share]) for row in bins) == pytest.approx(1.0, abs=0.01)
     (tmp_path / "file").write_text("")
     assert main([*words, "--figures", str(tmp_path / "file")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -12,8 +12,11 @@ import pytest
 
 from engine.__main__ import main
 from engine.errors import InputError
-from engine.lab.axbench import harmonic, read_concepts
-from engine.lab.ifeval import read_cases
+from engine.lab import transfer as transferring
+from engine.lab.answers import Judged
+from engine.lab.axbench import AxRow, harmonic, summaries
+from engine.lab.cases import read_cases
+from engine.lab.concepts import read_concepts
 from engine.lab.instructions import KINDS, followed
 from engine.lab.persona import read_traits
 from tests.lab.judge_server import says, serving
@@ -27,10 +30,16 @@ def steer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Steer:
     """Runs `steer lab ...` and returns the JSON that it prints."""
 
     def run(*words: str) -> dict[str, Any]:
-        page = tmp_path / "page.html"
+        page, folder = tmp_path / "page.html", tmp_path / "figures"
         measured = [] if words[0] == "faithfulness" else ["--store", str(tmp_path / "lab.sqlite")]
-        assert main(["lab", *words, *measured, "--json", "--report", str(page)]) == 0
+        assert (
+            main(["lab", *words, *measured, "--json", "--report", str(page), "--figures", str(folder)]) == 0
+        )
         assert page.read_text().endswith("</html>\n")
+        drawn = {path.stem for path in folder.glob("*.svg")}
+        assert drawn and page.read_text().count("<svg") == len(drawn)
+        assert {path.stem for path in folder.glob("*.png")} == drawn
+        assert len((folder / "points.csv").read_text().splitlines()) > 2
         return json.loads(capsys.readouterr().out)
 
     return run
@@ -56,7 +65,8 @@ def test_transfer(steer: Steer) -> None:
     found = {row["condition"]: row for row in rows if row["condition"] != "strength"}
     assert found["other topics"]["trait"] > 0.8
     assert found["second turn, after an unsteered first"]["trait"] > 0.5
-    assert any(condition.startswith("with the head of") for condition in found)
+    assert found["beside another head: its own trait: End with a question."]["kind"].endswith("own trait")
+    assert all(row["trait_ci"][0] <= row["trait"] <= row["trait_ci"][1] for row in rows)
     strengths = {row["strength"]: row["trait"] for row in rows if row["condition"] == "strength"}
     assert strengths[0.0] == 0.0 and strengths[1.0] > 0.8 and 3.0 in strengths
 
@@ -104,6 +114,8 @@ def test_axbench_on_pocket(steer: Steer) -> None:
     assert rows["none"]["score"] == 0.0 and rows["none"]["fluency_score"] > 1.5
     assert rows["prompt"]["score"] > 1.5 and rows["a-psr:responses12"]["score"] > 1.2
     assert rows["a-psr:responses12"]["factor"] > 0 and rows["prompt"]["n"] == 4
+    tried = dict(rows["a-psr:responses12"]["tried"])
+    assert max(tried.values()) == tried[rows["a-psr:responses12"]["factor"]]
 
 
 def test_ifeval_on_pocket(steer: Steer) -> None:
@@ -114,6 +126,30 @@ def test_ifeval_on_pocket(steer: Steer) -> None:
     assert rows["none"]["accuracy"] < 0.5 < 0.8 < rows["prompt"]["accuracy"]
     assert rows["a-psr:responses12"]["accuracy"] > rows["none"]["accuracy"] + 0.3
     assert rows["prompt"]["n"] == 12
+
+
+def scored(concept: int, method: str, *scores: tuple[float, float, float]) -> AxRow:
+    return AxRow(concept, method, None, np.array(scores, float)[:, None])
+
+
+def test_axbench_over_concepts_counts_what_is_missing() -> None:
+    rows = [scored(0, "prompt", (2, 2, 2), (2, 2, np.nan)), scored(1, "prompt", (0, 2, 2), (1, 2, 2))]
+    [found] = summaries([*rows])
+    assert found.score.value == pytest.approx((2.0 + 0.0 + 1.5) / 3)
+    assert (found.score.n, found.score.missing) == (3, 1)
+    assert found.judgements["fluency"].missing == 1 and found.judgements["concept"].missing == 0
+
+
+def test_other_wordings_are_no_further_answers_of_the_same_head() -> None:
+    """The head answers once, whatever wording it is held against."""
+    rng = np.random.default_rng(0)
+    head = Judged(rng.random((12, 1)), np.ones((12, 1)))
+    prompted = [Judged(rng.random((12, 1)), np.ones((12, 1))) for _ in range(3)]
+    rows = [transferring.Transfer("p", "other wordings", f"w{i}", 1.0, head, prompted[i]) for i in range(3)]
+    [one], [three] = (transferring.summaries(some) for some in (rows[:1], rows))
+    assert three.trait.interval == pytest.approx(one.trait.interval) and three.trait.n == 12
+    means = np.mean([each.traits for each in prompted], axis=0)
+    assert three.above.value == pytest.approx(float((head.traits - means).mean()))
 
 
 def test_the_harmonic_mean_is_0_where_one_is_and_missing_where_one_is() -> None:
@@ -177,6 +213,8 @@ def test_instructions_that_make_no_sense() -> None:
         '{"concept_id": 1, "concept": " "}', '{"prompt": "a", "instruction_id_list": ["x"], "kwargs": [{}]}',
         '{"prompt": "One thing", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}',
         '{"prompt": "A. B", "instruction_id_list": ["punctuation:no_comma"], "kwargs": []}',
+        '{"prompt": "A. B", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{"x": 1}]}',
+        '{"prompt": "A. B", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [null]}',
     ],
 )  # fmt: skip
 def test_bad_files_are_refused(tmp_path: Path, text: str) -> None:

@@ -21,6 +21,7 @@ from engine.generation.sampling import Sampling
 from engine.lab.answers import Speaker
 from engine.lab.judges import Item, Score, open_judge
 from engine.lab.on_ray import Recipe, on_ray
+from engine.lab.pooling import best_per_block, doses
 from engine.lab.store import Store
 from engine.lab.sweep import Bench, Cell, Done, Failed, cells, sweep
 from engine.model.language_model import LanguageModel
@@ -47,6 +48,11 @@ def test_the_product_without_what_a_method_does_not_have() -> None:
     assert not any("block" in word for word in words if word.startswith("a-psr"))
 
 
+def test_what_a_methods_words_say_is_not_swept_over() -> None:
+    found = cells(["s-psr:ll:block3:rank2"], objectives=["mse"], blocks=[1, 2], ranks=[1])
+    assert [cell.words for cell in found] == ["s-psr:ll:block3:rank2"]
+
+
 def test_finished_cells_are_kept_and_failed_ones_do_not_stop_the_rest(
     pocket: LanguageModel, tmp_path: Path
 ) -> None:
@@ -55,7 +61,7 @@ def test_finished_cells_are_kept_and_failed_ones_do_not_stop_the_rest(
     events: list[object] = []
     first = sweep(bench(pocket, store), wanted, emit=events.append)
     assert [type(outcome) for outcome in first] == [Done, Failed, Done]
-    assert "takes no block" in str(first[1]) and isinstance(first[2], Done) and first[2].n == 2
+    assert "takes no block" in str(first[1]) and isinstance(first[2], Done) and first[2].judged.n == 2
     assert [e for e in events if isinstance(e, Done | Failed)] == first
     stopped = Cancel()
     stopped.set()
@@ -150,9 +156,9 @@ class Moody:
 def test_a_cell_without_scores_is_judged_again(pocket: LanguageModel) -> None:
     judge, cell = Moody(), Cell("none", 0.0, 0)
     here = Bench(bench(pocket, Store()).speaker, judge, PROMPT, ASKED)
-    assert sweep(here, [cell]) == [Done(cell, None, None, 0, 2)]
+    assert sweep(here, [cell]) == [Done(cell, (None, None), (None, None))]
     judge.score = Score(0.5, 1.0)
-    assert sweep(here, [cell]) == sweep(here, [cell]) == [Done(cell, 0.5, 1.0, 2, 0)]
+    assert sweep(here, [cell]) == sweep(here, [cell]) == [Done(cell, (0.5, 0.5), (1.0, 1.0))]
 
 
 def test_judges_by_a_model_go_by_its_weights() -> None:
@@ -161,3 +167,25 @@ def test_judges_by_a_model_go_by_its_weights() -> None:
         next(other.network.parameters()).add_(0.1)
     for words in ("likelihood", "self"):
         assert open_judge(words, one, Store()).name != open_judge(words, other, Store()).name
+
+
+def dosed(strength: float, first: float, second: float, coherence: float = 0.9, seed: int = 0) -> Done:
+    """A cell of block 1 whose two halves of the questions show this much."""
+    return Done(Cell("caa:block1", strength, seed), (first,) * 4 + (second,) * 4, (coherence,) * 8)
+
+
+def test_the_best_strength_of_a_block_is_chosen_on_other_questions_than_it_is_shown_by() -> None:
+    lucky, steady, broken = dosed(1, 0.9, 0.2), dosed(2, 0.6, 0.6), dosed(3, 1.0, 1.0, coherence=0.5)
+    [best] = best_per_block([lucky, steady, broken])["caa"].values()
+    assert (best.strength, best.trait.value) == (1.0, pytest.approx(0.2))  # not the 0.9 that it was chosen by
+    assert best_per_block([broken]) == {}
+
+
+def test_seeds_of_a_cell_are_pooled_with_what_is_missing() -> None:
+    silent = Done(Cell("caa:block1", 1.0, 1), (None,) * 8, (0.5,) * 8)
+    [[dose]] = doses([dosed(1, 0.2, 0.4), silent]).values()
+    assert (dose.trait.value, dose.trait.n, dose.trait.missing) == (pytest.approx(0.3), 8, 8)
+    assert dose.coherence.value == pytest.approx(0.7) and dose.seeds == (0, 1)
+    low, high = dose.trait.interval or (0, 0)
+    assert low < 0.3 < high
+    assert doses([silent]) == {}  # no point is drawn where nothing was judged

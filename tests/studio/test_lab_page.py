@@ -8,6 +8,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from tests.lab.judge_server import serving, stalls
+
 WAIT_MS = 60000
 
 
@@ -62,7 +64,7 @@ def test_every_picture_is_drawn_and_the_shown_one_is_exported(qtbot, window, tmp
         drawn[key] = len(page.plot.marks)
         assert page.caption.text() and page.plot.getAxis("left").labelText
         window.exporting.write("export_lab", tmp_path / f"{key}.svg")
-    assert list(drawn) == ["pareto", "strengths", "faithfulness", "effects"]
+    assert list(drawn) == ["pareto", "strengths", "faithfulness", "effects", "distribution"]
     assert drawn["faithfulness"] == drawn["effects"] == 6 and drawn["strengths"] >= 6
     qtbot.waitUntil(lambda: (tmp_path / "effects.svg").exists(), timeout=WAIT_MS)
     assert "Effect per token" in (tmp_path / "effects.svg").read_text()
@@ -70,6 +72,24 @@ def test_every_picture_is_drawn_and_the_shown_one_is_exported(qtbot, window, tmp
     with qtbot.waitSignal(window.measuring.opened, timeout=WAIT_MS) as told:
         page.plot.chosen.emit(page.plot.marks[-1].place)
     assert told.args[0].words == "a-psr"
+
+
+def test_the_distribution_is_of_the_block_that_is_chosen(qtbot, window, tmp_path):
+    page = measure(qtbot, window, "caa:block2,a-psr")
+    _, psr = finish(qtbot, window)
+    assert page.block.isHidden()
+    page.picture.setCurrentIndex(page.picture.findData("distribution"))
+    assert not page.block.isHidden() and page.block.count() == 7
+    # Both steer block 2: it tells most. The constant is one spike, the gate is spread as the prompt is.
+    assert "block 2" in page.plot.getAxis("bottom").labelText
+    constant, gated = ({m.y for m in page.plot.marks if m.place.words == w} for w in ("caa:block2", "a-psr"))
+    assert constant == {0.0, 1.0} and len(gated) > 5 and max(gated) == max(psr.effects[2].shares)
+    page.block.setCurrentIndex(page.block.findData(5))
+    assert "block 5" in page.plot.getAxis("bottom").labelText
+    assert {mark.place.words for mark in page.plot.marks} == {"a-psr"}
+    window.exporting.write("export_lab", tmp_path / "five.svg")
+    qtbot.waitUntil(lambda: (tmp_path / "five.svg").exists(), timeout=WAIT_MS)
+    assert "length at block 5" in (tmp_path / "five.svg").read_text()
 
 
 def test_a_click_on_a_point_opens_it(qtbot, window):
@@ -106,6 +126,34 @@ def test_a_sweep_fills_the_table_and_is_exported(qtbot, window, tmp_path):
     rows = list(csv.DictReader((tmp_path / "lab.csv").open()))
     assert [float(row["strength"]) for row in rows if row["trait"]] == [0.5, 1.0]
     assert rows[0]["prompt"] == window.workspace.prompt and "<svg" in (tmp_path / "lab.html").read_text()
+
+
+def test_a_block_sweep_is_shown_by_other_questions_than_it_was_chosen_by(qtbot, window):
+    page = window.lab_page
+    page.form.strengths.setText("1, 4")
+    page.form.blocks.setText("2-3")
+    measure(qtbot, window, "caa:responses12", kind=1, questions=6)
+    cells = finish(qtbot, window)
+    page.picture.setCurrentIndex(page.picture.findData("blocks"))
+    assert [mark.x for mark in page.plot.marks] == [2, 3]
+    for mark in page.plot.marks:
+        words, strength = mark.place.words, mark.place.strength
+        [cell] = [c for c in cells if (c.place.words, c.place.strength) == (words, strength)]
+        assert mark.place.half == 1 and mark.y == pytest.approx(sum(cell.done.traits[3:]) / 3)
+    with qtbot.waitSignal(window.measuring.opened, timeout=WAIT_MS) as told:
+        page.plot.chosen.emit(page.plot.marks[0].place)
+    spoken = told.args[1]
+    assert sum(each.trait for each in spoken) / 3 == pytest.approx(page.plot.marks[0].y)
+
+
+def test_a_measurement_stops_at_once_while_its_judge_is_silent(qtbot, window):
+    with serving(stalls(20.0)) as server:
+        window.lab_page.form.judge.setCurrentText(f"{server.url}#small")
+        measure(qtbot, window, "prompt")
+        qtbot.waitUntil(lambda: bool(server.bodies), timeout=WAIT_MS)
+        window.lab_page.form.go.click()
+        qtbot.waitUntil(lambda: not window.measuring.running, timeout=3000)
+    assert window.measuring.finished is None and window.banner.isHidden()
 
 
 def test_the_window_closes_in_the_middle_of_a_run(qtbot, window):

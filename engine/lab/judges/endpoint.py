@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 from typing import Any
 
 import httpx
 
-from engine.errors import Cancelled, LabError
+from engine.errors import LabError
 from engine.events import Cancel
 from engine.lab.judges.judge import Item, Score
 from engine.lab.judges.rubric import ask, expected, number
@@ -22,15 +21,19 @@ KEYS = ("STEER_JUDGE_KEY", "OPENAI_API_KEY")  # the environment variables that m
 _TOP = 100
 _AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
 _LONGEST_WAIT_S = 60.0
+_LONGEST_REPLY = 1 << 20  # bytes
+_LOOK_S = 0.05  # how often a stop is looked for
+
+Place = tuple[int, str]  # which answer, and "trait" or "coherence"
 
 
 @dataclass(frozen=True)
 class EndpointJudge:
     """The expected value of the first token's numbers (persona protocol), or the plain number that it says.
 
-    url: up to and with "/v1"; model: its name there. Tries again after rate limits, server errors and
-    time-outs, as late as the server asks for. What it says instead of a number is a missing score; when it
-    cannot be asked at all, LabError.
+    url: up to and with "/v1"; model: its name there; timeout_s: for a whole reply. Tries again after rate
+    limits, server errors and time-outs, as late as the server asks for. What it says instead of a number is a
+    missing score; when it cannot be asked at all, LabError.
     """
 
     url: str
@@ -46,31 +49,33 @@ class EndpointJudge:
         return f"{self.model} at {self.url}"
 
     def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+        return asyncio.run(self._judge(items, cancel))
+
+    async def _judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+        """All of them; the first failure, or a stop, ends the others wherever they wait."""
         key = next((os.environ[name] for name in KEYS if os.environ.get(name)), None)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        stop = Cancel()  # one failure ends the others
+        free = asyncio.Semaphore(self.at_once)
 
-        def one(client: httpx.Client, item: Item, what: str) -> float | None:
+        async def one(client: httpx.AsyncClient, item: Item, what: str) -> float | None:
+            async with free:
+                return await self._ask(client, ask(item, what, _TOP))
+
+        async with httpx.AsyncClient(headers=headers, timeout=None) as client:
+            pending = {
+                asyncio.create_task(one(client, item, what)): (i, what)
+                for i, item in enumerate(items)
+                for what in ("trait", "coherence")
+            }
             try:
-                return self._ask(client, ask(item, what, _TOP), cancel, stop)
-            except BaseException:
-                stop.set()
-                raise
+                said = await _watched(pending, cancel)
+            finally:
+                for task in pending:
+                    task.cancel()
+                await asyncio.gather(*pending, return_exceptions=True)
+        return [Score(said[i, "trait"], said[i, "coherence"]) for i in range(len(items))]
 
-        with (
-            httpx.Client(headers=headers, timeout=self.timeout_s) as client,
-            ThreadPoolExecutor(self.at_once) as pool,
-        ):
-            asked = [
-                tuple(pool.submit(one, client, item, what) for what in ("trait", "coherence"))
-                for item in items
-            ]
-            failed = [e for pair in asked for e in (f.exception() for f in pair) if e is not None]
-            if failed:
-                raise next((e for e in failed if not isinstance(e, Cancelled)), failed[0])
-            return [Score(trait.result(), coherence.result()) for trait, coherence in asked]
-
-    def _ask(self, client: httpx.Client, text: str, cancel: Cancel, stop: Cancel) -> float | None:
+    async def _ask(self, client: httpx.AsyncClient, text: str) -> float | None:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [{"role": "user", "content": text}],
@@ -82,19 +87,19 @@ class EndpointJudge:
         why = ""
         for attempt in range(self.tries):
             wait = self.pause_s * 2**attempt
-            for each in (cancel, stop):
-                each.check()
             try:
-                reply = client.post(f"{self.url.rstrip('/')}/chat/completions", json=body)
+                # One limit for the whole reply: a server that sends a byte now and then never ends either.
+                async with asyncio.timeout(self.timeout_s):
+                    reply, said = await self._post(client, body)
             except httpx.InvalidURL as error:
                 raise self._failed(f"{error}.") from None
-            except httpx.TimeoutException:
+            except TimeoutError:
                 why = f"It did not answer within {self.timeout_s:g} s."
             except httpx.TransportError as error:
                 why = f"{str(error).rstrip('.') or type(error).__name__}."
             else:
                 if reply.status_code == 200:
-                    return _score(reply.text)
+                    return _score(said)
                 why = f"It answered {reply.status_code} {reply.reason_phrase}."
                 if reply.status_code == 400 and "logprobs" in body:  # some servers do not know them
                     del body["logprobs"], body["top_logprobs"]
@@ -103,15 +108,19 @@ class EndpointJudge:
                     raise self._failed(why)
                 wait = _asked_wait(reply) or wait
             if attempt + 1 < self.tries:
-                self._sleep(min(wait, _LONGEST_WAIT_S), cancel, stop)
+                await asyncio.sleep(min(wait, _LONGEST_WAIT_S))
         raise self._failed(why)
 
-    def _sleep(self, seconds: float, *cancels: Cancel) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            for each in cancels:
-                each.check()
-            time.sleep(min(0.05, left))
+    async def _post(self, client: httpx.AsyncClient, body: Any) -> tuple[httpx.Response, bytes]:
+        """The reply and its beginning: whoever sends more than a number's worth talks rubbish."""
+        said = b""
+        url = f"{self.url.rstrip('/')}/chat/completions"
+        async with client.stream("POST", url, json=body) as reply:
+            async for some in reply.aiter_bytes():
+                said += some
+                if len(said) > _LONGEST_REPLY:
+                    break
+        return reply, said
 
     def _failed(self, why: str) -> LabError:
         return LabError(
@@ -122,7 +131,20 @@ class EndpointJudge:
         )
 
 
-def _score(text: str) -> float | None:
+async def _watched(
+    pending: Mapping[asyncio.Task[float | None], Place], cancel: Cancel
+) -> dict[Place, float | None]:
+    """What each gave. Raises the first failure, and Cancelled as soon as that is asked for."""
+    waiting = set(pending)
+    while waiting:
+        cancel.check()
+        done, waiting = await asyncio.wait(waiting, timeout=_LOOK_S, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    return {place: task.result() for task, place in pending.items()}
+
+
+def _score(text: bytes) -> float | None:
     """None for whatever is not an answer in the protocol with a number in it."""
     try:
         choice = json.loads(text)["choices"][0]
@@ -134,7 +156,7 @@ def _score(text: str) -> float | None:
             tokens = [(str(t["token"]), exp(float(t["logprob"]))) for t in first["top_logprobs"]]
             return expected(tokens, _TOP)
         return whole
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -10,6 +10,8 @@ from typing import Protocol
 from engine.events import Cancel
 from engine.lab.store import Store, content_key
 
+_AT_ONCE = 32  # answers between two writes; a multiple of what judges batch
+
 
 @dataclass(frozen=True)
 class Item:
@@ -62,17 +64,19 @@ class Judge(Protocol):
 @dataclass(frozen=True)
 class Disagreement:
     """Mean absolute difference between two judgements of the same `n` items; None without any. n = 0: the
-    judge is steady, so that there is nothing to measure."""
+    judge is steady, so that there is nothing to measure. missing: items that lack a score at least once."""
 
     trait: float | None
     coherence: float | None
     n: int
+    missing: int = 0
 
     def words(self) -> str:
         if not self.n:
             return "none: the same answer always gets the same score"
         trait, coherence = ("-" if v is None else f"{v:.3f}" for v in (self.trait, self.coherence))
-        return f"trait {trait}, coherence {coherence}, the mean over {self.n} answers judged twice"
+        lacking = f", {self.missing} of them without a score" if self.missing else ""
+        return f"trait {trait}, coherence {coherence}, the mean over {self.n} answers judged twice{lacking}"
 
 
 def disagreement(judge: Judge, items: Sequence[Item], cancel: Cancel) -> Disagreement:
@@ -85,12 +89,17 @@ def disagreement(judge: Judge, items: Sequence[Item], cancel: Cancel) -> Disagre
         known = [abs(a - b) for a, b in pairs if a is not None and b is not None]
         return sum(known) / len(known) if known else None
 
-    return Disagreement(mean("trait"), mean("coherence"), len(items))
+    missing = sum(not (a.whole and b.whole) for a, b in zip(first, second, strict=True))
+    return Disagreement(mean("trait"), mean("coherence"), len(items), missing)
 
 
 @dataclass(frozen=True)
 class Remembering:
-    """A judge that is asked once about every answer; missing scores are not kept, but asked for again."""
+    """A judge that is asked once about every answer; missing scores are not kept, but asked for again.
+
+    What it said is on the disk after every few answers: a judge that falls silent, or a run that is killed,
+    loses no more than those.
+    """
 
     judged_by: Judge
     store: Store
@@ -106,9 +115,10 @@ class Remembering:
     def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
         keys = [content_key(self.name, *astuple(item)) for item in items]
         known = {key: Score(*value) for key, value in self.store.get("score", keys).items()}
-        open_items = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
-        if open_items:
-            made = dict(zip(open_items, self.judged_by.judge(list(open_items.values()), cancel), strict=True))
+        todo = list({k: item for k, item in zip(keys, items, strict=True) if k not in known}.items())
+        for start in range(0, len(todo), _AT_ONCE):
+            some = dict(todo[start : start + _AT_ONCE])
+            made = dict(zip(some, self.judged_by.judge(list(some.values()), cancel), strict=True))
             self.store.put("score", {k: [s.trait, s.coherence] for k, s in made.items() if s.whole})
             known |= made
         return [known[key] for key in keys]

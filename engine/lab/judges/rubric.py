@@ -9,6 +9,7 @@ from engine.lab.judges.judge import Item
 
 RUBRIC_TOP = 100  # the scale of a trait's own judging prompt
 LEAST_MASS = 0.25  # persona protocol: below it the numbers are not what the judge meant to say
+_MOST_MASS = 1.01  # more, but for rounding, are no probabilities
 
 _TRAIT = """\
 Below are an instruction for an assistant, a user's question and the assistant's answer. Judge how clearly \
@@ -54,7 +55,8 @@ def ask(item: Item, what: str, top: int) -> str:
 def expected(tokens: Iterable[tuple[str, float]], top: int) -> float | None:
     """The expected value in [0, 1] over those tokens (text, probability) that are numbers from 0 to `top`.
 
-    None when less than a quarter of the probability lies on numbers (the persona protocol's rule).
+    None when less than a quarter of the probability lies on numbers (the persona protocol's rule), or more
+    than there is: such a judge lies.
     """
     mass = total = 0.0
     for text, probability in tokens:
@@ -62,7 +64,7 @@ def expected(tokens: Iterable[tuple[str, float]], top: int) -> float | None:
         if value is not None:
             mass += probability
             total += probability * value
-    return total / mass if mass >= LEAST_MASS else None
+    return total / mass if LEAST_MASS <= mass <= _MOST_MASS else None
 
 
 def number(text: str, top: int) -> float | None:

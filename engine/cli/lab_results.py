@@ -1,0 +1,125 @@
+"""What the commands of the Lab do with what they found: where it is kept, and how it is given."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.model import load_model
+from engine.errors import LabError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from engine.lab.answers import Speaker
+    from engine.lab.judges import Disagreement, Judge
+    from engine.lab.report import Table
+    from engine.lab.store import Store
+    from engine.model.language_model import LanguageModel
+
+DISAGREEMENT = "judge's disagreement with itself"
+
+
+@contextmanager
+def opened(options: argparse.Namespace) -> Iterator[tuple[Speaker, Judge]]:
+    """Who speaks and who judges, when all that is to be written can be."""
+    require_outputs(options)
+    model = load_model(options)
+    with opened_store(options) as store:
+        yield speaker_and_judge(options, model, store)
+
+
+@contextmanager
+def opened_store(options: argparse.Namespace) -> Iterator[Store]:
+    """The store that the options name, else the user's own."""
+    from engine.lab.store import Store
+
+    path = options.store
+    if path is None:
+        import platformdirs
+
+        path = Path(platformdirs.user_cache_dir("steering-studio", ensure_exists=True)) / "lab.sqlite"
+    store = Store(path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def speaker_and_judge(
+    options: argparse.Namespace, model: LanguageModel, store: Store
+) -> tuple[Speaker, Judge]:
+    from engine.generation.sampling import Sampling
+    from engine.lab.answers import Speaker
+    from engine.lab.judges import open_judge
+
+    sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
+    return Speaker(model, store, sampling), open_judge(options.judge, model, store)
+
+
+def require_outputs(options: argparse.Namespace) -> None:
+    """Before the work, not after it."""
+    from engine.durable import require_writable
+
+    if options.report is not None:
+        require_writable(options.report, "report", LabError)
+    if options.figures is not None:
+        from engine.lab.exports import make_folder
+
+        make_folder(options.figures)
+
+
+def give(
+    options: argparse.Namespace,
+    told: dict[str, Any],
+    text: str,
+    page: Callable[[], str],
+    figures: Callable[[], Mapping[str, Figure]],
+    points: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, object],
+) -> None:
+    """Writes report and figures if they were asked for, and prints JSON or the text."""
+    from engine.durable import write_whole
+    from engine.lab.exports import write_figures
+
+    if options.report is not None:
+        write_whole(options.report, page().encode(), "report", LabError)
+    if options.figures is not None:
+        write_figures(options.figures, figures(), points, facts)
+    print(json.dumps(told, ensure_ascii=False, allow_nan=False) if options.json else text)
+
+
+def finish(
+    options: argparse.Namespace,
+    speaker: Speaker,
+    judge: Judge,
+    tables: Sequence[Table],
+    rows: Sequence[Mapping[str, Any]],
+    itself: Disagreement,
+    figures: Callable[[], Mapping[str, Figure]],
+    *,
+    points: Sequence[Mapping[str, Any]] | None = None,
+    **more: Any,
+) -> None:
+    """Gives a protocol's results. rows: as JSON says them; points: as the CSV does, by default the same;
+    more: what else JSON says."""
+    from engine.lab.drawing import svg
+    from engine.lab.report import report
+
+    facts: Mapping[str, Any] = {"model": speaker.model.identity.id, "judge": judge.name}
+    shown = {**facts, DISAGREEMENT: itself.words()}
+    text = "\n\n".join(f"{table.title}\n{table.text()}\n{table.note}".rstrip() for table in tables)
+    give(
+        options,
+        {**facts, "disagreement": asdict(itself), "rows": rows, **more},
+        f"{text}\n{DISAGREEMENT}: {itself.words()}",
+        lambda: report(tables[0].title, shown, tables, [svg(figure) for figure in figures().values()]),
+        figures,
+        rows if points is None else points,
+        facts,
+    )

@@ -1,0 +1,70 @@
+"""Which strength brings a head to a coherence, or to the KL of 1 nat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.lab.forced import LIMIT, IsoKL
+
+_FIRST, _STRONGEST = 1.0, 64.0
+_STEPS = 6  # halvings of the bracket
+_FINE = 0.12  # a bracket this narrow, relative to its end, is halved no more: coherence tells no finer
+_NEAR = 0.08  # further than that from the target a strength is not called matched
+_RANGE = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the iso-KL strength: what is tried on the way there
+
+
+@dataclass(frozen=True)
+class Point:
+    """One strength tried, on the half of the questions that strengths are chosen on."""
+
+    strength: float
+    trait: float
+    coherence: float
+    missing: int
+
+
+def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Point, ...], bool, str]:
+    """The strength whose coherence is nearest to `target`, all points tried, whether it was reached, a note.
+
+    Doubles the strength until the coherence is below the target, then halves the bracket. A model that is
+    less coherent than the target by itself is matched to itself, which the note says.
+    """
+    low = at(0.0)
+    tried = [low]
+    note = ""
+    if low.coherence < target:
+        note = f"without steering the coherence is {low.coherence:.2f} already: matched to that"
+        target = low.coherence
+    strength = _FIRST
+    while True:
+        high = at(strength)
+        tried.append(high)
+        if high.coherence < target or strength >= _STRONGEST:
+            break
+        low, strength = high, strength * 2
+    reached = high.coherence < target
+    if not reached:
+        note = f"the coherence never fell to {target:.2f}: the largest strength tried"
+        return strength, tuple(tried), False, note
+    for _ in range(_STEPS):
+        if high.strength - low.strength <= _FINE * high.strength:
+            break
+        middle = at((low.strength + high.strength) / 2)
+        tried.append(middle)
+        low, high = (middle, high) if middle.coherence >= target else (low, middle)
+    nearest = min((low, high), key=lambda point: abs(point.coherence - target))
+    if not note and abs(nearest.coherence - target) > _NEAR:
+        note = f"the coherence leaps past {target:.2f}: the nearest is {nearest.coherence:.2f}"
+    return nearest.strength, tuple(sorted(tried, key=lambda p: p.strength)), not note, note
+
+
+def at_iso_kl(at: Callable[[float], Point], iso: IsoKL) -> tuple[float, tuple[Point, ...], bool, str]:
+    """What `search` gives, for the strength of iso-KL and the range below it."""
+    note = ""
+    if not iso.reached:
+        note = f"the KL never rose to {LIMIT:g} nat: the largest strength tried"
+        if iso.kl >= LIMIT:
+            note = f"the prompt alone moves the tokens by {iso.kl:.1f} nats"
+    curve = tuple(at(strength) for strength in dict.fromkeys(share * iso.strength for share in _RANGE))
+    return iso.strength, curve, iso.reached, note

@@ -1,0 +1,53 @@
+"""By how much one method's trait is above another's, answer by answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Protocol
+
+import numpy as np
+
+from engine.lab.bootstrap import Mean
+
+
+@dataclass(frozen=True)
+class Difference:
+    """trait: the mean over the `n` answers that both methods have a score for, of `method` less `other`.
+
+    Two methods' own intervals say little about it: they answer the same questions, and hard ones are hard for
+    both. Where trait_ci holds 0, neither was shown to be above the other.
+    """
+
+    method: str
+    other: str
+    trait: float | None
+    trait_ci: tuple[float, float] | None
+    n: int
+    missing: int
+
+
+class Compared(Protocol):
+    """traits: per question and seed, None where the judge gave no score."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def traits(self) -> tuple[tuple[float | None, ...], ...]: ...
+
+
+def differences(rows: Sequence[Compared]) -> list[Difference]:
+    """Every method against all before it."""
+    found = []
+    for other, one in combinations(rows, 2):
+        apart = Mean.of(list(_array(one) - _array(other)))
+        found.append(
+            Difference(one.method, other.method, apart.value, apart.interval, apart.n, apart.missing)
+        )
+    return found
+
+
+def _array(row: Compared) -> np.ndarray:
+    return np.array([[np.nan if v is None else v for v in each] for each in row.traits], np.float64)

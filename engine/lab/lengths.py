@@ -1,0 +1,69 @@
+"""How the lengths of what is added per token are spread: plain data, for pictures and tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+PERCENTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+BINS = 40
+_SPIKE = 0.5  # a bin with more of the tokens is one of a head that is constant, or closed, on most of them
+_ROOM = 1.15  # above the highest bin
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long what is added at one block is, over the tokens, in activation units.
+
+    percentiles: the PERCENTILES; shares: of the tokens, in BINS equal bins from 0 to `end`, the last one with
+    all that is longer. `end` goes by the prompt, so that heads and prompt lie in the same bins.
+    """
+
+    percentiles: tuple[float, ...]
+    shares: tuple[float, ...]
+    end: float
+
+    @property
+    def middle(self) -> float:
+        return self.percentiles[len(PERCENTILES) // 2]
+
+    @property
+    def edges(self) -> tuple[float, ...]:
+        return tuple(self.end * i / len(self.shares) for i in range(len(self.shares) + 1))
+
+    def over(self, unit: float) -> list[float]:
+        """The percentiles in units of another length."""
+        return [value / max(unit, 1e-9) for value in self.percentiles]
+
+
+Spread = Mapping[int, Lengths]
+"""Per block."""
+
+
+class Measured(Protocol):
+    """A method with what it adds at the blocks that it steers, and what the prompt adds at every block."""
+
+    @property
+    def effects(self) -> Spread: ...
+
+    @property
+    def prompted(self) -> Spread: ...
+
+
+def telling_block(rows: Sequence[Measured]) -> int | None:
+    """The block that most methods steer; of several the one where the prompt is the most uneven."""
+    counts = Counter(block for row in rows for block in row.effects)
+
+    def uneven(block: int) -> float:
+        spread = next(row.prompted[block] for row in rows if block in row.effects).percentiles
+        return spread[-1] / max(spread[0], 1e-9)
+
+    return max(counts, key=lambda block: (counts[block], uneven(block)), default=None)
+
+
+def ceiling(shares: Sequence[Sequence[float]]) -> float:
+    """How high a picture of distributions has to be; spikes run out of it, so that the others can be seen."""
+    highest = [max(each) for each in shares]
+    return _ROOM * max([peak for peak in highest if peak <= _SPIKE] or highest)
