@@ -183,6 +183,45 @@ def test_the_library_searches_renames_tags_removes_and_exports(qtbot, open_windo
     qtbot.waitUntil(lambda: sorted(titles(panel)) == ["cheerful", "pirate"])
 
 
+def test_an_undone_rename_leaves_the_automatic_name(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.autosave.flush()
+    panel = library(qtbot, window)
+    [item] = items(panel)
+    window.shelf_work.shelving.rename(item, "Ships")
+    qtbot.waitUntil(lambda: titles(panel) == ["Ships"])
+    window.actions_["undo"].trigger()
+    qtbot.waitUntil(lambda: titles(panel) == ["Tell me about the harbour."])
+    window.session.answering.edit(window.workspace.turns[0], "Tell me about bees.")
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    window.autosave.flush()
+    window.shelf_work.shelving.changed.emit()
+    qtbot.waitUntil(lambda: titles(panel) == ["Tell me about bees."])
+
+
+def test_the_library_follows_a_name_given_in_the_mixer_and_taken_back(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    workspace, shelving = window.workspace, window.shelf_work.shelving
+    window.autosave.flush()
+    panel = library_of_heads(qtbot, window)
+    shelving.rename(next(i for i in items(panel) if i.title == "terse"), "few words")
+    qtbot.waitUntil(lambda: "few words" in titles(panel))
+    workspace.rename_head(workspace.channels[1].key, "hardly any")
+    window.autosave.flush()
+    shelving.changed.emit()
+    qtbot.waitUntil(lambda: "hardly any" in titles(panel))
+    workspace.undo()
+    window.autosave.flush()
+    shelving.changed.emit()
+    qtbot.waitUntil(lambda: "few words" in titles(panel))
+    workspace.redo()
+    workspace.remove_head(workspace.channels[1].key)
+    window.autosave.flush()
+    shelving.changed.emit()
+    qtbot.waitUntil(lambda: "hardly any" in titles(panel))  # out of the mixer it keeps its name
+
+
 def test_a_removed_conversation_comes_back_whole_and_the_open_one_stays(qtbot, open_window, tmp_path):
     window = ready(qtbot, open_window())
     ask(qtbot, window, "Tell me about the harbour.")
