@@ -114,7 +114,8 @@ class Exporting(QObject):
             _require(answer is not None, "No answer is shown.")
             assert answer is not None
             if key == "export_run":
-                others = (*answer.turn.answers, *(compared.answers if compared else ()))
+                in_columns = compared is not None and answer in compared.answers
+                others = compared.answers if in_columns and compared else answer.turn.answers
                 return run.as_bytes(self._session.bench.need_model(), turns, answer, others)
             edited = "The shown answer was edited by hand: nothing was applied to it."
             _require(not answer.edited, edited, "Undo the edit.")

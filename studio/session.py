@@ -131,10 +131,7 @@ class Session(QObject):
     def _lay_out(self, heads: tuple[Any, ...]) -> None:
         if heads and not self.workspace.channels:
             self._ready_heads = False
-            for index, head in enumerate(heads):
-                self.workspace.add_head(head, enabled=index == 0)
-            self.workspace.choose(self.workspace.channels[0].key)
-            self.workspace.forget()
+            self.workspace.lay_out(heads)
 
     def _on_not_loaded(self, job: Job, what: str) -> None:
         if job is not self._loading:

@@ -13,8 +13,10 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 
 from engine.heads.files import load_head, save_head
+from studio.archive import Archive
 from studio.library_panel import LibraryPanel
 from studio.recovery import FIRST_PROMPT
+from studio.snapshot import Snapshot
 from tests.studio.conftest import ready
 
 ANSWER_MS = 60_000
@@ -183,6 +185,37 @@ def test_the_library_searches_renames_tags_removes_and_exports(qtbot, open_windo
     qtbot.waitUntil(lambda: sorted(titles(panel)) == ["cheerful", "pirate"])
 
 
+def test_what_was_read_is_not_written_again(qtbot, open_window, monkeypatch):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    first = window.workspace.conversation
+    window.actions_["new"].trigger()
+    ask(qtbot, window, "Tell me about bees.")
+    written: list[str] = []
+    save = Archive.save
+
+    def noted(archive: Archive, snapshot: Snapshot) -> None:
+        written.extend(turn.question for turn in snapshot.changed)
+        save(archive, snapshot)
+
+    window.autosave.flush()
+    qtbot.waitUntil(lambda: not window.autosave.worker.busy)
+    monkeypatch.setattr(Archive, "save", noted)
+    other = ready(qtbot, open_window())
+    workspace, panel = other.workspace, library(qtbot, other)
+    other.shelf_work.open(next(item for item in items(panel) if item.key == first))
+    qtbot.waitUntil(lambda: workspace.conversation == first)
+    other.autosave.flush()
+    workspace.undo()
+    other.autosave.flush()
+    qtbot.waitUntil(lambda: not other.autosave.worker.busy)
+    assert workspace.turns[0].question == "Tell me about bees." and written == []
+    ask(qtbot, other, "And tea?")
+    other.autosave.flush()
+    qtbot.waitUntil(lambda: not other.autosave.worker.busy)
+    assert set(written) == {"And tea?"}
+
+
 def test_an_undone_rename_leaves_the_automatic_name(qtbot, open_window):
     window = ready(qtbot, open_window())
     ask(qtbot, window, "Tell me about the harbour.")
@@ -216,6 +249,7 @@ def test_the_library_follows_a_name_given_in_the_mixer_and_taken_back(qtbot, ope
     shelving.changed.emit()
     qtbot.waitUntil(lambda: "few words" in titles(panel))
     workspace.redo()
+    window.autosave.flush()
     workspace.remove_head(workspace.channels[1].key)
     window.autosave.flush()
     shelving.changed.emit()
