@@ -48,6 +48,16 @@ class Download(Progress):
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """The model is about to read the prompt of lane `lane`: so many tokens, without the `cut` first messages,
+    for which there is no room."""
+
+    lane: int
+    prompt_tokens: int
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
 class LossPoint:
     """The training loss after `step` optimiser steps."""
 

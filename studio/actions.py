@@ -58,7 +58,7 @@ TABLE = (
     Action("export_faithfulness", FILE, "Export the fa&ithfulness chart…",
            "Write how closely the chosen head follows its prompt, block by block, as SVG, PDF or PNG"),
     Action("export_run", FILE, "Export a repla&yable run…",
-           "Write the shown answer with its heads, so that steer replay gets the very same tokens"),
+           "Write the shown answer and those that came with it, so that steer replay gets the same tokens"),
     Action("export_lab", FILE, "Export the &Lab's results…",
            "Write the comparison as an HTML report, a table (CSV) or a picture"),
     Action("quit", FILE, "&Quit",

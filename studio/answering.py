@@ -10,11 +10,11 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.events import Cancel, Emit
-from studio.intake import take_results, take_tokens
+from studio.intake import note_asked, take_events, take_results
 from studio.jobs import Bench, make_strengths
 from studio.lane_requests import lane_requests
 from studio.requests import LaneRequest
-from studio.turns import STEERED, UNSTEERED, Answer, Asked, Settings, Turn, rewritten
+from studio.turns import STEERED, UNSTEERED, Answer, Settings, Turn, rewritten, widened
 from studio.worker import Job, Worker
 from studio.workspace import Workspace
 
@@ -100,16 +100,18 @@ class Answering(QObject):
         self._replace(answer.turn, answer.turn.question, self.tr("fork"), opening)
 
     def compare(self, wanted: bool) -> None:
-        """Turned on with an answer on the screen, makes the unsteered one for it too, same seed."""
-        self._workspace.set_compare(wanted)
-        turns = self._workspace.turns
-        facts = self._workspace.loading.facts
-        if not (wanted and turns and facts) or self.talking:
+        """Turned on with an answer on the screen, makes the unsteered one for it too, same seed; one step."""
+        workspace, facts = self._workspace, self._workspace.loading.facts
+        if wanted == workspace.compare:
+            return  # undo and redo turn the switch too
+        turns = workspace.turns
+        lacking = wanted and turns and turns[-1].answer(UNSTEERED) is None
+        if not lacking or self.talking or facts is None or turns[-1].model != facts.key:
+            workspace.set_compare(wanted)
             return
-        if turns[-1].model == facts.key and turns[-1].answer(UNSTEERED) is None:
-            answer = turns[-1].add(UNSTEERED)
-            self._workspace.turnsChanged.emit()
-            self._answer(turns[-1], turns[:-1], [answer])
+        turn = widened(turns[-1], UNSTEERED)
+        workspace.set_turns((*turns[:-1], turn), self.tr("compare"), compare=True)
+        self._answer(turn, turns[:-1], turn.answers[-1:])
 
     def stop(self) -> None:
         """Stops the answer; what is there stays."""
@@ -150,8 +152,7 @@ class Answering(QObject):
         channels = workspace.sounding()
         live = make_strengths([workspace.strength_of(c.key) for c in channels])
         lanes = lane_requests(workspace, before, turn.question, [a.lane for a in answers], live, opening)
-        for answer, lane in zip(answers, lanes, strict=True):
-            answer.asked = Asked(lane.system, lane.truth, lane.opening)
+        note_asked(answers, lanes)
         workspace.go_live([c.key for c in channels], live)
         workspace.show(turn.answer(STEERED) or answers[0])
         saved = self._save()
@@ -160,7 +161,7 @@ class Answering(QObject):
             Job(
                 self.tr("Answering"),
                 lambda emit, cancel: self._generate(saved, lanes, turn.settings, emit, cancel),
-                partial(self._on_tokens, answers),
+                partial(take_events, workspace, answers),
                 partial(self._on_answered, answers),
                 lambda _: self._on_failed(turn, answers),
                 partial(self._on_unanswered, answers, "cancelled"),
@@ -182,9 +183,6 @@ class Answering(QObject):
         saved.wait(SAVING_S)
         return self._bench.generate(lanes, settings, emit, cancel)
 
-    def _on_tokens(self, answers: Sequence[Answer], tokens: list[Any]) -> None:
-        take_tokens(self._workspace, answers, tokens)
-
     def _on_answered(self, answers: Sequence[Answer], generations: list[Any]) -> None:
         take_results(answers, generations)
         self._end(answers)
@@ -198,13 +196,8 @@ class Answering(QObject):
         """Nothing came: all is as it was before the question, which is typed again. What came stays."""
         untouched = self._workspace.stack.index() == self._step and turn in self._workspace.turns
         self._on_unanswered(answers, "failed")
-        if any(len(answer) for answer in answers) or not untouched:
-            return
-        if len(answers) == len(turn.answers):
+        if untouched and not any(len(answer) for answer in answers):
             self._workspace.undo()
-        else:
-            turn.answers = [answer for answer in turn.answers if answer not in answers]
-            self._workspace.turnsChanged.emit()
 
     def _end(self, answers: Sequence[Answer]) -> None:
         self._job = self._turn = None

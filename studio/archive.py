@@ -44,6 +44,8 @@ class Archive:
         self._folder = folder
         self._store: Store | None = None
         self._removed: dict[tuple[Shelf, str], shelves.Removed] = {}
+        self._votes: dict[str, int] = {}  # rows of this run's votes
+        self._titles: dict[str, str] = {}  # of heads that the mixer gave another, by digest
         self._written: dict[str, Any] = {}  # what is on the disk of each head, by digest
 
     def open(self) -> Left | None:
@@ -82,8 +84,8 @@ class Archive:
     def items(self, shelf: Shelf, words: str) -> list[Item]:
         return shelves.items(self._store, shelf, words) if self._store else []
 
-    def rename(self, item: Item, title: str) -> None:
-        shelves.rename(self._need(), item.shelf, item.key, title)
+    def rename(self, item: Item, title: str, named: bool) -> None:
+        shelves.rename(self._need(), item.shelf, item.key, title, named=named)
 
     def tag(self, item: Item, tags: tuple[str, ...]) -> None:
         shelves.set_tags(self._need(), item.shelf, item.key, tags)
@@ -114,29 +116,38 @@ class Archive:
     def run(self, key: str) -> dict[str, Any]:
         return shelves.run_facts(self._need(), key)
 
-    def add_vote(self, facts: dict[str, Any]) -> None:
+    def add_vote(self, key: str, facts: dict[str, Any]) -> None:
+        """Until the studio ends, `drop_vote` takes it back."""
         if self._store is not None:
-            shelves.add_vote(self._store, facts)
+            self._votes[key] = shelves.add_vote(self._store, facts)
+
+    def drop_vote(self, key: str) -> None:
+        if key in self._votes:  # else there is no library, or it had not taken the vote
+            shelves.drop_vote(self._need(), self._votes.pop(key))
 
     def _need(self) -> Store:
         if self._store is None:
             raise LibraryError("There is no library", "It could not be opened.", "See the first message.")
         return self._store
 
-    def _keep(self, heads: Iterable[tuple[Head, bool, str]]) -> None:
+    def _keep(self, heads: Iterable[tuple[Head, bool, str | None]]) -> None:
         """Writes the heads that are not yet on the disk as they are; one may be used in several places."""
         from engine.library.heads import keep_head
 
-        found: dict[str, tuple[Head, bool, str]] = {}
+        store = self._need()
+        found: dict[str, tuple[Head, bool, str | None]] = {}
         for head, listed, name in heads:
-            first, was_listed, named = found.get(head.digest, (head, False, ""))
-            found[head.digest] = (first, was_listed or listed, named or name)
+            first, was_listed, named = found.get(head.digest, (head, False, None))
+            found[head.digest] = (first, was_listed or listed, named if name is None else named or name)
         for key, (head, listed, name) in found.items():
             if self._written.get(key) == (head.info, listed, name):
                 continue
-            keep_head(self._need(), head, listed=listed)
+            keep_head(store, head, listed=listed)
             if name:
-                shelves.rename(self._need(), "head", key, name)
+                self._titles.setdefault(key, shelves.title(store, "head", key))
+                shelves.rename(store, "head", key, name)
+            elif name is not None and key in self._titles:  # the name was taken back
+                shelves.rename(store, "head", key, self._titles.pop(key))
             self._written[key] = (head.info, listed, name)
 
     def _left(self, session: SessionRecord) -> Left:

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from engine.errors import LibraryError
 from studio.archive import Archive
 from studio.snapshot import Signature, Snapshot, signature, take
+from studio.turns import Turn
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Workspace
 
@@ -33,7 +34,7 @@ class Autosave(QObject):
         self.keeps = folder is not None
         self.archive = Archive(folder)
         self.worker = Worker(parent=self, name="library")
-        self._known: dict[str, Signature] = {}
+        self._known: dict[str, dict[str, Signature]] = {}  # by conversation and turn, what the library has
         self._begun = False
         self._pause = self._timer(PAUSE_MS)
         self._stream = self._timer(STREAM_MS)
@@ -72,6 +73,10 @@ class Autosave(QObject):
         self._begun = self.keeps
         self.flush()
 
+    def know(self, conversation: str, turns: tuple[Turn, ...]) -> None:
+        """These turns are in the library as they are, and are not written again."""
+        self._known[conversation] = {turn.key: signature(turn) for turn in turns}
+
     def flush(self) -> threading.Event:
         """Saves now; the event is set when everything up to now is on the disk, or could not be written."""
         done = threading.Event()
@@ -80,8 +85,8 @@ class Autosave(QObject):
         if not self._begun:
             done.set()
             return done
-        snapshot = take(self._workspace, self._known)
-        self._known = {turn.key: signature(turn) for turn in self._workspace.turns}
+        snapshot = self._take()
+        self.know(self._workspace.conversation, self._workspace.turns)
         self.stateChanged.emit("saving")
         self.worker.submit(
             Job(
@@ -93,11 +98,18 @@ class Autosave(QObject):
         )
         return done
 
-    @Slot(dict)
-    def keep_vote(self, facts: dict[str, Any]) -> None:
+    @Slot(str, dict)
+    def keep_vote(self, key: str, facts: dict[str, Any]) -> None:
         """Puts a vote of a blind comparison into the library."""
         self.worker.submit(
-            Job(self.tr("Keeping the vote"), lambda emit, cancel: self.archive.add_vote(facts))
+            Job(self.tr("Keeping the vote"), lambda emit, cancel: self.archive.add_vote(key, facts))
+        )
+
+    @Slot(str)
+    def drop_vote(self, key: str) -> None:
+        """Takes it out again."""
+        self.worker.submit(
+            Job(self.tr("Taking back the vote"), lambda emit, cancel: self.archive.drop_vote(key))
         )
 
     def close(self) -> None:
@@ -108,7 +120,7 @@ class Autosave(QObject):
         try:
             if self._begun:
                 self._begun = False
-                self.archive.save(take(self._workspace, self._known, clean=True))
+                self.archive.save(self._take(clean=True))
         except LibraryError as error:  # nobody is there to be told any more
             log.error("%s", error)
         finally:
@@ -129,6 +141,9 @@ class Autosave(QObject):
     def _on_grown(self) -> None:
         if self._begun and not self._stream.isActive():
             self._stream.start()
+
+    def _take(self, clean: bool = False) -> Snapshot:
+        return take(self._workspace, self._known.get(self._workspace.conversation, {}), clean)
 
     def _save(self, snapshot: Snapshot, done: threading.Event) -> None:
         try:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
 
 from studio.columns import LEAST, MOST, Column
-from studio.intake import take_results, take_tokens
+from studio.intake import note_asked, take_events, take_results
 from studio.jobs import Bench, make_strengths
 from studio.requests import LaneRequest
-from studio.turns import STEERED, Answer, Asked, Turn
+from studio.turns import STEERED, Answer, Turn
+from studio.undo import Values
 from studio.worker import Job, Worker
 from studio.workspace import Workspace
 
@@ -45,7 +47,8 @@ class Comparing(QObject):
     """Lives on the GUI thread; never waits for a job."""
 
     changed = Signal()  # another round, its end, or a vote
-    voted = Signal(dict)  # a vote's facts, to be kept
+    voted = Signal(str, dict)  # a vote's key and facts, to be kept
+    unvoted = Signal(str)  # the key of a vote that was taken back
     noticed = Signal(str)
 
     def __init__(
@@ -56,6 +59,7 @@ class Comparing(QObject):
         self._job: Job | None = None
         self.round: Round | None = None
         self.tally: Counter[str] = Counter()
+        self._known: set[tuple[Answer, ...]] = set()  # answers whose names came out
 
     @property
     def running(self) -> bool:
@@ -88,16 +92,23 @@ class Comparing(QObject):
                     system=self._workspace.prompt.strip() or None if column.kind == "prompt" else None,
                 )
             )
-            answers[-1].asked = Asked(lanes[-1].system)
-        self.round = Round(tuple(order), tuple(self.name(column) for column in order), tuple(answers), blind)
-        self._workspace.clear_selection()
-        self._workspace.show(None if blind else answers[0])  # its heatmap would tell
+        note_asked(answers, lanes)
+        names = tuple(self.name(column) for column in order)
+        self._workspace.step(
+            self.tr("comparison"),
+            self._put,
+            {"round": self.round, "shown": self._workspace.shown},
+            {
+                "round": Round(tuple(order), names, tuple(answers), blind),
+                "shown": None if blind else answers[0],  # its heatmap would tell
+            },
+        )
         settings = self._workspace.settings
         self._job = self._worker.submit(
             Job(
                 self.tr("Comparing"),
                 lambda emit, cancel: self._bench.generate(lanes, settings, emit, cancel),
-                partial(take_tokens, self._workspace, answers),
+                partial(take_events, self._workspace, answers),
                 partial(self._on_answered, answers),
                 lambda _: self._end(answers, "failed"),
                 partial(self._end, answers, "cancelled"),
@@ -112,27 +123,47 @@ class Comparing(QObject):
             self._worker.withdraw(self._job)
 
     def vote(self, choice: int | None) -> None:
-        """For the answer shown at a place, or for none (a tie): names come out, the vote is kept."""
+        """For the answer shown at a place, or for none (a tie): names come out, the vote is kept. It can be
+        taken back, but not cast anew by one who knows the names."""
         at = self.round
         if at is None or not at.blind or at.choice is not None or not at.over:
             return
         chosen = TIE if choice is None else at.names[choice]
-        self.round = Round(at.columns, at.names, at.answers, at.blind, chosen)
-        self.tally[chosen] += 1
-        self._workspace.show(at.answers[0])
-        self.voted.emit(
-            {
-                "question": at.question,
-                "model": at.answers[0].turn.model,
-                "seed": at.answers[0].turn.settings.seed,
-                "prompt": self._workspace.prompt,
-                "lanes": [
-                    {"name": name, "heads": [list(share) for share in answer.turn.mix], "text": answer.text}
-                    for name, answer in zip(at.names, at.answers, strict=True)
-                ],
-                "choice": chosen,
-            }
+        facts = {
+            "question": at.question,
+            "model": at.answers[0].turn.model,
+            "seed": at.answers[0].turn.settings.seed,
+            "prompt": self._workspace.prompt,
+            "lanes": [
+                {"name": name, "heads": [list(share) for share in answer.turn.mix], "text": answer.text}
+                for name, answer in zip(at.names, at.answers, strict=True)
+            ],
+            "choice": chosen,
+        }
+        key, shown = uuid4().hex, at.answers[0]
+        self._known.add(at.answers)
+        self._workspace.step(
+            self.tr("vote"),
+            self._put,
+            {"round": at, "shown": shown, "unvote": (key, facts)},
+            {"round": replace(at, choice=chosen), "shown": shown, "vote": (key, facts)},
         )
+
+    def _put(self, values: Values) -> None:
+        """Another round in the place of the one that is there; what is being answered is no longer wanted."""
+        self.stop()
+        at = values["round"]
+        self.round = replace(at, blind=False) if at and at.answers in self._known else at
+        if "vote" in values:
+            key, facts = values["vote"]
+            self.tally[facts["choice"]] += 1
+            self.voted.emit(key, facts)
+        if "unvote" in values:
+            key, facts = values["unvote"]
+            self.tally -= Counter([facts["choice"]])
+            self.unvoted.emit(key)
+        self._workspace.clear_selection()
+        self._workspace.show(values["shown"])
         self.changed.emit()
 
     def name(self, column: Column) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from functools import partial
+from itertools import takewhile
+
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, Signal, Slot
 from PySide6.QtWidgets import QLabel, QScrollArea, QWidget
 
 from studio.anchor import Anchor, Rows
@@ -24,8 +27,8 @@ class Conversation(QScrollArea):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
-        self._views: dict[Turn, TurnView] = {}
         self._rooms: dict[Turn, Room] = {}
+        self._roomless: list[tuple[int, Turn]] = []  # turns that wait for a room, with their places
         self._later = Later(self)
         self._following, self._able = True, False
         self.setWidgetResizable(True)
@@ -54,15 +57,32 @@ class Conversation(QScrollArea):
         workspace.modelChanged.connect(self._describe_empty)
         self._describe_empty()
 
+    def turn(self, turn: Turn) -> TurnView | None:
+        """The widget of a turn on the page, made now if it was not."""
+        while turn not in self._rooms and self._give_room():
+            pass
+        room = self._rooms.get(turn)
+        if room is None:
+            return None
+        if room.turn is None:
+            room.settle()
+            self._place()
+        return room.turn
+
     def column(self, answer: Answer) -> AnswerColumn | None:
         """The widget that shows `answer` and what is known of it."""
-        turn = self._views.get(answer.turn)
+        turn = self.turn(answer.turn)
         return turn.columns.get(answer.lane) if turn else None
 
     def view(self, answer: Answer) -> AnswerView | None:
         """The answer's text in it."""
         column = self.column(answer)
         return column.view if column else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything on the page is not yet made, laid out or taken away."""
+        return self._later.busy
 
     def follow(self) -> None:
         """Back to the newest text."""
@@ -73,8 +93,9 @@ class Conversation(QScrollArea):
     def set_able(self, able: bool) -> None:
         """Whether turns can be edited and answered again now."""
         self._able = able
-        for view in self._views.values():
-            view.set_able(able)
+        for room in self._rooms.values():
+            if room.turn is not None:
+                room.turn.set_able(able)
 
     @Slot()
     def _describe_empty(self) -> None:
@@ -92,25 +113,16 @@ class Conversation(QScrollArea):
     @Slot()
     def _on_turns(self) -> None:
         wanted = self._workspace.turns
-        for turn in [t for t in self._views if t not in wanted]:
-            view = self._views.pop(turn)
+        for turn in self._rooms.keys() - set(wanted):
             room = self._rooms.pop(turn)
-            room.leave()
             self._rows.removeWidget(room)
-            for column in view.columns.values():
-                column.view.leave()
-            room.hide()
-            room.deleteLater()
-        for place, turn in enumerate(wanted):
-            if turn not in self._views:
-                view = self._views[turn] = TurnView(self._workspace, turn, self._later)
-                view.againWanted.connect(lambda turn=turn: self.againWanted.emit(turn))
-                view.editWanted.connect(lambda text, turn=turn: self.editWanted.emit(turn, text))
-                view.rewriteWanted.connect(self.rewriteWanted)
-                view.set_able(self._able)
-                self._rooms[turn] = Room(view, self._later)
-                self._rows.insertWidget(place + 1, self._rooms[turn])
-            self._views[turn].refresh()
+            room.leave()
+        self._roomless = [(place, turn) for place, turn in enumerate(wanted) if turn not in self._rooms]
+        if self._roomless:
+            newest = self._roomless[-1][1]
+            self._later.add(self._give_more_room, soon=True)
+            self._give_room()
+            self._rooms[newest].fill()  # what one looks at first is there at once
         self._empty.setVisible(not wanted)
         if wanted and self._workspace.shown not in [a for t in wanted for a in t.answers]:
             self._workspace.show(wanted[-1].answers[0])
@@ -120,17 +132,61 @@ class Conversation(QScrollArea):
         self._following = True
         self._anchor.lift()
 
+    def _give_room(self) -> bool:
+        """Room for the newest turn that has none; False when all have."""
+        if not self._roomless:
+            return False
+        place, turn = self._roomless.pop()
+        room = self._rooms[turn] = Room(partial(self._make, turn), self._later)
+        self._rows.insertWidget(1 + place - len(self._roomless), room)
+        room.show()
+        self._later.add(room.settle)
+        return True
+
+    def _give_more_room(self) -> bool:
+        """To show hundreds of rooms at once would hold the window up."""
+        return self._give_room() and bool(self._roomless)
+
+    def _make(self, turn: Turn, room: QWidget) -> TurnView:
+        view = TurnView(self._workspace, turn, self._later, room)
+        view.againWanted.connect(lambda: self.againWanted.emit(turn))
+        view.editWanted.connect(lambda text: self.editWanted.emit(turn, text))
+        view.rewriteWanted.connect(self.rewriteWanted)
+        view.set_able(self._able)
+        self._put_in_order(turn, view)
+        return view
+
+    def _put_in_order(self, turn: Turn, view: TurnView) -> None:
+        """Tab goes down the page, whatever was made first."""
+        above = takewhile(lambda at: at is not turn, self._workspace.turns)
+        made = [
+            room.turn for room in map(self._rooms.get, above) if room is not None and room.turn is not None
+        ]
+        last: QWidget = ([self, *(made[-1].stops() if made else ())])[-1]
+        for widget in view.stops():
+            QWidget.setTabOrder(last, widget)
+            last = widget
+
+    def _place(self) -> None:
+        """Puts the rooms where they will be, before anybody asks for a height on the page."""
+        QCoreApplication.sendPostedEvents(self._page, QEvent.Type.LayoutRequest)
+
+    def _made(self, answer: Answer) -> AnswerColumn | None:
+        """The answer's widget; None where it is not made, and will be made as it is then."""
+        room = self._rooms.get(answer.turn)
+        return room.turn.columns.get(answer.lane) if room and room.turn else None
+
     @Slot(object, int)
     def _on_grown(self, answer: Answer, first: int) -> None:
-        view = self.view(answer)
-        if view:
-            view.grow()
+        column = self._made(answer)
+        if column:
+            column.view.grow()
 
     @Slot(object)
     def _on_answer(self, answer: Answer) -> None:
-        turn = self._views.get(answer.turn)
-        if turn:
-            turn.refresh()
+        column = self._made(answer)
+        if column:
+            column.refresh()
 
     @Slot()
     def _on_selection(self) -> None:

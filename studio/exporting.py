@@ -20,6 +20,7 @@ from studio.worker import Job
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
+    from studio.comparing import Comparing
     from studio.measuring import Measuring
     from studio.quantities import Quantity  # brings numpy: not before the first paint
 
@@ -58,13 +59,15 @@ class Exporting(QObject):
         workspace: Workspace,
         session: Session,
         quantity: Callable[[], Quantity],
+        comparing: Comparing,
         measuring: Measuring,
         window: QWidget,
     ) -> None:
         """quantity: what the heatmap shows now."""
         super().__init__(window)
         self._workspace, self._session = workspace, session
-        self._quantity, self._measuring, self._window = quantity, measuring, window
+        self._quantity, self._comparing, self._measuring = quantity, comparing, measuring
+        self._window = window
 
     def ask(self, key: str) -> None:
         """Asks for a file name and writes it."""
@@ -90,6 +93,7 @@ class Exporting(QObject):
         turns, answer, scale = self._workspace.turns, self._workspace.shown, self._workspace.scale
         quantity, measured = self._quantity(), self._measuring.finished
         shown = self._measuring.picture, self._measuring.block
+        compared = self._comparing.round
         row = self._workspace.channel(self._workspace.chosen)
         faith = self._workspace.faithfulness.get(row.digest) if row else None
 
@@ -111,7 +115,9 @@ class Exporting(QObject):
             _require(answer is not None, "No answer is shown.")
             assert answer is not None
             if key == "export_run":
-                return run.as_bytes(self._session.bench.need_model(), turns, answer)
+                in_columns = compared is not None and answer in compared.answers
+                others = compared.answers if in_columns and compared else answer.turn.answers
+                return run.as_bytes(self._session.bench.need_model(), turns, answer, others)
             edited = "The shown answer was edited by hand: nothing was applied to it."
             _require(not answer.edited, edited, "Undo the edit.")
             _require(picture.has_values(answer), "The shown answer has no token yet.", "Let it answer first.")

@@ -1,17 +1,32 @@
-"""Tokens and results of a run into the answers that show them."""
+"""What a run was asked, what it tells, and what comes of it, into the answers that show it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
+from engine.events import Begun
 from studio.jobs import make_trace
-from studio.turns import Answer
+from studio.requests import LaneRequest
+from studio.turns import Answer, Asked
 from studio.workspace import Workspace
 
 
-def take_tokens(workspace: Workspace, answers: Sequence[Answer], tokens: Sequence[Any]) -> None:
-    """Each token to the answer of its lane; the workspace tells who listens."""
+def note_asked(answers: Sequence[Answer], lanes: Sequence[LaneRequest]) -> None:
+    """How each of the answers is asked for, all in one batch."""
+    batch = uuid4().hex
+    for answer, lane in zip(answers, lanes, strict=True):
+        answer.asked = Asked(lane.system, lane.truth, lane.opening, batch)
+
+
+def take_events(workspace: Workspace, answers: Sequence[Answer], events: Sequence[Any]) -> None:
+    """Each event, a Begun or a token, to the answer of its lane; the workspace tells who listens."""
+    for begun in (event for event in events if isinstance(event, Begun)):
+        answer = answers[begun.lane]
+        answer.prompt_tokens, answer.cut = begun.prompt_tokens, begun.cut
+        workspace.answerChanged.emit(answer)
+    tokens = [event for event in events if not isinstance(event, Begun)]
     for index, answer in enumerate(answers):
         mine = [token for token in tokens if token.lane == index]
         if not mine:

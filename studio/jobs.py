@@ -149,6 +149,7 @@ class Bench:
             memory=self._memory,
             compiled=self._steps,
             cancel=cancel,
+            on_begin=emit,
             on_token=emit,
         )
         self.lanes = 0 if found[0].compiled else len(rows) + 2 * sum(row.truth is not None for row in rows)

@@ -29,6 +29,11 @@ class Later(QObject):
             self._waiting.move_to_end(piece, last=False)
         self._timer.start()
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._waiting)
+
     def drop(self, piece: Piece) -> None:
         """Its owner goes, or has done it meanwhile."""
         self._waiting.pop(piece, None)

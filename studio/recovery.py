@@ -81,6 +81,7 @@ class Recovery(QObject):
         if self._source is not None:
             values["source"] = self._source
         self._session.without_ready_heads()
+        self._autosave.know(values["conversation"], values["turns"])
         self._workspace.restore(**values)
         self._workspace.widen(*_reach(values["turns"]))
         for words in left.lost:

@@ -1,59 +1,80 @@
-"""Room on a long page for something that is laid out at once in sight, and in turn elsewhere."""
+"""A turn's place on a long page: made and laid out at once in sight, and in turn elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import shiboken6
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.later import Later
+from studio.turn_view import TurnView
 
 ROUGH = 160  # pixels; the height of what was never laid out
 
 
 class Room(QWidget):
-    """As high as `content`, as far as that is known.
+    """As high as its turn, as far as that is known.
 
-    A conversation of hundreds of turns would be laid out whole at every step of a resize.
+    A conversation of hundreds of turns would be made whole when it is opened, and laid out whole at every
+    step of a resize.
     """
 
-    def __init__(self, content: QWidget, later: Later) -> None:
+    def __init__(self, make: Callable[[QWidget], TurnView], later: Later) -> None:
+        """make: the turn's widget, a child of the room that it is given."""
         super().__init__()
-        self._content, self._later = content, later
+        self._make, self._later = make, later
+        self.turn: TurnView | None = None  # None until it is in sight, asked for, or it is its turn
         self._stale = True
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(ROUGH)
-        content.setParent(self)
-        content.installEventFilter(self)
+
+    def fill(self) -> TurnView:
+        """The turn's widget, made now if it was not."""
+        if self.turn is None:
+            self.turn = self._make(self)
+            self.turn.installEventFilter(self)
+        return self.turn
+
+    def settle(self) -> bool:
+        """Lays the turn out for the width that is now."""
+        self._later.drop(self.settle)
+        self._stale = False
+        turn, width = self.fill(), self.width()
+        height = turn.heightForWidth(width)
+        height = height if height >= 0 else turn.sizeHint().height()
+        turn.setGeometry(0, 0, width, height)
+        turn.show()
+        self.setFixedHeight(height)
+        return False
 
     def leave(self) -> None:
-        """It goes: nothing of it waits any more."""
-        self._later.drop(self._settle)
+        """It goes from the page, and ends in its turn: hundreds at once would hold the window up."""
+        self.hide()
+        self._later.drop(self.settle)
+        self._later.add(self._end)
 
     def resizeEvent(self, event: object) -> None:
-        if self.width() == self._content.width():
+        if self.turn is not None and self.width() == self.turn.width():
             return
         if self.visibleRegion().isEmpty():
             self._stale = True
-            self._later.add(self._settle)
+            self._later.add(self.settle)
         else:
-            self._settle()
+            self.settle()
 
     def paintEvent(self, event: object) -> None:
         if self._stale:
-            self._later.add(self._settle, soon=True)
+            self._later.add(self.settle, soon=True)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self._content and event.type() == QEvent.Type.LayoutRequest and not self._stale:
-            self._settle()
+        if watched is self.turn and event.type() == QEvent.Type.LayoutRequest and not self._stale:
+            self.settle()
         return super().eventFilter(watched, event)
 
-    def _settle(self) -> bool:
-        """Lays the content out for the width that is now."""
-        self.leave()
-        self._stale = False
-        width = self.width()
-        height = self._content.heightForWidth(width)
-        height = height if height >= 0 else self._content.sizeHint().height()
-        self._content.setGeometry(0, 0, width, height)
-        self.setFixedHeight(height)
+    def _end(self) -> bool:
+        if self.turn is not None:
+            self.turn.leave()
+        shiboken6.delete(self)
         return False

@@ -97,10 +97,7 @@ class Session(QObject):
     def _lay_out(self, heads: tuple[Any, ...]) -> None:
         if heads and not self.workspace.channels:
             self.opening.with_heads = False
-            for index, head in enumerate(heads):
-                self.workspace.add_head(head, enabled=index == 0)
-            self.workspace.choose(self.workspace.channels[0].key)
-            self.workspace.forget()
+            self.workspace.lay_out(heads)
 
     def _note_misfits(self, facts: ModelFacts) -> None:
         """Which heads cannot be used any more, and which come from another model but can."""

@@ -18,7 +18,7 @@ from studio.jobs import HEAD_SUFFIX
 from studio.library_panel import LibraryPanel
 from studio.session import Session
 from studio.shelving import Shelving
-from studio.turns import as_markdown
+from studio.turns import Turn, as_markdown
 from studio.worker import Job
 from studio.workspace import Workspace
 
@@ -65,7 +65,7 @@ class ShelfWork(QObject):
             self._ask(
                 self.tr("Opening a conversation"),
                 lambda: archive.turns(item.key),
-                lambda turns: self._workspace.begin_conversation(turns, item.key),
+                lambda turns: self._begin(item.key, turns),
             )
         elif item.shelf == "head":
             self._ask(self.tr("Opening a head"), lambda: archive.head(item.key), self._session.take)
@@ -89,6 +89,10 @@ class ShelfWork(QObject):
             return path
 
         self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
+
+    def _begin(self, key: str, turns: tuple[Turn, ...]) -> None:
+        self._autosave.know(key, turns)
+        self._workspace.begin_conversation(turns, key)
 
     def _ask(self, label: str, work: Any, then: Any) -> None:
         self._autosave.worker.submit(Job(label, lambda emit, cancel: work(), on_done=then))

@@ -26,7 +26,8 @@ class Shelving(QObject):
 
     def rename(self, item: Item, title: str) -> None:
         if title.strip() and title.strip() != item.title:
-            before, after = {"rename": (item, item.title)}, {"rename": (item, title.strip())}
+            before = {"rename": (item, item.title, item.named)}
+            after = {"rename": (item, title.strip(), True)}
             self._workspace.step(self.tr("rename in the library"), self._put, before, after)
 
     def tag(self, item: Item, tags: tuple[str, ...]) -> None:

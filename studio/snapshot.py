@@ -20,22 +20,24 @@ class Snapshot:
     """All that one save needs, taken on the GUI thread and never changed after.
 
     order: keys of all turns; changed: those that are to be written; traces: by (turn, lane), of answers that
-    are over; heads: (head, listed, name given to it) of the mixer and of the answers.
+    are over; heads: (head, listed, name) of the mixer, "" where no name was given, and of the answers, None.
     """
 
     session: SessionRecord
     order: tuple[str, ...] = ()
     changed: tuple[TurnRecord, ...] = ()
     traces: Mapping[tuple[str, str], Any] = field(default_factory=dict)
-    heads: tuple[tuple[Any, bool, str], ...] = ()
+    heads: tuple[tuple[Any, bool, str | None], ...] = ()
 
 
 def take(workspace: Workspace, known: Mapping[str, Signature], clean: bool = False) -> Snapshot:
     """The workspace now; turns whose signature is in `known` are not taken again."""
     changed = [turn for turn in workspace.turns if known.get(turn.key) != signature(turn)]
     over = [answer for turn in changed for answer in turn.answers if answer.over and answer.trace is not None]
-    heads = [(c.head, not c.slot.draft, c.title) for c in workspace.channels]
-    heads += [(head, False, "") for answer in over for head in getattr(answer.said, "heads", ())]
+    heads: list[tuple[Any, bool, str | None]] = [
+        (c.head, not c.slot.draft, c.title) for c in workspace.channels
+    ]
+    heads += [(head, False, None) for answer in over for head in getattr(answer.said, "heads", ())]
     return Snapshot(
         SessionRecord(workspace.conversation, _state(workspace), clean),
         tuple(turn.key for turn in workspace.turns),
@@ -185,5 +187,5 @@ def _turn(
         answer.prompt_coefficients = tuple(found.facts.get("prompt_coefficients", ()))
         asked = found.facts.get("asked")
         if asked is not None:
-            answer.asked = Asked(asked["system"], asked["truth"], tuple(asked["opening"]))
+            answer.asked = Asked(**{**asked, "opening": tuple(asked["opening"])})
     return turn

@@ -24,10 +24,9 @@ class TurnView(QFrame):
 
     def __init__(self, workspace: Workspace, turn: Turn, later: Later, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._workspace, self._turn, self._later = workspace, turn, later
-        self._able = False
+        self._turn = turn
         self.columns: dict[str, AnswerColumn] = {}
-        grid = self._grid = QGridLayout(self)
+        grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(8)
@@ -35,21 +34,23 @@ class TurnView(QFrame):
         grid.addWidget(plain_label(self.tr("you"), "speaker"), 0, 0, Qt.AlignmentFlag.AlignTop)
         grid.addLayout(self._asked(), 0, 1, 1, 2)
         grid.addWidget(plain_label(self.tr("model"), "speaker"), 1, 0, Qt.AlignmentFlag.AlignTop)
+        for place, answer in enumerate(turn.answers, start=1):
+            column = self.columns[answer.lane] = AnswerColumn(workspace, answer, later)
+            column.rewriteWanted.connect(self.rewriteWanted)
+            grid.addWidget(column, 1, place, Qt.AlignmentFlag.AlignTop)
+            grid.setColumnStretch(place, 1)
 
-    def refresh(self) -> None:
-        """Adds a column for each new answer and brings the facts up to date."""
-        for place, answer in enumerate(self._turn.answers, start=1):
-            if answer.lane not in self.columns:
-                column = self.columns[answer.lane] = AnswerColumn(self._workspace, answer, self._later)
-                column.rewriteWanted.connect(self.rewriteWanted)
-                column.set_able(self._able)
-                self._grid.addWidget(column, 1, place, Qt.AlignmentFlag.AlignTop)
-                self._grid.setColumnStretch(place, 1)
-            self.columns[answer.lane].refresh()
+    def leave(self) -> None:
+        """The turn goes: nothing of it waits any more."""
+        for column in self.columns.values():
+            column.view.leave()
+
+    def stops(self) -> list[QWidget]:
+        """What Tab goes through in it, in order."""
+        return [w for w in self.findChildren(QWidget) if w.focusPolicy() & Qt.FocusPolicy.TabFocus]
 
     def set_able(self, able: bool) -> None:
         """Whether the turn can be changed and answered now."""
-        self._able = able
         for button in (self.edit, self.again, self.field.take):
             button.setEnabled(able)
         for column in self.columns.values():
@@ -99,7 +100,7 @@ class AnswerColumn(QWidget):
         self, workspace: Workspace, answer: Answer, later: Later, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self._answer, self._able = answer, False
+        self._answer = answer
         self.view = AnswerView(workspace, answer, later=later)
         self._head, self._facts, self.notice = (
             plain_label("", "muted"),
@@ -124,8 +125,10 @@ class AnswerColumn(QWidget):
         for widget in (self._head, self.notice, self.view, self.field):
             column.addWidget(widget)
         column.addLayout(below)
+        self.refresh()
 
     def refresh(self) -> None:
+        """Brings text and facts up to date."""
         answer = self._answer
         self.view.grow()
         self._head.setText(self._made())

@@ -42,11 +42,13 @@ class Selection:
 @dataclass(frozen=True)
 class Asked:
     """What else an answer was asked with: a system message, the prompt whose effect was measured beside, the
-    ids that it was made to begin with."""
+    ids that it was made to begin with; batch: the same for answers that came together, "" where nobody noted
+    it."""
 
     system: str | None = None
     truth: str | None = None
     opening: tuple[int, ...] = ()
+    batch: str = ""
 
 
 @dataclass(eq=False)
@@ -116,13 +118,23 @@ class Turn:
 
 def rewritten(answer: Answer, text: str) -> Turn:
     """The answer's turn with other words in its place: plain text, of which no coefficient is known."""
-    turn = replace(answer.turn, answers=[])
-    for each in answer.turn.answers:
-        kept = replace(each, turn=turn)
-        if each is answer:
-            kept = Answer(each.lane, turn, "eos", text=text, edited=True, cut=each.cut)
-        turn.answers.append(kept)
+    turn, place = _twin(answer.turn), answer.turn.answers.index(answer)
+    turn.answers[place] = Answer(answer.lane, turn, "eos", text=text, edited=True, cut=answer.cut)
     return turn
+
+
+def widened(turn: Turn, lane: str) -> Turn:
+    """The turn with one more answer, which is yet to come."""
+    wider = _twin(turn)
+    wider.add(lane)
+    return wider
+
+
+def _twin(turn: Turn) -> Turn:
+    """The same turn as another object, so that a step of the history has the one and the other."""
+    twin = replace(turn, answers=[])
+    twin.answers = [replace(answer, turn=twin) for answer in turn.answers]
+    return twin
 
 
 Told = tuple[Literal["user", "assistant"], str, Any]

@@ -72,8 +72,14 @@ class Window(QMainWindow):
         self.session = Session(self.workspace, self.autosave.flush, self)
         self.files = Files(self.workspace, self.session, self.preferences, self)
         self.measuring = Measuring(self.workspace, self.session.bench, self.session.worker, home, self)
+        self.comparing = Comparing(self.workspace, self.session.bench, self.session.worker, self)
         self.exporting = Exporting(
-            self.workspace, self.session, lambda: self.heatmap.quantity, self.measuring, self
+            self.workspace,
+            self.session,
+            lambda: self.heatmap.quantity,
+            self.comparing,
+            self.measuring,
+            self,
         )
         self.asking = Asking(self.workspace, self)
         self.shelf_work = ShelfWork(self.workspace, self.session, self.autosave, self.asking, self)
@@ -97,7 +103,6 @@ class Window(QMainWindow):
         self.conversation = Conversation(self.workspace)
         self.pages = Pages()
         self.pages.add("conversation", self.conversation, self.actions_["page_conversation"])
-        self.comparing = Comparing(self.workspace, self.session.bench, self.session.worker, self)
         self.compare_page = ComparePage(self.workspace, self.comparing)
         self.pages.add("compare", self.compare_page, self.actions_["page_compare"])
         self.lab_page = LabPage(self.workspace, self.measuring)
@@ -143,6 +148,7 @@ class Window(QMainWindow):
         self.pages.turned.connect(self._on_page)
         self.measuring.changed.connect(self.commands.enable)
         self.comparing.voted.connect(self.autosave.keep_vote)
+        self.comparing.unvoted.connect(self.autosave.drop_vote)
         self.conversation.againWanted.connect(session.answering.again)
         self.conversation.editWanted.connect(session.answering.edit)
         self.conversation.rewriteWanted.connect(session.answering.rewrite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -113,6 +113,12 @@ class Workspace(QObject):
         self.change(self.tr("add head"), channels=(*others, row))
         self.choose(key)
         return key
+
+    def lay_out(self, heads: Sequence[Any]) -> None:
+        """The heads that come with a model, the first one on and chosen: nobody's change, and no step."""
+        rows = [Channel(next(self._keys), Slot(h), enabled=not place) for place, h in enumerate(heads)]
+        self._put({"channels": tuple(rows)})
+        self.choose(rows[0].key)
 
     def swap_head(self, key: int, head: Any, *, draft: bool = False) -> None:
         """The same row with a better head; strength and switch stay, and no undo brings the old one back."""

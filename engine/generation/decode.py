@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import Cancelled, ModelError
-from engine.events import Cancel, ignore
+from engine.events import Begun, Cancel, ignore
 from engine.generation.answer import Answer, Generation
 from engine.generation.applied import Applied
 from engine.generation.batch import Batch, interruptible
@@ -38,6 +38,7 @@ def generate(
     memory: Memory | None = None,
     compiled: Sequence[CompiledStep] = (),
     cancel: Cancel | None = None,
+    on_begin: Callable[[Begun], object] = ignore,
     on_token: Callable[[Token], object] = ignore,
     on_forward: Callable[[Sequence[int]], object] = ignore,
 ) -> list[Generation]:
@@ -48,7 +49,8 @@ def generate(
     forward. A stopped run returns what it has, marked "cancelled". memory: what earlier turns of these lanes
     left in the cache, and where this one leaves it. compiled: steps prepared for this model; the first that
     has room for the batch is used, and the Generation says so. Conversations that outgrow the context lose
-    whole turns from the front, and the Generation says how many messages. on_forward is told before every
+    whole turns from the front: on_begin is told how many messages of each lane before anything is computed,
+    and the Generation says it too. on_forward is told before every
     forward of the whole batch which lanes are its rows.
     Raises InputError (a lane that makes no sense, a turn that is too long), HeadError (a head that does
     not fit the model), ModelError (the chat template refuses, not a number in the logits, out of memory).
@@ -63,6 +65,8 @@ def generate(
         "Use fewer lanes, a shorter conversation, or a smaller model.",
     ):
         run = _Run(model, lanes, sampling, memory, compiled, on_token, on_forward)
+        for begun in run.begun()[: len(lanes)]:
+            on_begin(begun)
         with suppress(Cancelled), torch.inference_mode():
             run.go(cancel)
     return run.results()[: len(lanes)]
@@ -107,6 +111,10 @@ class _Run:
             self._answer(index, started, on_token if index < len(lanes) else ignore)
             for index in range(len(self._lanes))
         ]
+
+    def begun(self) -> list[Begun]:
+        """What the model will read, lane by lane."""
+        return [Begun(lane, len(at.prompt.ids), at.cut) for lane, at in enumerate(self._fitted)]
 
     def go(self, cancel: Cancel | None) -> None:
         with (

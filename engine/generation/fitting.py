@@ -12,6 +12,7 @@ from engine.generation.lanes import Lane, truth_lanes
 from engine.model.chat import Message, Prompt, encode
 from engine.model.language_model import LanguageModel
 
+_STRIDE = 4  # so many times the turns that fitted are tried next
 _SHARE = 4  # an answer may always have a quarter of the context, if it asks for so much
 
 
@@ -67,7 +68,8 @@ def without(lane: Lane, fitted: Fitted) -> Lane:
 
 
 def _shortened(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> tuple[Use, list[Prompt]]:
-    """Without as few turns as it takes, found by halving: to lay out a long conversation costs time."""
+    """Without as few turns as it takes: to lay out a long conversation costs time, so it is looked for from
+    the end in growing strides, and then by halving."""
 
     @cache
     def prompts(cut: int) -> list[Prompt]:
@@ -79,10 +81,14 @@ def _shortened(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> tupl
     if model.context is None:
         return Use(longest(0), 0, wanted, wanted, None), prompts(0)
     most = model.context - min(wanted, model.context // _SHARE)
-    cut = 0
-    if longest(0) > most:
-        starts = _turns([lane.messages for lane in lanes])
-        cut = starts[min(bisect_left(starts, True, key=lambda at: longest(at) <= most), len(starts) - 1)]
+    starts = _turns([lane.messages for lane in lanes])
+    kept = 1
+    while kept < len(starts) and longest(starts[-kept]) <= most:
+        kept = min(_STRIDE * kept, len(starts))
+    near = starts[-kept:]
+    cut = near[0]
+    if longest(cut) > most:
+        cut = near[min(bisect_left(near, True, key=lambda at: longest(at) <= most), len(near) - 1)]
     return Use(longest(cut), cut, model.context - longest(cut), wanted, model.context), prompts(cut)
 
 

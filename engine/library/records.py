@@ -53,7 +53,8 @@ class SessionRecord:
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the library's list; about: what it is, in a few words; dates in ISO 8601, UTC."""
+    """One line of the library's list; about: what it is, in a few words; dates in ISO 8601, UTC; named: a
+    person gave the title, which no longer follows the first question."""
 
     shelf: Shelf
     key: str
@@ -62,3 +63,4 @@ class Item:
     created: str
     changed: str
     tags: tuple[str, ...] = ()
+    named: bool = False

@@ -38,25 +38,38 @@ def items(store: Store, shelf: Shelf, words: str = "", limit: int = 500) -> list
         clause = f"(i.title LIKE :w ESCAPE '\\' OR {tagged} OR {_WORDS[shelf]})"
         clauses.append(clause.replace(":w", f":w{number}"))
         given[f"w{number}"] = pattern
+    named = "i.named" if shelf == "conversation" else "0"
     with store.reading() as db:
         rows = db.execute(
-            f"SELECT i.key, i.title, {_ABOUT[shelf]}, i.created, i.changed FROM {shelf} AS i "
+            f"SELECT i.key, i.title, {_ABOUT[shelf]}, i.created, i.changed, {named} FROM {shelf} AS i "
             f"WHERE {' AND '.join(clauses)} ORDER BY i.changed DESC, i.rowid DESC LIMIT :limit",
             given,
         ).fetchall()
         return [
-            Item(shelf, key, title, _about(shelf, about), created, changed, _tags(db, shelf, key))
-            for key, title, about, created, changed in rows
+            Item(shelf, key, title, _about(shelf, about), created, changed, _tags(db, shelf, key), bool(own))
+            for key, title, about, created, changed, own in rows
         ]
 
 
-def rename(store: Store, shelf: Shelf, key: str, title: str) -> None:
-    """Raises LibraryError for an empty name or an item that is gone."""
+def title(store: Store, shelf: Shelf, key: str) -> str:
+    """Raises LibraryError for an item that is gone."""
+    with store.reading() as db:
+        row = db.execute(f"SELECT title FROM {shelf} WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        raise LibraryError("The item was not found", "It is no longer in the library.", "Search again.")
+    return str(row[0])
+
+
+def rename(store: Store, shelf: Shelf, key: str, title: str, *, named: bool = True) -> None:
+    """named: a conversation keeps the title; else that is the automatic one, which its first question gives.
+
+    Raises LibraryError for an empty name or an item that is gone.
+    """
     if not title.strip():
         raise LibraryError("The item was not renamed", "A name has at least one letter.", "Type a name.")
-    named = ", named = 1" if shelf == "conversation" else ""
+    kept = f", named = {int(named)}" if shelf == "conversation" else ""
     with store.writing() as db:
-        done = db.execute(f"UPDATE {shelf} SET title = ?{named} WHERE key = ?", (title.strip(), key))
+        done = db.execute(f"UPDATE {shelf} SET title = ?{kept} WHERE key = ?", (title.strip(), key))
         _require(done, title)
 
 
@@ -123,11 +136,19 @@ def run_facts(store: Store, key: str) -> dict[str, Any]:
         ) from None
 
 
-def add_vote(store: Store, facts: dict[str, Any]) -> None:
-    """Keeps one vote of a blind comparison: what was compared, and which was preferred."""
+def add_vote(store: Store, facts: dict[str, Any]) -> int:
+    """Keeps one vote of a blind comparison: what was compared, and which was preferred. Its key."""
     with store.writing() as db:
         body = json.dumps(facts, ensure_ascii=False, allow_nan=False)
-        db.execute("INSERT INTO vote (cast_at, facts) VALUES (?, ?)", (now(), body))
+        row = db.execute("INSERT INTO vote (cast_at, facts) VALUES (?, ?)", (now(), body)).lastrowid
+    assert row is not None
+    return row
+
+
+def drop_vote(store: Store, key: int) -> None:
+    """The vote was taken back."""
+    with store.writing() as db:
+        db.execute("DELETE FROM vote WHERE key = ?", (key,))
 
 
 def votes(store: Store) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
-"""One answer as a run file, from which `steer replay` gets the very same tokens again."""
+"""Answers that came together as a run file, from which `steer replay` gets the very same tokens again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,20 +16,36 @@ from studio.requests import LaneRequest, model_key
 from studio.turns import Answer, Turn, history
 
 
-def as_bytes(model: Any, turns: tuple[Turn, ...], answer: Answer) -> bytes:
-    """The run file of `answer`, with its heads and the turns before it. model: the loaded LanguageModel.
+def as_bytes(model: Any, turns: tuple[Turn, ...], answer: Answer, others: Sequence[Answer] = ()) -> bytes:
+    """The run file of `answer` and of those `others` that came in one batch with it, with their heads and the
+    turns before them. model: the loaded LanguageModel.
 
     Raises RunError for an answer that cannot be made again: edited, broken off by a failure, another model's.
+    Of the others such ones are left out.
     """
-    return pack_run(_run(model, turns, answer))
+    reason = _why_not(model, answer)
+    if reason is not None:
+        raise RunError("The answer cannot be written as a run", *reason)
+    together = [other for other in others if _came_together(answer, other)] or [answer]
+    return pack_run(_run(model, turns, [each for each in together if _why_not(model, each) is None]))
 
 
-def _run(model: Any, turns: tuple[Turn, ...], answer: Answer) -> Run:
+def _came_together(one: Answer, other: Answer) -> bool:
+    asked, with_it = one.asked, other.asked
+    return bool(asked and with_it and asked.batch and asked.batch == with_it.batch)
+
+
+def _run(model: Any, turns: tuple[Turn, ...], answers: Sequence[Answer]) -> Run:
+    settings = answers[0].turn.settings
+    lanes = lanes_of(model, [_request(turns, answer) for answer in answers], settings.seed)
+    return record(model, lanes, sampling_of(settings), [_generation(answer) for answer in answers])
+
+
+def _request(turns: tuple[Turn, ...], answer: Answer) -> LaneRequest:
     turn, asked = answer.turn, answer.asked
-    _require_replayable(model, answer)
     assert asked is not None
     before = turns[: turns.index(turn)] if turn in turns else ()  # a comparison has nothing before it
-    request = LaneRequest(
+    return LaneRequest(
         (*history(before, answer.lane, turn.model), ("user", turn.question, None)),
         answer.said.heads,
         Strengths(answer.said.strengths[0]) if answer.said.heads else None,
@@ -36,9 +53,11 @@ def _run(model: Any, turns: tuple[Turn, ...], answer: Answer) -> Run:
         asked.truth,
         asked.opening,
     )
-    seed = turn.settings.seed
+
+
+def _generation(answer: Answer) -> Generation:
     seconds = len(answer) / answer.tokens_per_second if answer.tokens_per_second else 0.0
-    generation = Generation(
+    return Generation(
         trace=answer.trace,
         text=answer.text,
         stopped=answer.state,  # type: ignore[arg-type]  # waiting, running and failed were refused
@@ -49,23 +68,20 @@ def _run(model: Any, turns: tuple[Turn, ...], answer: Answer) -> Run:
         seconds=answer.first_token_seconds + seconds,
         first_token_seconds=answer.first_token_seconds,
         tokens_per_second=answer.tokens_per_second,
-        seed=seed,
+        seed=answer.turn.settings.seed,
         compiled=answer.compiled,
     )
-    return record(model, lanes_of(model, [request], seed), sampling_of(turn.settings), [generation])
 
 
-def _require_replayable(model: Any, answer: Answer) -> None:
+def _why_not(model: Any, answer: Answer) -> tuple[str, str] | None:
+    """Why it cannot be made again, and what to do; None when it can."""
     loaded, turn = model.identity, answer.turn
     if answer.edited:
-        raise _refused("Its words were edited by hand.", "Undo the edit, or choose another answer.")
+        return "Its words were edited by hand.", "Undo the edit, or choose another answer."
     if turn.model != model_key(loaded):
-        raise _refused(f"It was given by {turn.model}, and {loaded.id} is loaded.", "Load that model first.")
+        return f"It was given by {turn.model}, and {loaded.id} is loaded.", "Load that model first."
     if answer.said is None or answer.trace is None:
-        raise _refused("It broke off, or a head of it is lost.", "Answer the question again.")
+        return "It broke off, or a head of it is lost.", "Answer the question again."
     if answer.asked is None or len(answer.prompt_coefficients) != loaded.blocks:
-        raise _refused("An older version kept it without all that is needed.", "Answer the question again.")
-
-
-def _refused(why: str, remedy: str) -> RunError:
-    return RunError("The answer cannot be written as a run", why, remedy)
+        return "An older version kept it without all that is needed.", "Answer the question again."
+    return None

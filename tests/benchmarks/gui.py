@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TOKENS = 2_000  # in all lanes together, while the lag is measured
 BLOCKS, COLUMNS = 32, 20_000  # of the heatmap
 CONVERSATION = 50_000  # tokens
+OPENED, EACH = 500, 400  # turns of a conversation that is opened, and tokens of each
 ROUNDS = 5
 QUESTIONS = ("Tell me about the harbour.", "Tell me about bees.", "What is the lighthouse like?",
              "Tell me about the castle.", "Tell me about the forest.")  # fmt: skip
@@ -105,6 +106,36 @@ def long_conversation() -> list[Bar]:
         bars += bench.lagging("window resized, 500 turns", resize)
         grown = workspace.turns[-1].answers[0]
         return bars + bench.lagging("the last of 500 turns growing", lambda step: bench.grow(grown))
+
+
+def opening() -> list[Bar]:
+    """500 turns with long answers: opened from the library until all of them are made and laid out, another
+    page begun, taken back."""
+    with _Bench() as bench:
+        workspace, page = bench.window.workspace, bench.window.conversation
+        workspace.begin_conversation(conversation(OPENED * EACH, 6, EACH))
+        key = workspace.conversation
+        bench.window.autosave.flush()
+        workspace.begin_conversation()
+        workspace.forget()
+        bench.until(lambda: not bench.window.autosave.worker.busy)
+        [item] = [i for i in bench.window.autosave.archive.items("conversation", "") if i.key == key]
+        bench.breathe(2.0)
+
+        def measured(name: str, act: Callable[[], object], turns: int) -> list[Bar]:
+            bench.probe.start()
+            begun = time.perf_counter()
+            act()
+            bench.until(lambda: len(workspace.turns) == turns)
+            there = time.perf_counter() - begun
+            bench.until(lambda: not page.busy and not bench.window.autosave.worker.busy)
+            print(f"{name}: there after {there:.2f} s, all done after {time.perf_counter() - begun:.2f} s")
+            bench.breathe(0.5)
+            return bench.lag(name)
+
+        bars = measured("500 turns opened", lambda: bench.window.shelf_work.open(item), OPENED)
+        bars += measured("another page instead", workspace.begin_conversation, 0)
+        return bars + measured("taken back", workspace.undo, OPENED)
 
 
 def hands() -> list[Bar]:
@@ -191,12 +222,14 @@ class _Bench:
 
     def count_tokens(self) -> list[int]:
         """A list that grows with every token of lane 0 as the engine makes it, before the window hears."""
+        from engine.generation.trace import Token
+
         bench, made = self.window.session.bench, []
         generate = type(bench).generate
 
         def counted(lanes: Any, settings: Any, emit: Callable[[Any], None], cancel: Any) -> list[Any]:
             def note(event: Any) -> None:
-                if getattr(event, "lane", None) == 0:
+                if isinstance(event, Token) and event.lane == 0:
                     made.append(event.index)
                 emit(event)
 
@@ -239,5 +272,6 @@ PARTS = {
     "generating": generating,
     "heatmap": long_answer,
     "conversation": long_conversation,
+    "opening": opening,
     "hands": hands,
 }

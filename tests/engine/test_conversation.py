@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from engine.errors import InputError
-from engine.events import Cancel
+from engine.events import Begun, Cancel
 from engine.generation.compiled import CompiledStep
 from engine.generation.decode import generate
+from engine.generation.fitting import foresee
 from engine.generation.lanes import Lane
 from engine.generation.memory import Memory
 from engine.generation.sampling import Sampling
 from engine.generation.strengths import Strengths
 from engine.generation.trace import Token
-from engine.model.chat import Message
+from engine.model.chat import Message, encode
 from engine.model.language_model import LanguageModel
 from tests.engine import tiny
 
@@ -167,8 +168,38 @@ def test_whole_turns_are_left_out_when_the_conversation_outgrows_the_model(model
     kept = replace(lane, messages=lane.messages[answer.cut :])
     assert same(answer, generate(model, [kept], Sampling(max_tokens=20))[0])
     assert generate(model, [Lane([MORE])], Sampling(max_tokens=5))[0].cut == 0
+    seen: list[Any] = []
+    pair = generate(
+        model,
+        [lane, Lane([MORE])],
+        Sampling(max_tokens=20),
+        on_begin=seen.append,
+        on_forward=lambda rows: seen.append("forward"),
+    )
+    begun = [Begun(0, pair[0].prompt_tokens, answer.cut), Begun(1, pair[1].prompt_tokens, 0)]
+    assert seen[:3] == [*begun, "forward"]
     with pytest.raises(InputError, match="last turn has"):
         generate(model, [Lane([*told, Message("user", "x y z " * 200)])], Sampling())
+
+
+def test_what_is_left_out_of_a_long_conversation_is_not_even_laid_out(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid: list[int] = []
+
+    def counting(model: LanguageModel, messages: Any, system: str | None = None) -> Any:
+        laid.append(len(messages))
+        return encode(model, messages, system)
+
+    monkeypatch.setattr("engine.generation.fitting.encode", counting)
+    pair = [Message("user", ASK.text), Message("assistant", "The harbour.")]
+    for turns in (1, 2, 3, 5, 9, 200):
+        lane, laid[:] = Lane([*(pair * turns), MORE]), []
+        [use] = foresee(model, [lane], 20)
+        assert use.prompt == len(encode(model, lane.messages[use.cut :]).ids) <= 256 - 20
+        if use.cut:  # no turn more than it takes
+            assert len(encode(model, lane.messages[use.cut - 2 :]).ids) > 256 - 20
+    assert use.cut > 300 and sum(laid) < 400
 
 
 def test_a_conversation_without_heads_is_remembered_too(model: LanguageModel) -> None:

@@ -106,6 +106,11 @@ def test_a_given_name_outlives_the_next_save(store):
     shelves.rename(store, "conversation", "c1", " The sea ")
     save(store, turn("a"), turn("b"))
     assert shelves.items(store, "conversation")[0].title == "The sea"
+    [item] = shelves.items(store, "conversation")
+    assert item.named
+    shelves.rename(store, "conversation", "c1", "Hello?", named=False)
+    save(store, turn("a", "And who are you?"), turn("b"))
+    assert shelves.items(store, "conversation")[0].title == "And who are you?"  # automatic again
     with pytest.raises(LibraryError):
         shelves.rename(store, "conversation", "gone", "x")
     with pytest.raises(LibraryError):
@@ -146,6 +151,8 @@ def test_runs_and_votes_are_kept(store):
     assert shelves.items(store, "run", "distill")[0].title == "pirate"
     shelves.add_vote(store, {"won": "a-psr", "lost": "caa"})
     assert [(v["won"], v["lost"]) for v in shelves.votes(store)] == [("a-psr", "caa")]
+    shelves.drop_vote(store, shelves.add_vote(store, {"won": "caa", "lost": "a-psr"}))
+    assert len(shelves.votes(store)) == 1
     with pytest.raises(LibraryError):
         shelves.run_facts(store, "gone")
 

@@ -13,6 +13,7 @@ from studio.columns import Column
 from studio.composer import QuestionEdit
 from studio.recovery import FIRST_QUESTION
 from studio.snapshot import take, values_of
+from studio.turns import STEERED, UNSTEERED
 from tests.studio.conftest import ready
 
 WAIT_MS = 30000
@@ -73,6 +74,36 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     assert kept["choice"] == found.names[1] and len(kept["lanes"]) == 3 and kept["seed"] == 0
     page.columns[0].vote.click()  # one vote a round
     assert sum(window.comparing.tally.values()) == 1
+    window.workspace.undo()
+    assert window.comparing.round.choice is None and not window.comparing.tally
+    assert [view.title.text() for view in page.columns] == list(found.names)  # they are known by now
+    window.comparing.vote(0)
+    assert not window.comparing.tally
+    qtbot.waitUntil(lambda: not votes(window.autosave.archive._need()), timeout=WAIT_MS)
+    window.workspace.undo()
+    window.workspace.redo()
+    assert not window.comparing.round.blind
+    window.workspace.redo()
+    qtbot.waitUntil(lambda: len(votes(window.autosave.archive._need())) == 1, timeout=WAIT_MS)
+    assert window.comparing.tally == {found.names[1]: 1}
+
+
+def test_a_comparison_is_taken_back_with_its_answers(qtbot, window):
+    page, workspace = window.compare_page, window.workspace
+    first = compare(qtbot, window)
+    page.question.setPlainText("Tell me about the castle.")
+    window.comparing.run()
+    assert window.comparing.running and workspace.shown is window.comparing.round.answers[0]
+    workspace.undo()  # while it is answered
+    assert window.comparing.round is first and page.columns[0].text.answer is first.answers[0]
+    assert workspace.shown is first.answers[0]
+    qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
+    workspace.redo()
+    assert all(answer.over for answer in window.comparing.round.answers)
+    for _ in range(2):
+        workspace.undo()
+    workspace.undo()  # the question, and the first of them
+    assert window.comparing.round is None and workspace.shown is None
 
 
 def test_stop_and_wrong_order(qtbot, window):
@@ -189,7 +220,7 @@ def answered(qtbot, window):
 
 def test_a_turns_question_is_edited_in_place(qtbot, answered):
     turn = answered.workspace.turns[0]
-    view = answered.conversation._views[turn]
+    view = answered.conversation.turn(turn)
     view.edit.click()
     assert view.field.isVisible() and not view.question.isVisible()
     QTest.keyClick(view.field.text, Qt.Key.Key_Escape)
@@ -203,9 +234,32 @@ def test_a_turns_question_is_edited_in_place(qtbot, answered):
     assert answered.workspace.turns == (turn,)
 
 
+def test_the_unsteered_answer_beside_is_one_step_with_its_switch(qtbot, answered):
+    workspace, [turn], switch = answered.workspace, answered.workspace.turns, answered.actions_["compare"]
+    steps = workspace.stack.count()
+    switch.trigger()
+    qtbot.waitUntil(lambda: not answered.session.talking, timeout=WAIT_MS)
+    [wider] = workspace.turns
+    other = wider.answer(UNSTEERED)
+    assert other.state == "eos" and workspace.stack.count() == steps + 1
+    workspace.undo()
+    assert workspace.turns == (turn,) and not workspace.compare and not switch.isChecked()
+    assert list(answered.conversation.turn(turn).columns) == [STEERED]
+    assert workspace.shown is turn.answers[0] and len(turn.answers) == 1
+    workspace.redo()
+    assert workspace.turns == (wider,) and switch.isChecked() and not answered.session.talking
+    assert list(answered.conversation.turn(wider).columns) == [STEERED, UNSTEERED]
+    workspace.undo()
+    switch.trigger()
+    assert answered.session.talking
+    workspace.undo()  # while it is answered
+    qtbot.waitUntil(lambda: not answered.session.talking, timeout=WAIT_MS)
+    assert workspace.turns == (turn,) and not switch.isChecked()
+
+
 def test_a_turn_is_answered_again(qtbot, answered):
     turn = answered.workspace.turns[0]
-    answered.conversation._views[turn].again.click()
+    answered.conversation.turn(turn).again.click()
     qtbot.waitUntil(lambda: not answered.session.answering.talking, timeout=WAIT_MS)
     assert len(answered.workspace.turns) == 1 and answered.workspace.turns[0] is not turn
     assert answered.workspace.turns[0].answers[0].text == turn.answers[0].text

@@ -125,15 +125,30 @@ def test_turns_that_were_cut_are_told_at_the_answer_and_kept(qtbot, open_window)
         newest(qtbot, uses)
         assert len(window.workspace.turns) < 20
     assert "left out" in window.composer.meter.tokens.text()
+    told: list[tuple] = []
+
+    def note(answer, first: int) -> None:
+        """What stands at an answer when its tokens come."""
+        column = window.conversation.column(answer)
+        told.append((answer.lane, first, answer.over, column.notice.isVisible(), column.notice.text()))
+
+    window.workspace.answerGrew.connect(note)
     answered(qtbot, window, "And bees?")
+    window.workspace.answerGrew.disconnect(note)
+    assert {(lane, over) for lane, first, over, *_ in told if not first} == {
+        (STEERED, False),
+        (UNSTEERED, False),
+    }
+    assert all(shown and "did not read" in words for *_, shown, words in told)
     turn = window.workspace.turns[-1]
     answer = turn.answer(STEERED)
     assert answer.cut >= 2 and answer.prompt_tokens + 60 <= context
-    column = window.conversation._views[turn].columns[STEERED]
+    column = window.conversation.column(answer)
     assert column.notice.isVisible() and "did not read" in column.notice.text()
-    assert not window.conversation._views[window.workspace.turns[0]].columns[STEERED].notice.isVisible()
+    first = window.workspace.turns[0].answer(STEERED)
+    assert not window.conversation.column(first).notice.isVisible()
     assert turn.answer(UNSTEERED).cut >= 2
     other = ready(qtbot, open_window())
     kept = other.workspace.turns[-1]
     assert kept.answer(STEERED).cut == answer.cut
-    assert other.conversation._views[kept].columns[STEERED].notice.isVisible()
+    assert other.conversation.column(kept.answer(STEERED)).notice.isVisible()

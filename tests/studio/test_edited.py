@@ -24,7 +24,7 @@ def ask(qtbot, window, question: str) -> None:
 
 
 def column(window, place: int = 0, lane: str = STEERED):
-    return window.conversation._views[window.workspace.turns[place]].columns[lane]
+    return window.conversation.column(window.workspace.turns[place].answer(lane))
 
 
 def edit(window, text: str, place: int = 0, lane: str = STEERED) -> None:
@@ -122,10 +122,8 @@ def test_every_export_tells_of_the_edit(qtbot, talked, tmp_path):
 def test_nothing_is_edited_while_an_answer_comes(qtbot, talked):
     talked.session.answering.send("Tell me about the castle.")
     at = column(talked)
-    assert (
-        not at.edit.isEnabled()
-        and not talked.conversation._views[talked.workspace.turns[0]].again.isEnabled()
-    )
+    assert not at.edit.isEnabled()
+    assert not talked.conversation.turn(talked.workspace.turns[0]).again.isEnabled()
     talked.session.answering.rewrite(talked.workspace.turns[0].answers[0], WORDS)
     assert not talked.workspace.turns[0].answers[0].edited
     qtbot.waitUntil(lambda: not talked.session.talking, timeout=ANSWER_MS)

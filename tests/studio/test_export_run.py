@@ -24,17 +24,18 @@ def sampled(window, **values) -> None:
     window.workspace.set_settings(replace(window.workspace.settings, **values))
 
 
-def replayed(qtbot, window, path, answer) -> None:
-    """Exports `answer` and replays the file in the window's own model."""
+def replayed(qtbot, window, path, answer, lanes: int = 1) -> None:
+    """Exports `answer` with those that came together with it, `lanes` in all, and replays the file in the
+    window's own model."""
     window.workspace.show(answer)
     window.exporting.write("export_run", path)
     qtbot.waitUntil(path.exists, timeout=20_000)
     qtbot.waitUntil(lambda: not window.session.worker.busy, timeout=20_000)
     run = load_run(path)
-    assert run.answers[0].text == answer.text
+    place = [told.text for told in run.answers].index(answer.text)
     again = replay(window.session.bench.need_model(), run)
-    assert differences(run, again) == [None]
-    assert again[0].trace.ids.tolist() == answer.trace.ids.tolist()
+    assert differences(run, again) == [None] * lanes
+    assert again[place].trace.ids.tolist() == answer.trace.ids.tolist()
 
 
 def test_later_turns_several_heads_truth_and_moved_sliders(qtbot, window, tmp_path, capsys):
@@ -56,7 +57,7 @@ def test_later_turns_several_heads_truth_and_moved_sliders(qtbot, window, tmp_pa
     ask(qtbot, window, "Tell me about the castle.")
     for place, turn in enumerate(workspace.turns):
         for lane in (STEERED, UNSTEERED):
-            replayed(qtbot, window, tmp_path / f"{place}-{lane}.run.safetensors", turn.answer(lane))
+            replayed(qtbot, window, tmp_path / f"{place}-{lane}.run.safetensors", turn.answer(lane), lanes=2)
     assert main(["replay", str(tmp_path / "1-steered.run.safetensors"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["same"] is True
 
@@ -92,12 +93,42 @@ def test_a_stopped_answer_of_a_cut_conversation(qtbot, window, tmp_path):
     replayed(qtbot, window, tmp_path / "stopped.run.safetensors", answer)
 
 
-def test_a_column_of_a_comparison(qtbot, window, tmp_path):
-    window.workspace.remove_column(2)  # the mixer's
+def test_all_columns_of_a_comparison_are_one_run(qtbot, window, tmp_path, capsys):
+    sampled(window, temperature=1.0, seed=5)
     window.workspace.set_question("Tell me about bees.")
     window.comparing.run()
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=ANSWER_MS)
-    replayed(qtbot, window, tmp_path / "prompted.run.safetensors", window.comparing.round.answers[1])
+    path = tmp_path / "columns.run.safetensors"
+    replayed(qtbot, window, path, window.comparing.round.answers[1], lanes=3)
+    assert main(["replay", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["same"] and [lane["text"] for lane in told["lanes"]] == [
+        answer.text for answer in window.comparing.round.answers
+    ]
+
+
+def test_an_unsteered_answer_asked_for_later_is_a_run_of_its_own(qtbot, window, tmp_path):
+    sampled(window, temperature=1.0)
+    ask(qtbot, window, "Tell me about bees.")
+    window.session.bench.need_model().eos_ids = frozenset()
+    window.session.answering.compare(True)
+    turn = window.workspace.turns[0]
+    qtbot.waitUntil(lambda: len(turn.answer(UNSTEERED)) > 4, timeout=ANSWER_MS)
+    window.session.answering.stop()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    replayed(qtbot, window, tmp_path / "later.run.safetensors", turn.answer(UNSTEERED))
+
+
+def test_what_is_left_of_a_batch_after_an_edit(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    window.workspace.set_compare(True)
+    ask(qtbot, window, "Tell me about bees.")
+    window = ready(qtbot, open_window())
+    turn = window.workspace.turns[0]
+    replayed(qtbot, window, tmp_path / "both.run.safetensors", turn.answer(STEERED), lanes=2)
+    window.session.answering.rewrite(turn.answer(UNSTEERED), "Bees are fine.")
+    turn = window.workspace.turns[0]
+    replayed(qtbot, window, tmp_path / "one.run.safetensors", turn.answer(STEERED))
 
 
 def test_what_cannot_be_replayed_says_why(qtbot, window, tmp_path):

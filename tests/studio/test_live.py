@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.errors import ModelError
+from engine.generation.trace import Token
 from studio.requests import FitRequest
 from tests.studio.test_main_job import ANSWER_MS, FIT_MS, ask, endless
 
@@ -131,10 +132,10 @@ def failing(window, monkeypatch, tokens: int = 0) -> None:
     generate = window.session.bench.generate
 
     def fail(lanes, settings, emit, cancel):
-        def told(token) -> None:
-            if token.index >= tokens:
+        def told(event) -> None:
+            if isinstance(event, Token) and event.index >= tokens:
                 raise ModelError("The answer broke off", "It was told to.", "Try again.")
-            emit(token)
+            emit(event)
 
         return generate(lanes, settings, told, cancel)
 
@@ -153,7 +154,8 @@ def test_an_answer_that_fails_at_once_leaves_all_as_it_was(qtbot, window, monkey
     assert window.workspace.turns == old and old[0].answers[0].state == "eos"
     window.actions_["compare"].trigger()
     qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
-    assert len(old[0].answers) == 1
+    assert window.workspace.turns == old and not window.workspace.compare
+    assert not window.actions_["compare"].isChecked()
     monkeypatch.undo()
     ask(qtbot, window, "And the castle?")
     assert len(window.workspace.turns) == 2

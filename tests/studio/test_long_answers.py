@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QWidget
 
@@ -12,6 +13,7 @@ from studio import theme
 from studio.answer import AT_ONCE, AnswerView
 from studio.conversation import Conversation
 from studio.later import Later
+from studio.room import ROUGH
 from studio.workspace import Workspace
 from tests.benchmarks.long_runs import conversation, next_batch
 
@@ -75,9 +77,11 @@ def test_another_text_size_reaches_every_answer(qtbot, page, qapp):
 def test_an_answer_that_goes_takes_its_waiting_work_along(qtbot, page):
     page, _ = page
     page.resize(480, 400)
+    rooms = list(page._rooms.values())
     page._workspace.restore(turns=())
-    qtbot.wait(50)
-    assert not page._views
+    assert not any(room.isVisible() for room in rooms)
+    qtbot.waitUntil(lambda: not any(shiboken6.isValid(room) for room in rooms))
+    assert not page.busy
 
 
 def test_what_one_reads_stays_where_it_is(qtbot, page):
@@ -95,20 +99,91 @@ def test_what_one_reads_stays_where_it_is(qtbot, page):
     assert abs(height() - before) <= 1
 
 
-def test_many_turns_are_laid_out_in_turn(qtbot, page):
+def made(page: Conversation) -> list[bool]:
+    """Which turns of the page are there, from the first to the last."""
+    rooms = [page._rooms.get(turn) for turn in page._workspace.turns]
+    return [room is not None and room.turn is not None for room in rooms]
+
+
+def at_rest(qtbot, page: Conversation) -> None:
+    """Everything is made and laid out, and the page has taken it in."""
+    whole = page.widget()
+    qtbot.waitUntil(lambda: not page.busy and whole.height() == max(whole.sizeHint().height(), page.height()))
+
+
+def test_many_turns_are_made_and_laid_out_in_turn(qtbot, page):
     page, _ = page
     page._workspace.restore(turns=conversation(6000, 4, 40))
+    assert made(page) == [False] * 149 + [True]  # the newest is there at once
+    qtbot.waitUntil(lambda: sum(made(page)) > 8)
+    there = made(page)
+    assert not all(there) and there[-8:] == [True] * 8  # the others follow, those in sight first
+    bar = page.verticalScrollBar()
+    assert bar.value() == bar.maximum()
+    at_rest(qtbot, page)
     views = [page.view(turn.answers[0]) for turn in page._workspace.turns]
-    qtbot.waitUntil(lambda: fits(views[-1]))
-    qtbot.waitUntil(lambda: all(fits(view) for view in views))
-    whole = page.widget()
-    qtbot.waitUntil(lambda: whole.height() == whole.sizeHint().height())  # the page has taken it in
+    assert all(fits(view) for view in views) and bar.value() == bar.maximum()
     page.resize(420, 400)
     assert broken(views[-1]) and not broken(views[0])
-    page.verticalScrollBar().setValue(0)
+    bar.setValue(0)
     qtbot.waitUntil(lambda: fits(views[0]))
     qtbot.waitUntil(lambda: all(fits(view) for view in views))
-    assert page.verticalScrollBar().value() == 0
+    assert bar.value() == 0
+
+
+def test_what_one_scrolls_to_is_made_before_the_rest_and_stays_in_its_place(qtbot, page):
+    page, _ = page
+    page._workspace.restore(turns=conversation(12000, 4, 40))
+    qtbot.waitUntil(lambda: page.widget().height() > 299 * ROUGH)
+    turn = page._workspace.turns[20]
+    page.verticalScrollBar().setValue(page._rooms[turn].y())
+    qtbot.waitUntil(lambda: page._rooms[turn].turn is not None)
+    assert not all(made(page))
+    at_rest(qtbot, page)
+    assert abs(page._rooms[turn].y() - page.verticalScrollBar().value()) <= 1
+
+
+def test_a_token_that_is_chosen_elsewhere_is_shown_though_its_turn_was_not_made(qtbot, page):
+    page, _ = page
+    page._workspace.restore(turns=conversation(12000, 4, 40))
+    answer = page._workspace.turns[30].answers[0]
+    assert not made(page)[30]
+    page._workspace.select(answer, 39)
+    view = page.view(answer)
+
+    def in_sight() -> bool:
+        spot = view.mapTo(page.viewport(), view.line_of(39).center().toPoint())
+        return page.viewport().rect().contains(spot)
+
+    assert in_sight()
+    at_rest(qtbot, page)
+    assert in_sight()
+
+
+def test_tab_goes_down_the_page(qtbot, page):
+    page, _ = page
+    at_rest(qtbot, page)
+    stops, at = [], page.nextInFocusChain()
+    while at is not page:
+        stops.append(at)
+        at = at.nextInFocusChain()
+    turns = [page.turn(turn) for turn in page._workspace.turns]
+    places = [stops.index(stop) for turn in turns for stop in turn.stops()]
+    assert len(places) >= 4 * len(turns) and places == sorted(places)
+
+
+def test_what_is_made_late_is_as_able_and_as_far_as_the_rest(qtbot, page):
+    page, _ = page
+    turns = conversation(6000, 4, 40)
+    page._workspace.restore(turns=turns)
+    answer = turns[3].answers[0]
+    page.set_able(True)
+    for token in next_batch(answer):
+        answer.trace.append(token)
+    page._workspace.answerGrew.emit(answer, 40)  # as an answer that grows out of sight
+    assert not made(page)[3]
+    column = page.column(answer)
+    assert column.edit.isEnabled() and column.view._flow.count == 50
 
 
 def test_a_very_long_answer_is_broken_in_slices_and_grows_meanwhile(qtbot, page):

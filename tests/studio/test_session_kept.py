@@ -13,8 +13,10 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 
 from engine.heads.files import load_head, save_head
+from studio.archive import Archive
 from studio.library_panel import LibraryPanel
 from studio.recovery import FIRST_PROMPT
+from studio.snapshot import Snapshot
 from tests.studio.conftest import ready
 
 ANSWER_MS = 60_000
@@ -181,6 +183,77 @@ def test_the_library_searches_renames_tags_removes_and_exports(qtbot, open_windo
     for _ in range(3):
         window.actions_["redo"].trigger()
     qtbot.waitUntil(lambda: sorted(titles(panel)) == ["cheerful", "pirate"])
+
+
+def test_what_was_read_is_not_written_again(qtbot, open_window, monkeypatch):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    first = window.workspace.conversation
+    window.actions_["new"].trigger()
+    ask(qtbot, window, "Tell me about bees.")
+    written: list[str] = []
+    save = Archive.save
+
+    def noted(archive: Archive, snapshot: Snapshot) -> None:
+        written.extend(turn.question for turn in snapshot.changed)
+        save(archive, snapshot)
+
+    window.autosave.flush()
+    qtbot.waitUntil(lambda: not window.autosave.worker.busy)
+    monkeypatch.setattr(Archive, "save", noted)
+    other = ready(qtbot, open_window())
+    workspace, panel = other.workspace, library(qtbot, other)
+    other.shelf_work.open(next(item for item in items(panel) if item.key == first))
+    qtbot.waitUntil(lambda: workspace.conversation == first)
+    other.autosave.flush()
+    workspace.undo()
+    other.autosave.flush()
+    qtbot.waitUntil(lambda: not other.autosave.worker.busy)
+    assert workspace.turns[0].question == "Tell me about bees." and written == []
+    ask(qtbot, other, "And tea?")
+    other.autosave.flush()
+    qtbot.waitUntil(lambda: not other.autosave.worker.busy)
+    assert set(written) == {"And tea?"}
+
+
+def test_an_undone_rename_leaves_the_automatic_name(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.autosave.flush()
+    panel = library(qtbot, window)
+    [item] = items(panel)
+    window.shelf_work.shelving.rename(item, "Ships")
+    qtbot.waitUntil(lambda: titles(panel) == ["Ships"])
+    window.actions_["undo"].trigger()
+    qtbot.waitUntil(lambda: titles(panel) == ["Tell me about the harbour."])
+    window.session.answering.edit(window.workspace.turns[0], "Tell me about bees.")
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    window.autosave.flush()
+    window.shelf_work.shelving.changed.emit()
+    qtbot.waitUntil(lambda: titles(panel) == ["Tell me about bees."])
+
+
+def test_the_library_follows_a_name_given_in_the_mixer_and_taken_back(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    workspace, shelving = window.workspace, window.shelf_work.shelving
+    window.autosave.flush()
+    panel = library_of_heads(qtbot, window)
+    shelving.rename(next(i for i in items(panel) if i.title == "terse"), "few words")
+    qtbot.waitUntil(lambda: "few words" in titles(panel))
+    workspace.rename_head(workspace.channels[1].key, "hardly any")
+    window.autosave.flush()
+    shelving.changed.emit()
+    qtbot.waitUntil(lambda: "hardly any" in titles(panel))
+    workspace.undo()
+    window.autosave.flush()
+    shelving.changed.emit()
+    qtbot.waitUntil(lambda: "few words" in titles(panel))
+    workspace.redo()
+    window.autosave.flush()
+    workspace.remove_head(workspace.channels[1].key)
+    window.autosave.flush()
+    shelving.changed.emit()
+    qtbot.waitUntil(lambda: "hardly any" in titles(panel))  # out of the mixer it keeps its name
 
 
 def test_a_removed_conversation_comes_back_whole_and_the_open_one_stays(qtbot, open_window, tmp_path):

@@ -11,9 +11,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from studio.columns import Column
+from studio.recovery import FIRST_PROMPT
 from studio.turns import STEERED, Settings, Turn
 from studio.workspace import Workspace
-from tests.studio.conftest import make_head
+from tests.studio.conftest import make_head, ready
 
 
 def state(workspace: Workspace) -> tuple:
@@ -163,6 +164,16 @@ def test_ctrl_z_in_the_text_fields_reaches_the_one_stack(qtbot, window):
         QTest.keyClick(field, Qt.Key.Key_Z, shift)
         assert "abc" in field.toPlainText()
         window.workspace.undo()
+
+
+def test_the_heads_that_come_with_the_model_leave_the_history_as_it_is(qtbot, fresh_window):
+    fresh_window.show()
+    fresh_window.workspace.set_prompt("Be gloomy.")  # before there is a model
+    ready(qtbot, fresh_window)
+    workspace = fresh_window.workspace
+    assert len(workspace.channels) == 3 and workspace.stack.count() == 1
+    workspace.undo()
+    assert workspace.prompt == FIRST_PROMPT and len(workspace.channels) == 3
 
 
 MANY_HISTORIES = """
