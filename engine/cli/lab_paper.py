@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +38,13 @@ def _run(options: argparse.Namespace) -> None:
         chosen |= {"methods": tuple(word.strip() for word in options.methods.split(",")), "once": ()}
     plan = Plan(seeds=options.seeds, questions=options.questions, **chosen)
     make_folder(options.out)
-    began = time.perf_counter()
     model, store = load(), Store(options.out / "paper.sqlite")
     try:
         with progress_bar() as emit:
             measured = measure(model, plan, store, emit=emit)
     finally:
         store.close()
-    written = write(measured, options.out, time.perf_counter() - began)
+    written = write(measured, options.out)
     if options.json:
         told = [{"claim": c.claim, "holds": c.holds, "told": c.told} for c in claims(measured)]
         print(json.dumps({"claims": told, "files": [str(path) for path in written]}))

@@ -23,7 +23,7 @@ from engine.lab.pictures import blocks, pareto
 from engine.lab.report import Table, report
 
 
-def write(measured: Measured, folder: Path, seconds: float) -> list[Path]:
+def write(measured: Measured, folder: Path) -> list[Path]:
     """paper.json, paper.md, paper.html, figures (SVG, PNG), points.csv. Raises LabError when that fails."""
     tables, found = every_table(measured), claims(measured)
     figures = every_figure(measured)
@@ -40,7 +40,7 @@ def write(measured: Measured, folder: Path, seconds: float) -> list[Path]:
         "styles": ", ".join(plan.styles),
         "seeds": plan.seeds,
         "questions": f"{plan.questions}, half to choose strengths on, half to report on",
-        "minutes": f"{seconds / 60:.1f}",
+        "minutes": f"{measured.seconds / 60:.1f}",
     }
     told = "\n".join(f"- {name}: {value}" for name, value in facts.items())
     markdown = f"# The paper's claims on the bundled model\n\n{told}\n\n"

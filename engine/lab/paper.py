@@ -5,6 +5,7 @@ What is measured lies in the store piece by piece, so that a run that was stoppe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -69,7 +70,8 @@ class Measured:
     rows: {style, method, seed, target ("C80" or "Cp"), and the fields of a matching Row};
     instant: {style, seed, variant, trait, coherence} of instant heads at strength 1;
     spread: {style, block, p10, p50, p90} of the prompt's effect per token, in activation units;
-    effects: per token of the first style at one block, the prompt's effect and the heads' coefficients.
+    effects: per token of the first style at one block, the prompt's effect and the heads' coefficients;
+    seconds: that all of it took, in however many runs.
     """
 
     plan: Plan
@@ -77,6 +79,7 @@ class Measured:
     instant: tuple[dict[str, Any], ...]
     spread: tuple[dict[str, Any], ...]
     effects: dict[str, Any]
+    seconds: float
 
 
 def measure(
@@ -119,25 +122,29 @@ class _Run:
         ]
         variants = [f"a-psr:responses{n}" for n in RESPONSES] + [f"a-psr:ridge{r:g}" for r in RIDGES]
         instant = [(style, variant) for style in plan.styles for variant in variants]
+        times: list[float] = []
         meter = Meter(self._emit, "measuring", len(matched) + len(instant) + len(plan.styles) + 1)
 
         def kept(make: Callable[..., Any], *what: Any) -> Any:
             self._cancel.check()
             facts = asdict(plan.sampling), self._asked, _C80
             key = content_key(weights_digest(self._model), make.__name__, what, facts)
-            found = self._store.get("paper", [key])
+            found = self._store.get("paper cells", [key])
             if key not in found:
+                began = time.perf_counter()
+                made = {"value": make(*what), "seconds": time.perf_counter() - began}
+                self._store.put("paper cells", {key: made})
                 # Through JSON in any case: the first run and a resumed one see the same.
-                self._store.put("paper", {key: make(*what)})
-                found = self._store.get("paper", [key])
+                found = self._store.get("paper cells", [key])
             meter.step()
-            return found[key]
+            times.append(found[key]["seconds"])
+            return found[key]["value"]
 
         spread = [kept(self._spread, style) for style in plan.styles]
         effects = kept(self._effects, plan.styles[0])
         learned = [kept(self._instant, *what) for what in instant]
         rows = [row for what in matched for row in kept(self._match, *what)]
-        return Measured(plan, tuple(rows), tuple(learned), tuple(spread), effects)
+        return Measured(plan, tuple(rows), tuple(learned), tuple(spread), effects, sum(times))
 
     def _match(self, style: str, seed: int, method: str) -> list[dict[str, Any]]:
         exam = self._exams[style, seed]

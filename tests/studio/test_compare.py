@@ -91,7 +91,7 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
 def test_a_comparison_is_taken_back_with_its_answers(qtbot, window):
     page, workspace = window.compare_page, window.workspace
     first = compare(qtbot, window)
-    page.question.setPlainText("Tell me about the castle.")
+    window.composer.set_question("Tell me about the castle.")
     window.comparing.run()
     assert window.comparing.running and workspace.shown is window.comparing.round.answers[0]
     workspace.undo()  # while it is answered
