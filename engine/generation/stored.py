@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.generation.trace import Token, Trace
+from engine.generation.trace import Trace
 
 ARRAYS = ("ids", "logprobs", "ranks", "strengths", "coefficients", "lengths", "truth", "gap")
 
@@ -23,24 +23,8 @@ def words_of(trace: Trace) -> dict[str, Any]:
 
 def trace_of(arrays: Mapping[str, np.ndarray], words: Mapping[str, Any]) -> Trace:
     """Raises KeyError, IndexError, TypeError or ValueError for what is missing or of the wrong kind."""
-    trace = Trace(arrays["strengths"].shape[1], arrays["coefficients"].shape[1])
-    rows = zip(words["pieces"], words["alternatives"], strict=True)
-    measured = [bool(np.isfinite(row).all()) for row in arrays["truth"]]
-    for at, (piece, others) in enumerate(rows):
-        trace.append(
-            Token(
-                0,
-                at,
-                int(arrays["ids"][at]),
-                piece,
-                float(arrays["logprobs"][at]),
-                int(arrays["ranks"][at]),
-                tuple((int(i), str(text), float(p)) for i, text, p in others),
-                tuple(arrays["strengths"][at].tolist()),
-                arrays["coefficients"][at],
-                arrays["lengths"][at],
-                arrays["truth"][at] if measured[at] else None,
-                arrays["gap"][at] if measured[at] else None,
-            )
-        )
-    return trace
+    others = [
+        tuple((int(token), str(text), float(share)) for token, text, share in row)
+        for row in words["alternatives"]
+    ]
+    return Trace.of({name: arrays[name] for name in ARRAYS}, words["pieces"], others)

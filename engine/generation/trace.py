@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,34 @@ class Trace:
             "strengths": np.empty((64, heads), np.float32),
             **{name: np.empty((64, blocks), np.float32) for name in _PER_BLOCK},
         }
+
+    @classmethod
+    def of(
+        cls,
+        arrays: Mapping[str, np.ndarray],
+        pieces: Sequence[str],
+        alternatives: Sequence[tuple[Alternative, ...]],
+    ) -> Trace:
+        """A trace of n tokens from copies of the arrays by their names, n rows each; it can grow on.
+
+        A truth that is not whole was not asked for. Raises IndexError or ValueError for arrays of other
+        shapes, TypeError for pieces that are no texts.
+        """
+        trace = cls(arrays["strengths"].shape[1], arrays["coefficients"].shape[1])
+        trace.pieces, trace.alternatives, trace._count = list(pieces), list(alternatives), len(pieces)
+        if not all(isinstance(piece, str) for piece in pieces):
+            raise TypeError("a piece that is no text")
+        if len(alternatives) != len(pieces):
+            raise ValueError(f"{len(alternatives)} alternatives of {len(pieces)} tokens")
+        for name, own in trace._arrays.items():
+            given = arrays[name]
+            if given.shape != (len(pieces), *own.shape[1:]):
+                raise ValueError(f"{name} {given.shape} of {len(pieces)} tokens")
+            trace._arrays[name] = given.astype(own.dtype)
+        unasked = ~np.isfinite(trace._arrays["truth"]).all(1)
+        for name in ("truth", "gap"):
+            trace._arrays[name][unasked] = np.nan
+        return trace
 
     def append(self, token: Token) -> None:
         at, arrays = self._count, self._arrays
@@ -122,6 +151,6 @@ class Trace:
     def _grow(self) -> None:
         """Doubles the arrays into new ones: views handed out before keep what they showed."""
         for name, old in self._arrays.items():
-            new = np.empty((2 * len(old), *old.shape[1:]), old.dtype)
+            new = np.empty((max(64, 2 * len(old)), *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             self._arrays[name] = new

@@ -123,9 +123,8 @@ class _Run:
         variants = [f"a-psr:responses{n}" for n in RESPONSES] + [f"a-psr:ridge{r:g}" for r in RIDGES]
         instant = [(style, variant) for style in plan.styles for variant in variants]
         times: list[float] = []
-        meter = Meter(self._emit, "measuring", len(matched) + len(instant) + len(plan.styles) + 1)
 
-        def kept(make: Callable[..., Any], *what: Any) -> Any:
+        def kept(meter: Meter, make: Callable[..., Any], *what: Any) -> Any:
             self._cancel.check()
             facts = asdict(plan.sampling), self._asked, _C80
             key = content_key(weights_digest(self._model), make.__name__, what, facts)
@@ -140,10 +139,13 @@ class _Run:
             times.append(found[key]["seconds"])
             return found[key]["value"]
 
-        spread = [kept(self._spread, style) for style in plan.styles]
-        effects = kept(self._effects, plan.styles[0])
-        learned = [kept(self._instant, *what) for what in instant]
-        rows = [row for what in matched for row in kept(self._match, *what)]
+        effect = Meter(self._emit, "effect per token", len(plan.styles) + 1)
+        spread = [kept(effect, self._spread, style) for style in plan.styles]
+        effects = kept(effect, self._effects, plan.styles[0])
+        quick = Meter(self._emit, "instant heads", len(instant))
+        learned = [kept(quick, self._instant, *what) for what in instant]
+        slow = Meter(self._emit, "matching", len(matched))
+        rows = [row for what in matched for row in kept(slow, self._match, *what)]
         return Measured(plan, tuple(rows), tuple(learned), tuple(spread), effects, sum(times))
 
     def _match(self, style: str, seed: int, method: str) -> list[dict[str, Any]]:
