@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="where tables, figures and the store go"
     )
-    parser.add_argument("--styles", help="between commas (default: four that differ)")
+    parser.add_argument("--styles", help="between commas (default: five that differ)")
     parser.add_argument("--methods", help="between commas, as in steer lab match (default: the paper's)")
     parser.add_argument("--seeds", type=int, default=3, help="default: 3")
     parser.add_argument("--questions", type=int, default=24, help="default: 24")

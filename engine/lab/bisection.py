@@ -10,6 +10,7 @@ from engine.lab.forced import LIMIT, IsoKL
 _FIRST, _STRONGEST = 1.0, 64.0
 _STEPS = 6  # halvings of the bracket
 _FINE = 0.12  # a bracket this narrow, relative to its end, is halved no more: coherence tells no finer
+_ALIKE = 0.02  # a dozen answers tell coherences no nearer to each other apart
 _NEAR = 0.08  # further than that from the target a strength is not called matched
 _RANGE = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the iso-KL strength: what is tried on the way there
 
@@ -25,10 +26,13 @@ class Point:
 
 
 def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Point, ...], bool, str]:
-    """The strength whose coherence is nearest to `target`, all points tried, whether it was reached, a note.
+    """The strength whose coherence is that of `target`, all points tried, whether it was reached, a note.
 
-    Doubles the strength until the coherence is below the target, then halves the bracket. A model that is
-    less coherent than the target by itself is matched to itself, which the note says.
+    Doubles the strength until the coherence is below the target, then halves the bracket. Of the strengths
+    tried that are as coherent as the target (within 0.02) it is the strongest, for want of one the nearest:
+    half a head's strength often breaks more of the language than all of it, so that a coherence just below
+    the target at strength 1 must not lead to hardly any steering at all. A model that is less coherent than
+    the target by itself is matched to itself, which the note says.
     """
     low = at(0.0)
     tried = [low]
@@ -53,7 +57,9 @@ def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Po
         middle = at((low.strength + high.strength) / 2)
         tried.append(middle)
         low, high = (middle, high) if middle.coherence >= target else (low, middle)
+    alike = [point for point in tried if abs(point.coherence - target) <= _ALIKE]
     nearest = min((low, high), key=lambda point: abs(point.coherence - target))
+    nearest = max(alike, key=lambda point: point.strength, default=nearest)
     if not note and abs(nearest.coherence - target) > _NEAR:
         note = f"the coherence leaps past {target:.2f}: the nearest is {nearest.coherence:.2f}"
     return nearest.strength, tuple(sorted(tried, key=lambda p: p.strength)), not note, note

@@ -29,7 +29,7 @@ from engine.model.chat import Message
 from engine.model.language_model import LanguageModel
 from engine.pocket.wordings import EXAMPLES, styles_of
 
-STYLES = ("pirate", "formal", "terse", "asks_back")
+STYLES = ("pirate", "formal", "terse", "asks_back", "gloomy")
 METHODS = (
     "none", "prompt", "caa", "pca", "projection", "reft-r1", "s-const:mse", "s-const:ll", "a-const",
     "s-psr:mse", "s-psr:ll", "a-psr", "a-psr:mse", "a-psr:ll", "a-psr:rank2", "a-psr+prompt",
