@@ -100,6 +100,7 @@ class Commands(QObject):
             "keep_preset": bool(workspace.channels),
             "again": idle and bool(workspace.turns),
             "new": bool(workspace.turns) and not session.talking,
+            "compare": self._window.pages.key != "compare",  # the columns there say who else answers
             "copy_chat": bool(workspace.turns),
             "stop": session.talking or self._window.comparing.running or self._window.measuring.running,
             "export_lab": self._window.measuring.finished is not None,
