@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
@@ -78,21 +79,19 @@ class Recovery(QObject):
 
     def _restore(self, left: Left) -> None:
         values = dict(left.values)
+        if left.whole:
+            self._autosave.know(values["conversation"], values["turns"])
+        else:  # it goes on as another one: what could not be read is left where it lies
+            values["conversation"] = uuid4().hex
         if self._source is not None:
             values["source"] = self._source
         self._session.without_ready_heads()
-        self._autosave.know(values["conversation"], values["turns"])
         self._workspace.restore(**values)
         self._workspace.widen(*_reach(values["turns"]))
-        for words in left.lost:
-            self._session.worker.failed.emit(
-                Failed(
-                    self.tr("A part of the session could not be restored"),
-                    words,
-                    self.tr("The rest is here."),
-                    words,
-                )
-            )
+        if left.lost:
+            what = self.tr("A part of the session could not be restored")
+            lost = " ".join(left.lost)
+            self._session.worker.failed.emit(Failed(what, lost, self.tr("The rest is here."), lost))
         self._begin()
 
     def _fresh(self) -> None:

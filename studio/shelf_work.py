@@ -65,7 +65,7 @@ class ShelfWork(QObject):
             self._ask(
                 self.tr("Opening a conversation"),
                 lambda: archive.turns(item.key),
-                lambda turns: self._begin(item.key, turns),
+                lambda found: self._begin(item.key, *found),
             )
         elif item.shelf == "head":
             self._ask(self.tr("Opening a head"), lambda: archive.head(item.key), self._session.take)
@@ -82,7 +82,7 @@ class ShelfWork(QObject):
             if item.shelf == "head":
                 return self._session.bench.save_head(archive.head(item.key), path)
             if item.shelf == "conversation":
-                text = as_markdown(archive.turns(item.key))
+                text = as_markdown(archive.turns(item.key)[0])
             else:
                 text = json.dumps(archive.run(item.key), indent=2, ensure_ascii=False) + "\n"
             write_whole(path, text.encode(), item.shelf, LibraryError)
@@ -90,9 +90,14 @@ class ShelfWork(QObject):
 
         self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
 
-    def _begin(self, key: str, turns: tuple[Turn, ...]) -> None:
-        self._autosave.know(key, turns)
-        self._workspace.begin_conversation(turns, key)
+    def _begin(self, key: str, turns: tuple[Turn, ...], lost: list[str]) -> None:
+        """One with damage goes on as another conversation: what could not be read is left where it lies."""
+        if lost:
+            self.noticed.emit(" ".join(lost))
+            self._workspace.begin_conversation(turns)
+        else:
+            self._autosave.know(key, turns)
+            self._workspace.begin_conversation(turns, key)
 
     def _ask(self, label: str, work: Any, then: Any) -> None:
         self._autosave.worker.submit(Job(label, lambda emit, cancel: work(), on_done=then))
