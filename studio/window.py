@@ -142,6 +142,7 @@ class Window(QMainWindow):
             self.banner, session, session.worker, session.opening.fetcher, self.autosave.worker
         )
         session.noticed.connect(self.status.notice)
+        self.exporting.noticed.connect(self.status.notice)
         self.files.refused.connect(self.banner.show_failure)
         self.comparing.changed.connect(self._on_talking)
         self.comparing.noticed.connect(self.status.notice)
