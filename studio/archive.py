@@ -140,6 +140,9 @@ class Archive:
         if self._store is not None:
             self._votes[key] = shelves.add_vote(self._store, facts)
 
+    def votes(self) -> list[dict[str, Any]]:
+        return shelves.votes(self._need())
+
     def drop_vote(self, key: str) -> None:
         if key in self._votes:  # else there is no library, or it had not taken the vote
             shelves.drop_vote(self._need(), self._votes.pop(key))

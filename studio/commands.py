@@ -36,6 +36,7 @@ class Commands(QObject):
             "load_head": window.files.choose_head,
             "save_head": window.files.choose_save,
             **{key: lambda key=key: window.exporting.ask(key) for key in KINDS},
+            "export_votes": window.shelf_work.choose_votes,
             "quit": window.close,
             "undo": workspace.undo,
             "redo": workspace.redo,

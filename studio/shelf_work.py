@@ -90,6 +90,29 @@ class ShelfWork(QObject):
 
         self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
 
+    def choose_votes(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self._window, self.tr("Export the votes"), "votes.json", self.tr("JSON (*{0})").format(".json")
+        )
+        if name:
+            self.export_votes(Path(name if name.endswith(".json") else name + ".json"))
+
+    def export_votes(self, path: Path) -> None:
+        """Writes every vote that was ever kept, with what was compared, as JSON."""
+        archive = self._autosave.archive
+
+        def work() -> Path:
+            votes = archive.votes()
+            if not votes:
+                raise LibraryError(
+                    "There is nothing to export", "No vote was cast yet.", "Compare blindly, and vote."
+                )
+            text = json.dumps(votes, indent=2, ensure_ascii=False) + "\n"
+            write_whole(path, text.encode(), "export", LibraryError)
+            return path
+
+        self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
+
     def _begin(self, key: str, turns: tuple[Turn, ...], lost: list[str]) -> None:
         """One with damage goes on as another conversation: what could not be read is left where it lies."""
         if lost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -87,6 +88,20 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     window.workspace.redo()
     qtbot.waitUntil(lambda: len(votes(window.autosave.archive._need())) == 1, timeout=WAIT_MS)
     assert window.comparing.tally == {found.names[1]: 1}
+
+
+def test_votes_are_exported_with_what_was_compared(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    path = tmp_path / "votes.json"
+    window.shelf_work.export_votes(path)
+    qtbot.waitUntil(window.banner.isVisible, timeout=WAIT_MS)
+    assert "No vote was cast" in window.banner.text.text() and not path.exists()
+    compare(qtbot, window, blind=True)
+    window.compare_page.columns[1].vote.click()
+    window.shelf_work.export_votes(path)
+    qtbot.waitUntil(path.exists, timeout=WAIT_MS)
+    [vote] = json.loads(path.read_text())
+    assert vote["choice"] == window.comparing.round.names[1] and len(vote["lanes"]) == 3
 
 
 def test_a_comparison_is_taken_back_with_its_answers(qtbot, window):
