@@ -118,15 +118,15 @@ class Archive:
             return (), []
         wanted = [digest for turn in record.turns for answer in turn.answers for digest in _heads(answer)]
         heads, _ = heads_of(self._need(), wanted)
-        turns, damaged = [], record.damaged
+        turns, damaged, lost = [], record.damaged, []
         for turn in record.turns:
             try:
-                turns.append(_turn(turn, heads))
+                turns.append(_turn(turn, heads, lost))
             except DAMAGE as error:  # one bad record never hides the rest
                 log.info("Turn %s of “%s”: %r", turn.key, record.title, error)
                 damaged += 1
         words = "One turn of “{1}” is damaged." if damaged == 1 else "{0} turns of “{1}” are damaged."
-        return tuple(turns), [words.format(damaged, record.title)] if damaged else []
+        return tuple(turns), [*([words.format(damaged, record.title)] if damaged else []), *lost]
 
     def add_run(self, kind: str, title: str, facts: dict[str, Any]) -> None:
         if self._store is not None:
@@ -182,12 +182,14 @@ class Archive:
         return Left(session, found.values, (*lost, *words, *found.lost), whole=not words)
 
 
-def _turn(record: TurnRecord, heads: Mapping[str, Head]) -> Turn:
+def _turn(record: TurnRecord, heads: Mapping[str, Head], lost: list[str]) -> Turn:
     from engine.library.traces import said_of, unpack
 
     traces, said = {}, {}
     for answer in record.answers:
         trace = unpack(answer.trace) if answer.trace else None
+        if answer.trace and trace is None:
+            lost.append(f"The figures of an answer to “{record.question}” are damaged; its text is here.")
         if trace is not None:
             traces[answer.lane] = trace
             used = [heads.get(digest) for digest in _heads(answer)]

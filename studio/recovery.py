@@ -73,8 +73,7 @@ class Recovery(QObject):
             self._fresh()
 
     def _on_unreadable(self, failed: Failed) -> None:
-        """Nothing is kept in this run: what lies in the library is never written over unread."""
-        self._autosave.keeps = False
+        self._autosave.give_up()
         self._fresh()
 
     def _restore(self, left: Left) -> None:
@@ -141,8 +140,7 @@ class RecoveryDialog(QDialog):
 
     def _lines(self, left: Left) -> list[str]:
         values = left.values
-        moment = datetime.fromisoformat(left.session.saved).astimezone()
-        lines = [self.tr("saved on {0}").format(f"{moment:%d %B %Y at %H:%M:%S}")]
+        lines = [self.tr("saved on {0}").format(_moment(left.session.saved))]
         turns, heads = values["turns"], values["channels"]
         if turns:
             last = one_line(turns[-1].question)
@@ -161,6 +159,13 @@ class RecoveryDialog(QDialog):
             )
         lines.append(self.tr("the model {0}").format(values["source"]))
         return lines + [self.tr("lost: {0}").format(words) for words in left.lost]
+
+
+def _moment(saved: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(saved).astimezone():%d %B %Y at %H:%M:%S}"
+    except ValueError:  # damaged: as it stands there
+        return saved
 
 
 def _reach(turns: Any) -> tuple[float, float]:

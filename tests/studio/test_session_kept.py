@@ -126,6 +126,7 @@ def test_a_library_that_cannot_be_read_is_told_and_never_written_over(qtbot, ope
     window = ready(qtbot, open_window())
     assert "library" in window.banner.text.text()
     ask(qtbot, window, "Tell me about the harbour.")
+    assert window.status.saved.text() == "not saved"  # the message is gone by now
     window.close()
     assert (home / "library.sqlite").read_bytes() == b"not a library" * 1000
 
@@ -142,9 +143,16 @@ def test_a_damaged_record_costs_only_itself_and_stays_where_it_is(qtbot, open_wi
         state["presets"] = 3
         db.execute("UPDATE session SET state = ?", (json.dumps(state),))
         db.execute("UPDATE turn SET facts = '{}' WHERE place = 1")
+        db.execute("UPDATE answer SET trace = x'00' WHERE turn = (SELECT key FROM turn WHERE place = 2)")
+        db.execute("UPDATE session SET clean = 0, saved = 'yesterday'")
         db.commit()
-    other = ready(qtbot, open_window())
+    other = open_window()
+    qtbot.waitUntil(lambda: other.recovery.dialog is not None, timeout=10_000)
+    assert "yesterday" in other.recovery.dialog.text.text()
+    other.recovery.dialog.restore.click()
+    ready(qtbot, other)
     assert [turn.question for turn in other.workspace.turns] == ["Tell me about the harbour.", "And bees?"]
+    assert other.workspace.turns[1].answers[0].text and "“And bees?” are damaged" in other.banner.text.text()
     assert [c.name for c in other.workspace.channels] == ["pirate", "cheerful"]
     assert other.workspace.prompt and "could not be restored" in other.banner.text.text()
     ask(qtbot, other, "And tea?")
