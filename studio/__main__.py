@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     """The studio of this user: one at a time, its faults written down, its session kept."""
     from studio.crash import CrashReport
-    from studio.instance import Doorkeeper, hand_over
+    from studio.instance import Doorkeeper, Unanswered, hand_over
     from studio.places import home
     from studio.window import Window
 
@@ -59,13 +59,16 @@ def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     sources = [str(Path(f).resolve()) for f in arguments.files]
     if arguments.model:
         sources.append(arguments.model)
-    if hand_over(folder, sources):
-        return 0
+    door = Doorkeeper(folder)
+    try:
+        if not door.listening and hand_over(folder, sources):
+            return 0
+    except Unanswered:
+        return _refuse(app, folder)
     report = CrashReport(folder)
     report.install()
     window = Window(arguments.model, folder)
-    door = Doorkeeper(folder, window)
-    door.came.connect(window.files.open)
+    door.came.connect(window.open_when_ready)
     door.came.connect(window.come_forward)
     report.told = window.troubles.show_fault
     if report.before:
@@ -81,6 +84,20 @@ def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     if window.session.compiling.running:
         os._exit(status)  # all is kept; the compiler would hold the process for as long as it takes
     return status
+
+
+def _refuse(app: QApplication, folder: Path) -> int:
+    """Says in the terminal and in a dialog, for not every start has both, why there is no second studio."""
+    from PySide6.QtWidgets import QMessageBox
+
+    words = app.translate(
+        "main",
+        "The studio was not started: another one runs over {0} and does not answer. "
+        "Wait, or end that one, and try again.",
+    ).format(folder)
+    print(words, file=sys.stderr)
+    QMessageBox.critical(None, app.applicationName(), words)
+    return 2
 
 
 def _heed_interrupt(window: Window) -> None:

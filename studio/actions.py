@@ -61,6 +61,8 @@ TABLE = (
            "Write the shown answer and those that came with it, so that steer replay gets the same tokens"),
     Action("export_lab", FILE, "Export the &Lab's results…",
            "Write the comparison as an HTML report, a table (CSV) or a picture"),
+    Action("export_votes", FILE, "Export the &votes…",
+           "Write every vote of the blind comparisons, with the answers, as JSON"),
     Action("quit", FILE, "&Quit",
            "Close the studio; it goes on from here at the next start", ("Ctrl+Q",), separate=True),
     Action("undo", EDIT, "&Undo", "Take back the last change", ("Ctrl+Z",)),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import LibraryError
 from engine.library import sessions, shelves
-from engine.library.records import Item, SessionRecord, Shelf
+from engine.library.records import AnswerRecord, Item, SessionRecord, Shelf, TurnRecord
 from engine.library.store import Store
-from studio.snapshot import Snapshot, head_keys, turns_of, values_of
+from studio.restoring import DAMAGE, head_keys, turn_of, values_of
+from studio.snapshot import Snapshot
 from studio.turns import Turn
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ RESTORED_KEYS = 1 << 20  # keys of restored rows begin here: no row of this run 
 
 @dataclass(frozen=True)
 class Left:
-    """The session as it was left: values for the workspace, whether it ended in order, what was lost."""
+    """The session as it was left: values for the workspace, whether it ended in order, what was lost; whole:
+    whether every turn of its conversation could be read."""
 
     session: SessionRecord
     values: dict[str, Any]
     lost: tuple[str, ...] = ()
+    whole: bool = True
 
     @property
     def empty(self) -> bool:
@@ -106,8 +109,24 @@ class Archive:
 
         return head_of(self._need(), key)
 
-    def turns(self, key: str) -> tuple[Turn, ...]:
-        return self._turns(key)[0]
+    def turns(self, key: str) -> tuple[tuple[Turn, ...], list[str]]:
+        """The turns that can be read, and what of the conversation cannot, in sentences."""
+        from engine.library.heads import heads_of
+
+        record = sessions.conversation(self._need(), key)
+        if record is None:
+            return (), []
+        wanted = [digest for turn in record.turns for answer in turn.answers for digest in _heads(answer)]
+        heads, _ = heads_of(self._need(), wanted)
+        turns, damaged, lost = [], record.damaged, []
+        for turn in record.turns:
+            try:
+                turns.append(_turn(turn, heads, lost))
+            except DAMAGE as error:  # one bad record never hides the rest
+                log.info("Turn %s of “%s”: %r", turn.key, record.title, error)
+                damaged += 1
+        words = "One turn of “{1}” is damaged." if damaged == 1 else "{0} turns of “{1}” are damaged."
+        return tuple(turns), [*([words.format(damaged, record.title)] if damaged else []), *lost]
 
     def add_run(self, kind: str, title: str, facts: dict[str, Any]) -> None:
         if self._store is not None:
@@ -120,6 +139,9 @@ class Archive:
         """Until the studio ends, `drop_vote` takes it back."""
         if self._store is not None:
             self._votes[key] = shelves.add_vote(self._store, facts)
+
+    def votes(self) -> list[dict[str, Any]]:
+        return shelves.votes(self._need())
 
     def drop_vote(self, key: str) -> None:
         if key in self._votes:  # else there is no library, or it had not taken the vote
@@ -155,29 +177,29 @@ class Archive:
 
         prune_heads(self._need())
         heads, lost = heads_of(self._need(), head_keys(session.state))
-        turns, words = self._turns(session.conversation)
-        return Left(session, values_of(session, turns, heads, RESTORED_KEYS), (*lost, *words))
+        turns, words = self.turns(session.conversation)
+        found = values_of(session, turns, heads, RESTORED_KEYS)
+        return Left(session, found.values, (*lost, *words, *found.lost), whole=not words)
 
-    def _turns(self, key: str) -> tuple[tuple[Turn, ...], list[str]]:
-        from engine.library.heads import heads_of
-        from engine.library.traces import said_of, unpack
 
-        record = sessions.conversation(self._need(), key)
-        if record is None:
-            return (), []
-        lost = [f"{record.damaged} turns of “{record.title}” are damaged."] if record.damaged else []
-        answers = [(turn.key, answer) for turn in record.turns for answer in turn.answers]
-        wanted = [digest for _, answer in answers for digest in answer.facts.get("heads", ())]
-        heads, _ = heads_of(self._need(), wanted)
-        traces, said = {}, {}
-        for turn, answer in answers:
-            trace = unpack(answer.trace) if answer.trace else None
-            if trace is None:
-                continue
-            traces[turn, answer.lane] = trace
-            used = [heads.get(digest) for digest in answer.facts.get("heads", ())]
-            said[turn, answer.lane] = said_of(trace, used, answer.facts.get("before", ()))
-        return turns_of(record, traces, said), lost
+def _turn(record: TurnRecord, heads: Mapping[str, Head], lost: list[str]) -> Turn:
+    from engine.library.traces import said_of, unpack
+
+    traces, said = {}, {}
+    for answer in record.answers:
+        trace = unpack(answer.trace) if answer.trace else None
+        if answer.trace and trace is None:
+            lost.append(f"The figures of an answer to “{record.question}” are damaged; its text is here.")
+        if trace is not None:
+            traces[answer.lane] = trace
+            used = [heads.get(digest) for digest in _heads(answer)]
+            said[answer.lane] = said_of(trace, used, answer.facts.get("before", ()))
+    return turn_of(record, traces, said)
+
+
+def _heads(answer: AnswerRecord) -> list[str]:
+    found = answer.facts.get("heads", ())
+    return [str(digest) for digest in found] if isinstance(found, list | tuple) else []
 
 
 def _packed(trace: Any) -> bytes | None:

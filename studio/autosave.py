@@ -73,6 +73,11 @@ class Autosave(QObject):
         self._begun = self.keeps
         self.flush()
 
+    def give_up(self) -> None:
+        """Nothing is kept in this run: what lies in the library is never written over unread."""
+        self.keeps = False
+        self.stateChanged.emit("failed")
+
     def know(self, conversation: str, turns: tuple[Turn, ...]) -> None:
         """These turns are in the library as they are, and are not written again."""
         self._known[conversation] = {turn.key: signature(turn) for turn in turns}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
@@ -10,9 +10,7 @@ from studio.worker import Failed
 
 
 class Banner(QFrame):
-    """Non-modal. A failure offers its details; one more button may offer the remedy itself."""
-
-    remedied = Signal()
+    """Non-modal. A failure offers its details."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -22,8 +20,6 @@ class Banner(QFrame):
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.text.setWordWrap(True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.remedy = QPushButton()
-        self.remedy.clicked.connect(self._on_remedy)
         self.copy = QPushButton(self.tr("Copy details"))
         self.copy.setAccessibleName(self.tr("Copy the details of the failure"))
         self.copy.setToolTip(self.tr("The whole report, for an issue"))
@@ -38,7 +34,7 @@ class Banner(QFrame):
         layout.setContentsMargins(16, 8, 8, 8)
         layout.setSpacing(8)
         layout.addWidget(self.text, 1)
-        for control in (self.remedy, self.copy, self.close_button):
+        for control in (self.copy, self.close_button):
             layout.addWidget(control, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
 
@@ -48,16 +44,4 @@ class Banner(QFrame):
         text = f"{failed.what}: {failed.why} {failed.remedy}"
         self.text.setText(text)
         self.setAccessibleName(text)
-        self.remedy.hide()
         self.show()
-
-    def offer(self, remedy: str) -> None:
-        """Adds a button to what is shown."""
-        self.remedy.setText(remedy)
-        self.remedy.setAccessibleName(remedy)
-        self.remedy.show()
-
-    @Slot()
-    def _on_remedy(self) -> None:
-        self.hide()
-        self.remedied.emit()

@@ -13,22 +13,32 @@ EXTREME = 10.0  # beyond it every model tested speaks nonsense: marked
 Blocks = tuple[int, int]
 
 
+@dataclass(frozen=True)
+class Misfit:
+    """Why a head is not one of the loaded model's. model: that model's key where it has the head's shape, and
+    the head is used as soon as the person says so; "" where no word helps."""
+
+    why: str
+    model: str = ""
+
+
 @dataclass(eq=False)
 class Slot:
-    """What lies in a row: the head, and why it cannot be used ("" if it can).
+    """What lies in a row: the head, and why it is not the loaded model's (None if it is).
 
     Outside the undo history: a refined head takes the place of its draft in every step at once, and whether
     a head fits is the loaded model's word. draft: made while typing, replaced with the next words.
     """
 
     head: Any
-    note: str = ""
+    misfit: Misfit | None = None
     draft: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Channel:
-    """One row. blocks: first and last that it may steer, None for all; title: "" for the head's name."""
+    """One row. blocks: first and last that it may steer, None for all; title: "" for the head's name;
+    accepted: key of the model that it is used with by the person's word, though made for another."""
 
     key: int
     slot: Slot
@@ -37,6 +47,7 @@ class Channel:
     solo: bool = False
     blocks: Blocks | None = None
     title: str = ""
+    accepted: str = ""
 
     @property
     def head(self) -> Any:
@@ -44,7 +55,14 @@ class Channel:
 
     @property
     def note(self) -> str:
-        return self.slot.note
+        """Why it is silent with the loaded model; "" if it can be used."""
+        misfit = self.slot.misfit
+        return misfit.why if misfit and not (misfit.model and misfit.model == self.accepted) else ""
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether a word of the person is all that it lacks."""
+        return bool(self.note and self.slot.misfit and self.slot.misfit.model)
 
     @property
     def name(self) -> str:

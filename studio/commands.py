@@ -36,6 +36,7 @@ class Commands(QObject):
             "load_head": window.files.choose_head,
             "save_head": window.files.choose_save,
             **{key: lambda key=key: window.exporting.ask(key) for key in KINDS},
+            "export_votes": window.shelf_work.choose_votes,
             "quit": window.close,
             "undo": workspace.undo,
             "redo": workspace.redo,
@@ -100,6 +101,7 @@ class Commands(QObject):
             "keep_preset": bool(workspace.channels),
             "again": idle and bool(workspace.turns),
             "new": bool(workspace.turns) and not session.talking,
+            "compare": self._window.pages.key != "compare",  # the columns there say who else answers
             "copy_chat": bool(workspace.turns),
             "stop": session.talking or self._window.comparing.running or self._window.measuring.running,
             "export_lab": self._window.measuring.finished is not None,

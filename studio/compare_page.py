@@ -240,9 +240,7 @@ class ColumnView(QFrame):
                 if not channel.note:
                     self.choice.addItem(channel.name, ("head", channel.key))
                 elif channel.key == column.key:
-                    self.choice.addItem(
-                        self.tr("{0}, does not fit").format(channel.name), ("head", channel.key)
-                    )
+                    self.choice.addItem(self.tr("{0}, silent").format(channel.name), ("head", channel.key))
             data = [tuple(self.choice.itemData(i)) for i in range(self.choice.count())]
             wanted = (column.kind, column.key)
             self.choice.setCurrentIndex(data.index(wanted) if wanted in data else 0)

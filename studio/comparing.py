@@ -78,20 +78,11 @@ class Comparing(QObject):
         order = list(columns)
         if blind:
             random.SystemRandom().shuffle(order)
-        answers, lanes = [], []
+        answers, lanes = [], self.requests(order)
         for column in order:
-            rows = self._rows(column)
-            mix = tuple((name, head.digest, strength) for name, head, strength in rows)
+            mix = tuple((name, head.digest, strength) for name, head, strength in self._rows(column))
             turn = Turn(question, self._workspace.settings, mix, model=facts.key)
             answers.append(turn.add(STEERED))
-            lanes.append(
-                LaneRequest(
-                    (("user", question, None),),
-                    heads=tuple(head for _, head, _ in rows),
-                    strengths=make_strengths([strength for _, _, strength in rows]),
-                    system=self._workspace.prompt.strip() or None if column.kind == "prompt" else None,
-                )
-            )
         note_asked(answers, lanes)
         names = tuple(self.name(column) for column in order)
         self._workspace.step(
@@ -116,6 +107,22 @@ class Comparing(QObject):
             )
         )
         self.changed.emit()
+
+    def requests(self, columns: Sequence[Column] | None = None) -> list[LaneRequest]:
+        """What each of the columns, all unless told, is asked."""
+        question, prompt = self._workspace.question.strip(), self._workspace.prompt.strip()
+        lanes = []
+        for column in self._workspace.comparison.columns if columns is None else columns:
+            rows = self._rows(column)
+            lanes.append(
+                LaneRequest(
+                    (("user", question, None),),
+                    heads=tuple(head for _, head, _ in rows),
+                    strengths=make_strengths([strength for _, _, strength in rows]),
+                    system=prompt or None if column.kind == "prompt" else None,
+                )
+            )
+        return lanes
 
     def stop(self) -> None:
         """Stops the answers; what is there stays."""
@@ -173,9 +180,7 @@ class Comparing(QObject):
             if row is None:
                 return self.tr("a removed head")
             return (
-                self.tr("{0}, does not fit").format(row.name)
-                if row.note
-                else f"{row.name} {column.strength:.2f}"
+                self.tr("{0}, silent").format(row.name) if row.note else f"{row.name} {column.strength:.2f}"
             )
         return {
             "none": self.tr("unsteered"),

@@ -66,6 +66,7 @@ class Composer(QWidget):
         self.compare.setAccessibleName(actions["compare"].text().replace("&", ""))
         self.compare.toggled.connect(actions["compare"].setChecked)
         actions["compare"].toggled.connect(self.compare.setChecked)
+        actions["compare"].enabledChanged.connect(self.compare.setVisible)
         self.sampling = QToolButton()
         self.sampling.setProperty("role", "small")
         self.sampling.setProperty("popup", "true")

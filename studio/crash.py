@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
@@ -28,16 +28,23 @@ KEPT = 200_000  # characters of a report that are shown: its end
 
 
 class CrashReport:
-    """One file. Python's fatal errors, exceptions that nobody caught in any thread, and Qt's last words."""
+    """One file. Python's fatal errors, exceptions that nobody caught in any thread, and Qt's last words.
+
+    Where no file can be written, the terminal is told instead: the library tells the person the same cause.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Takes over the report of the run before; `before` is its text, "" after a run without a fault."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "crash.txt"
-        self.before = _read(self.path)
-        if self.before:
-            self.path.replace(folder / "crash-before.txt")
-        self._file = self.path.open("w", encoding="utf-8")
+        self.path, self.before = folder / "crash.txt", ""
+        self._file: TextIO = sys.stderr
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.before = _read(self.path)
+            if self.before:
+                self.path.replace(folder / "crash-before.txt")
+            self._file = self.path.open("w", encoding="utf-8")
+        except OSError as error:
+            log.error("No crash report can be kept: %s", error)
         self.told: Callable[[str], Any] = lambda text: None  # hears of exceptions as they come
 
     def install(self) -> None:
@@ -52,14 +59,18 @@ class CrashReport:
         faulthandler.disable()
         qInstallMessageHandler(None)
         sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__
-        self._file.close()
-        if not _read(self.path):
-            self.path.unlink(missing_ok=True)
+        if self._file is not sys.stderr:
+            self._file.close()
+            if not _read(self.path):
+                self.path.unlink(missing_ok=True)
 
     def write(self, where: str, text: str) -> None:
         moment = datetime.now().astimezone().isoformat(timespec="seconds")
-        self._file.write(f"{moment} {where}\n{text}\n")
-        self._file.flush()
+        try:
+            self._file.write(f"{moment} {where}\n{text}\n")
+            self._file.flush()
+        except OSError as error:  # a full disk is no reason to tell nobody
+            log.error("The crash report was not kept: %s", error)
 
     def _on_exception(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None

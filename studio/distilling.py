@@ -124,7 +124,8 @@ class Distilling(QObject):
 
     def _submit(self, request: FitRequest, live: bool) -> None:
         self._request = request
-        self._workspace.fit = Fit(running=True, live=live, stage=self.tr("Waiting for the engine"))
+        stage = self.tr("Waiting for the engine")
+        self._workspace.fit = Fit(running=True, live=live, stage=stage, prompt=request.prompt.strip())
         self._workspace.fitChanged.emit()
         job = Job(
             self.tr("Distilling"),

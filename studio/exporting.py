@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from engine.durable import write_whole
@@ -54,6 +54,8 @@ KINDS = {
 
 
 class Exporting(QObject):
+    noticed = Signal(str)
+
     def __init__(
         self,
         workspace: Workspace,
@@ -87,7 +89,11 @@ class Exporting(QObject):
             write_whole(path, make(suffix), "export", InputError)
             log.info("Exported to %s", path)
 
-        self._session.worker.submit(Job(self.tr("Exporting"), work))
+        worker, said = self._session.worker, self.tr("Saved {0}").format(path)
+        if worker.doing:
+            words = self.tr("{0} is written when this is done: {1}")
+            self.noticed.emit(words.format(path.name, worker.doing))
+        worker.submit(Job(self.tr("Exporting"), work, on_done=lambda _: self.noticed.emit(said)))
 
     def _maker(self, key: str) -> Make:
         turns, answer, scale = self._workspace.turns, self._workspace.shown, self._workspace.scale

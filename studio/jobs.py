@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import assets
-from engine.errors import EngineError, HeadError, ModelError
+from engine.errors import EngineError, ModelError
 from engine.events import Cancel, Emit, Progress
 from studio.imports import set_apart
 from studio.lanes import ids_of, lanes_of, sampling_of
@@ -23,7 +23,6 @@ from studio.requests import (
     Loaded,
     MethodFacts,
     ModelFacts,
-    OtherModels,
 )
 from studio.turns import Settings, turns_in
 
@@ -198,8 +197,7 @@ class Bench:
         self._steps, self._laid, self.lanes = [], None, 0
 
     def load_head(self, path: Path, emit: Emit, cancel: Cancel) -> Any:
-        """The head in the file, an Imported one of another tool, or an OtherModels record when only the
-        model's name stands against it."""
+        """The head in the file, whichever model of this shape it was made for, or an Imported one."""
         from engine.heads.files import load_head
         from engine.heads.formats import FORMATS, Choice
 
@@ -208,14 +206,7 @@ class Bench:
         if foreign and not path.name.endswith(HEAD_SUFFIX):
             found = foreign[0].read(path, lambda: identity, Choice())
             return Imported(found.head, foreign[0].name, tuple(found.losses))
-        try:
-            return load_head(path, identity)
-        except HeadError as error:
-            try:
-                head = load_head(path, identity, allow_other_model=True)
-            except HeadError:
-                raise error from None
-            return OtherModels(head, error.what, error.why, error.remedy)
+        return load_head(path, identity, allow_other_model=True)
 
     def save_head(self, head: Any, path: Path) -> Path:
         from engine.heads.files import save_head

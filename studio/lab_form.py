@@ -13,6 +13,7 @@ from studio.lab_work import LabRequest
 METHODS = {"match": "none,prompt,caa,s-const,s-psr,a-psr", "sweep": "a-psr,s-psr:instant,caa"}
 STRENGTHS = "0.5, 1, 1.5, 2"
 JUDGES = ("pocket", "self+likelihood", "pocket+likelihood")  # and whatever is typed
+LEAST = 72  # pixels that a choice is cut to where there is no room for its words, as with large text
 MOST_IN_SPAN = 1000  # no model has more blocks
 
 
@@ -108,6 +109,8 @@ class LabForm(QWidget):
             if hint:
                 widget.setPlaceholderText(hint)
         line.setPlaceholderText(self.tr("judge: automatic"))
+        for box in (self.kind, self.target, self.judge):
+            box.setMinimumWidth(LEAST)
         for field in (self.methods, self.strengths, self.blocks, self.ranks, line):
             field.returnPressed.connect(self.entered)
         self.kind.currentIndexChanged.connect(self._on_kind)

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.lab_form import LabForm
+from studio.lab_form import LEAST, LabForm
 from studio.lab_pictures import OF_KIND
 from studio.lab_series import group, icon_of
 from studio.lab_work import Finished, Place, Result
@@ -93,6 +93,7 @@ class LabPage(QWidget):
         self.picture = QComboBox()
         self.picture.setAccessibleName(self.tr("Picture"))
         self.picture.setToolTip(self.tr("What is drawn; File > Export writes the one that is shown"))
+        self.picture.setMinimumWidth(LEAST)
         self.picture.currentIndexChanged.connect(self._on_picture)
         self.block = QComboBox()
         self.block.setAccessibleName(self.tr("Block"))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal, Slot
 
 from studio.jobs import Bench
 from studio.lane_requests import lane_requests
-from studio.requests import ContextUse
+from studio.requests import ContextUse, LaneRequest
 from studio.turns import STEERED, UNSTEERED, Answer
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Workspace
 
 PAUSE_MS = 150  # after the last change
+
+Lanes = Callable[[], Sequence[LaneRequest]]
 
 
 class Metering(QObject):
@@ -25,6 +29,7 @@ class Metering(QObject):
         super().__init__(parent)
         self._workspace, self._bench, self._worker = workspace, bench, worker
         self._job: Job | None = None
+        self._lanes: Lanes = self._conversation
         self._use: ContextUse | None = None  # None while it is not known
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
@@ -38,10 +43,18 @@ class Metering(QObject):
             workspace.truthChanged,
             workspace.promptChanged,
             workspace.channelsChanged,
+            workspace.comparisonChanged,
             workspace.modelChanged,
         ):
             signal.connect(self._on_change)
         workspace.answerChanged.connect(self._on_answer)
+
+    def count(self, lanes: Lanes | None) -> None:
+        """What is sent from now on is what `lanes` says; None: the conversation goes on."""
+        lanes = lanes or self._conversation
+        if lanes != self._lanes:
+            self._lanes = lanes
+            self._on_change()
 
     def objection(self) -> Failed | None:
         """Why the typed question cannot be answered, where that is known already."""
@@ -75,9 +88,7 @@ class Metering(QObject):
             return
         if any(not answer.over for turn in workspace.turns[-1:] for answer in turn.answers):
             return  # its end is a change of its own
-        lanes = (STEERED, UNSTEERED) if workspace.compare else (STEERED,)
-        requests = lane_requests(workspace, workspace.turns, workspace.question, lanes)
-        question, settings = workspace.question, workspace.settings
+        requests, question, settings = self._lanes(), workspace.question, workspace.settings
         job = Job(
             self.tr("Counting tokens"),
             lambda emit, cancel: self._bench.foresee(requests, question, settings, emit, cancel),
@@ -87,6 +98,11 @@ class Metering(QObject):
         job.on_done = lambda use: self._take(job, use)
         job.on_failed = lambda _: self._take(job, None)
         self._job = self._worker.submit(job)
+
+    def _conversation(self) -> Sequence[LaneRequest]:
+        workspace = self._workspace
+        lanes = (STEERED, UNSTEERED) if workspace.compare else (STEERED,)
+        return lane_requests(workspace, workspace.turns, workspace.question, lanes)
 
     def _take(self, job: Job, use: ContextUse | None) -> None:
         if job is self._job:

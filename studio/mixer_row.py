@@ -61,6 +61,11 @@ class Row(QFrame):
         self.note.setProperty("role", "danger")
         self.note.setWordWrap(True)
         self.note.setTextFormat(Qt.TextFormat.PlainText)
+        self.accept = QToolButton()
+        self.accept.setText(self.tr("Use it all the same"))
+        self.accept.setProperty("role", "small")
+        self.accept.setToolTip(self.tr("It has this model's shape: what it does here was never measured"))
+        self.accept.clicked.connect(lambda: workspace.accept(self.key))
         buttons = QHBoxLayout()
         buttons.setSpacing(0)
         for button in (self.blocks, self.solo, self.remove):
@@ -75,6 +80,7 @@ class Row(QFrame):
         grid.addWidget(self.slider, 1, 0, 1, 3)
         grid.addWidget(self.box, 1, 3)
         grid.addWidget(self.note, 2, 0, 1, 4)
+        grid.addWidget(self.accept, 3, 0, 1, 4, Qt.AlignmentFlag.AlignLeft)
         grid.setColumnStretch(1, 1)
         self.switch.toggled.connect(lambda on: workspace.set_enabled(self.key, on))
         self.solo.toggled.connect(lambda on: workspace.set_solo(self.key, on))
@@ -84,7 +90,7 @@ class Row(QFrame):
 
     def show_channel(self, channel: Channel, chosen: bool) -> None:
         info = channel.head.info
-        self._title = self.tr("{0}  (live)").format(channel.name) if channel.slot.draft else channel.name
+        self._title = self.tr("live: {0}").format(channel.name) if channel.slot.draft else channel.name
         self._elide()
         self._name_controls(channel.name)
         self.name.setProperty("chosen", chosen)
@@ -110,6 +116,7 @@ class Row(QFrame):
         )
         for control in (self.switch, self.solo, self.blocks, self.slider, self.box):
             control.setEnabled(not channel.note)
+        self.accept.setVisible(channel.acceptable)
 
     def show_strength(self, channel: Channel, heard: bool) -> None:
         """heard: whether the row sounds in the mix as it is."""
@@ -133,6 +140,8 @@ class Row(QFrame):
         self.slider.update()
 
     def _warning(self, channel: Channel, extreme: bool) -> str:
+        if channel.acceptable:
+            return self.tr("Silent: {0}, another model of the same shape").format(channel.note)
         if channel.note:
             return self.tr("Cannot be used: {0}").format(channel.note)
         if channel.steering_head is None:
@@ -147,6 +156,7 @@ class Row(QFrame):
             (self.slider, self.tr("Strength of {0}")),
             (self.box, self.tr("Strength of {0}, as a number")),
             (self.remove, self.tr("Remove {0}")),
+            (self.accept, self.tr("Use {0} all the same")),
         ):
             control.setAccessibleName(words.format(name))
 

@@ -8,7 +8,8 @@ from typing import Any
 
 @dataclass
 class Fit:
-    """A distillation as it runs and as it ended; effect in nats, eta in seconds; live: follows the typing."""
+    """A distillation as it runs and as it ended; effect, of `prompt`, in nats, eta in seconds; live: follows
+    the typing."""
 
     running: bool = False
     live: bool = False
@@ -21,6 +22,7 @@ class Fit:
     enough: bool = True
     losses: list[float] = field(default_factory=list)
     outcome: str = ""
+    prompt: str = ""
 
 
 @dataclass(frozen=True)

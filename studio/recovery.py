@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
@@ -72,27 +73,24 @@ class Recovery(QObject):
             self._fresh()
 
     def _on_unreadable(self, failed: Failed) -> None:
-        """Nothing is kept in this run: what lies in the library is never written over unread."""
-        self._autosave.keeps = False
+        self._autosave.give_up()
         self._fresh()
 
     def _restore(self, left: Left) -> None:
         values = dict(left.values)
+        if left.whole:
+            self._autosave.know(values["conversation"], values["turns"])
+        else:  # it goes on as another one: what could not be read is left where it lies
+            values["conversation"] = uuid4().hex
         if self._source is not None:
             values["source"] = self._source
         self._session.without_ready_heads()
-        self._autosave.know(values["conversation"], values["turns"])
         self._workspace.restore(**values)
         self._workspace.widen(*_reach(values["turns"]))
-        for words in left.lost:
-            self._session.worker.failed.emit(
-                Failed(
-                    self.tr("A part of the session could not be restored"),
-                    words,
-                    self.tr("The rest is here."),
-                    words,
-                )
-            )
+        if left.lost:
+            what = self.tr("A part of the session could not be restored")
+            lost = " ".join(left.lost)
+            self._session.worker.failed.emit(Failed(what, lost, self.tr("The rest is here."), lost))
         self._begin()
 
     def _fresh(self) -> None:
@@ -142,8 +140,7 @@ class RecoveryDialog(QDialog):
 
     def _lines(self, left: Left) -> list[str]:
         values = left.values
-        moment = datetime.fromisoformat(left.session.saved).astimezone()
-        lines = [self.tr("saved on {0}").format(f"{moment:%d %B %Y at %H:%M:%S}")]
+        lines = [self.tr("saved on {0}").format(_moment(left.session.saved))]
         turns, heads = values["turns"], values["channels"]
         if turns:
             last = one_line(turns[-1].question)
@@ -162,6 +159,13 @@ class RecoveryDialog(QDialog):
             )
         lines.append(self.tr("the model {0}").format(values["source"]))
         return lines + [self.tr("lost: {0}").format(words) for words in left.lost]
+
+
+def _moment(saved: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(saved).astimezone():%d %B %Y at %H:%M:%S}"
+    except ValueError:  # damaged: as it stands there
+        return saved
 
 
 def _reach(turns: Any) -> tuple[float, float]:

@@ -65,16 +65,6 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class OtherModels:
-    """A head made for another model of the same shape, and the words with which it was refused."""
-
-    head: Any
-    what: str
-    why: str
-    remedy: str
-
-
-@dataclass(frozen=True)
 class Imported:
     """A head out of another tool's file: the format's name, and what was lost on the way, in sentences."""
 

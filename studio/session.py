@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
 
 from studio.answering import Answering
 from studio.compiling import Compiling
@@ -15,16 +15,15 @@ from studio.distilling import Distilling, keep_faithfulness
 from studio.jobs import Bench
 from studio.metering import Metering
 from studio.opening import Opening
-from studio.requests import Imported, Loaded, ModelFacts, OtherModels
+from studio.requests import Imported, Loaded, ModelFacts
 from studio.worker import Failed, Job, Worker
-from studio.workspace import Channel, Workspace
+from studio.workspace import Channel, Misfit, Workspace
 
 
 class Session(QObject):
     """Lives on the GUI thread; never waits for a job."""
 
     noticed = Signal(str)  # a sentence worth telling, no failure
-    headRefused = Signal(object)  # OtherModels: usable if the person says so
     modelOpened = Signal(str)  # its source
     headFileUsed = Signal(str)  # path read or written
 
@@ -100,20 +99,18 @@ class Session(QObject):
             self.workspace.lay_out(heads)
 
     def _note_misfits(self, facts: ModelFacts) -> None:
-        """Which heads cannot be used any more, and which come from another model but can."""
-        foreign = [c for c in self.workspace.channels if not facts.identity.is_of(c.head.info.model)]
-        silent = [c for c in foreign if not facts.identity.same_shape(c.head.info.model)]
-        self.workspace.note({c.key: self._made_for(c.head) for c in silent})
-        usable = [c for c in foreign if c not in silent]
-        if silent:
-            words = self.tr("These heads do not fit {0} and stay in the mixer, silent: {1}.")
-            self.noticed.emit(words.format(facts.name, _names(silent)))
-        elif usable:
-            words = self.tr("Made for another model of the same shape as {0}, and used as they are: {1}.")
-            self.noticed.emit(words.format(facts.name, _names(usable)))
-
-    def _made_for(self, head: Any) -> str:
-        return self.tr("made for {0}").format(head.info.model.id)
+        """Which heads stay silent with this model: for good, or until the person says otherwise."""
+        found = {c.key: _misfit(c.head, facts) for c in self.workspace.channels}
+        self.workspace.note({key: misfit for key, misfit in found.items() if misfit is not None})
+        silent = [c for c in self.workspace.channels if c.note]
+        told = (
+            (self.tr("These heads do not fit {0} and stay in the mixer, silent: {1}."), False),
+            (self.tr("Made for another model, and silent with {0} until you say so: {1}."), True),
+        )
+        groups = [(words, [c for c in silent if c.acceptable is whether]) for words, whether in told]
+        sentences = [words.format(facts.name, _names(rows)) for words, rows in groups if rows]
+        if sentences:
+            self.noticed.emit(" ".join(sentences))
 
     # Files and small things.
 
@@ -128,9 +125,7 @@ class Session(QObject):
 
     def _on_head_loaded(self, path: Path, loaded: Any) -> None:
         self.headFileUsed.emit(str(path))
-        if isinstance(loaded, OtherModels):
-            self.headRefused.emit(loaded)
-        elif isinstance(loaded, Imported):
+        if isinstance(loaded, Imported):
             self.take(loaded.head)
             words = self.tr("Read as {0}. {1}").format(loaded.format, " ".join(loaded.losses))
             self.noticed.emit(words)
@@ -138,12 +133,14 @@ class Session(QObject):
             self.take(loaded)
 
     def take(self, head: Any) -> None:
-        """Puts a head into the mixer, on; one that does not fit the model lies there silent."""
+        """Puts a head into the mixer, on; one that was made for another model lies there silent."""
         keep_faithfulness(self.workspace, head)
         facts = self.opening.facts
-        fits = facts is None or facts.identity.same_shape(head.info.model)
-        note = "" if fits else self._made_for(head)
-        self.workspace.add_head(head, note=note)
+        misfit = _misfit(head, facts) if facts is not None else None
+        self.workspace.add_head(head, misfit=misfit)
+        if misfit is not None:
+            words = self.tr("“{0}” lies in the mixer, silent: {1}.")
+            self.noticed.emit(words.format(head.info.name, misfit.why))
 
     def save_head(self, channel: Channel, path: Path) -> None:
         head = channel.head.renamed(channel.name)
@@ -164,6 +161,14 @@ class Session(QObject):
         self.compiling.close()
         self.opening.close()
         self.worker.close()
+
+
+def _misfit(head: Any, facts: ModelFacts) -> Misfit | None:
+    made = head.info.model
+    if facts.identity.is_of(made):
+        return None
+    why = QCoreApplication.translate("Session", "made for {0}").format(made.id)
+    return Misfit(why, facts.key if facts.identity.same_shape(made) else "")
 
 
 def _names(channels: Sequence[Channel], most: int = 5) -> str:

@@ -65,7 +65,7 @@ class ShelfWork(QObject):
             self._ask(
                 self.tr("Opening a conversation"),
                 lambda: archive.turns(item.key),
-                lambda turns: self._begin(item.key, turns),
+                lambda found: self._begin(item.key, *found),
             )
         elif item.shelf == "head":
             self._ask(self.tr("Opening a head"), lambda: archive.head(item.key), self._session.take)
@@ -82,7 +82,7 @@ class ShelfWork(QObject):
             if item.shelf == "head":
                 return self._session.bench.save_head(archive.head(item.key), path)
             if item.shelf == "conversation":
-                text = as_markdown(archive.turns(item.key))
+                text = as_markdown(archive.turns(item.key)[0])
             else:
                 text = json.dumps(archive.run(item.key), indent=2, ensure_ascii=False) + "\n"
             write_whole(path, text.encode(), item.shelf, LibraryError)
@@ -90,9 +90,37 @@ class ShelfWork(QObject):
 
         self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
 
-    def _begin(self, key: str, turns: tuple[Turn, ...]) -> None:
-        self._autosave.know(key, turns)
-        self._workspace.begin_conversation(turns, key)
+    def choose_votes(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self._window, self.tr("Export the votes"), "votes.json", self.tr("JSON (*{0})").format(".json")
+        )
+        if name:
+            self.export_votes(Path(name if name.endswith(".json") else name + ".json"))
+
+    def export_votes(self, path: Path) -> None:
+        """Writes every vote that was ever kept, with what was compared, as JSON."""
+        archive = self._autosave.archive
+
+        def work() -> Path:
+            votes = archive.votes()
+            if not votes:
+                raise LibraryError(
+                    "There is nothing to export", "No vote was cast yet.", "Compare blindly, and vote."
+                )
+            text = json.dumps(votes, indent=2, ensure_ascii=False) + "\n"
+            write_whole(path, text.encode(), "export", LibraryError)
+            return path
+
+        self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
+
+    def _begin(self, key: str, turns: tuple[Turn, ...], lost: list[str]) -> None:
+        """One with damage goes on as another conversation: what could not be read is left where it lies."""
+        if lost:
+            self.noticed.emit(" ".join(lost))
+            self._workspace.begin_conversation(turns)
+        else:
+            self._autosave.know(key, turns)
+            self._workspace.begin_conversation(turns, key)
 
     def _ask(self, label: str, work: Any, then: Any) -> None:
         self._autosave.worker.submit(Job(label, lambda emit, cancel: work(), on_done=then))

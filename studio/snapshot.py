@@ -1,4 +1,4 @@
-"""The workspace as records of the library, and back."""
+"""The workspace as records of the library; studio.restoring is the way back."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from engine.library.records import AnswerRecord, ConversationRecord, SessionRecord, TurnRecord
-from studio.channels import Channel, Preset, Setting, Slot
-from studio.columns import Comparison, kept, restored
-from studio.turns import Answer, Asked, Settings, Turn
+from engine.library.records import AnswerRecord, SessionRecord, TurnRecord
+from studio.columns import kept
+from studio.restoring import PLAIN
+from studio.turns import Answer, Turn
 from studio.workspace import Workspace
 
 Signature = tuple[Any, ...]
@@ -52,69 +52,9 @@ def signature(turn: Turn) -> Signature:
     return (turn.question, *((a.lane, a.state, a.text, a.edited) for a in turn.answers))
 
 
-@dataclass(frozen=True)
-class Restored:
-    """A session as values for the workspace; words: what of it could not be read."""
-
-    values: dict[str, Any]
-    words: tuple[str, ...] = ()
-
-
-def head_keys(state: Mapping[str, Any]) -> list[str]:
-    """The heads that a session's mixer needs."""
-    return [str(row["digest"]) for row in state.get("channels", ())]
-
-
-def values_of(
-    session: SessionRecord, turns: tuple[Turn, ...], heads: Mapping[str, Any], first_key: int
-) -> dict[str, Any]:
-    """Attributes for Workspace.restore; rows whose head is lost are left out."""
-    state = session.state
-    places = [place for place, row in enumerate(state["channels"]) if row["digest"] in heads]
-    rows = [state["channels"][place] for place in places]
-    channels = tuple(
-        Channel(
-            first_key + place,
-            Slot(heads[row["digest"]], draft=row["draft"]),
-            row["strength"],
-            row["enabled"],
-            row["solo"],
-            tuple(row["blocks"]) if row["blocks"] else None,
-            row["title"],
-        )
-        for place, row in enumerate(rows)
-    )
-    presets = tuple(Preset(p["name"], tuple(Setting(**row) for row in p["rows"])) for p in state["presets"])
-    plain = {name: state[name] for name in _PLAIN}
-    settings = Settings(**state["settings"])
-    comparison = Comparison()
-    if "comparison" in state:  # older sessions had none
-        comparison = restored(state["comparison"], {old: first_key + new for new, old in enumerate(places)})
-        plain["question"] = plain["question"] or state["comparison"].get("question", "")  # once its own field
-    return {
-        **plain,
-        "comparison": comparison,
-        "settings": settings,
-        "channels": channels,
-        "presets": presets,
-        "turns": turns,
-        "conversation": session.conversation,
-    }
-
-
-def turns_of(
-    record: ConversationRecord, traces: Mapping[tuple[str, str], Any], said: Mapping[tuple[str, str], Any]
-) -> tuple[Turn, ...]:
-    """The conversation's turns with their traces; an answer that was running has been cut off."""
-    return tuple(_turn(turn, traces, said) for turn in record.turns)
-
-
-_PLAIN = ("prompt", "question", "source", "bypass", "compare", "truth")
-
-
 def _state(workspace: Workspace) -> dict[str, Any]:
     return {
-        **{name: getattr(workspace, name) for name in _PLAIN},
+        **{name: getattr(workspace, name) for name in PLAIN},
         "settings": asdict(workspace.settings),
         "channels": [
             {
@@ -124,6 +64,7 @@ def _state(workspace: Workspace) -> dict[str, Any]:
                 "solo": c.solo,
                 "blocks": c.blocks,
                 "title": c.title,
+                "accepted": c.accepted,
                 "draft": c.slot.draft,
             }
             for c in workspace.channels
@@ -159,33 +100,3 @@ def _answer_facts(answer: Answer) -> dict[str, Any]:
         facts["heads"] = [head.digest for head in answer.said.heads]
         facts["before"] = [float(s) for s in answer.said.strengths[0]] if answer.said.heads else []
     return facts
-
-
-def _turn(
-    record: TurnRecord, traces: Mapping[tuple[str, str], Any], said: Mapping[tuple[str, str], Any]
-) -> Turn:
-    facts = record.facts
-    turn = Turn(
-        record.question,
-        Settings(**facts["settings"]),
-        tuple((name, digest, strength) for name, digest, strength in facts["mix"]),
-        key=record.key,
-        model=facts.get("model", ""),
-    )
-    for found in record.answers:
-        answer = turn.add(found.lane)
-        answer.state = "cancelled" if found.state in ("waiting", "running") else found.state  # type: ignore[assignment]
-        answer.text = found.text
-        answer.trace = traces.get((record.key, found.lane))
-        answer.said = said.get((record.key, found.lane))
-        answer.tokens_per_second = found.facts.get("tokens_per_second", 0.0)
-        answer.first_token_seconds = found.facts.get("first_token_seconds", 0.0)
-        answer.edited = found.facts.get("edited", False)
-        answer.cut = found.facts.get("cut", 0)
-        answer.compiled = found.facts.get("compiled", False)
-        answer.prompt_tokens = found.facts.get("prompt_tokens", 0)
-        answer.prompt_coefficients = tuple(found.facts.get("prompt_coefficients", ()))
-        asked = found.facts.get("asked")
-        if asked is not None:
-            answer.asked = Asked(**{**asked, "opening": tuple(asked["opening"])})
-    return turn

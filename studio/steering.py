@@ -137,7 +137,7 @@ class SteeringPanel(QScrollArea):
     @Slot()
     def _on_prompt(self) -> None:
         self.prompt.take(self._workspace.prompt)
-        self._enable()
+        self._on_fit()
 
     @Slot()
     def _on_options(self) -> None:
@@ -156,13 +156,14 @@ class SteeringPanel(QScrollArea):
     def _on_fit(self) -> None:
         fit = self._workspace.fit
         self._buttons.setCurrentWidget(self.cancel if fit.running and not fit.live else self.distill)
-        if fit.effect is not None:
+        if fit.effect is not None and fit.prompt == self._workspace.prompt.strip():
             self.effect.setText(self.tr("Prompt effect: {0}").format(fit.verdict))
             self.effect.setToolTip(self.effect.text())
             self.effect.setProperty("role", "muted" if fit.enough else "danger")
             self.effect.style().polish(self.effect)
-        elif fit.running:
+        else:  # not known of the words that stand there
             self.effect.setText("")
+            self.effect.setToolTip("")
         if fit.running:
             counted = (
                 self.tr("{0}, {1} of {2}").format(fit.stage, fit.done, fit.total) if fit.total else fit.stage

@@ -21,6 +21,7 @@ class StrengthSlider(QSlider):
     def __init__(self, suggested: tuple[float, float], parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
         self._suggested = suggested
+        self._turned = 0.0  # of the wheel, in steps that are not yet made
         self.setRange(int(-SLIDER_LIMIT * STEPS), int(SLIDER_LIMIT * STEPS))
         self.setSingleStep(WHEEL_STEP)
         self.setPageStep(50)
@@ -89,8 +90,10 @@ class StrengthSlider(QSlider):
         self.set_strength(RESET)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        notches = event.angleDelta().y() / 120
-        self.setValue(self.value() + round(notches * WHEEL_STEP))
+        self._turned += event.angleDelta().y() * WHEEL_STEP / 120  # a touchpad turns by less than a step
+        steps = int(self._turned)
+        self._turned -= steps
+        self.setValue(self.value() + steps)
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -142,6 +142,7 @@ class Window(QMainWindow):
             self.banner, session, session.worker, session.opening.fetcher, self.autosave.worker
         )
         session.noticed.connect(self.status.notice)
+        self.exporting.noticed.connect(self.status.notice)
         self.files.refused.connect(self.banner.show_failure)
         self.comparing.changed.connect(self._on_talking)
         self.comparing.noticed.connect(self.status.notice)
@@ -160,7 +161,7 @@ class Window(QMainWindow):
         self.autosave.stateChanged.connect(self.status.set_saved)
         self.mixer.dropped.connect(session.load_head)
         self.mixer.renameWanted.connect(self.asking.rename_head)
-        self.welcome.ended.connect(lambda: self.preferences.set("welcomed", True))
+        self.welcome.ended.connect(self._on_welcomed)
         self.look.changed.connect(self._on_look)
         self.preferences.changed.connect(self._on_preference)
         workspace.bypassChanged.connect(self.actions_["bypass"].setChecked)
@@ -222,9 +223,12 @@ class Window(QMainWindow):
         self.log.close()
         event.accept()
 
+    @Slot(list)
     def open_when_ready(self, sources: list[str]) -> None:
-        """Opens files that came with the start, once a model is there to hold them against."""
-        if sources:
+        """Opens files of this start or a later one, once a model is there to hold them against."""
+        if self.workspace.loading.facts is not None:
+            self.files.open(sources)
+        elif sources:
             self.session.modelOpened.connect(
                 lambda _: self.files.open(sources), Qt.ConnectionType.SingleShotConnection
             )
@@ -257,6 +261,14 @@ class Window(QMainWindow):
             self.composer.name_send(self.tr("Compare"), tip)
         else:
             self.composer.name_send(self.tr("Send"), self.actions_["send"].toolTip())
+        self.session.metering.count(self.comparing.requests if key == "compare" else None)
+        self.commands.enable()
+
+    @Slot()
+    def _on_welcomed(self) -> None:
+        """One key shows what the tour spoke of."""
+        self.preferences.set("welcomed", True)
+        self.composer.question.setFocus()
 
     @Slot()
     def _on_turn_changed(self) -> None:

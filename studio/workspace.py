@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
 
-from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Preset, Slot, preset_of, sounding, under
+from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Misfit, Preset, Slot, preset_of, sounding, under
 from studio.columns import Column, Comparison
 from studio.progress import Faithfulness, Fit, Loading
 from studio.requests import MethodFacts
@@ -102,14 +102,14 @@ class Workspace(QObject):
         strength: float = 1.0,
         enabled: bool = True,
         alone: bool = False,
-        note: str = "",
+        misfit: Misfit | None = None,
         draft: bool = False,
     ) -> int:
         """A new row at the end, the only one that is heard if `alone`; the key of the row."""
         key = next(self._keys)
         # Heads of another model are silent anyway, and are to be on again when that one comes back.
         others = tuple(replace(c, enabled=c.enabled and not (alone and not c.note)) for c in self.channels)
-        row = Channel(key, Slot(head, note, draft), strength, enabled)
+        row = Channel(key, Slot(head, misfit, draft), strength, enabled)
         self.change(self.tr("add head"), channels=(*others, row))
         self.choose(key)
         return key
@@ -127,10 +127,10 @@ class Workspace(QObject):
             row.slot.head, row.slot.draft = head, draft
             self.channelsChanged.emit()
 
-    def note(self, notes: Mapping[int, str]) -> None:
-        """Marks rows as unusable ({key: why}); rows not named are usable."""
+    def note(self, misfits: Mapping[int, Misfit]) -> None:
+        """Marks rows, by key, as none of the loaded model's; rows not named are."""
         for channel in self.channels:
-            channel.slot.note = notes.get(channel.key, "")
+            channel.slot.misfit = misfits.get(channel.key)
         self.channelsChanged.emit()
         self._push()
 
@@ -171,6 +171,12 @@ class Workspace(QObject):
         row = self.channel(self.chosen)
         if row is not None:
             self.set_solo(row.key, not row.solo)
+
+    def accept(self, key: int) -> None:
+        """The row is used with the loaded model, though its head was made for another of the same shape."""
+        row = self.channel(key)
+        if row is not None and row.acceptable and row.slot.misfit:
+            self._edit(key, self.tr("use another model's head"), accepted=row.slot.misfit.model)
 
     def set_blocks(self, key: int, blocks: Blocks | None) -> None:
         """The row steers only blocks first..last, both included; None: all of its head's."""
@@ -361,8 +367,8 @@ class Workspace(QObject):
     def _tell_channels(self, before: tuple[Channel, ...]) -> None:
         if self.chosen not in [c.key for c in self.channels]:
             self.chosen = self.channels[-1].key if self.channels else None
-        same = [(c.key, c.slot, c.title) for c in self.channels] == [(c.key, c.slot, c.title) for c in before]
-        (self.strengthsChanged if same else self.channelsChanged).emit()
+        after, was = ([(c.key, c.slot, c.title, c.note) for c in rows] for rows in (self.channels, before))
+        (self.strengthsChanged if after == was else self.channelsChanged).emit()
 
     def _tell_bypass(self, _: bool) -> None:
         self.bypassChanged.emit(self.bypass)

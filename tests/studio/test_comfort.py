@@ -84,6 +84,16 @@ def test_the_first_arrangement_fits_the_window(qtbot, window, size):
         assert corner.x() <= size[0] and corner.y() <= size[1], key
 
 
+@pytest.mark.parametrize("zoom", [1.5, 2.0])
+def test_large_text_makes_no_page_wider_than_the_window(qtbot, window, zoom):
+    window.preferences.set("zoom", zoom)
+    window.docks.arrange()
+    for key in ("lab", "compare", "conversation"):
+        window.actions_[f"page_{key}"].trigger()
+        qtbot.wait(100)
+        assert window.minimumSizeHint().width() <= 1280 and window.size().toTuple() == (1280, 800), key
+
+
 def test_settings_are_kept_and_nonsense_in_the_file_is_the_default(qtbot, tmp_path):
     one = Preferences(tmp_path)
     one.set("zoom", 1.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,8 @@ from engine.library.shelves import votes
 from studio.columns import Column
 from studio.composer import QuestionEdit
 from studio.recovery import FIRST_QUESTION
-from studio.snapshot import take, values_of
+from studio.restoring import values_of
+from studio.snapshot import take
 from studio.turns import STEERED, UNSTEERED
 from tests.studio.conftest import ready
 
@@ -86,6 +88,20 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     window.workspace.redo()
     qtbot.waitUntil(lambda: len(votes(window.autosave.archive._need())) == 1, timeout=WAIT_MS)
     assert window.comparing.tally == {found.names[1]: 1}
+
+
+def test_votes_are_exported_with_what_was_compared(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    path = tmp_path / "votes.json"
+    window.shelf_work.export_votes(path)
+    qtbot.waitUntil(window.banner.isVisible, timeout=WAIT_MS)
+    assert "No vote was cast" in window.banner.text.text() and not path.exists()
+    compare(qtbot, window, blind=True)
+    window.compare_page.columns[1].vote.click()
+    window.shelf_work.export_votes(path)
+    qtbot.waitUntil(path.exists, timeout=WAIT_MS)
+    [vote] = json.loads(path.read_text())
+    assert vote["choice"] == window.comparing.round.names[1] and len(vote["lanes"]) == 3
 
 
 def test_a_comparison_is_taken_back_with_its_answers(qtbot, window):
@@ -164,6 +180,8 @@ def test_one_question_field_serves_every_page(qtbot, window):
     window.actions_["page_compare"].trigger()
     assert window.composer.send.text() == "Compare" and "column" in window.composer.send.accessibleName()
     assert page.focusProxy() is field and "Type a question below" in page.asked.text()
+    beside = window.composer.compare, window.actions_["compare"]
+    assert not beside[0].isVisible() and not beside[1].isEnabled()  # the columns say who else answers
     fields = [w for w in window.findChildren(QuestionEdit) if w.isVisible()]
     assert fields == [field]
     field.setPlainText("Tell me about bees.")
@@ -177,6 +195,7 @@ def test_one_question_field_serves_every_page(qtbot, window):
     assert page.asked.text() == "Tell me about bees."
     window.actions_["page_conversation"].trigger()
     assert window.composer.send.text() == "Send" and not window.workspace.turns
+    assert beside[0].isVisible() and beside[1].isEnabled()
 
 
 def test_a_question_typed_on_an_older_compare_page_comes_back(qtbot, open_window):
@@ -184,7 +203,7 @@ def test_a_question_typed_on_an_older_compare_page_comes_back(qtbot, open_window
     window.composer.set_question("")
     state = take(window.workspace, {}).session
     old = {**state.state, "comparison": {**state.state["comparison"], "question": "Tell me about bees."}}
-    found = values_of(replace(state, state=old), (), {}, 1)
+    found = values_of(replace(state, state=old), (), {}, 1).values
     assert found["question"] == "Tell me about bees."
 
 

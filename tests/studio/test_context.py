@@ -80,6 +80,25 @@ def test_the_meter_follows_edits_settings_undo_and_a_new_conversation(qtbot, win
     assert uses[-1].context == window.session.bench.need_model().context
 
 
+def test_on_the_compare_page_what_the_columns_would_read_is_counted(qtbot, window, uses):
+    short(window)
+    for question in ("Tell me about the harbour.", "And the castle?"):
+        answered(qtbot, window, question)
+    window.composer.set_question("Tell me about bees.")
+    talk = newest(qtbot, uses)
+    window.actions_["page_compare"].trigger()
+    columns = newest(qtbot, uses)
+    assert columns.prompt < talk.prompt and not columns.left_out
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: not window.comparing.running, timeout=ANSWER_MS)
+    assert max(a.prompt_tokens for a in window.comparing.round.answers) == columns.prompt
+    place = [c.kind for c in window.workspace.comparison.columns].index("prompt")
+    window.workspace.remove_column(place)
+    assert newest(qtbot, uses).prompt < columns.prompt
+    window.actions_["page_conversation"].trigger()
+    assert newest(qtbot, uses).prompt == talk.prompt
+
+
 def test_the_truths_prompt_counts_where_it_is_measured(qtbot, window, uses):
     window.composer.set_question("Tell me about bees.")
     plain = newest(qtbot, uses)

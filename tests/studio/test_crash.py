@@ -40,6 +40,16 @@ def test_faults_of_every_kind_are_there_at_the_next_start(tmp_path):
         assert CrashReport(tmp_path / kind).before == ""  # told once
 
 
+def test_a_folder_that_cannot_be_written_holds_no_start_up(tmp_path, complaints, capsys):
+    (tmp_path / "file").write_text("in the way")
+    report = CrashReport(tmp_path / "file" / "home")
+    report.write("main thread", "ValueError")
+    report.close()
+    assert report.before == "" and "ValueError" in capsys.readouterr().err
+    assert [words for words in complaints if "No crash report can be kept" in words]
+    complaints.clear()
+
+
 def test_the_window_offers_the_report(qtbot, fresh_window):
     fresh_window.troubles.show_crash("Fatal Python error: Segmentation fault")
     assert "fault last time" in fresh_window.banner.text.text()

@@ -123,6 +123,11 @@ def test_nothing_to_export_and_nowhere_to_write_are_told(qtbot, window, tmp_path
     assert "nothing to export" in failures[0].what.lower() and list(tmp_path.iterdir()) == []
 
 
+def test_where_a_file_was_written_is_told(qtbot, answered, tmp_path):
+    export(qtbot, answered, "export_chat", tmp_path / "chat.md")
+    qtbot.waitUntil(lambda: answered.status.busy.text() == f"Saved {tmp_path / 'chat.md'}", timeout=5000)
+
+
 def test_an_alternative_is_gone_on_with(qtbot, answered):
     first = answered.workspace.shown
     answered.workspace.select(first, 2)

@@ -5,9 +5,10 @@ import signal
 import subprocess
 import sys
 
+import pytest
 from PySide6.QtNetwork import QLocalSocket
 
-from studio.instance import Doorkeeper, _name, hand_over
+from studio.instance import Doorkeeper, Unanswered, _name, hand_over
 
 
 def knock(home, *sources: str) -> subprocess.Popen:
@@ -31,6 +32,25 @@ def test_a_second_start_hands_its_files_over(qtbot, tmp_path):
     assert second.returncode == 0 and came == [["/a/b.head.safetensors", "owner/model"]]
     other = knock(tmp_path / "another")
     assert other.wait(20) == 3  # another library is another studio
+    door.close()
+
+
+def test_of_two_that_start_at_once_one_is_the_studio(qtbot, tmp_path):
+    first, second = Doorkeeper(tmp_path), Doorkeeper(tmp_path)
+    assert first.listening and not second.listening
+    came: list[list[str]] = []
+    first.came.connect(came.append)
+    third = knock(tmp_path, "/a/b.head.safetensors")
+    qtbot.waitUntil(lambda: third.poll() is not None, timeout=20_000)
+    assert third.returncode == 0 and len(came) == 1  # the door is still the first one's
+    first.close()
+
+
+def test_one_that_does_not_answer_is_no_reason_for_a_second(qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr("studio.instance.ANSWER_MS", 200)
+    door = Doorkeeper(tmp_path)  # in this very thread, which waits below and cannot answer
+    with pytest.raises(Unanswered):
+        hand_over(tmp_path, [])
     door.close()
 
 

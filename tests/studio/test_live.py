@@ -31,6 +31,19 @@ def test_a_head_follows_the_typing_in_one_row(qtbot, window):
     assert len(workspace.channels) == 4 and workspace.strength_of(row.key) == 0.7
 
 
+def test_an_effect_is_shown_beside_the_words_that_it_was_measured_of(qtbot, window):
+    window.preferences.set("live", False)
+    window.workspace.set_prompt("Be gloomy.")
+    window.actions_["distill"].trigger()
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    told = window.steering.effect.text()
+    assert "nats" in told
+    window.steering.prompt.setPlainText("Talk like a pirate.")
+    assert not window.steering.effect.text()
+    window.workspace.undo()
+    assert window.steering.effect.text() == told
+
+
 def test_a_prompt_without_effect_is_told_quietly(qtbot, window):
     window.workspace.set_prompt("zzz qqq")
     qtbot.waitUntil(lambda: bool(window.workspace.fit.outcome), timeout=FIT_MS)

@@ -133,16 +133,20 @@ def test_a_damaged_head_file_is_explained_without_a_dialog(qtbot, window, tmp_pa
     assert len(window.workspace.channels) == 3
 
 
-def test_another_models_head_is_taken_only_after_a_word(qtbot, window, tmp_path):
+def test_another_models_head_is_heard_only_after_a_word(qtbot, window, tmp_path):
     head = window.workspace.channels[0].head
     foreign = replace(head.info.model, template="another")
     path = tmp_path / "foreign.head.safetensors"
     save_head(replace(head, info=replace(head.info, model=foreign)), path)
     window.session.load_head(path)
-    qtbot.waitUntil(window.banner.remedy.isVisible)
-    assert len(window.workspace.channels) == 3
-    QTest.mouseClick(window.banner.remedy, Qt.MouseButton.LeftButton)
-    assert len(window.workspace.channels) == 4 and not window.banner.isVisible()
+    qtbot.waitUntil(lambda: len(window.workspace.channels) == 4, timeout=ANSWER_MS)
+    row, key = window.workspace.channels[3], window.workspace.channels[3].key
+    shown = window.mixer.row(key)
+    assert row.enabled and not window.workspace.strength_of(key) and not shown.slider.isEnabled()
+    assert "made for pocket" in shown.note.text() and "silent" in window.status.busy.text()
+    QTest.mouseClick(shown.accept, Qt.MouseButton.LeftButton)
+    assert window.workspace.strength_of(key) == 1.0 and shown.slider.isEnabled()
+    assert not shown.accept.isVisible() and not shown.note.isVisible()
 
 
 def test_a_model_that_is_not_there_leaves_the_one_before(qtbot, window, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -125,8 +126,42 @@ def test_a_library_that_cannot_be_read_is_told_and_never_written_over(qtbot, ope
     window = ready(qtbot, open_window())
     assert "library" in window.banner.text.text()
     ask(qtbot, window, "Tell me about the harbour.")
+    assert window.status.saved.text() == "not saved"  # the message is gone by now
     window.close()
     assert (home / "library.sqlite").read_bytes() == b"not a library" * 1000
+
+
+def test_a_damaged_record_costs_only_itself_and_stays_where_it_is(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    for question in ("Tell me about the harbour.", "And the castle?", "And bees?"):
+        ask(qtbot, window, question)
+    window.close()
+    with closing(sqlite3.connect(tmp_path / "home" / "library.sqlite")) as db:
+        state = json.loads(db.execute("SELECT state FROM session").fetchone()[0])
+        del state["settings"]
+        state["channels"][1]["strength"] = "much"
+        state["presets"] = 3
+        db.execute("UPDATE session SET state = ?", (json.dumps(state),))
+        db.execute("UPDATE turn SET facts = '{}' WHERE place = 1")
+        db.execute("UPDATE answer SET trace = x'00' WHERE turn = (SELECT key FROM turn WHERE place = 2)")
+        db.execute("UPDATE session SET clean = 0, saved = 'yesterday'")
+        db.commit()
+    other = open_window()
+    qtbot.waitUntil(lambda: other.recovery.dialog is not None, timeout=10_000)
+    assert "yesterday" in other.recovery.dialog.text.text()
+    other.recovery.dialog.restore.click()
+    ready(qtbot, other)
+    assert [turn.question for turn in other.workspace.turns] == ["Tell me about the harbour.", "And bees?"]
+    assert other.workspace.turns[1].answers[0].text and "“And bees?” are damaged" in other.banner.text.text()
+    assert [c.name for c in other.workspace.channels] == ["pirate", "cheerful"]
+    assert other.workspace.prompt and "could not be restored" in other.banner.text.text()
+    ask(qtbot, other, "And tea?")
+    other.close()
+    with closing(sqlite3.connect(tmp_path / "home" / "library.sqlite")) as db:
+        questions = [row[0] for row in db.execute("SELECT question FROM turn ORDER BY question")]
+    assert questions == ["And bees?", "And tea?", "And the castle?", "Tell me about the harbour."]
+    again = ready(qtbot, open_window())
+    assert len(again.workspace.turns) == 3 and not again.banner.isVisible()
 
 
 def test_a_lost_head_file_costs_only_its_row(qtbot, open_window, tmp_path):

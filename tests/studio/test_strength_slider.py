@@ -16,6 +16,16 @@ def slider(qtbot) -> StrengthSlider:
     return made
 
 
+def turn(made: StrengthSlider, angle: int) -> None:
+    """The wheel, in eighths of a degree; a notch is 120."""
+    spot = QPointF(100, 12)
+    event = QWheelEvent(
+        spot, spot, QPoint(), QPoint(0, angle), Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(made, event)
+
+
 def test_double_click_resets_to_one(qtbot):
     made = slider(qtbot)
     made.set_strength(-2.0)
@@ -26,18 +36,21 @@ def test_double_click_resets_to_one(qtbot):
 def test_wheel_and_keys_step(qtbot):
     made = slider(qtbot)
     made.set_strength(0.0)
-    spot = QPointF(100, 12)
-    event = QWheelEvent(
-        spot, spot, QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
-        Qt.ScrollPhase.NoScrollPhase, False,
-    )  # fmt: skip
-    QApplication.sendEvent(made, event)
+    turn(made, 120)
     assert made.strength() == 0.05
     QTest.keyClick(made, Qt.Key.Key_Left)
     QTest.keyClick(made, Qt.Key.Key_Left)
     assert made.strength() == -0.05
     QTest.keyClick(made, Qt.Key.Key_1)
     assert made.strength() == 1.0
+
+
+def test_a_touchpad_that_turns_by_less_than_a_step_moves_it_too(qtbot):
+    made = slider(qtbot)
+    made.set_strength(0.0)
+    for _ in range(30):
+        turn(made, -8)
+    assert made.strength() == -0.1
 
 
 def test_a_click_jumps_there(qtbot):

@@ -43,6 +43,19 @@ def switch(qtbot, window, source: str) -> None:
     loaded(qtbot, window, source)
 
 
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A random Mistral of Pocket's shape: its blocks and width."""
+    pocket = load()
+    size = {
+        "hidden_size": pocket.width,
+        "num_hidden_layers": len(pocket.blocks),
+        "vocab_size": len(pocket.tokenizer),
+    }
+    made = wrap(tiny.network("mistral", max_position_embeddings=512, **size), pocket.tokenizer, source="twin")
+    return str(tiny.save(made, tmp_path_factory.mktemp("models") / "twin"))
+
+
 def shorter(window, count: int = 12) -> None:
     window.workspace.set_settings(replace(window.workspace.settings, max_tokens=count))
 
@@ -75,6 +88,34 @@ def test_heads_that_do_not_fit_are_named_kept_muted_and_usable_again(qtbot, wind
     assert not any(c.note for c in workspace.channels) and len(workspace.sounding()) == 1
     ask(qtbot, window, "Tell me about the harbour.")
     assert np.abs(answer_of(window).trace.coefficients).max() > 0
+
+
+def test_heads_of_a_model_of_the_same_shape_are_silent_until_the_person_says_so(qtbot, open_window, twin):
+    window = ready(qtbot, open_window())
+    workspace = window.workspace
+    key, names = workspace.channels[0].key, [c.name for c in workspace.channels]
+    switch(qtbot, window, twin)
+    told = window.status.busy.text()
+    assert "until you say so" in told and all(name in told for name in names) and not workspace.sounding()
+    shorter(window)
+    ask(qtbot, window, "Tell me about the harbour.")
+    assert not answer_of(window).trace.coefficients.any() and not answer_of(window).turn.mix
+    row = window.mixer.row(key)
+    assert row.accept.isVisible() and not row.slider.isEnabled()
+    row.accept.click()
+    workspace.undo()
+    assert not workspace.sounding() and row.accept.isVisible()
+    workspace.redo()
+    assert [c.key for c in workspace.sounding()] == [key]
+    ask(qtbot, window, "And the castle?")
+    assert answer_of(window).trace.coefficients.any()
+    switch(qtbot, window, "pocket")
+    assert [c.note for c in workspace.channels] == [""] * 3
+    switch(qtbot, window, twin)
+    assert [bool(c.note) for c in workspace.channels] == [False, True, True]
+    again = ready(qtbot, open_window())
+    assert again.workspace.source == twin
+    assert [bool(c.note) for c in again.workspace.channels] == [False, True, True]
 
 
 def test_a_head_made_on_another_model_leaves_those_that_are_silent_as_they_were(

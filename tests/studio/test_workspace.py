@@ -5,6 +5,7 @@ import pytest
 
 from engine.generation.strengths import Strengths
 from engine.generation.trace import Token, Trace
+from studio.channels import Misfit
 from studio.turns import STEERED, UNSTEERED, Settings, Turn, as_markdown, history
 from studio.workspace import Workspace
 from tests.studio.conftest import make_head
@@ -96,8 +97,27 @@ def test_a_head_added_alone_silences_the_others_in_one_step(workspace):
 
 def test_unusable_rows_are_left_out(workspace):
     first, second = workspace.add_head(make_head("a")), workspace.add_head(make_head("b"))
-    workspace.note({first: "made for another model"})
+    workspace.note({first: Misfit("made for another model")})
     assert [c.key for c in workspace.sounding()] == [second]
+
+
+def test_another_models_head_is_heard_after_a_word_that_counts_for_that_model_alone(workspace):
+    key = workspace.add_head(make_head("a"), misfit=Misfit("made for tiny", "one"))
+    told = []
+    workspace.channelsChanged.connect(lambda: told.append(workspace.strength_of(key)))
+    workspace.accept(key)
+    assert told[-1] == workspace.strength_of(key) == 1.0
+    workspace.undo()
+    assert told[-1] == workspace.strength_of(key) == 0.0
+    workspace.redo()
+    assert told[-1] == workspace.strength_of(key) == 1.0
+    workspace.note({key: Misfit("made for tiny", "two")})
+    assert workspace.strength_of(key) == 0.0 and workspace.channel(key).acceptable
+    workspace.note({key: Misfit("made for tiny", "one")})
+    assert workspace.strength_of(key) == 1.0
+    workspace.note({key: Misfit("made for tiny")})
+    workspace.accept(key)
+    assert workspace.strength_of(key) == 0.0 and not workspace.channel(key).acceptable
 
 
 def test_a_new_conversation_can_be_taken_back(workspace):
