@@ -41,7 +41,7 @@ TABLE = (
         "Prepare a faster decoding step in the background: up to a minute of work at first, then less"),
     Row("precision", "auto", "Precision",
         "Of the next model that is loaded: less of it takes less memory",
-        (("auto", "As the size of the model asks for"), ("float32", "float32"), ("bfloat16", "bfloat16"),
+        (("auto", "As its size asks for"), ("float32", "float32"), ("bfloat16", "bfloat16"),
          ("float16", "float16"), ("int8", "int8"))),
     Row("welcomed", False),
     Row("recent_models", ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, Slot
-from PySide6.QtWidgets import QComboBox, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.settings import ROWS, TABLE, Preferences, Row
 from studio.switch import Switch
@@ -37,6 +37,9 @@ class SettingsPanel(QScrollArea):
             name = QLabel(label)
             self._layout.addWidget(name)
             control = QComboBox()
+            # The longest choice must not make the page wider than the panel.
+            control.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            control.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             for value, words in row.choices:
                 control.addItem(_t(words), value)
             control.currentIndexChanged.connect(

@@ -14,6 +14,7 @@ from studio.docks import PLACES
 from studio.model_picker import ModelPicker
 from studio.palette_dialog import MISS, PaletteDialog, score
 from studio.settings import Preferences
+from studio.settings_panel import SettingsPanel
 from studio.welcome import beside
 from tests.studio.conftest import ready
 from tests.studio.test_main_job import ask
@@ -108,6 +109,13 @@ def test_settings_are_kept_and_nonsense_in_the_file_is_the_default(qtbot, tmp_pa
     (tmp_path / "settings.ini").write_text("[General]\nzoom=huge\nscheme=pink\nlive=maybe\n")
     three = Preferences(tmp_path)
     assert (three.get("zoom"), three.get("scheme")) == (1.0, "system")
+
+
+def test_no_choice_makes_the_settings_wider_than_their_panel(qtbot, window):
+    window.docks.show("settings")
+    panel = window.findChild(SettingsPanel)
+    qtbot.waitUntil(lambda: panel.isVisible() and panel.viewport().width() > 100)
+    assert panel.widget().width() == panel.viewport().width()
 
 
 def test_the_settings_panel_and_the_menu_say_the_same(qtbot, window):
