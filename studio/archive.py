@@ -118,7 +118,8 @@ class Archive:
             return (), []
         wanted = [digest for turn in record.turns for answer in turn.answers for digest in _heads(answer)]
         heads, _ = heads_of(self._need(), wanted)
-        turns, damaged, lost = [], record.damaged, []
+        turns, damaged = [], record.damaged
+        lost: list[str] = []
         for turn in record.turns:
             try:
                 turns.append(_turn(turn, heads, lost))

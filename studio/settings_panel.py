@@ -39,6 +39,9 @@ class SettingsPanel(QScrollArea):
             control = QComboBox()
             for value, words in row.choices:
                 control.addItem(_t(words), value)
+            # As wide as the panel, not as its longest choice: else everything is cut at the right.
+            control.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            control.setMinimumContentsLength(8)
             control.currentIndexChanged.connect(
                 lambda _, box=control, key=row.key: self._preferences.set(key, box.currentData())
             )
