@@ -91,7 +91,7 @@ def test_large_text_makes_no_page_wider_than_the_window(qtbot, window, zoom):
     for key in ("lab", "compare", "conversation"):
         window.actions_[f"page_{key}"].trigger()
         qtbot.wait(100)
-        assert window.minimumSizeHint().width() <= 1280 and window.size().toTuple() == (1280, 800), key
+        assert window.minimumSizeHint().width() <= 1280 and window.width() == 1280, key
         assert window.composer.question.width() >= 240
         assert window.composer.geometry().bottom() < window.composer.parentWidget().height()
 
