@@ -116,10 +116,10 @@ class Archive:
         record = sessions.conversation(self._need(), key)
         if record is None:
             return (), []
-        lost: list[str] = []
         wanted = [digest for turn in record.turns for answer in turn.answers for digest in _heads(answer)]
         heads, _ = heads_of(self._need(), wanted)
         turns, damaged = [], record.damaged
+        lost: list[str] = []
         for turn in record.turns:
             try:
                 turns.append(_turn(turn, heads, lost))

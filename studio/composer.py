@@ -7,6 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
@@ -26,6 +27,7 @@ from studio.requests import ContextUse
 from studio.switch import Switch
 from studio.workspace import Workspace
 
+LEAST = 240  # pixels of the question beside the controls
 LINES = 4  # the most that the question shows at once
 
 
@@ -81,19 +83,31 @@ class Composer(QWidget):
         self._buttons.addWidget(self.send)
         self._buttons.addWidget(self.stop)
         self._fit_buttons()
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
-        layout.addWidget(self.question, 1)
-        layout.addSpacing(8)
-        layout.addWidget(self.meter)
-        layout.addSpacing(8)
+        self._controls = QHBoxLayout()
+        self._controls.setSpacing(8)
+        self._controls.addSpacing(8)
+        self._controls.addWidget(self.meter)
+        self._controls.addSpacing(8)
+        self._controls.addStretch(1)
         for control in (self.compare, self.sampling, self._buttons):
-            layout.addWidget(control)
+            self._controls.addWidget(control)
+        self._line = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._line.setContentsMargins(0, 0, 0, 0)
+        self._line.setSpacing(8)
+        self._line.addWidget(self.question, 1)
+        self._line.addLayout(self._controls)
         workspace.settingsChanged.connect(self._on_settings)
         workspace.questionChanged.connect(self._on_question)
         self._on_settings()
         self._on_question()
+
+    def event(self, event: QEvent) -> bool:
+        """Where the controls leave no room for a question, as with large text, they stand below it."""
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest) and hasattr(self, "_line"):
+            narrow = self.width() < self._controls.sizeHint().width() + LEAST
+            way = QBoxLayout.Direction
+            self._line.setDirection(way.TopToBottom if narrow else way.LeftToRight)
+        return super().event(event)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -35,7 +35,7 @@ PLACES = (
     Place("steering", "STEERING", Area.LeftDockWidgetArea, (288, 0)),
     Place("mixer", "MIXER", Area.LeftDockWidgetArea, (288, 160)),
     Place("library", "LIBRARY", Area.LeftDockWidgetArea, (240, 160), False, "mixer"),
-    Place("heatmap", "HEATMAP", Area.BottomDockWidgetArea, (240, 160)),
+    Place("heatmap", "HEATMAP", Area.BottomDockWidgetArea, (240, 104)),
     Place("log", "LOG", Area.BottomDockWidgetArea, (240, 120), False, "heatmap"),
     Place("inspector", "TOKEN", Area.RightDockWidgetArea, (216, 176)),
     Place("faithfulness", "FAITHFULNESS", Area.RightDockWidgetArea, (216, 176)),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QFont
+from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import (
+    QApplication,
     QComboBox,
     QGraphicsRectItem,
     QHBoxLayout,
@@ -173,8 +174,9 @@ class Heatmap(QWidget):
         """Takes the colours of the current theme."""
         colours = theme.current()
         self.plot.setBackground(colours.surface)
-        font = QFont(self.font())
+        font = QFont(QApplication.font())  # the widget's own follows it a moment later
         font.setPointSizeF(max(7.0, font.pointSizeF() * 0.85))
+        line = QFontMetrics(font).height()
         for name, text in (("left", self.tr("block")), ("bottom", self.tr("token"))):
             axis = self.plot.getAxis(name)
             axis.setPen(pg.mkPen(colours.line))
@@ -183,8 +185,8 @@ class Heatmap(QWidget):
             axis.setLabel(text, **{"color": colours.muted, "font-size": f"{font.pointSizeF():.1f}pt"})
             axis.setStyle(tickLength=-4, tickTextOffset=4)
             axis.enableAutoSIPrefix(False)
-        self.plot.getAxis("left").setWidth(44)
-        self.plot.getAxis("bottom").setHeight(36)
+        self.plot.getAxis("left").setWidth(3 * line + 4)
+        self.plot.getAxis("bottom").setHeight(2 * line + 10)
         self._on_scale()
 
     @Slot()

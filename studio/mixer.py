@@ -14,6 +14,8 @@ from studio.mixer_row import Row
 from studio.switch import Switch
 from studio.workspace import Workspace
 
+SETTLED_MS = 50  # until the layout has made room for a new row and its note
+
 
 class Mixer(QWidget):
     """Rows follow the workspace; a head file dropped here is loaded."""
@@ -101,7 +103,7 @@ class Mixer(QWidget):
                 row.renameWanted.connect(self.renameWanted)
                 row.addActions(self._row_actions)
                 self._newest = row
-                QTimer.singleShot(0, self, self._show_newest)  # once the layout has made room for it
+                QTimer.singleShot(SETTLED_MS, self, self._show_newest)
             self._list.insertWidget(place + 1, row)
             row.show_channel(channel, channel.key == self._workspace.chosen)
         self._empty.setVisible(not channels)

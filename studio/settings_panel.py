@@ -42,6 +42,9 @@ class SettingsPanel(QScrollArea):
             control.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             for value, words in row.choices:
                 control.addItem(_t(words), value)
+            # As wide as the panel, not as its longest choice: else everything is cut at the right.
+            control.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            control.setMinimumContentsLength(8)
             control.currentIndexChanged.connect(
                 lambda _, box=control, key=row.key: self._preferences.set(key, box.currentData())
             )

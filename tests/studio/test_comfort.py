@@ -92,7 +92,17 @@ def test_large_text_makes_no_page_wider_than_the_window(qtbot, window, zoom):
     for key in ("lab", "compare", "conversation"):
         window.actions_[f"page_{key}"].trigger()
         qtbot.wait(100)
-        assert window.minimumSizeHint().width() <= 1280 and window.size().toTuple() == (1280, 800), key
+        assert window.minimumSizeHint().width() <= 1280 and window.width() == 1280, key
+        assert window.composer.question.width() >= 240
+        assert window.composer.geometry().bottom() < window.composer.parentWidget().height()
+
+
+def test_the_settings_are_as_wide_as_their_panel(qtbot, window):
+    window.actions_["panel_settings"].trigger()
+    panel = window.docks["settings"].widget()
+    qtbot.waitUntil(panel.isVisible)
+    qtbot.wait(50)
+    assert panel.widget().width() <= panel.viewport().width()
 
 
 def test_settings_are_kept_and_nonsense_in_the_file_is_the_default(qtbot, tmp_path):

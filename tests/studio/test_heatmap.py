@@ -145,3 +145,12 @@ def test_a_blocks_row_over_the_tokens_follows_the_cell_and_the_bar(qtbot):
     QTest.keyClick(inspector.bars, Qt.Key.Key_Return)
     assert inspector.row.block == 1
     assert not inspector.grab().isNull()
+
+
+def test_the_axes_grow_and_shrink_with_the_text(qtbot, window):
+    axis = window.heatmap.plot.getAxis("bottom")
+    normal = axis.height()
+    window.preferences.set("zoom", 2.0)
+    qtbot.waitUntil(lambda: axis.height() > 1.6 * normal, timeout=2000)
+    window.preferences.set("zoom", 1.0)
+    qtbot.waitUntil(lambda: axis.height() == normal, timeout=2000)
