@@ -156,7 +156,7 @@ class _Run:
             past = max(known, key=lambda past: past.shared(ids, table, mix), default=None)
             if past is not None and past is not own:
                 past = past.copy()
-            alone = Batch(self._model, [ids], past.usable(ids, table, mix) if past else None)
+            alone = Batch(self._model, [ids], *(past.usable(ids, table, mix) if past else ()))
             applied.select([row])
             applied.prepare_prompt(alone.padded([table]))
             ends.append(alone.prefill())

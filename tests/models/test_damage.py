@@ -91,6 +91,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: [(f / name).unlink() for name in ("tokenizer.json", "tokenizer_config.json")],
         "no tokenizer",
     ),
+    "a model of pictures and text": (
+        lambda f: settings(f, model_type="mistral3", architectures=["Mistral3ForConditionalGeneration"]),
+        "knows a mistral3, but as no causal",
+    ),
     "an encoder": (
         lambda f: settings(f, model_type="bert", architectures=["BertForMaskedLM"]),
         "BertForMaskedLM is not a decoder-only",
