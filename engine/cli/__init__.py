@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from engine.cli import convert, distill, generate, lab, models, pocket, replay
 from engine.errors import Cancelled, EngineError
+from engine.model.memory import ran_out
 
 _NAME = 80  # characters of a path in a message
 
@@ -42,7 +43,11 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except UnicodeEncodeError:  # from the bytes of an argument; what is printed is forgiven
         return _fail("The words were not understood: some are no text in UTF-8. Type them again.")
-    except OSError as error:
+    except Exception as error:
+        if ran_out(error):
+            return _fail("Memory ran out. Close other programs, or choose a smaller model.")
+        if not isinstance(error, OSError):
+            raise
         return _fail(_refusal(error))
 
 

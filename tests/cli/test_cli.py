@@ -182,6 +182,16 @@ def test_a_model_cache_that_is_no_folder_is_told(tmp_path, monkeypatch, capsys) 
     assert "is a file" in capsys.readouterr().err
 
 
+def test_memory_that_runs_out_anywhere_is_one_sentence(monkeypatch, capsys) -> None:
+    def full() -> None:
+        raise ImportError("libgomp.so: failed to map segment from shared object: Cannot allocate memory")
+
+    monkeypatch.setattr("engine.model.catalogue.local_models", full)
+    assert main(["models"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "Memory ran out" in err
+
+
 def test_any_whole_number_is_a_seed(capsys) -> None:
     def text(seed: int) -> str:
         words = ["generate", "Tell me about tea.", "--temperature", "1", "--max-tokens", "20"]
