@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.lanes import LaneWords, head_and_strength, lanes, parse
 from engine.cli.model import add_model_options, load_model
+from engine.cli.progress import announce
 from engine.durable import require_writable
 from engine.errors import InputError, RunError
 
@@ -90,21 +90,30 @@ def _run(options: argparse.Namespace) -> None:
     made = lanes(wanted, message, model, prompt=options.prompt, seed=options.seed, truth=options.truth)
     steps = []
     if options.compile:
-        print("Compiling the decode step ...", file=sys.stderr, flush=True)
+        announce("Compiling the decode step ...")
         rows = len(made) + 2 * sum(lane.truth is not None for lane in made)
         columns = sum(head.rank for lane in made for head in lane.heads)
         steps = [CompiledStep(model, rows=rows, columns=max(columns, 1)).prepare()]
 
+    gone: list[BrokenPipeError] = []
+
     def show(token: Token) -> None:
-        if options.json:
-            print(json.dumps(_line(token, named=bool(options.lane))), flush=True)
-        elif len(made) == 1:
-            print(token.text, end="", flush=True)
+        try:
+            if options.json and not gone:
+                print(json.dumps(_line(token, named=bool(options.lane))), flush=True)
+            elif len(made) == 1 and not gone:
+                print(token.text, end="", flush=True)
+        except BrokenPipeError as error:
+            if options.save is None:
+                raise
+            gone.append(error)  # nobody reads any more, but the run is still to be saved
 
     # Lanes share what they have in common of their prompts by way of a memory.
     answers = generate(model, made, sampling, memory=Memory(), compiled=steps, on_token=show)
     if options.save is not None:
         save_run(options.save, record(model, made, sampling, answers))
+    if gone:
+        raise gone[0]
     summaries = [
         _summary(answer, lane, words, model, options)
         for answer, lane, words in zip(answers, made, wanted, strict=True)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from engine.model.language_model import LanguageModel
 
 
+_MOST = 1e30  # float32, in which heads are applied, ends at 3e38
+
+
 @dataclass(frozen=True)
 class LaneWords:
     """name: the words themselves; prompted: whether the steering prompt is its system message; files: its
@@ -48,7 +51,7 @@ def head_and_strength(text: str) -> tuple[Path, float]:
         strength = float(number)
     except ValueError:
         strength = math.nan
-    if not math.isfinite(strength):
+    if not abs(strength) <= _MOST:
         raise InputError(
             f"The head {path} cannot be applied",
             f'"{number}" is no strength.',

@@ -12,6 +12,7 @@ import assets
 from engine.cli.progress import progress_bar
 from engine.errors import InputError
 
+_LONGEST = 1 << 20  # characters of an answer
 _FOLDER = Path(assets.__file__).parent / "pocket"
 
 
@@ -64,6 +65,20 @@ def _check(options: argparse.Namespace) -> None:
         print(f"     {style:<12} known {value['known']:.3f}  held out {value['held_out']:.3f}")
 
 
+def _answer() -> str:
+    try:
+        text = sys.stdin.read(_LONGEST + 1).strip() if sys.stdin is not None else ""
+    except UnicodeDecodeError:
+        raise InputError(
+            "The answer was not judged", "It is no text in UTF-8.", "Convert it first."
+        ) from None
+    if not text:
+        raise InputError("The answer was not judged", "There is none on stdin.", "Pipe it in.")
+    if len(text) > _LONGEST:
+        raise InputError("The answer was not judged", "It is endless.", "Pipe in a single answer.")
+    return text
+
+
 def _judge(options: argparse.Namespace) -> None:
     from engine.pocket.rules import judge
     from engine.pocket.styles import STYLES
@@ -74,5 +89,5 @@ def _judge(options: argparse.Namespace) -> None:
             f"There is no style {options.style}.",
             f"Use one of {', '.join(STYLES)}.",
         )
-    judgement = judge(options.style, sys.stdin.read().strip(), options.question)
+    judgement = judge(options.style, _answer(), options.question)
     print(json.dumps({"trait": judgement.trait, "coherence": judgement.coherence}))

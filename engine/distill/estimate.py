@@ -173,7 +173,7 @@ def _training_step(model: LanguageModel, ids: torch.Tensor) -> None:
             return steer(hidden, parts[block].on(hidden.device), once.to(hidden.device))[0]
 
         with tapped(model, head):
-            states = model.network.base_model(input_ids=ids, use_cache=False).last_hidden_state
+            states = model.trunk(input_ids=ids, use_cache=False).last_hidden_state
         losses(model, states.flatten(0, 1), ids.flatten()).mean().backward()
 
 

@@ -27,7 +27,7 @@ def run(model: LanguageModel, rows: Rows, prefix: Prefix | None = None, entry: E
     if prefix is not None:
         start, extra = rows.first, {model.cache_argument: prefix.cache(), "use_cache": True}
     with nullcontext() if entry is None else entry.given(model):
-        output = model.network.base_model(
+        output = model.trunk(
             input_ids=rows.ids[:, start:],
             attention_mask=rows.mask,
             position_ids=rows.positions[:, start:],
@@ -52,7 +52,7 @@ class Prefix:
         if positions != "response" or rows.first == 0 or not plain:
             return None
         before = slice(None), slice(0, rows.first)
-        model.network.base_model(
+        model.trunk(
             input_ids=rows.ids[before],
             attention_mask=rows.mask[before],
             position_ids=rows.positions[before],

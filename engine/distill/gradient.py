@@ -14,6 +14,7 @@ from engine.distill.methods import Method
 from engine.distill.request import Objective
 from engine.distill.trainer import Trainer
 from engine.events import Cancel, Emit, LossPoint, Meter
+from engine.generation.sampling import seeded
 from engine.heads.head import BlockHead
 from engine.model.language_model import LanguageModel
 
@@ -67,7 +68,7 @@ def train(
     and weight as in Request.
     """
     trainer = Trainer(model, evidence, method, objective, weight, start)
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     count = len(evidence.whole.rows)
     order = torch.randperm(count, generator=generator)
     held = order[: count // 5] if schedule.patience is not None else order[:0]
@@ -110,7 +111,7 @@ def train(
 
 def noise(method: Method, blocks: Sequence[int], width: int, rank: int, seed: int) -> dict[int, BlockHead]:
     """The paper's start: w small normal, b 0, z as a linear layer's default; constants from the same z."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     bound = width**-0.5
     parts = {}
     for block in blocks:

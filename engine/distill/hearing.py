@@ -79,7 +79,7 @@ class Hearing:
 
         for block, kept in zip(self._model.blocks, self._blocks, strict=True):
             self._handles.append(block.register_forward_hook(hook_of(kept)))
-        self._handles.append(self._model.network.base_model.register_forward_hook(end))
+        self._handles.append(self._model.trunk.register_forward_hook(end))
 
     def of(self, chosen: Sequence[int], lengths: Sequence[int]) -> Heard:
         """What was heard of the chosen lanes: of each its prompt's learned tokens and `length` more."""

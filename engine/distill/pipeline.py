@@ -71,6 +71,13 @@ class _Run:
                 f"{self.method.name} is its closed form; there is no recipe {self.recipe} for it.",
                 f"Use one of {', '.join(self.method.recipes)}.",
             )
+        if request.objective is not None and self.recipe == "instant":
+            trained = " or ".join(recipe for recipe in self.method.recipes if recipe != "instant")
+            raise InputError(
+                "The prompt cannot be distilled",
+                f"The recipe instant of {self.method.name} trains nothing, so it has no objective.",
+                f"Leave the objective out{f', or take the recipe {trained}' if trained else ''}.",
+            )
         if request.rank > 1 and not self.method.ranked:
             raise InputError(
                 "The prompt cannot be distilled",

@@ -45,7 +45,7 @@ def divergences(model: LanguageModel, states: Tensor, reference: Tensor) -> Tens
 
 def logits(model: LanguageModel, states: Tensor) -> Tensor:
     """[K, V]: what the network makes of the trunk's output [K, d], its own scaling and capping included."""
-    with giving([model.network.base_model], _Output(states.unsqueeze(0))):
+    with giving([model.trunk], _Output(states.unsqueeze(0))):
         count = states.shape[0]
         ids = torch.zeros((1, count), dtype=torch.long, device=model.device)
         return model.network(input_ids=ids, use_cache=False).logits[0]
@@ -69,8 +69,12 @@ class _Output:
     def __init__(self, states: Tensor) -> None:
         self.last_hidden_state = states
 
-    def __getitem__(self, index: int) -> Tensor:
-        return (self.last_hidden_state,)[index]
+    def keys(self) -> tuple[str]:
+        """With this it can be taken apart as a mapping, as networks do whose trunk is one part of several."""
+        return ("last_hidden_state",)
+
+    def __getitem__(self, key: int | str) -> Tensor:
+        return self.last_hidden_state if key == "last_hidden_state" else (self.last_hidden_state,)[int(key)]
 
     def __getattr__(self, name: str) -> None:
         return None

@@ -16,6 +16,7 @@ from engine.generation.cache import growing_cache, join, split
 from engine.generation.compiled import CompiledStep
 from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
+from engine.model.trial import recurrent
 
 
 class Batch:
@@ -25,11 +26,13 @@ class Batch:
     passed, which is the network's own fast path.
     """
 
-    def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]], cache: Any = None) -> None:
-        """cache: of the first tokens of a lone prompt, which are then not run again."""
+    def __init__(
+        self, model: LanguageModel, prompts: Sequence[Sequence[int]], cache: Any = None, known: int = 0
+    ) -> None:
+        """cache: of the first `known` tokens of a lone prompt, which are then not run again."""
         self._model, self._network = model, model.network
         self._cache = growing_cache(model.network.config) if cache is None else cache
-        self._length = 0 if cache is None else cache.get_seq_length()
+        self._length = known
         self.width = max(map(len, prompts))
         self.pads = [self.width - len(prompt) for prompt in prompts]
         filler = model.tokenizer.pad_token_id or 0
@@ -73,9 +76,7 @@ class Batch:
     @property
     def droppable(self) -> bool:
         """Whether rows can be dropped: recurrent layers and graphs know no such operation."""
-        return self._compiled is None and all(
-            hasattr(layer, "batch_select_indices") for layer in self._cache.layers
-        )
+        return self._compiled is None and not recurrent(self._cache)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drops all other rows from the batch."""

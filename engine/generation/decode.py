@@ -21,7 +21,7 @@ from engine.generation.compiled import CompiledStep
 from engine.generation.fitting import Fitted, fit, without
 from engine.generation.lanes import Lane, require_sense, truth_lanes
 from engine.generation.memory import Memory, Past
-from engine.generation.sampling import Sampling, choose
+from engine.generation.sampling import Sampling, choose, seeded
 from engine.generation.trace import ALTERNATIVES, Token, Trace
 from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
@@ -156,7 +156,7 @@ class _Run:
             past = max(known, key=lambda past: past.shared(ids, table, mix), default=None)
             if past is not None and past is not own:
                 past = past.copy()
-            alone = Batch(self._model, [ids], past.usable(ids, table, mix) if past else None)
+            alone = Batch(self._model, [ids], *(past.usable(ids, table, mix) if past else ()))
             applied.select([row])
             applied.prepare_prompt(alone.padded([table]))
             ends.append(alone.prefill())
@@ -262,7 +262,7 @@ class _Choice:
         device: torch.device,
     ) -> None:
         self._sampling = sampling
-        self._generators = [torch.Generator().manual_seed(lane.seed) for lane in lanes]
+        self._generators = [seeded(lane.seed) for lane in lanes]
         self._forced = _forced(lanes, room, device)
         self._leaders = list(leaders)
         self._rows = list(range(len(lanes)))

@@ -22,8 +22,9 @@ class Past:
     strengths: np.ndarray
     cache: Any
 
-    def usable(self, ids: Sequence[int], strengths: np.ndarray, mix: Mix) -> Any:
-        """The cache, cut to what a new prompt has in common with it; None when that is nothing.
+    def usable(self, ids: Sequence[int], strengths: np.ndarray, mix: Mix) -> tuple[Any, int]:
+        """The cache, cut to what a new prompt has in common with it, and how many tokens that is; None for
+        none.
 
         The prompt's last token is always run again, for its logits. A cache that cannot be cut (sliding
         windows, recurrent states) is of use only when all of it is.
@@ -31,9 +32,9 @@ class Past:
         count = min(self.shared(ids, strengths, mix), len(ids) - 1)
         if count < len(self.ids):
             if count == 0 or not plain(self.cache):
-                return None
+                return None, 0
             cut(self.cache, count)
-        return self.cache
+        return self.cache, min(count, len(self.ids))
 
     def copy(self) -> Past:
         """The same with a cache of its own."""

@@ -36,6 +36,11 @@ class Sampling:
         )
 
 
+def seeded(seed: int) -> torch.Generator:
+    """A generator on the CPU for any whole number: torch itself takes 64 bits."""
+    return torch.Generator().manual_seed(seed % (1 << 64))
+
+
 def choose(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generator]) -> Tensor:
     """The next ids [rows] for logits [rows, V].
 
@@ -45,7 +50,9 @@ def choose(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Genera
     if sampling.temperature == 0:
         return logits.float().argmax(-1)  # in half precision it is many times slower
     scaled = logits.float()
-    scaled = (scaled - scaled.amax(-1, keepdim=True)) / sampling.temperature
+    # The least that a float32 can be divided by: what is colder would be 0 / 0.
+    temperature = max(sampling.temperature, torch.finfo(torch.float32).tiny)
+    scaled = (scaled - scaled.amax(-1, keepdim=True)) / temperature
     order = None
     if sampling.top_k or sampling.top_p < 1:
         count = min(sampling.top_k or scaled.shape[-1], scaled.shape[-1])

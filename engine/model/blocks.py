@@ -19,6 +19,19 @@ def find_blocks(network: nn.Module) -> list[nn.Module]:
     (experts, say) lie deeper. No class names are involved.
     Raises ModelError for encoders, encoder-decoders and anything else without such a list.
     """
+    return list(network.get_submodule(_place(network)))  # type: ignore[call-overload]
+
+
+def find_trunk(network: nn.Module) -> nn.Module:
+    """The module that the blocks belong to: token ids in, the states after the final norm out.
+
+    Not the library's base model, which some networks pass by, an OPT for instance, and some have none of.
+    """
+    return network.get_submodule(_place(network).rpartition(".")[0])
+
+
+def _place(network: nn.Module) -> str:
+    """The path of the list of blocks."""
     config = _text_config(network)
     if getattr(config, "is_encoder_decoder", False):
         raise _no_blocks("It is an encoder-decoder")
@@ -35,7 +48,7 @@ def find_blocks(network: nn.Module) -> list[nn.Module]:
         path, module = entry
         return -len(module), len({type(item) for item in module}) > 1, path.count(".")
 
-    return list(min(lists, key=unlikely)[1])
+    return min(lists, key=unlikely)[0]
 
 
 def hidden_of(output: Any) -> Tensor:

@@ -21,7 +21,7 @@ def local_models(dtype: str | None = None, freed: int = 0) -> list[dict[str, Any
     and `freed` bytes that are given back before).
 
     The bundled model comes first. Reads configuration files and headers only; torch is not imported. A
-    cached model that is incomplete or no decoder is not listed.
+    cached model that is incomplete or no decoder is not listed. Raises ModelError for a cache that is a file.
     """
     free = free_memory() + freed
     bundled = _record("pocket", Path(assets.__file__).parent / "pocket", "bundled", None, dtype, free)
@@ -52,6 +52,12 @@ def _cached(dtype: str | None, free: int) -> list[dict[str, Any] | None]:
         cache = scan_cache_dir(constants.HF_HUB_CACHE)
     except CacheNotFound:
         return []
+    except ValueError:
+        raise ModelError(
+            "The models were not listed",
+            f"Their folder {constants.HF_HUB_CACHE} is a file.",
+            "Set HF_HUB_CACHE or HF_HOME to a folder.",
+        ) from None
     return [
         _record(repo.repo_id, Path(revision.snapshot_path), "cache", revision.commit_hash, dtype, free)
         for repo in sorted(cache.repos, key=lambda repo: repo.repo_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, Protocol
 
-from engine.errors import ModelError
+from engine.errors import InputError, ModelError
 from engine.model.language_model import LanguageModel
 
 Role = Literal["user", "assistant", "system"]
@@ -58,8 +58,9 @@ def encode(model: LanguageModel, messages: Sequence[Message], system: str | None
     put before the first user message with a blank line between. A model without a template gets plain
     "User: ...", "Assistant:" lines. Messages whose text is empty have no span. A message that carries what
     the model said has those very tokens.
-    Raises ModelError when the template refuses the conversation.
+    Raises ModelError when the template refuses the conversation, InputError when it holds what is no text.
     """
+    _require_text([*(message.text for message in messages), system or ""])
     turns = [_Turn(message.role, message.text, said=message.said) for message in messages]
     if system:
         turns.insert(0, _Turn("system", system))
@@ -70,6 +71,16 @@ def encode(model: LanguageModel, messages: Sequence[Message], system: str | None
         pieces = [(model.tokenizer.bos_token, None), *pieces]
         text = model.tokenizer.bos_token + text
     return _tokens(model, text, pieces)
+
+
+def _require_text(texts: Sequence[str]) -> None:
+    """Bytes that are no UTF-8 come from a command line as halves of characters; no vocabulary knows them."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            "The conversation cannot be read", "It holds bytes that are no text in UTF-8.", "Type them again."
+        ) from None
 
 
 class _Mark(NamedTuple):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from engine.errors import ModelError
-from engine.model.blocks import find_blocks
+from engine.model.blocks import find_blocks, find_trunk
 from engine.model.identity import ModelIdentity, template_hash
 from engine.model.memory import release
 from engine.model.placement import devices_of
@@ -22,7 +22,8 @@ from engine.model.quantised import held_bytes, plain_tensors
 class LanguageModel:
     """A model ready to run: in eval mode, its parameters frozen.
 
-    blocks: the decoder blocks in order; devices: where each of them puts its output; width: d, of the
+    trunk: the part of the network that yields the states that logits are made of; blocks: its decoder blocks
+    in order; devices: where each of them puts its output; width: d, of the
     residual stream; vocabulary: the number of logits; context: the most positions the model can take, None
     when it says nothing; device: where token ids go in and logits come out; dtype: that it computes in;
     precision: that of its matrices, "int8" where they are held in eight bits; eos_ids: the tokens that end
@@ -31,6 +32,7 @@ class LanguageModel:
 
     network: Any
     tokenizer: Any
+    trunk: Any
     blocks: list[nn.Module]
     devices: list[torch.device]
     width: int
@@ -54,7 +56,7 @@ class LanguageModel:
 
     def unload(self) -> None:
         """Gives the memory back. The object only keeps its facts; running it is an error from then on."""
-        self.network, self.tokenizer, self.blocks = None, None, []
+        self.network, self.tokenizer, self.trunk, self.blocks = None, None, None, []
         release()
 
 
@@ -69,7 +71,7 @@ def wrap(
 ) -> LanguageModel:
     """Makes a LanguageModel of a causal network and its tokenizer; puts the network in eval mode, frozen.
 
-    Raises ModelError when the network has no decoder blocks or no head that yields logits.
+    Raises ModelError when the network has no decoder blocks, no head that yields logits or takes no cache.
     """
     net: Any = network
     network.eval().requires_grad_(False)
@@ -95,6 +97,7 @@ def wrap(
     return LanguageModel(
         network=network,
         tokenizer=tokenizer,
+        trunk=find_trunk(network),
         blocks=blocks,
         devices=devices_of(blocks),
         width=config.hidden_size,
@@ -117,7 +120,14 @@ def wrap(
 def _cache_argument(network: nn.Module) -> str:
     """Models called it past_key_values up to transformers 5.23; those with code of their own still may."""
     accepted = inspect.signature(type(network).forward).parameters
-    return "cache" if "cache" in accepted else "past_key_values"
+    for name in ("cache", "past_key_values"):
+        if name in accepted:
+            return name
+    raise ModelError(
+        "This model cannot be steered",
+        "It takes no cache of what it has read, so that every token would be its first one.",
+        "Choose a decoder-only language model, for instance a Llama, Qwen, Gemma or GPT.",
+    )
 
 
 def _quantised(blocks: list[nn.Module]) -> bool:

@@ -17,6 +17,7 @@ from engine.model.placement import Place, can_spread, choose_place, free_at, hel
 from engine.model.quantised import can_quantise
 from engine.model.reading import watched
 from engine.model.source import POCKET, POCKET_FOLDER, Located, locate
+from engine.model.trial import require_steerable
 from engine.model.weights import read_weights
 
 __all__ = ["POCKET", "POCKET_FOLDER", "Found", "find", "import_ahead", "load"]
@@ -76,7 +77,9 @@ class Found:
             )
         require_finite(network, self.dtype, cancel)
         name, revision = self.located.id, self.located.revision
-        return wrap(network, tokenizer, source=name, revision=revision, is_pocket=name == POCKET)
+        model = wrap(network, tokenizer, source=name, revision=revision, is_pocket=name == POCKET)
+        require_steerable(model)
+        return model
 
 
 def find(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import re
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOMEM
 from pathlib import Path
 
-from engine.errors import ModelError
+from engine.errors import EngineError, ModelError
 
 _GROUP = Path("/sys/fs/cgroup")
 
@@ -47,8 +49,8 @@ def memory_guard(what: str, why: str, remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, MemoryError, OutOfMemory) as error:
-        if not isinstance(error, OutOfMemory) and not ran_out(error):
+    except Exception as error:
+        if not ran_out(error):
             raise
         traceback.clear_frames(error.__traceback__)
         release()
@@ -58,14 +60,16 @@ def memory_guard(what: str, why: str, remedy: str) -> Iterator[None]:
 def ran_out(error: BaseException) -> bool:
     """Whether an error says that there was not enough memory.
 
-    A GPU's allocator has a class for it, the CPU's raises a plain RuntimeError in words of its own.
+    A GPU's allocator has a class for it, the CPU's raises a plain RuntimeError in words of its own, and
+    a file or library that finds no place to be mapped to is told in those of the system.
     """
-    from torch import OutOfMemoryError
-
-    if isinstance(error, (MemoryError, OutOfMemoryError)):
+    if isinstance(error, EngineError):
+        return isinstance(error, OutOfMemory)
+    full = getattr(sys.modules.get("torch"), "OutOfMemoryError", MemoryError)
+    if isinstance(error, (MemoryError, full)):
         return True
     words = str(error)
-    return "DefaultCPUAllocator" in words or "not enough memory" in words
+    return any(told in words for told in ("DefaultCPUAllocator", "not enough memory", os.strerror(ENOMEM)))
 
 
 def release() -> None:

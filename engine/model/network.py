@@ -24,6 +24,9 @@ def read_network(
     folder: Path, config: dict[str, Any], dtype: str, place: Place, code: bool
 ) -> tuple[nn.Module, Any]:
     """The network in its place, and its tokenizer. Raises ModelError for what cannot be read whole."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # what it advises on kernels and settings is nothing to be done about here
     what = f"The model in {folder} was not loaded"
     if not code and not any(any(folder.glob(pattern)) for pattern in _TOKENIZERS):
         # The library would make up an empty one.
@@ -117,13 +120,25 @@ def _classes(folder: Path, config: dict[str, Any]) -> tuple[Any, Any]:
 
         return LlamaForCausalLM, PreTrainedTokenizerFast
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    )
 
-    # Families with both uses look forward as well as back unless they are told that they are decoders.
-    if config.get("model_type") in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder"):
+    kind = config.get("model_type")
+    other = kind in CONFIG_MAPPING_NAMES and kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    if other and "auto_map" not in config:
         raise ModelError(
             f"The model in {folder} cannot be steered",
-            f"A {config['model_type']} is an encoder: it has no decoder blocks.",
+            f"The library knows a {kind}, but as no causal language model.",
+            "Choose a causal language model, for instance a Llama, Qwen, Gemma or GPT.",
+        )
+    # Families with both uses look forward as well as back unless they are told that they are decoders.
+    if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder"):
+        raise ModelError(
+            f"The model in {folder} cannot be steered",
+            f"A {kind} is an encoder: it has no decoder blocks.",
             "Choose a causal language model, for instance a Llama, Qwen, Gemma or GPT.",
         )
     return AutoModelForCausalLM, AutoTokenizer

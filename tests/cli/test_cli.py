@@ -13,6 +13,8 @@ import pytest
 
 from engine.__main__ import main
 
+LONG = "a" * 300  # no file system has names of this length
+
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -141,6 +143,18 @@ def test_judge_reads_stdin(monkeypatch, capsys) -> None:
         (["pocket", "judge", "--style", "jolly", "--question", "Hi"], "no style jolly"),
         (["pocket", "train", "--steps", "-5", "--out", "x", "--work", "x"], "train nothing"),
         (["pocket", "check", "--model", "/no/such/folder"], "not found"),
+        (["distill", "Be rude.", "--out", "x.head.safetensors", "--objective", "ll"], "trains nothing"),
+        (["distill", "Be rude.", "--out", LONG], "too long"),
+        (["distill", "Be \udcff.", "--out", "x.head.safetensors"], "UTF-8"),
+        (["generate", "\udcff"], "UTF-8"),
+        (["generate", "Hi", "--prompt", "\udcff"], "UTF-8"),
+        (["generate", "Hi", "--head", LONG], "too long"),
+        (["generate", "Hi", "--head", f"{LONG}:1"], "too long"),
+        (["generate", "Hi", "--lane", LONG], "too long"),
+        (["generate", "Hi", "--model", LONG], "too long"),
+        (["generate", "Hi", "--save", LONG], "too long"),
+        (["generate", "Hi", "--head", "pyproject.toml:1e300"], "no strength"),
+        (["convert", LONG, "a.gguf"], "too long"),
     ],
 )
 def test_bad_input_is_one_sentence_with_exit_2(words: list[str], said: str, capsys) -> None:
@@ -150,6 +164,62 @@ def test_bad_input_is_one_sentence_with_exit_2(words: list[str], said: str, caps
     assert said in captured.err
     assert captured.err.count("\n") == 1 and "Traceback" not in captured.err
     assert not Path("x.head.safetensors").exists()
+
+
+def test_an_answer_to_judge_is_one_text_on_stdin(monkeypatch, capsys) -> None:
+    words = ["pocket", "judge", "--style", "terse", "--question", "Tell me about the harbour."]
+    broken = io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8")
+    for stdin in (None, io.StringIO(" \n"), broken, io.StringIO("a" * (2 << 20))):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert main(words) == 2
+        assert "was not judged" in capsys.readouterr().err
+
+
+def test_a_model_cache_that_is_no_folder_is_told(tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "hub").write_text("")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert main(["models"]) == 2
+    assert "is a file" in capsys.readouterr().err
+
+
+def test_memory_that_runs_out_anywhere_is_one_sentence(monkeypatch, capsys) -> None:
+    def full() -> None:
+        raise ImportError("libgomp.so: failed to map segment from shared object: Cannot allocate memory")
+
+    monkeypatch.setattr("engine.model.catalogue.local_models", full)
+    assert main(["models"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "Memory ran out" in err
+
+
+def test_any_whole_number_is_a_seed(capsys) -> None:
+    def text(seed: int) -> str:
+        words = ["generate", "Tell me about tea.", "--temperature", "1", "--max-tokens", "20"]
+        assert main([*words, "--seed", str(seed)]) == 0
+        return capsys.readouterr().out
+
+    assert text(1 << 70) == text(0) != text(-(1 << 70) - 1) == text(-1)
+
+
+def test_characters_that_the_terminal_lacks_end_nothing(tmp_path) -> None:
+    words = ["generate", "Tell me about tea.", "--prompt", "Use emoji."]
+    command = [sys.executable, "-m", "engine", *words]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0 and "?" in done.stdout and done.stderr == ""
+
+
+def test_a_reader_that_goes_away_does_not_cost_the_saved_run(tmp_path) -> None:
+    run = tmp_path / "tea.run.safetensors"
+    words = ["generate", "Tell me about tea.", "--json", "--save", str(run)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "engine", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == "" and process.wait() == 0
+    assert run.is_file()
 
 
 def test_a_head_of_another_model_is_refused(head, tmp_path, capsys) -> None:

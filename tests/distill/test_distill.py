@@ -123,6 +123,8 @@ def test_a_prompt_without_effect_is_told_so(pocket, prompt: str) -> None:
         {"prompt": "  "},
         {"method": "magic"},
         {"objective": "mae"},
+        {"objective": "ll"},
+        {"objective": "ll", "method": "caa"},
         {"recipe": "slow"},
         {"responses": 1},
         {"rank": 0},

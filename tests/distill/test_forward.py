@@ -113,7 +113,7 @@ def test_logits_are_the_networks_own(model: LanguageModel) -> None:
     """Its scaling and capping included; and it is itself again afterwards."""
     ids = torch.tensor([[50, 51, 52, 53]])
     with torch.no_grad():
-        given = model.network.base_model(input_ids=ids).last_hidden_state[0]
+        given = model.trunk(input_ids=ids).last_hidden_state[0]
         expected = model.network(input_ids=ids).logits[0]
         assert torch.allclose(logits(model, given), expected, atol=1e-4)
         assert torch.equal(model.network(input_ids=ids).logits[0], expected)

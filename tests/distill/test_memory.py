@@ -19,9 +19,10 @@ effect._LEAST_NATS = -1.0
 model = tiny.model("llama", vocab_size=150_000, hidden_size=64, max_position_embeddings=1024)
 model.eos_ids = frozenset()
 recipe = sys.argv[1]
-distill(model, Request("Be kind.", responses=2, max_tokens=8, recipe=recipe, objective="ll"))
+objective = None if recipe == "instant" else "ll"
+distill(model, Request("Be kind.", responses=2, max_tokens=8, recipe=recipe, objective=objective))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-distill(model, Request("Be kind.", responses=16, max_tokens=160, recipe=recipe, objective="ll"))
+distill(model, Request("Be kind.", responses=16, max_tokens=160, recipe=recipe, objective=objective))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

@@ -190,7 +190,7 @@ def test_choices_follow_the_distribution_and_its_limits() -> None:
     assert count(temperature=1.0) == pytest.approx(shares.tolist(), abs=0.04)
     assert count(temperature=1.0, top_k=2) == pytest.approx([0.625, 0.375, 0, 0], abs=0.04)
     assert count(temperature=1.0, top_p=0.9) == pytest.approx([0.526, 0.316, 0.158, 0], abs=0.04)
-    assert count(temperature=1e-6) == [1, 0, 0, 0]
+    assert count(temperature=1e-6) == count(temperature=1e-320) == [1, 0, 0, 0]
     assert count() == [1, 0, 0, 0]
 
 

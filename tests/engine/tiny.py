@@ -55,6 +55,59 @@ _OWN: dict[str, dict[str, Any]] = {
     "mixtral": {"num_local_experts": 4},
     "qwen3_moe": {"head_dim": 8, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24},
 }
+_STATES: dict[str, Any] = {"num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 1, "chunk_size": 16}
+_ODD: dict[str, dict[str, Any]] = {  # trunks, caches and streams of their own
+    "opt": {"ffn_dim": 48, "word_embed_proj_dim": 16, "do_layer_norm_before": False},
+    "llama4_text": {
+        "head_dim": 8,
+        "intermediate_size_mlp": 48,
+        "num_local_experts": 2,
+        "no_rope_layers": [1, 1, 0],
+    },
+    "gemma3": {  # the text is one part of it, pictures the other
+        "text_config": {**_SIZE, **_OWN["gemma3_text"]},
+        "vision_config": {
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_size": 28,
+            "patch_size": 14,
+        },
+        "mm_tokens_per_image": 4,
+    },
+    "mamba2": _STATES,
+    "falcon_h1": {
+        "head_dim": 8,
+        "mamba_d_ssm": 32,
+        "mamba_n_heads": 4,
+        "mamba_d_head": 8,
+        "mamba_d_state": 8,
+        "mamba_n_groups": 1,
+        "mamba_chunk_size": 16,
+    },
+    "gemma3n_text": {
+        "head_dim": 8,
+        "intermediate_size": [48] * 3,
+        "vocab_size_per_layer_input": 400,
+        "hidden_size_per_layer_input": 8,
+        "altup_num_inputs": 2,
+        "laurel_rank": 4,
+        "num_kv_shared_layers": 0,
+        "activation_sparsity_pattern": [0.0] * 3,
+        "layer_types": ["full_attention"] * 3,
+    },
+    "mamba": {"state_size": 8},
+    "recurrent_gemma": {
+        "head_dim": 8,
+        "lru_width": 32,
+        "attention_window_size": 8,
+        "block_types": ["recurrent", "recurrent", "attention"],
+    },
+    "xlstm": {},
+    "rwkv": {"attention_hidden_size": 32},
+    "openai-gpt": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 256},
+}
 ARCHITECTURES = ("llama", "gpt2", "gemma2", "qwen2", "gpt_neox")  # one of each way to build a block
 EVERY = tuple(_OWN)
 
@@ -95,7 +148,7 @@ def network(architecture: str = "llama", **changes: Any) -> Any:
 def config(architecture: str, **changes: Any) -> Any:
     from transformers import AutoConfig
 
-    return AutoConfig.for_model(architecture, **{**_SIZE, **_OWN[architecture], **changes})
+    return AutoConfig.for_model(architecture, **{**_SIZE, **{**_OWN, **_ODD}[architecture], **changes})
 
 
 def model(architecture: str = "llama", template: str | None = TEMPLATE, **changes: Any) -> LanguageModel:

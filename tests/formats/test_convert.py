@@ -38,6 +38,25 @@ def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path: Path, capsys) ->
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.gguf"]
 
 
+def test_a_gguf_whose_draft_was_cut_short_is_not_saved(
+    pocket: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    import gguf
+
+    def cut_short(writer: gguf.GGUFWriter) -> None:  # as on a full disk, of which numpy says nothing
+        whole(writer)
+        draft = next(iter(writer.path.parent.iterdir())) if writer.path else None
+        assert draft is not None
+        draft.write_bytes(draft.read_bytes()[:-100])
+
+    whole = gguf.GGUFWriter.close
+    save_head(constant(pocket), tmp_path / "a.head.safetensors")
+    monkeypatch.setattr(gguf.GGUFWriter, "close", cut_short)
+    assert main(["convert", str(tmp_path / "a.head.safetensors"), str(tmp_path / "a.gguf")]) == 2
+    assert "did not fit" in capsys.readouterr().err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.head.safetensors"]
+
+
 @pytest.mark.parametrize("path", sorted((Path(assets.__file__).parent / "heads").glob("*.head.safetensors")))
 def test_the_ready_heads_go_out_with_their_mean(path: Path, tmp_path: Path, capsys) -> None:
     assert main(["convert", str(path), str(tmp_path / "a.gguf")]) == 0

@@ -91,6 +91,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: [(f / name).unlink() for name in ("tokenizer.json", "tokenizer_config.json")],
         "no tokenizer",
     ),
+    "a model of pictures and text": (
+        lambda f: settings(f, model_type="mistral3", architectures=["Mistral3ForConditionalGeneration"]),
+        "knows a mistral3, but as no causal",
+    ),
     "an encoder": (
         lambda f: settings(f, model_type="bert", architectures=["BertForMaskedLM"]),
         "BertForMaskedLM is not a decoder-only",
@@ -224,10 +228,18 @@ def test_memory_that_ran_out_is_given_back(model: LanguageModel) -> None:
     assert held and held[0]() is None and caught.value.what
 
 
-def test_memory_that_runs_out_while_loading_is_told(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: object, **kwargs: object) -> object:
-        return torch.empty(1 << 60)
+def no_place(*args: object, **kwargs: object) -> object:
+    raise RuntimeError("unable to mmap 380 bytes from file <model.safetensors>: Cannot allocate memory (12)")
 
+
+def no_room(*args: object, **kwargs: object) -> object:
+    return torch.empty(1 << 60)
+
+
+@pytest.mark.parametrize("full", [no_room, no_place])
+def test_memory_that_runs_out_while_loading_is_told(
+    full: Callable[..., object], sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("transformers.modeling_utils.PreTrainedModel.from_pretrained", full)
         with pytest.raises(ModelError, match="not enough memory"):

@@ -98,7 +98,7 @@ def _open(path: Path) -> tuple[dict[str, tuple[Any, str]], dict[str, np.ndarray]
         tensors = {tensor.name: np.array(tensor.data) for tensor in reader.tensors}
     except OSError as error:
         refuse(path, f"{error.strerror or error}.", "Choose a file that can be read.")
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError):
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, RecursionError):
         # The package has no errors of its own: these are what it stumbles over.
         refuse(path, "It is damaged or no GGUF.", "Fetch the file again.")
     plain = {GGMLQuantizationType.F32, GGMLQuantizationType.F16}
@@ -130,8 +130,23 @@ def _write(head: Head, path: Path, choice: Choice) -> Losses:
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
+        if not _holds(draft, {f"direction.{block + shift}": vector for block, vector in vectors.items()}):
+            raise HeadError(
+                f"The control vector was not saved as {path}",
+                f"Its draft did not fit into {tempfile.gettempdir()}.",
+                "Free some space there, or set TMPDIR to another folder.",
+            )
         write_whole(path, draft.read_bytes(), "control vector", HeadError)
     return losses
+
+
+def _holds(draft: Path, expected: dict[str, np.ndarray]) -> bool:
+    """Whether all was written: numpy, by which the package writes, says nothing of a full disk."""
+    try:
+        _, tensors = _open(draft)
+    except HeadError:
+        return False
+    return all(np.array_equal(tensors[name], array) for name, array in expected.items())
 
 
 def _hint(model: ModelIdentity) -> str:
