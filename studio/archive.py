@@ -37,7 +37,7 @@ class Left:
     @property
     def empty(self) -> bool:
         """Whether there is nothing in it that anybody would miss."""
-        return not self.values["turns"] and not self.values["channels"]
+        return not (self.values["turns"] or self.values["channels"] or self.lost)
 
 
 class Archive:

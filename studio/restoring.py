@@ -72,7 +72,7 @@ def values_of(
         "turns": turns,
         "conversation": session.conversation,
     }
-    return Restored(values, tuple(lost))
+    return Restored(values, tuple(lost) if state else ("Nothing can be read of it beside the conversation.",))
 
 
 def turn_of(record: TurnRecord, traces: Mapping[str, Any], said: Mapping[str, Any]) -> Turn:

@@ -60,7 +60,7 @@ def prune_heads(store: Store) -> int:
     """Removes the files that neither the library's list nor any session or answer needs; how many."""
     with store.writing() as db:
         needed = " ".join(
-            row[0]
+            str(row[0])
             for query in ("SELECT state FROM session", "SELECT facts FROM answer", "SELECT facts FROM turn")
             for row in db.execute(query)
         )

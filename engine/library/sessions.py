@@ -39,11 +39,10 @@ def mark_clean(store: Store, clean: bool) -> None:
 
 
 def last_session(store: Store) -> SessionRecord | None:
-    """The session as it was saved last; None at the first start, or when its record is damaged."""
+    """The session as it was saved last; None at the first start. Of a damaged record the state is empty."""
     with store.reading() as db:
         row = db.execute("SELECT conversation, state, clean, saved FROM session").fetchone()
-    state = _values(row[1]) if row else None
-    return SessionRecord(row[0], state, bool(row[2]), row[3]) if state else None
+    return SessionRecord(row[0], _values(row[1]) or {}, bool(row[2]), row[3]) if row else None
 
 
 def conversation(store: Store, key: str) -> ConversationRecord | None:
@@ -129,6 +128,6 @@ def _text(values: dict[str, Any]) -> str:
 def _values(text: str) -> dict[str, Any] | None:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, TypeError):
         return None
     return found if isinstance(found, dict) else None

@@ -29,6 +29,8 @@ class Store:
         except (OSError, sqlite3.Error) as error:
             raise _failed(f"The library in {folder} was not opened", error) from None
         try:
+            # A broken byte costs one character, not the record that it is in.
+            connection.text_factory = lambda text: text.decode("utf-8", "replace")
             connection.execute("PRAGMA foreign_keys = ON")
             prepare(connection, str(self.path))  # first: another's file is not even given another journal
             connection.execute("PRAGMA journal_mode = WAL")
@@ -58,10 +60,11 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk has made SQLite take it back by itself
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
 
     def close(self) -> None:
         """Ends the connection; closing twice is allowed."""

@@ -83,6 +83,29 @@ def test_one_damaged_turn_hides_no_other(store):
     assert [t.key for t in found.turns] == ["a", "c"] and found.damaged == 1
 
 
+def test_a_broken_byte_costs_one_character(store):
+    save(store, turn("a", "Tell me."), prompt="Talk.")
+    with store.writing() as db:
+        db.execute("UPDATE turn SET question = CAST(x'54656cff' AS TEXT)")
+        db.execute("""UPDATE session SET state = CAST(x'7b2270726f6d7074223a2254ff227d' AS TEXT)""")
+    assert sessions.conversation(store, "c1").turns[0].question == "Tel\ufffd"
+    assert sessions.last_session(store).state == {"prompt": "T\ufffd"}
+
+
+def test_a_full_disk_is_told_as_such_and_nothing_is_changed(store):
+    save(store, turn("a"))
+    with store.reading() as db:
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(LibraryError, match="full"):
+        save(store, turn("b", "What is it? " * 10_000))
+    assert [t.key for t in sessions.conversation(store, "c1").turns] == ["a"]
+    with store.reading() as db:
+        db.execute("PRAGMA max_page_count = 1000000")
+    save(store, turn("a"), turn("b"))  # the library is usable afterwards
+    assert [t.key for t in sessions.conversation(store, "c1").turns] == ["a", "b"]
+
+
 def test_search_looks_into_titles_texts_and_tags(store):
     save(store, turn("a", "Tell me about bees.", "Bees hum 100% of the day."), key="one")
     save(store, turn("b", "What is a castle?", "A big house."), key="two")

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
@@ -407,3 +408,18 @@ def test_what_is_neither_head_nor_model_is_told_of_when_it_is_dropped(qtbot, ope
     words.setText("Tell me about bees.")
     for field in (window.steering.prompt, window.composer.question):  # files dropped there reach the window
         assert not field.canInsertFromMimeData(files) and field.canInsertFromMimeData(words)
+
+
+@pytest.mark.parametrize("state", ["{}", "not json", "[1]"])
+def test_a_session_that_cannot_be_read_is_told_and_its_conversation_is_here(
+    qtbot, open_window, tmp_path, state
+):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.close()
+    with closing(sqlite3.connect(tmp_path / "home" / "library.sqlite")) as db:
+        db.execute("UPDATE session SET state = ?", (state,))
+        db.commit()
+    other = ready(qtbot, open_window())
+    assert [turn.question for turn in other.workspace.turns] == ["Tell me about the harbour."]
+    assert "Nothing can be read of it beside the conversation." in other.banner.text.text()
