@@ -50,6 +50,8 @@ class Request:
     questions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        known = (self.name or "").encode(errors="replace").decode() == (self.name or "")
+        _require(known, "Its name holds bytes that are no text in UTF-8.", "Type it again.")
         _require(bool(self.prompt.strip()), "The steering prompt is empty.", "Type what the model shall do.")
         _require(
             self.objective in (None, *OBJECTIVES),

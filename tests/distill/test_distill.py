@@ -121,6 +121,7 @@ def test_a_prompt_without_effect_is_told_so(pocket, prompt: str) -> None:
     "wrong",
     [
         {"prompt": "  "},
+        {"name": "\udcff"},
         {"method": "magic"},
         {"objective": "mae"},
         {"objective": "ll"},

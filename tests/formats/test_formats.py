@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +215,16 @@ def test_code_in_a_pickle_is_never_run(name: str, model: LanguageModel, tmp_path
     with pytest.raises(HeadError, match="never opened"):
         convert(tmp_path / name, tmp_path / "a.head.safetensors", refuse_to_load, Choice(block=1))
     assert not mark.exists() and not (tmp_path / "a.head.safetensors").exists()
+
+
+def test_a_plain_pickle_is_refused_without_a_word_of_the_librarys_own(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    mark, path = tmp_path / "run", tmp_path / "a_response_avg_diff.pt"
+    path.write_bytes(pickle.dumps(Evil(mark)))
+    with pytest.raises(HeadError, match="never opened"):
+        convert(path, tmp_path / "a.head.safetensors", refuse_to_load, Choice())
+    assert not mark.exists() and not recwarn.list
 
 
 def test_axbench_files_name_their_concepts(model: LanguageModel, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ def read_tensor(path: Path) -> np.ndarray:
     if path.is_file() and path.stat().st_size > _LARGEST:
         refuse(path, f"It has {path.stat().st_size >> 30} GB, too many for vectors.", "Choose another.")
     try:
-        value: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what cannot be read the errors below tell
+            value: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         refuse(path, f"There is no {path.name} in {path.parent}.", "Check the path.")
     except OSError as error:
