@@ -74,6 +74,10 @@ class Mixer(QWidget):
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._scroll = scroll
         self._newest: Row | None = None
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(SETTLED_MS)
+        self._settling.timeout.connect(self._show_newest)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(8)
@@ -103,7 +107,7 @@ class Mixer(QWidget):
                 row.renameWanted.connect(self.renameWanted)
                 row.addActions(self._row_actions)
                 self._newest = row
-                QTimer.singleShot(SETTLED_MS, self, self._show_newest)
+                self._settling.start()
             self._list.insertWidget(place + 1, row)
             row.show_channel(channel, channel.key == self._workspace.chosen)
         self._empty.setVisible(not channels)
