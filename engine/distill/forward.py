@@ -153,12 +153,6 @@ def squares(states: Tensor, targets: Tensor) -> Tensor:
     return (states.to(targets.device).float() - targets.float()).square().sum(-1)
 
 
-def subset(rows: Rows, prefix: Prefix | None, index: Tensor) -> tuple[Rows, Prefix | None]:
-    """Some rows and their prefix."""
-    index = index.to(rows.ids.device)
-    return rows.select(index), None if prefix is None else prefix.select(index)
-
-
 def firsts(count: int, share: int, least: int) -> Tensor:
     """The first 1/share of `count` rows, `least` of them if there are as many."""
     return torch.arange(min(count, max(least, count // share)))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError
 from engine.lab.instructions import KINDS, followed
+from engine.lab.json_lines import read_each
 
 _PROBE = "A sentence of a few words."
 
@@ -35,28 +34,7 @@ def read_cases(path: Path) -> list[Case]:
     Without those the question is the prompt's first sentence and the instruction the rest of it.
     Raises InputError for lines that lack something, or an instruction that no rule knows.
     """
-    what = f"The instructions in {path} were not read"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "It is no text"
-        raise InputError(what, f"{why}.", "Name IFEval's input_data.jsonl.") from None
-    found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            found.append(_case(json.loads(line), number))
-        except InputError as error:
-            raise InputError(what, f"Line {number}: {error.why}", error.remedy) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            why = (
-                f"Line {number} cannot be used: {error}." if str(error) else f"Line {number} cannot be used."
-            )
-            raise InputError(what, why, "Name IFEval's input_data.jsonl.") from None
-    if not found:
-        raise InputError(what, "There is no instruction in it.", "Name IFEval's input_data.jsonl.")
-    return found
+    return read_each(path, _case, "instructions", "Name IFEval's input_data.jsonl.")
 
 
 def _case(facts: Any, number: int) -> Case:

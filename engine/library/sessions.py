@@ -32,12 +32,6 @@ def save_session(
         )
 
 
-def mark_clean(store: Store, clean: bool) -> None:
-    """Whether the studio has ended as its user wished; nothing happens where no session was saved."""
-    with store.writing() as db:
-        db.execute("UPDATE session SET clean = ?", (clean,))
-
-
 def last_session(store: Store) -> SessionRecord | None:
     """The session as it was saved last; None at the first start. Of a damaged record the state is empty."""
     with store.reading() as db:
