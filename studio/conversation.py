@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from functools import partial
 from itertools import takewhile
 
@@ -12,7 +13,7 @@ from studio.anchor import Anchor, Rows
 from studio.answer import AnswerView
 from studio.later import Later
 from studio.room import Room
-from studio.turn_view import AnswerColumn, TurnView
+from studio.turn_view import AnswerColumn, TurnView, guessed_height
 from studio.turns import Answer, Turn
 from studio.workspace import Workspace
 
@@ -50,6 +51,7 @@ class Conversation(QScrollArea):
         bar = self.verticalScrollBar()
         bar.rangeChanged.connect(self._on_range)
         bar.valueChanged.connect(self._on_scrolled)
+        self._rows.placed.connect(self._look_around)
         workspace.turnsChanged.connect(self._on_turns)
         workspace.answerGrew.connect(self._on_grown)
         workspace.answerChanged.connect(self._on_answer)
@@ -81,7 +83,7 @@ class Conversation(QScrollArea):
 
     @property
     def busy(self) -> bool:
-        """Whether anything on the page is not yet made, laid out or taken away."""
+        """Whether anything near what is in sight is not yet made or laid out, or to be taken away."""
         return self._later.busy
 
     def follow(self) -> None:
@@ -137,10 +139,10 @@ class Conversation(QScrollArea):
         if not self._roomless:
             return False
         place, turn = self._roomless.pop()
-        room = self._rooms[turn] = Room(partial(self._make, turn), self._later)
+        room = Room(partial(self._make, turn), partial(guessed_height, turn), self._later, self._page.width())
+        self._rooms[turn] = room
         self._rows.insertWidget(1 + place - len(self._roomless), room)
         room.show()
-        self._later.add(room.settle)
         return True
 
     def _give_more_room(self) -> bool:
@@ -170,6 +172,16 @@ class Conversation(QScrollArea):
     def _place(self) -> None:
         """Puts the rooms where they will be, before anybody asks for a height on the page."""
         QCoreApplication.sendPostedEvents(self._page, QEvent.Type.LayoutRequest)
+
+    def _come_near(self) -> bool:
+        """Turns within a page's height of what is in sight are made: one scrolls into them next."""
+        self._place()
+        rooms = [room for room in map(self._rooms.get, self._workspace.turns) if room is not None]
+        height, top = self.viewport().height(), self.verticalScrollBar().value()
+        first = bisect_left(rooms, top - height, key=lambda room: room.y() + room.height())
+        for room in rooms[first : bisect_right(rooms, top + 2 * height, key=lambda room: room.y())]:
+            room.come_near()
+        return False
 
     def _made(self, answer: Answer) -> AnswerColumn | None:
         """The answer's widget; None where it is not made, and will be made as it is then."""
@@ -202,8 +214,13 @@ class Conversation(QScrollArea):
         if self._following:
             self.verticalScrollBar().setValue(high)
 
+    @Slot()
+    def _look_around(self) -> None:
+        self._later.add(self._come_near)
+
     @Slot(int)
     def _on_scrolled(self, value: int) -> None:
+        self._look_around()
         self._following = value >= self.verticalScrollBar().maximum() - 4
         if self._following:
             self._anchor.lift()

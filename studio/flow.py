@@ -41,6 +41,11 @@ class Line:
         return [Span(self.first + i, starts[i], stop) for i, stop in enumerate(self.stops)]
 
 
+def line_height(font: QFont) -> int:
+    """Of a line of tokens, with room below for the weight line; in pixels."""
+    return round(QFontMetricsF(font).height() + 9)
+
+
 class Flow:
     """Lines of at most `width` pixels in `font`; every line is `line_height` high."""
 
@@ -48,7 +53,7 @@ class Flow:
         self.font, self.width = font, max(LEAST, width)
         metrics = QFontMetricsF(font)
         self.ascent = metrics.ascent()
-        self.line_height = round(metrics.height() + 9)  # room below for the weight line
+        self.line_height = line_height(font)
         self.lines: list[Line] = [Line()]
         self.count = 0
         self._home: list[int] = []  # line on which each token begins

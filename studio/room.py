@@ -1,4 +1,4 @@
-"""A turn's place on a long page: made and laid out at once in sight, and in turn elsewhere."""
+"""A turn's place on a long page: the turn is made when one comes near it, its height guessed until then."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import shiboken6
 from PySide6.QtCore import QEvent, QObject
+from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.later import Later
 from studio.turn_view import TurnView
 
-ROUGH = 160  # pixels; the height of what was never laid out
+Guess = Callable[[QFont, int], int]
+"""How high a turn will be about, in pixels, in a font and at a width; quick."""
 
 
 class Room(QWidget):
@@ -21,14 +23,19 @@ class Room(QWidget):
     step of a resize.
     """
 
-    def __init__(self, make: Callable[[QWidget], TurnView], later: Later) -> None:
-        """make: the turn's widget, a child of the room that it is given."""
+    def __init__(self, make: Callable[[QWidget], TurnView], guess: Guess, later: Later, width: int) -> None:
+        """make: the turn's widget, a child of the room that it is given; width: about what the page has."""
         super().__init__()
-        self._make, self._later = make, later
-        self.turn: TurnView | None = None  # None until it is in sight, asked for, or it is its turn
+        self._make, self._guess, self._later = make, guess, later
+        self.turn: TurnView | None = None  # None until one comes near or asks for it
         self._stale = True
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(ROUGH)
+        self.setFixedHeight(guess(self.font(), width))
+
+    def come_near(self) -> None:
+        """It will be in sight soon."""
+        if self._stale:
+            self._later.add(self.settle)
 
     def fill(self) -> TurnView:
         """The turn's widget, made now if it was not."""
@@ -53,10 +60,14 @@ class Room(QWidget):
         """It goes from the page, and ends in its turn: hundreds at once would hold the window up."""
         self.hide()
         self._later.drop(self.settle)
+        self._later.drop(self._guess_again)
         self._later.add(self._end)
 
     def resizeEvent(self, event: object) -> None:
-        if self.turn is not None and self.width() == self.turn.width():
+        if self.turn is None:
+            self._later.add(self._guess_again)
+            return
+        if self.width() == self.turn.width():
             return
         if self.visibleRegion().isEmpty():
             self._stale = True
@@ -72,6 +83,16 @@ class Room(QWidget):
         if watched is self.turn and event.type() == QEvent.Type.LayoutRequest and not self._stale:
             self.settle()
         return super().eventFilter(watched, event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange and self.turn is None:
+            self._later.add(self._guess_again)
+
+    def _guess_again(self) -> bool:
+        if self.turn is None:
+            self.setFixedHeight(self._guess(self.font(), self.width()))
+        return False
 
     def _end(self) -> bool:
         if self.turn is not None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from studio.answer import AnswerView
+from studio.flow import line_height
 from studio.in_place import InPlace
 from studio.label import plain_label
 from studio.later import Later
@@ -187,6 +191,21 @@ class AnswerColumn(QWidget):
             return self.tr("The model did not read the first turn: there was no room for it in its context.")
         words = self.tr("The model did not read the first {0} turns: there was no room in its context.")
         return words.format(turns)
+
+
+def guessed_height(turn: Turn, font: QFont, width: int) -> int:
+    """About how high the turn's widget will be at this width; quick, for what is not made yet."""
+    metrics = QFontMetrics(font)
+
+    def lines(text: str, width: int) -> int:
+        characters = max(1, width // metrics.averageCharWidth())
+        return sum(max(1, math.ceil(len(part) / characters)) for part in text.split("\n"))
+
+    width -= GUTTER
+    share = width // max(1, len(turn.answers))
+    answers = max((lines(answer.text, share - 16) for answer in turn.answers), default=1)
+    around = 3 * metrics.height() + 10  # what stands over and under an answer
+    return lines(turn.question, width) * metrics.height() + answers * line_height(font) + around
 
 
 def _button(text: str, tip: str) -> QToolButton:

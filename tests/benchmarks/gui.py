@@ -104,13 +104,14 @@ def long_conversation() -> list[Bar]:
         bench.breathe(3.0)
         resize = lambda step: bench.window.resize(wide + 8 * (step % 9), 800)  # noqa: E731
         bars += bench.lagging("window resized, 500 turns", resize)
+        bars += bench.lagging("500 turns scrolled", lambda step: bar.setValue(bar.maximum() * step // 100))
         grown = workspace.turns[-1].answers[0]
         return bars + bench.lagging("the last of 500 turns growing", lambda step: bench.grow(grown))
 
 
 def opening() -> list[Bar]:
-    """500 turns with long answers: opened from the library until all of them are made and laid out, another
-    page begun, taken back."""
+    """500 turns with long answers: opened from the library until what is near the newest is made and laid
+    out, another page begun, taken back."""
     with _Bench() as bench:
         workspace, page = bench.window.workspace, bench.window.conversation
         workspace.begin_conversation(conversation(OPENED * EACH, 6, EACH))

@@ -13,7 +13,6 @@ from studio import theme
 from studio.answer import AT_ONCE, AnswerView
 from studio.conversation import Conversation
 from studio.later import Later
-from studio.room import ROUGH
 from studio.workspace import Workspace
 from tests.benchmarks.long_runs import conversation, next_batch
 
@@ -111,18 +110,30 @@ def at_rest(qtbot, page: Conversation) -> None:
     qtbot.waitUntil(lambda: not page.busy and whole.height() == max(whole.sizeHint().height(), page.height()))
 
 
-def test_many_turns_are_made_and_laid_out_in_turn(qtbot, page):
+def near(page: Conversation, slack: int) -> list[bool]:
+    """Which turns lie within so many pixels of what is in sight."""
+    top, bottom = page.verticalScrollBar().value() - slack, page.verticalScrollBar().value() + slack
+    rooms = [page._rooms[turn] for turn in page._workspace.turns]
+    return [room.y() + room.height() > top and room.y() < bottom + page.height() for room in rooms]
+
+
+def test_of_many_turns_those_near_to_what_is_seen_are_made(qtbot, page):
     page, _ = page
     page._workspace.restore(turns=conversation(6000, 4, 40))
     assert made(page) == [False] * 149 + [True]  # the newest is there at once
-    qtbot.waitUntil(lambda: sum(made(page)) > 8)
-    there = made(page)
-    assert not all(there) and there[-8:] == [True] * 8  # the others follow, those in sight first
-    bar = page.verticalScrollBar()
-    assert bar.value() == bar.maximum()
     at_rest(qtbot, page)
+    bar = page.verticalScrollBar()
+    height = page.viewport().height()
+    assert bar.value() == bar.maximum()
+    assert all(is_made for is_made, is_near in zip(made(page), near(page, height), strict=True) if is_near)
+    assert not any(
+        is_made for is_made, is_near in zip(made(page), near(page, 4 * height), strict=True) if not is_near
+    )
+    whole = page.widget().height()
     views = [page.view(turn.answers[0]) for turn in page._workspace.turns]
+    at_rest(qtbot, page)
     assert all(fits(view) for view in views) and bar.value() == bar.maximum()
+    assert page.widget().height() == pytest.approx(whole, rel=0.1)  # what was guessed was about right
     page.resize(420, 400)
     assert broken(views[-1]) and not broken(views[0])
     bar.setValue(0)
@@ -131,10 +142,24 @@ def test_many_turns_are_made_and_laid_out_in_turn(qtbot, page):
     assert bar.value() == 0
 
 
-def test_what_one_scrolls_to_is_made_before_the_rest_and_stays_in_its_place(qtbot, page):
+def test_guessed_heights_follow_width_and_text_size(qtbot, page, qapp):
+    page, _ = page
+    page._workspace.restore(turns=conversation(6000, 4, 40))
+    at_rest(qtbot, page)
+    heights = [page.widget().height()]
+    page.resize(340, 400)
+    at_rest(qtbot, page)
+    heights.append(page.widget().height())
+    theme.apply(qapp, theme.LIGHT, 2.0)
+    at_rest(qtbot, page)
+    heights.append(page.widget().height())
+    assert heights[0] * 1.15 < heights[1] and heights[1] * 1.15 < heights[2] and not all(made(page))
+
+
+def test_what_one_scrolls_to_is_made_and_stays_in_its_place(qtbot, page):
     page, _ = page
     page._workspace.restore(turns=conversation(12000, 4, 40))
-    qtbot.waitUntil(lambda: page.widget().height() > 299 * ROUGH)
+    at_rest(qtbot, page)
     turn = page._workspace.turns[20]
     page.verticalScrollBar().setValue(page._rooms[turn].y())
     qtbot.waitUntil(lambda: page._rooms[turn].turn is not None)
