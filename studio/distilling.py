@@ -177,15 +177,17 @@ class Distilling(QObject):
     def _add(self, head: Any, live: bool) -> None:
         """A new row. Heard alone, so that what it does is seen; but a running answer keeps its mix, and the
         next one is not to be steered twice: then, and for a live head, it waits for its switch."""
-        quiet = not self._talking
+        quiet, others = not self._talking, self._workspace.sounding()
         self._key = self._workspace.add_head(head, enabled=quiet, alone=quiet, draft=live)
-        if not live:
-            said = (
-                self.tr("The head “{0}” is in the mixer and on.")
-                if quiet
-                else self.tr("The head “{0}” is in the mixer; switch it on to hear it.")
-            )
-            self.noticed.emit(said.format(head.info.name))
+        if quiet and others:
+            told = self.tr("The head “{0}” is in the mixer and heard alone; Ctrl+Z brings the others back.")
+        elif live:
+            return
+        elif quiet:
+            told = self.tr("The head “{0}” is in the mixer and on.")
+        else:
+            told = self.tr("The head “{0}” is in the mixer; switch it on to hear it.")
+        self.noticed.emit(told.format(head.info.name))
 
     def _on_done(self, job: Job, result: Any) -> None:
         if job is not self._job:

@@ -19,6 +19,7 @@ def test_a_head_follows_the_typing_in_one_row(qtbot, window):
     row = workspace.channels[3]
     assert row.slot.draft and row.head.info.prompt == "Be gloomy."
     assert [c.enabled for c in workspace.channels] == [False, False, False, True]
+    assert "heard alone" in window.status.busy.text()  # one that was on is off now
     workspace.set_strength(row.key, 0.7)
     workspace.set_prompt("Be very formal.")
     qtbot.waitUntil(lambda: workspace.channels[3].head.info.prompt == "Be very formal.", timeout=FIT_MS)
