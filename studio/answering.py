@@ -93,6 +93,7 @@ class Answering(QObject):
             self._workspace.clear_selection()
             kept = turns[: turns.index(turn)]
             self._workspace.set_turns((*kept, rewritten(answer, text)), self.tr("edit answer"))
+            self._tell_gone(turns[len(kept) + 1 :])
 
     def fork(self, answer: Answer, token: int, choice: int) -> None:
         """Answers again: the same tokens up to `token`, there the id `choice`, and freely from then on."""
@@ -127,8 +128,7 @@ class Answering(QObject):
 
     def _turn_for(self, question: str) -> Turn:
         workspace = self._workspace
-        shares = ((c.name, c.digest, workspace.strength_of(c.key)) for c in workspace.sounding())
-        mix = tuple(share for share in shares if share[2])
+        mix = tuple((c.name, c.digest, workspace.strength_of(c.key)) for c in workspace.sounding())
         turn = Turn(question, workspace.settings, mix, model=workspace.loading.facts.key)
         turn.add(STEERED)
         if workspace.compare:
@@ -142,7 +142,13 @@ class Answering(QObject):
         before = turns[: turns.index(turn)]
         fresh = self._turn_for(question)
         self._workspace.set_turns((*before, fresh), label)
+        self._tell_gone(turns[len(before) + 1 :])
         self._answer(fresh, before, fresh.answers, opening)
+
+    def _tell_gone(self, later: tuple[Turn, ...]) -> None:
+        if later:
+            words = self.tr("%n later turn(s) went too; Ctrl+Z brings all back.", "", len(later))
+            self.noticed.emit(words)
 
     def _answer(
         self, turn: Turn, before: tuple[Turn, ...], answers: Sequence[Answer], opening: Sequence[int] = ()

@@ -25,6 +25,10 @@ class Bars(QWidget):
         self._choosing, self._at = False, 0
         self.setAccessibleName(title)
 
+    def set_title(self, title: str) -> None:
+        self._title = title
+        self.setAccessibleName(title)
+
     def set_rows(self, rows: list[tuple[str, float, str]], signed: bool = False) -> None:
         self._rows, self._signed = rows, signed
         self.setAccessibleDescription("; ".join(f"{name}: {number}" for name, _, number in rows))

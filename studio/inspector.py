@@ -55,13 +55,15 @@ class Inspector(QScrollArea):
         for label in (self.piece, *self._values.values()):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._block: int | None = None  # whose row is shown; None: where the token is strongest
-        self.bars = Bars(self.tr("applied coefficient per block"))
+        self.bars = Bars("")
         self.bars.let_choose(self.tr("Click, or Enter: this block over all tokens"))
         self.bars.chosen.connect(self.show_block)
         self.row = BlockRow(workspace)
         self.truth = Bars(self.tr("what the prompt would have done"), hue="muted")
         self.alternatives = Bars(self.tr("alternatives"), hue="muted")  # colour is kept for coefficients
-        self.alternatives.let_choose(self.tr("Click, or Enter: go on from here with this token"))
+        self.alternatives.let_choose(
+            self.tr("Click, or Enter: go on from here with this token; later turns go")
+        )
         self.alternatives.chosen.connect(self._on_alternative)
         page = QWidget()
         page.setProperty("role", "panel")
@@ -105,6 +107,12 @@ class Inspector(QScrollArea):
             "strength", "" if several else ", ".join(f"{s:.2f}" for s in trace.strengths[at] if s) or "0"
         )
         rows = np.asarray(trace.coefficients[span]).mean(axis=0)
+        heads = int((trace.strengths[span] != 0).any(axis=0).sum())
+        self.bars.set_title(
+            self.tr("added by %n head(s) together, per block", "", heads)
+            if heads > 1
+            else self.tr("applied coefficient per block")
+        )
         scale = self._workspace.scale
         self.bars.set_rows(
             [(str(b), float(v) / scale.limit, f"{float(v):.2f}") for b, v in enumerate(rows)],

@@ -13,7 +13,7 @@ from studio.flow import line_height
 from studio.in_place import InPlace
 from studio.label import plain_label
 from studio.later import Later
-from studio.turns import STEERED, Answer, Turn, turns_in
+from studio.turns import STEERED, Answer, Turn, heard, turns_in
 from studio.workspace import Workspace
 
 GUTTER = 56  # width of the speakers' column
@@ -165,8 +165,11 @@ class AnswerColumn(QWidget):
             return self.tr("edited: your words, nothing steers them")
         if self._answer.lane != STEERED:
             return self.tr("unsteered, same seed")
-        heads = " + ".join(f"{name} {strength:.2f}" for name, _, strength in self._answer.turn.mix)
-        return heads or self.tr("no head on")
+        heads = (
+            f"{each.name} {each.first:.2f}{f' → {each.last:.2f}' if each.moved else ''}"
+            for each in heard(self._answer)
+        )
+        return " + ".join(heads) or self.tr("no head on")
 
     def _ended(self) -> str:
         answer = self._answer
@@ -181,6 +184,9 @@ class AnswerColumn(QWidget):
             "cancelled": self.tr("stopped"),
             "failed": self.tr("failed"),
         }
+        if answer.state in ("eos", "stop") and not len(answer):
+            steered = bool(heard(answer))
+            return self.tr("ended at once: try less strength") if steered else self.tr("ended at once")
         end = ends.get(answer.state, answer.state)
         return self.tr("{0} tokens, {1}").format(len(answer), end) if answer.over else end
 

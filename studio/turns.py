@@ -95,6 +95,17 @@ class Answer:
         return self.state not in ("waiting", "running")
 
 
+@dataclass(frozen=True)
+class Heard:
+    """A head that steered an answer, and its strength at the first and at the last token."""
+
+    name: str
+    digest: str
+    first: float
+    last: float
+    moved: bool = False  # in between, or from the one to the other
+
+
 @dataclass(eq=False)
 class Turn:
     """A question and its answers; `mix`: the heads at the start, as (name, digest, strength); `key`: its
@@ -166,17 +177,38 @@ def history(turns: tuple[Turn, ...], lane: str, model: str = "") -> list[Told]:
     return told
 
 
+def heard(answer: Answer) -> list[Heard]:
+    """The heads that steered the answer at any of its tokens."""
+    mix, used = answer.turn.mix, None if answer.trace is None else answer.trace.strengths
+    if answer.lane != STEERED or answer.edited:
+        return []
+    if used is None or not len(used) or used.shape[1] != len(mix):  # older turns name only heads that were on
+        return [Heard(name, digest, at, at) for name, digest, at in mix if at]
+    rows = [
+        Heard(name, digest, float(own[0]), float(own[-1]), bool((own != own[0]).any()))
+        for (name, digest, _), own in zip(mix, used.T, strict=True)
+    ]
+    return [row for row in rows if row.first or row.moved]
+
+
 def told_how(answer: Answer) -> str:
     """Lane, heads and seed, for a file; or that a person wrote it; and what the model did not read."""
     turn = answer.turn
-    heads = ", ".join(f"{name} {strength:g} ({digest})" for name, digest, strength in turn.mix)
-    how = heads if answer.lane == STEERED and heads else "no head"
+    how = heads_in_words(answer) or "no head"
     told = f"{answer.lane}: {how}; seed {turn.settings.seed}"
     if answer.edited:
         told = f"{answer.lane}: edited by hand, not steered"
     if answer.cut:
         told += f"; without the first {answer.cut} messages, for which there was no room"
     return told
+
+
+def heads_in_words(answer: Answer) -> str:
+    """Every head with its strength and hash, for a file."""
+    return ", ".join(
+        f"{each.name} {each.first:g}{f' → {each.last:g}' if each.moved else ''} ({each.digest})"
+        for each in heard(answer)
+    )
 
 
 def as_markdown(turns: tuple[Turn, ...]) -> str:

@@ -27,9 +27,9 @@ from engine.model.language_model import LanguageModel
 class Done:
     """What one forward did to one row at its last position; arrays are float32 [L].
 
-    strengths: one per head of the lane; coefficients: the length of the addition per block, with its sign
-    when it is one vector; lengths: of the activation that it was added to, 0 in a block that no head of the
-    batch steers; truth, gap: see engine.generation.watch, None unless asked for.
+    strengths: one per head of the lane; coefficients: the signed length of the addition per block, see
+    engine.heads.steering.applied_length; lengths: of the activation that it was added to, 0 in a block that
+    no head of the batch steers; truth, gap: see engine.generation.watch, None unless asked for.
     """
 
     strengths: tuple[float, ...]
@@ -150,7 +150,7 @@ class Applied:
         return [part.to(self._device) for part in parts] if self._spread else parts
 
     def _lengths(self, each: Tensor) -> Tensor:
-        """[rows, L] from coefficients [rows, L, K]; a row whose lane has one vector keeps its sign."""
+        """[rows, L] from coefficients [rows, L, K]; of one vector it is the very coefficient."""
         return torch.where(self._single, each.sum(-1), applied_length(each, self._gram))
 
     def _select(self) -> None:

@@ -19,9 +19,10 @@ class Token:
     lane, index: which lane and which of its tokens; text: the characters it completed; logprob (nats) and
     rank (1 = likeliest) under the distribution it was drawn from at temperature 1, steering included;
     strengths: one per head, those in force at this token's own position. Float32 [L], one per block of the
-    model, in activation units: coefficients, the length of what was added there, 0 where nothing was;
-    lengths, of the activation that it was added to; truth, what the prompt would have changed there; gap,
-    how far the steered activation is from the prompted one (None when no truth was asked for).
+    model, in activation units: coefficients, the signed length of what was added there (of one vector: its
+    coefficient), 0 where nothing was; lengths, of the activation that it was added to; truth, what the
+    prompt would have changed there; gap, how far the steered activation is from the prompted one (None when
+    no truth was asked for).
     """
 
     lane: int

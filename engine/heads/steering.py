@@ -58,14 +58,14 @@ class Steering:
 
 
 def applied_length(coefficients: Tensor, gram: Tensor) -> Tensor:
-    """The length of a whole addition, in activation units: [...] from [..., K] and gram [..., K, K].
+    """The signed length of a whole addition, in activation units: [...] from [..., K] and gram [..., K, K].
 
-    With one column it is the coefficient itself, which keeps its sign; else sqrt(c G c^T).
+    With one column it is the coefficient itself; else sqrt(c G c^T), with the sign of the coefficients' sum.
     """
     if coefficients.shape[-1] == 1:
         return coefficients[..., 0]
     row = coefficients.unsqueeze(-2)
-    return (row @ gram @ row.mT)[..., 0, 0].clamp_min(0).sqrt()
+    return (row @ gram @ row.mT)[..., 0, 0].clamp_min(0).sqrt().copysign(coefficients.sum(-1))
 
 
 def steer(hidden: Tensor, part: MixBlock, strengths: Tensor) -> tuple[Tensor, Tensor]:

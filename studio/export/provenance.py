@@ -5,18 +5,20 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from studio.turns import Answer, Turn
+from studio.turns import Answer, Turn, heads_in_words, heard
 
 
 def provenance(turn: Turn) -> dict[str, Any]:
-    """Program, model, heads with hash and strength at the start, seed and sampling of a turn; and of every
-    answer how it ended, whether a person edited it, and how many messages there was no room for."""
+    """Program, model, heads with hash and strength at start and end, seed and sampling of a turn; and of
+    every answer how it ended, whether a person edited it, and how many messages there was no room for."""
     s = turn.settings
     return {
         "program": program(),
         "model": turn.model,
         "heads": [
-            {"name": name, "hash": digest, "strength": strength} for name, digest, strength in turn.mix
+            {"name": head.name, "hash": head.digest, "strength": head.first, "strength_at_the_end": head.last}
+            for answer in turn.answers[:1]
+            for head in heard(answer)
         ],
         "seed": s.seed,
         "sampling": {
@@ -35,8 +37,7 @@ def provenance(turn: Turn) -> dict[str, Any]:
 def in_words(answer: Answer) -> str:
     """The same in a line or two, for a caption."""
     turn = answer.turn
-    heads = ", ".join(f"{name} {strength:g} ({digest})" for name, digest, strength in turn.mix)
-    how = heads if heads and answer.lane == "steered" else "no head"
+    how = heads_in_words(answer) or "no head"
     return f"{turn.model}; {how}; seed {turn.settings.seed}, temperature {turn.settings.temperature:g}"
 
 

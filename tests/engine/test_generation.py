@@ -74,7 +74,7 @@ def test_cached_decoding_equals_one_uncached_forward(
         logprobs.gather(1, ids[:, None])[:, 0], torch.from_numpy(answer.trace.logprobs.copy()), atol=1e-4
     )
     for index, (part, c) in enumerate(zip(mix.blocks.values(), coefficients, strict=True)):
-        length = (c @ part.z).norm(dim=-1).numpy()
+        length = (c @ part.z).norm(dim=-1).copysign(c.sum(-1)).numpy()
         assert np.allclose(length[0], answer.prompt_coefficients[index], atol=1e-4)
         assert np.allclose(length[1:], answer.trace.coefficients[:, index], atol=1e-4)
 
@@ -85,6 +85,17 @@ def test_a_single_head_shows_its_signed_coefficient(model: LanguageModel) -> Non
     assert (shown[:, 1] <= 0).all()
     assert (shown[:, 1] < 0).any()
     assert not shown[:, [0, 2]].any()
+
+
+def test_heads_that_all_point_backwards_show_a_negative_length(
+    model: LanguageModel, heads: tuple[Head, ...]
+) -> None:
+    back, forth = (
+        run(model, Lane(ASK, heads=heads, strengths=Strengths([sign, sign / 2]))).trace.coefficients
+        for sign in (-1.0, 1.0)
+    )
+    assert (back <= 0).all() and (back < 0).any()
+    assert (forth >= 0).all() and (forth > 0).any()
 
 
 def test_positions_differ_in_the_question_only(model: LanguageModel) -> None:

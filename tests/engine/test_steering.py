@@ -69,6 +69,7 @@ def test_what_is_added_is_the_formula_and_what_is_shown_is_what_was_added(
         assert torch.allclose(new - old, expected, atol=1e-4)
         whole = applied_length(applied, mix.blocks[index].gram)
         assert torch.allclose(whole.abs(), expected.norm(dim=-1), atol=1e-4)
+        assert torch.equal(whole < 0, applied.sum(-1) < 0)
     assert hooks(made) == 0
 
 

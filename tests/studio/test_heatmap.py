@@ -154,3 +154,18 @@ def test_the_axes_grow_and_shrink_with_the_text(qtbot, window):
     qtbot.waitUntil(lambda: axis.height() > 1.6 * normal, timeout=2000)
     window.preferences.set("zoom", 1.0)
     qtbot.waitUntil(lambda: axis.height() == normal, timeout=2000)
+
+
+def test_what_several_heads_add_is_called_so(qtbot):
+    workspace = Workspace()
+    inspector = Inspector(workspace)
+    qtbot.addWidget(inspector)
+    answer = Turn("?", Settings()).add(STEERED)
+    answer.trace = Trace(2, 3)
+    for index, strengths in enumerate([(1.0, 0.0), (1.0, -0.5)]):
+        row = np.ones(3, np.float32)
+        answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), strengths, row, row))
+    workspace.select(answer, 0)
+    assert inspector.bars.accessibleName() == "applied coefficient per block"
+    workspace.select(answer, 1)
+    assert "2 head" in inspector.bars.accessibleName()

@@ -113,6 +113,7 @@ def test_editing_answering_again_and_forking_are_steps_of_their_own(qtbot, windo
     answering.edit(first, "Tell me about the castle.")
     qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
     assert [t.question for t in workspace.turns] == ["Tell me about the castle."]
+    assert "1 later turn" in window.status.busy.text()
     window.actions_["undo"].trigger()
     assert [t.question for t in workspace.turns] == ["Tell me about the harbour.", "Tell me about bees."]
     other = first.answers[0].trace.alternatives[4][1][0]

@@ -10,13 +10,13 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QPlainTextEdit, QSlider
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QPlainTextEdit, QSlider
 
 from engine.heads.files import save_head
 from studio.recovery import FIRST_QUESTION
 from studio.requests import FitRequest
 from studio.tour import Tour
-from studio.turns import STEERED, UNSTEERED
+from studio.turns import STEERED, UNSTEERED, as_markdown, heard
 from studio.window import Window
 
 ANSWER_MS = 60_000
@@ -87,6 +87,23 @@ def test_the_slider_is_live_while_text_streams(qtbot, window):
     assert answer.trace.strengths[0][0] == 1.0
     window.actions_["stop"].trigger()
     qtbot.waitUntil(lambda: not window.session.talking)
+    assert "pirate 1.00 → -0.50" in [label.text() for label in window.conversation.findChildren(QLabel)]
+    assert "pirate 1 → -0.5 (" in as_markdown(window.workspace.turns)
+
+
+def test_a_head_that_is_off_at_first_is_named_once_it_steers(qtbot, window):
+    pirate = window.workspace.channels[0].key
+    window.workspace.set_strength(pirate, 0.0)
+    endless(window)
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: bool(window.workspace.turns) and len(window.workspace.turns[0].answers[0]) > 5)
+    answer = window.workspace.turns[0].answers[0]
+    assert not heard(answer)
+    window.workspace.set_strength(pirate, 1.5)
+    qtbot.waitUntil(lambda: answer.trace.strengths[-1][0] == 1.5, timeout=5000)
+    window.actions_["stop"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking)
+    assert [(head.name, head.first, head.last) for head in heard(answer)] == [("pirate", 0.0, 1.5)]
 
 
 def test_bypass_gives_the_unsteered_answer(qtbot, window):
