@@ -158,7 +158,9 @@ class SteeringPanel(QScrollArea):
         self._buttons.setCurrentWidget(self.cancel if fit.running and not fit.live else self.distill)
         if fit.effect is not None and fit.prompt == self._workspace.prompt.strip():
             self.effect.setText(self.tr("Prompt effect: {0}").format(fit.verdict))
-            self.effect.setToolTip(self.effect.text())
+            self.effect.setToolTip(
+                self.tr("How much the prompt changes the next token; whether as you mean it, an answer shows")
+            )
             self.effect.setProperty("role", "muted" if fit.enough else "danger")
             self.effect.style().polish(self.effect)
         else:  # not known of the words that stand there

@@ -26,12 +26,15 @@ _LEAST_POWER = 0.1  # flatter than that it reaches nothing
 
 
 def prompt_effect(found: Tensor) -> Effect:
-    """The verdict on a steering prompt, from KL(prompted || unprompted) [M] at its own responses."""
+    """The verdict on a steering prompt, from KL(prompted || unprompted) [M] at its own responses.
+
+    How much the prompt changes, not whether that is what its words ask for.
+    """
     kl = float(found.mean())
     if kl < _LEAST_NATS:
         return Effect(kl, f"{kl:.3f} nats per token: the prompt changes next to nothing", False)
-    size = "a slight" if kl < 0.2 else "a clear" if kl < 1.0 else "a strong"
-    return Effect(kl, f"{kl:.2f} nats per token: {size} effect", True)
+    size = "slightly" if kl < 0.2 else "clearly" if kl < 1.0 else "strongly"
+    return Effect(kl, f"{kl:.2f} nats per token: changes the answers {size}", True)
 
 
 @torch.inference_mode()
