@@ -31,7 +31,8 @@ def faithfulness(channel: Channel, found: Faithfulness, suffix: str) -> bytes:
             if curve:
                 axes.plot(sorted(curve), [curve[block] for block in sorted(curve)], markersize=3, **look)
         axes.set_xlabel("block")
-        axes.set_ylabel("relative RMSE (0: as the prompt, 1: no effect)")
+        axes.set_ylabel("relative RMSE")
+        axes.set_title("0: as the prompt, 1: no effect", color=colours.muted, fontsize=7, loc="left")
         axes.set_ylim(bottom=0)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(frameon=False)
@@ -42,6 +43,8 @@ def faithfulness(channel: Channel, found: Faithfulness, suffix: str) -> bytes:
             "prompt": head.info.prompt,
             "faithfulness": {str(block): value for block, value in found.blocks.items()},
         }
+        caption = f"{head.info.model.id}; {channel.name}, {head.info.method} ({head.digest})"
+        figure.supxlabel(caption, fontsize=6.5, color=colours.muted)
         data = io.BytesIO()
         figure.savefig(data, format=suffix[1:], dpi=220, metadata=metadata_of(facts, suffix))
         return data.getvalue()
