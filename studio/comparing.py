@@ -26,13 +26,17 @@ TIE = "tie"
 
 @dataclass(frozen=True)
 class Round:
-    """One question's answers, in the order that they are shown. blind: nobody knows yet who is who."""
+    """One question's answers, in the order that they are shown.
 
-    columns: tuple[Column, ...]
+    names, made: who spoke in each column, and how that was made; blind: nobody knows yet who is who; choice:
+    the place of the answer that was voted for.
+    """
+
     names: tuple[str, ...]
+    made: tuple[str, ...]
     answers: tuple[Answer, ...]
     blind: bool
-    choice: str | None = None
+    choice: int | None = None
 
     @property
     def over(self) -> bool:
@@ -85,12 +89,13 @@ class Comparing(QObject):
             answers.append(turn.add(STEERED))
         note_asked(answers, lanes)
         names = tuple(self.name(column) for column in order)
+        made = tuple(self._made(column) for column in order)
         self._workspace.step(
             self.tr("comparison"),
             self._put,
             {"round": self.round, "shown": self._workspace.shown},
             {
-                "round": Round(tuple(order), names, tuple(answers), blind),
+                "round": Round(names, made, tuple(answers), blind),
                 "shown": None if blind else answers[0],  # its heatmap would tell
             },
         )
@@ -133,7 +138,7 @@ class Comparing(QObject):
         """For the answer shown at a place, or for none (a tie): names come out, the vote is kept. It can be
         taken back, but not cast anew by one who knows the names."""
         at = self.round
-        if at is None or not at.blind or at.choice is not None or not at.over:
+        if at is None or not at.blind or not at.over:
             return
         chosen = TIE if choice is None else at.names[choice]
         facts = {
@@ -153,7 +158,7 @@ class Comparing(QObject):
             self.tr("vote"),
             self._put,
             {"round": at, "shown": shown, "unvote": (key, facts)},
-            {"round": replace(at, choice=chosen), "shown": shown, "vote": (key, facts)},
+            {"round": replace(at, choice=choice), "shown": shown, "vote": (key, facts)},
         )
 
     def _put(self, values: Values) -> None:
@@ -169,6 +174,9 @@ class Comparing(QObject):
             key, facts = values["unvote"]
             self.tally -= Counter([facts["choice"]])
             self.unvoted.emit(key)
+            self.noticed.emit(
+                self.tr("The vote is taken back. Its names are known: ask again to vote again.")
+            )
         self._workspace.clear_selection()
         self._workspace.show(values["shown"])
         self.changed.emit()
@@ -187,6 +195,20 @@ class Comparing(QObject):
             "prompt": self.tr("prompt"),
             "mixer": self.tr("mixer"),
         }[column.kind]
+
+    def _made(self, column: Column) -> str:
+        """What makes a column speak as it does: the prompt, or heads with their strengths and methods."""
+        if column.kind == "prompt":
+            prompt = self._workspace.prompt.strip()
+            return self.tr("“{0}”").format(prompt) if prompt else self.tr("an empty prompt")
+        if column.kind == "none":
+            return self.tr("no prompt, no head")
+        titles = {method.key: method.title for method in self._workspace.methods}
+        told = []
+        for name, head, strength in self._rows(column):
+            method = titles.get(head.info.method, head.info.method)
+            told.append(method if column.kind == "head" else f"{name} {strength:.2f} {method}")
+        return " + ".join(told) or self.tr("no head on")
 
     def _rows(self, column: Column) -> list[tuple[str, Any, float]]:
         """(name, head, strength) of everything that steers a column."""
