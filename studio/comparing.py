@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, Slot
 
 from studio.columns import LEAST, MOST, Column
 from studio.intake import note_asked, take_events, take_results
@@ -64,6 +64,7 @@ class Comparing(QObject):
         self.round: Round | None = None
         self.tally: Counter[str] = Counter()
         self._known: set[tuple[Answer, ...]] = set()  # answers whose names came out
+        workspace.turnsChanged.connect(self._hold)
 
     @property
     def running(self) -> bool:
@@ -161,6 +162,12 @@ class Comparing(QObject):
             {"round": replace(at, choice=choice), "shown": shown, "vote": (key, facts)},
         )
 
+    @Slot()
+    def _hold(self) -> None:
+        """The scales are the conversation's too, which begins afresh while these answers stay."""
+        for answer in self.round.answers if self.round else ():
+            self._workspace.hold(answer)
+
     def _put(self, values: Values) -> None:
         """Another round in the place of the one that is there; what is being answered is no longer wanted."""
         self.stop()
@@ -177,6 +184,7 @@ class Comparing(QObject):
             self.noticed.emit(
                 self.tr("The vote is taken back. Its names are known: ask again to vote again.")
             )
+        self._hold()
         self._workspace.clear_selection()
         self._workspace.show(values["shown"])
         self.changed.emit()

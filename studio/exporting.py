@@ -96,7 +96,8 @@ class Exporting(QObject):
         worker.submit(Job(self.tr("Exporting"), work, on_done=lambda _: self.noticed.emit(said)))
 
     def _maker(self, key: str) -> Make:
-        turns, answer, scale = self._workspace.turns, self._workspace.shown, self._workspace.scale
+        turns, answer, scales = self._workspace.turns, self._workspace.shown, self._workspace.scales
+        scale = self._workspace.scale
         quantity, measured = self._quantity(), self._measuring.finished
         shown = self._measuring.picture, self._measuring.block
         compared = self._comparing.round
@@ -130,7 +131,7 @@ class Exporting(QObject):
             if key == "export_trace":
                 return (table.to_csv(answer) if suffix == ".csv" else table.to_json(answer)).encode()
             if key == "export_heatmap":
-                return picture.heatmap(answer, suffix, scale, quantity)
+                return picture.heatmap(answer, suffix, scales[quantity.unit], quantity)
             return picture.figure(answer, suffix, scale)
 
         return make

@@ -35,6 +35,8 @@ class Theme:
     shade: float
     color_map: str = "cividis"
     signed_map: str = "CET-CBD1"
+    below: str = "#40e0d0"  # cells that a scale does not hold: on no map, light enough beside either end
+    above: str = "#ff80c8"
 
     def color(self, name: str, alpha: float = 1.0) -> QColor:
         color = QColor(getattr(self, name))
