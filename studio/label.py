@@ -40,9 +40,10 @@ class CutLabel(QLabel):
 
     def paintEvent(self, event: QEvent) -> None:
         painter = QPainter(self)
-        cut = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        room = self.contentsRect()
+        cut = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         self.style().drawItemText(
-            painter, self.rect(), flags, self.palette(), self.isEnabled(), cut, self.foregroundRole()
+            painter, room, flags, self.palette(), self.isEnabled(), cut, self.foregroundRole()
         )
         painter.end()
