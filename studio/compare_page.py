@@ -50,6 +50,8 @@ class ComparePage(QWidget):
         comparing.changed.connect(self.refresh)
         workspace.selectionChanged.connect(self._on_selection)
         workspace.answerGrew.connect(self._on_grown)
+        workspace.answerChanged.connect(self._tell)
+        workspace.shownChanged.connect(self._on_shown)
         self.refresh()
 
     @Slot()
@@ -86,6 +88,7 @@ class ComparePage(QWidget):
             view.area.verticalScrollBar().valueChanged.connect(self._scroll_all)
             self._row.addWidget(view, 1)
         self._on_selection()
+        self._on_shown()
 
     def _words(self, at: Round | None, voting: bool) -> str:
         if voting:
@@ -104,13 +107,25 @@ class ComparePage(QWidget):
                 view.text.grow()
 
     @Slot()
+    def _on_shown(self) -> None:
+        for view in self.columns:
+            view.mark_shown(view.answer is self._workspace.shown)
+
+    @Slot()
     def _on_selection(self) -> None:
         selection = self._workspace.selection
-        mine = [view for view in self.columns if selection and view.answer is selection.answer]
+        self._tell()
+        for view in self.columns:
+            if selection and view.answer is selection.answer:
+                view.bring(selection.cursor)
+
+    @Slot()
+    def _tell(self) -> None:
+        """Below every column the token at the selected place, or how far the answer is."""
+        selection = self._workspace.selection
+        mine = selection is not None and any(view.answer is selection.answer for view in self.columns)
         for view in self.columns:
             view.tell(selection.cursor if mine and selection else None)
-        if mine and selection:
-            mine[0].bring(selection.cursor)
 
     @Slot(int)
     def _scroll_all(self, value: int) -> None:

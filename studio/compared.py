@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from studio.answer import AnswerView
+from studio.ending import ending
 from studio.label import CutLabel, one_line
 from studio.later import Later
 from studio.turns import Answer
@@ -17,6 +18,7 @@ class Compared(QFrame):
 
     def __init__(self, workspace: Workspace, later: Later, answer: Answer) -> None:
         super().__init__()
+        self.setProperty("role", "compared")
         self.answer = answer
         self.title = CutLabel("strong")
         self.made = CutLabel("muted")
@@ -58,11 +60,17 @@ class Compared(QFrame):
         self.text.set_plain(not made)
         self.text.setAccessibleName(self.tr("{0}, {1}").format(title, made) if made else title)
 
+    def mark_shown(self, shown: bool) -> None:
+        """Whether the heatmap is this answer's."""
+        self.setProperty("shown", shown)
+        self.setToolTip(self.tr("Shown in the heatmap") if shown else "")
+        self.style().unpolish(self)
+        self.style().polish(self)
+
     def tell(self, token: int | None) -> None:
-        """What stands at this place in this column; None: no place is meant."""
-        self.told.setVisible(token is not None)
+        """What stands at this place in this column; None: no place is meant, and how far the answer is."""
         if token is None:
-            self.told.show_text("")
+            self.told.show_text(ending(self.answer))
         elif token >= len(self.answer):
             self.told.show_text(self.tr("{0}: no such token").format(token))
         else:

@@ -97,7 +97,7 @@ class Comparing(QObject):
             {"round": self.round, "shown": self._workspace.shown},
             {
                 "round": Round(names, made, tuple(answers), blind),
-                "shown": None if blind else answers[0],  # its heatmap would tell
+                "shown": None if blind else _steered(answers),  # its heatmap would tell
             },
         )
         settings = self._workspace.settings
@@ -153,7 +153,7 @@ class Comparing(QObject):
             ],
             "choice": chosen,
         }
-        key, shown = uuid4().hex, at.answers[0]
+        key, shown = uuid4().hex, _steered(at.answers)
         self._known.add(at.answers)
         self._workspace.step(
             self.tr("vote"),
@@ -239,3 +239,8 @@ class Comparing(QObject):
             answer.state = state or answer.state
             self._workspace.answerChanged.emit(answer)
         self.changed.emit()
+
+
+def _steered(answers: Sequence[Answer]) -> Answer:
+    """The first that heads steer, whose heatmap has something to show; else the first."""
+    return next((answer for answer in answers if answer.turn.mix), answers[0])

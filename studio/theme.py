@@ -122,6 +122,8 @@ def _sheet(t: Theme, zoom: float) -> str:
     QLabel[silent="true"] {{ color: {t.muted}; }}
     QLabel[role="strong"] {{ font-weight: 600; }}
     QFrame[role="banner"] {{ background: {t.danger_surface}; border-bottom: 1px solid {t.line}; }}
+    QFrame[role="compared"] {{ border-top: 2px solid transparent; }}
+    QFrame[shown="true"] {{ border-top: 2px solid {t.accent}; }}
     QFrame[role="below"] {{ border-top: 1px solid {t.line}; }}
     QFrame[role="bubble"] {{ background: {t.surface}; border: 1px solid {t.accent}; border-radius: 8px; }}
     QPlainTextEdit, QLineEdit {{

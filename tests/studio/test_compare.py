@@ -62,7 +62,7 @@ def test_a_token_is_told_of_in_every_column_and_scrolling_is_linked(qtbot, windo
     place = found.answers.index(shortest)
     assert told[place].text() == f"{len(longest) - 1}: no such token"
     window.workspace.clear_selection()
-    assert not any(label.text() or label.isVisible() for label in told)
+    assert [label.text() for label in told] == [f"{len(a)} tokens, complete" for a in found.answers]
 
 
 def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
@@ -74,7 +74,11 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     assert not any(view.made.text() for view in page.columns) and page.tie.isVisible()
     assert window.workspace.shown is None and all(view.text._plain for view in page.columns)
     page.columns[1].vote.click()
-    assert window.workspace.shown is found.answers[0] and not any(view.text._plain for view in page.columns)
+    steered = found.answers[found.names.index("mixer")]
+    assert window.workspace.shown is steered and not any(view.text._plain for view in page.columns)
+    assert [view.answer for view in page.columns if view.property("shown")] == [steered]
+    window.workspace.select(found.answers[1], 0)
+    assert [view.property("shown") for view in page.columns] == [False, True, False]
     assert page.columns[1].title.text() == f"✓ {found.names[1]}" and not page.tie.isVisible()
     assert all(view.made.text() for view in page.columns)
     assert sorted(found.names) == ["mixer", "prompt", "unsteered"]
@@ -118,10 +122,10 @@ def test_a_comparison_is_taken_back_with_its_answers(qtbot, window):
     first = compare(qtbot, window)
     window.composer.set_question("Tell me about the castle.")
     window.comparing.run()
-    assert window.comparing.running and workspace.shown is window.comparing.round.answers[0]
+    assert window.comparing.running and workspace.shown is window.comparing.round.answers[2]
     workspace.undo()  # while it is answered
     assert window.comparing.round is first and page.columns[0].text.answer is first.answers[0]
-    assert workspace.shown is first.answers[0]
+    assert workspace.shown is first.answers[2]
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
     workspace.redo()
     assert all(answer.over for answer in window.comparing.round.answers)
@@ -136,13 +140,18 @@ def test_stop_and_wrong_order(qtbot, window):
     window.composer.set_question("")
     window.comparing.run()  # no question yet
     assert not window.comparing.running
+    model = window.session.bench.need_model()
+    ends, model.eos_ids = model.eos_ids, frozenset()
     window.composer.set_question("Tell me about the castle.")
     window.comparing.run()
     window.comparing.run()
     boxes, shown = page.next.boxes, [view.answer for view in page.columns]
     boxes[0].removeWanted.click()  # of the next round, while this one is answered
+    qtbot.waitUntil(lambda: page.columns[0].told.text() == "answering…", timeout=WAIT_MS)
     window.composer.stop.click()
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=5000)
+    assert page.columns[0].told.text() == f"{len(shown[0])} tokens, stopped"
+    model.eos_ids = ends
     assert [view.answer for view in page.columns] == shown and not window.actions_["stop"].isEnabled()
     boxes[0].removeWanted.click()  # two stay
     assert len(boxes) == 2 and len(shown) == 3
