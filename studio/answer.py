@@ -199,6 +199,9 @@ class AnswerView(QWidget):
                     QRectF(left + 0.5, top + flow.line_height - 2 - thick, right - left - 1, thick),
                     colours.color(hue),
                 )
+                if scale.exceeded_by(value):  # a dark edge: more than the strongest shade can say
+                    edge = QRectF(left + 0.5, top + flow.line_height - 4, right - left - 1, 2)
+                    painter.fillRect(edge, colours.color("text"))
             if chosen and chosen.start <= span.token <= chosen.stop:
                 painter.setPen(QPen(colours.color("selection"), 2 if span.token == chosen.cursor else 1))
                 painter.drawRect(

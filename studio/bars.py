@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QWidget
 
 from studio import theme
 
+TIP = 3  # pixels, dark, at the end of a bar that would be longer
+
 
 class Bars(QWidget):
     """Rows of name, bar and number; lengths are shares of 1, negative ones go left when signed."""
@@ -101,12 +103,15 @@ class Bars(QWidget):
             cut = metrics.elidedText(name, Qt.TextElideMode.ElideRight, names - 8)
             painter.drawText(QRectF(0, top, names, height), middle, cut)
             painter.drawText(QRectF(self.width() - numbers, top, numbers, height), middle | right, number)
-            share = max(-1.0, min(1.0, share)) if math.isfinite(share) else 0.0
-            length = abs(share) * reach
+            share = share if math.isfinite(share) else 0.0
+            length = min(1.0, abs(share)) * reach
             left = zero if share > 0 else zero - length
             painter.fillRect(QRectF(names, top + height / 2, room, 1), colours.color("line"))
             painter.fillRect(
                 QRectF(left, top + 4, length, height - 8),
                 colours.color(self._hue or ("positive" if share > 0 else "negative")),
             )
+            if abs(share) > 1:
+                tip = left + length - TIP if share > 0 else left
+                painter.fillRect(QRectF(tip, top + 4, TIP, height - 8), colours.color("text"))
         painter.end()

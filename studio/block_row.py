@@ -14,6 +14,7 @@ from studio.turns import Answer
 from studio.workspace import Workspace
 
 HEIGHT = 32  # pixels of the strip
+TIP = 2  # dark, at the end of a column that would be higher
 
 
 class BlockRow(QWidget):
@@ -87,6 +88,9 @@ class BlockRow(QWidget):
             painter.fillRect(
                 QRectF(left, up, width, height), colours.color("positive" if value > 0 else "negative")
             )
+            if scale.exceeded_by(value):
+                edge = up if value > 0 else up + height - TIP
+                painter.fillRect(QRectF(left, edge, width, TIP), colours.color("text"))
         selection = self._workspace.selection
         if selection and selection.answer is self._answer and len(values):
             step = self.width() / len(values)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, Slot
 
 from studio.columns import LEAST, MOST, Column
 from studio.intake import note_asked, take_events, take_results
@@ -26,13 +26,17 @@ TIE = "tie"
 
 @dataclass(frozen=True)
 class Round:
-    """One question's answers, in the order that they are shown. blind: nobody knows yet who is who."""
+    """One question's answers, in the order that they are shown.
 
-    columns: tuple[Column, ...]
+    names, made: who spoke in each column, and how that was made; blind: nobody knows yet who is who; choice:
+    the place of the answer that was voted for.
+    """
+
     names: tuple[str, ...]
+    made: tuple[str, ...]
     answers: tuple[Answer, ...]
     blind: bool
-    choice: str | None = None
+    choice: int | None = None
 
     @property
     def over(self) -> bool:
@@ -60,6 +64,7 @@ class Comparing(QObject):
         self.round: Round | None = None
         self.tally: Counter[str] = Counter()
         self._known: set[tuple[Answer, ...]] = set()  # answers whose names came out
+        workspace.turnsChanged.connect(self._hold)
 
     @property
     def running(self) -> bool:
@@ -85,13 +90,14 @@ class Comparing(QObject):
             answers.append(turn.add(STEERED))
         note_asked(answers, lanes)
         names = tuple(self.name(column) for column in order)
+        made = tuple(self._made(column) for column in order)
         self._workspace.step(
             self.tr("comparison"),
             self._put,
             {"round": self.round, "shown": self._workspace.shown},
             {
-                "round": Round(tuple(order), names, tuple(answers), blind),
-                "shown": None if blind else answers[0],  # its heatmap would tell
+                "round": Round(names, made, tuple(answers), blind),
+                "shown": None if blind else _steered(answers),  # its heatmap would tell
             },
         )
         settings = self._workspace.settings
@@ -133,7 +139,7 @@ class Comparing(QObject):
         """For the answer shown at a place, or for none (a tie): names come out, the vote is kept. It can be
         taken back, but not cast anew by one who knows the names."""
         at = self.round
-        if at is None or not at.blind or at.choice is not None or not at.over:
+        if at is None or not at.blind or not at.over:
             return
         chosen = TIE if choice is None else at.names[choice]
         facts = {
@@ -147,14 +153,20 @@ class Comparing(QObject):
             ],
             "choice": chosen,
         }
-        key, shown = uuid4().hex, at.answers[0]
+        key, shown = uuid4().hex, _steered(at.answers)
         self._known.add(at.answers)
         self._workspace.step(
             self.tr("vote"),
             self._put,
             {"round": at, "shown": shown, "unvote": (key, facts)},
-            {"round": replace(at, choice=chosen), "shown": shown, "vote": (key, facts)},
+            {"round": replace(at, choice=choice), "shown": shown, "vote": (key, facts)},
         )
+
+    @Slot()
+    def _hold(self) -> None:
+        """The scales are the conversation's too, which begins afresh while these answers stay."""
+        for answer in self.round.answers if self.round else ():
+            self._workspace.hold(answer)
 
     def _put(self, values: Values) -> None:
         """Another round in the place of the one that is there; what is being answered is no longer wanted."""
@@ -169,6 +181,10 @@ class Comparing(QObject):
             key, facts = values["unvote"]
             self.tally -= Counter([facts["choice"]])
             self.unvoted.emit(key)
+            self.noticed.emit(
+                self.tr("The vote is taken back. Its names are known: ask again to vote again.")
+            )
+        self._hold()
         self._workspace.clear_selection()
         self._workspace.show(values["shown"])
         self.changed.emit()
@@ -187,6 +203,20 @@ class Comparing(QObject):
             "prompt": self.tr("prompt"),
             "mixer": self.tr("mixer"),
         }[column.kind]
+
+    def _made(self, column: Column) -> str:
+        """What makes a column speak as it does: the prompt, or heads with their strengths and methods."""
+        if column.kind == "prompt":
+            prompt = self._workspace.prompt.strip()
+            return self.tr("“{0}”").format(prompt) if prompt else self.tr("an empty prompt")
+        if column.kind == "none":
+            return self.tr("no prompt, no head")
+        titles = {method.key: method.title for method in self._workspace.methods}
+        told = []
+        for name, head, strength in self._rows(column):
+            method = titles.get(head.info.method, head.info.method)
+            told.append(method if column.kind == "head" else f"{name} {strength:.2f} {method}")
+        return " + ".join(told) or self.tr("no head on")
 
     def _rows(self, column: Column) -> list[tuple[str, Any, float]]:
         """(name, head, strength) of everything that steers a column."""
@@ -209,3 +239,8 @@ class Comparing(QObject):
             answer.state = state or answer.state
             self._workspace.answerChanged.emit(answer)
         self.changed.emit()
+
+
+def _steered(answers: Sequence[Answer]) -> Answer:
+    """The first that heads steer, whose heatmap has something to show; else the first."""
+    return next((answer for answer in answers if answer.turn.mix), answers[0])

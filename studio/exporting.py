@@ -83,20 +83,27 @@ class Exporting(QObject):
 
     def write(self, key: str, path: Path) -> None:
         """Makes the file as a job: after a running answer, which is then whole in it."""
-        make, suffix = self._maker(key), KINDS[key].ending(path) or path.suffix
+        left_out: list[str] = []
+        make, suffix = self._maker(key, left_out), KINDS[key].ending(path) or path.suffix
 
         def work(emit: Emit, cancel: Cancel) -> None:
             write_whole(path, make(suffix), "export", InputError)
             log.info("Exported to %s", path)
 
-        worker, said = self._session.worker, self.tr("Saved {0}").format(path)
+        def done(_: object) -> None:
+            words = self.tr("Saved {0}. Left out: {1}") if left_out else self.tr("Saved {0}")
+            self.noticed.emit(words.format(path, " ".join(left_out)))
+
+        worker = self._session.worker
         if worker.doing:
             words = self.tr("{0} is written when this is done: {1}")
             self.noticed.emit(words.format(path.name, worker.doing))
-        worker.submit(Job(self.tr("Exporting"), work, on_done=lambda _: self.noticed.emit(said)))
+        worker.submit(Job(self.tr("Exporting"), work, on_done=done))
 
-    def _maker(self, key: str) -> Make:
-        turns, answer, scale = self._workspace.turns, self._workspace.shown, self._workspace.scale
+    def _maker(self, key: str, left_out: list[str]) -> Make:
+        """left_out: takes what the file will not hold though it stands beside, in words."""
+        turns, answer, scales = self._workspace.turns, self._workspace.shown, self._workspace.scales
+        scale = self._workspace.scale
         quantity, measured = self._quantity(), self._measuring.finished
         shown = self._measuring.picture, self._measuring.block
         compared = self._comparing.round
@@ -121,16 +128,19 @@ class Exporting(QObject):
             _require(answer is not None, "No answer is shown.")
             assert answer is not None
             if key == "export_run":
-                in_columns = compared is not None and answer in compared.answers
-                others = compared.answers if in_columns and compared else answer.turn.answers
-                return run.as_bytes(self._session.bench.need_model(), turns, answer, others)
+                beside = [(other.lane, other) for other in answer.turn.answers]
+                if compared is not None and answer in compared.answers:
+                    beside = list(zip(compared.names, compared.answers, strict=True))
+                data, others = run.as_bytes(self._session.bench.need_model(), turns, answer, beside)
+                left_out.extend(others)
+                return data
             edited = "The shown answer was edited by hand: nothing was applied to it."
             _require(not answer.edited, edited, "Undo the edit.")
             _require(picture.has_values(answer), "The shown answer has no token yet.", "Let it answer first.")
             if key == "export_trace":
                 return (table.to_csv(answer) if suffix == ".csv" else table.to_json(answer)).encode()
             if key == "export_heatmap":
-                return picture.heatmap(answer, suffix, scale, quantity)
+                return picture.heatmap(answer, suffix, scales[quantity.unit], quantity)
             return picture.figure(answer, suffix, scale)
 
         return make

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QStackedLayout,
     QToolButton,
     QVBoxLayout,
@@ -22,13 +21,15 @@ from PySide6.QtWidgets import (
 
 from studio import theme
 from studio.color_bar import ColorBar
-from studio.quantities import QUANTITIES, WITHIN, Quantity, widened
+from studio.label import CutLabel
+from studio.quantities import QUANTITIES, Quantity, beyond
 from studio.scale import Scale
 from studio.turns import Answer
 from studio.workspace import Workspace
 
 FIRST_CAPACITY = 256  # tokens; doubled when full
 WINDOW = 64  # tokens in sight while following
+STEPS = 254  # colours within the scale; one more on either side is for what lies beyond
 
 
 class Grid:
@@ -73,7 +74,6 @@ class Heatmap(QWidget):
         self._grid = Grid()
         self._answer: Answer | None = None
         self._quantity = QUANTITIES[0]
-        self._scale = Scale()  # of a quantity that is on no shared one
         self.following = True
         self._moving = False
         self.plot = pg.PlotWidget()
@@ -107,10 +107,7 @@ class Heatmap(QWidget):
         self.choice.setToolTip(self.tr("What every cell shows"))
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.choice.currentIndexChanged.connect(self._on_choice)
-        self._hover = QLabel()
-        self._hover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._hover.setProperty("role", "muted")
-        self._hover.setTextFormat(Qt.TextFormat.PlainText)
+        self._hover = CutLabel("muted")
         self.latest = QToolButton()
         self.latest.setText(self.tr("Latest"))
         self.latest.setProperty("role", "small")
@@ -163,8 +160,8 @@ class Heatmap(QWidget):
 
     @property
     def scale(self) -> Scale:
-        """The scale that the cells are coloured by."""
-        return self._workspace.scale if self._quantity.shared else self._scale
+        """The scale that the cells are coloured by: the one of the quantity's unit."""
+        return self._workspace.scales[self._quantity.unit]
 
     def show_quantity(self, key: str) -> None:
         """Shows another quantity of the same answer."""
@@ -218,9 +215,9 @@ class Heatmap(QWidget):
 
     def _refill(self) -> None:
         """All cells anew."""
-        self._grid, self._scale = Grid(), Scale(0.0)
+        self._grid = Grid()
         self.image.clear()
-        self._hover.setText(self._tr(self._quantity.words))
+        self._hover.show_text(self._tr(self._quantity.words))
         self._show_lack(False)
         if self._answer and len(self._answer):
             self._grow()
@@ -242,15 +239,8 @@ class Heatmap(QWidget):
         self._grid.extend(new)
         if blocks != new.shape[1]:
             self._label_blocks(new.shape[1])
-        self._widen()
-        self.image.setImage(self._grid.filled, autoLevels=False, levels=self.scale.levels)
-
-    def _widen(self) -> None:
-        if not self._quantity.shared:
-            scale = widened(self._scale, self._grid.filled)
-            if scale != self._scale:
-                self._scale = scale
-                self._on_scale()
+        self.image.setImage(self._grid.filled, autoLevels=False)
+        self._tell_beyond()
 
     def _lacking(self) -> QWidget:
         """What stands there in place of a quantity that was not measured."""
@@ -300,15 +290,19 @@ class Heatmap(QWidget):
 
     @Slot()
     def _on_scale(self) -> None:
-        scale, colours = self.scale, theme.current()
-        name = colours.signed_map if scale.signed else colours.color_map
-        self.image.setColorMap(pg.colormap.get(name))
-        self.image.setLevels(scale.levels)
-        self.bar.set_scale(pg.colormap.get(name).getLookupTable(nPts=64), *scale.levels)
-        told = self.tr("One scale for text, heatmap and numbers: {0:g} to {1:g}")
-        if not self._quantity.shared:
-            told = self.tr("{0:g} to {1:g}; {2:.1%} of the newest values lie within, others take its end")
-        self.bar.setToolTip(told.format(*scale.levels, WITHIN))
+        colours, (low, high) = theme.current(), self.scale.levels
+        table = pg.colormap.get(colours.signed_map if low else colours.color_map).getLookupTable(nPts=STEPS)
+        step = (high - low) / (STEPS - 0.01)  # the ends themselves lie within
+        outside = map(colours.color, ("below", "above"))
+        below, above = ([[colour.red(), colour.green(), colour.blue()]] for colour in outside)
+        self.image.setLookupTable(np.concatenate([below, table, above]).astype(np.uint8))
+        self.image.setLevels((low - step, low + (STEPS + 1) * step))
+        self.bar.set_scale(table, low, high, self._tr(self._quantity.unit))
+        self._tell_beyond()
+
+    def _tell_beyond(self) -> None:
+        """Whether the legend needs its ends: cells that the scale does not hold."""
+        self.bar.set_beyond(*beyond(self.scale, self._grid.filled))
 
     @Slot()
     def _on_selection(self) -> None:
@@ -347,13 +341,13 @@ class Heatmap(QWidget):
     def _on_hover(self, scene_point: object) -> None:
         cell = self.cell_at(scene_point)
         if cell is None or self._answer is None:
-            self._hover.setText(self._tr(self._quantity.words))
+            self._hover.show_text(self._tr(self._quantity.words))
             return
         token, block = cell
         words = self.tr("{0} {1:.3g} at token {2} “{3}”, block {4}")
         piece = self._answer.trace.pieces[token]
         value = float(self._grid.filled[token, block])
-        self._hover.setText(words.format(self._tr(self._quantity.words), value, token, piece, block))
+        self._hover.show_text(words.format(self._tr(self._quantity.words), value, token, piece, block))
 
     def _tr(self, words: str) -> str:
         return QCoreApplication.translate("quantities", words)

@@ -39,10 +39,7 @@ def take_events(workspace: Workspace, answers: Sequence[Answer], events: Sequenc
         for token in mine:
             answer.trace.append(token)
         answer.text += "".join(token.text for token in mine)
-        workspace.widen(
-            min(float(token.coefficients.min()) for token in mine),
-            max(float(token.coefficients.max()) for token in mine),
-        )
+        workspace.hold(answer, first)
         workspace.answerGrew.emit(answer, first)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from studio.scale import Scale
+from studio.scale import ACTIVATION, SHARE, Scale
 
-RECENT = 512  # tokens that a scale is read from
-WITHIN = 0.995  # share of them that lies within it: a few spikes do not pale the rest
+RECENT = 512  # tokens of a growing answer that a scale is read from
+BEYOND = 0.005  # share of them, and one in any case, that may lie beyond it: spikes do not pale the rest
 
 Rows = Callable[[Any, int], np.ndarray]
 """(trace, first token) -> [n, blocks], not a number where it was not measured."""
@@ -19,13 +19,14 @@ Rows = Callable[[Any, int], np.ndarray]
 
 @dataclass(frozen=True)
 class Quantity:
-    """title: its name in the list; words: what one number is; shared: on the scale of text and inspector."""
+    """title: its name in the list; words: what one number is; unit: all quantities of one unit are on one
+    scale, so that the same number has the same colour."""
 
     key: str
     title: str
     words: str
+    unit: str
     rows: Rows
-    shared: bool = False
 
 
 def _share(trace: Any, first: int) -> np.ndarray:
@@ -36,22 +37,41 @@ def _share(trace: Any, first: int) -> np.ndarray:
 
 # fmt: off
 QUANTITIES = (
-    Quantity("applied", "Applied", "applied coefficient",
-        lambda trace, first: np.asarray(trace.coefficients[first:]), shared=True),
-    Quantity("share", "Share", "applied coefficient / length of the activation", _share),
-    Quantity("truth", "Prompt", "what the prompt would have done",
+    Quantity("applied", "Applied", "applied coefficient", ACTIVATION,
+        lambda trace, first: np.asarray(trace.coefficients[first:])),
+    Quantity("share", "Share", "applied coefficient / length of the activation", SHARE, _share),
+    Quantity("truth", "Prompt", "what the prompt would have done", ACTIVATION,
         lambda trace, first: np.asarray(trace.truth[first:])),
-    Quantity("gap", "Difference", "distance from what the prompt would have made",
+    Quantity("gap", "Difference", "distance from what the prompt would have made", ACTIVATION,
         lambda trace, first: np.asarray(trace.gap[first:])),
 )
 # fmt: on
 
 
-def widened(scale: Scale, rows: np.ndarray) -> Scale:
-    """The scale that holds nearly all of the newest `rows` [n, blocks] as well."""
-    newest = rows[-RECENT:]
-    known = newest[np.isfinite(newest)]
+def holding(scales: Mapping[str, Scale], trace: Any, first: int = 0) -> dict[str, Scale]:
+    """The scales that hold nearly all of the trace as well. first: the first token that is new to them."""
+    held = dict(scales)
+    for quantity in QUANTITIES:
+        scale = held[quantity.unit]
+        low, high = beyond(scale, quantity.rows(trace, first))
+        if low or high:
+            newest = quantity.rows(trace, max(0, len(trace) - RECENT) if first else 0)
+            held[quantity.unit] = _widened(scale, newest)
+    return held
+
+
+def beyond(scale: Scale, rows: np.ndarray) -> tuple[int, int]:
+    """How many of the numbers lie below the scale's low end, and how many above its high one."""
+    low, high = scale.levels
+    ease = 0.01 * scale.limit if not scale.signed else 0.0  # so little below zero is no other colour
+    return int(np.count_nonzero(rows < low - ease)), int(np.count_nonzero(rows > high))
+
+
+def _widened(scale: Scale, rows: np.ndarray) -> Scale:
+    """What is zero was not steered, and has no say."""
+    known = rows[np.isfinite(rows) & (rows != 0)]
     if not len(known):
         return scale
-    low, high = np.quantile(known, [1 - WITHIN, WITHIN])
-    return scale.widened(float(low), float(high))
+    spikes = min(len(known) - 1, max(1, round(BEYOND * len(known))))
+    sizes = np.partition(np.abs(known), -1 - spikes)
+    return scale.widened(float(sizes[-1 - spikes]), float(known.min()))

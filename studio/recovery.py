@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
@@ -86,7 +85,6 @@ class Recovery(QObject):
             values["source"] = self._source
         self._session.without_ready_heads()
         self._workspace.restore(**values)
-        self._workspace.widen(*_reach(values["turns"]))
         if left.lost:
             what = self.tr("A part of the session could not be restored")
             lost = " ".join(left.lost)
@@ -166,11 +164,3 @@ def _moment(saved: str) -> str:
         return f"{datetime.fromisoformat(saved).astimezone():%d %B %Y at %H:%M:%S}"
     except ValueError:  # damaged: as it stands there
         return saved
-
-
-def _reach(turns: Any) -> tuple[float, float]:
-    """The lowest and highest coefficient of the restored answers, for the shared scale."""
-    shown = [a.trace.coefficients for turn in turns for a in turn.answers if a.trace is not None and len(a)]
-    if not shown:
-        return 0.0, 0.0
-    return min(float(c.min()) for c in shown), max(float(c.max()) for c in shown)

@@ -1,16 +1,19 @@
-"""The one scale of applied coefficients that text, heatmap and inspector share."""
+"""The scales that text, heatmap, inspector and compared columns share: one for each unit."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+ACTIVATION = "activation units"
+SHARE = "of the length"
+
 STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Coefficients from -limit (or 0 when none is negative) to limit, in activation units."""
+    """Numbers from -limit (or 0 when none is negative) to limit."""
 
     limit: float = 1.0
     signed: bool = False
@@ -19,14 +22,22 @@ class Scale:
         """|value| as a share of the limit, in [0, 1]."""
         return min(1.0, abs(value) / self.limit)
 
+    def exceeded_by(self, value: float) -> bool:
+        """Whether the value lies beyond the scale: it is drawn as the end, and marked."""
+        return abs(value) > self.limit
+
     @property
     def levels(self) -> tuple[float, float]:
         return (-self.limit if self.signed else 0.0, self.limit)
 
-    def widened(self, lowest: float, highest: float) -> Scale:
-        """The scale that also holds these values; it only grows, in round steps, so colours rarely move."""
-        limit = max(self.limit, round_up(max(abs(lowest), abs(highest))))
+    def widened(self, size: float, lowest: float) -> Scale:
+        """The scale that also holds values of this size, of which `lowest` is the lowest; it only grows, in
+        round steps, so colours rarely move."""
+        limit = max(self.limit, round_up(size))
         return Scale(limit, self.signed or lowest < -0.01 * limit)
+
+
+FIRST = {ACTIVATION: Scale(1.0), SHARE: Scale(0.01)}  # before anything is known
 
 
 def round_up(value: float) -> float:

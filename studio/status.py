@@ -7,6 +7,7 @@ import time
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
 
+from studio.label import CutLabel
 from studio.turns import STEERED, Answer
 from studio.workspace import Workspace
 
@@ -22,9 +23,11 @@ class Status(QStatusBar):
         self._begun: dict[Answer, float] = {}
         self.setSizeGripEnabled(False)
         self.setAccessibleName(self.tr("Status"))
-        self.busy = _label(480)
+        self.busy = CutLabel("muted")  # a long path is cut, and does not widen the window
+        self.busy.setMinimumWidth(480)
+        self.busy.setContentsMargins(16, 0, 0, 0)
         self.speed, self.first, self.seed, self.saved = _label(96), _label(136), _label(80), _label(96)
-        self.addWidget(self.busy)
+        self.addWidget(self.busy, 1)
         for label in (self.speed, self.first, self.seed, self.saved):
             self.addPermanentWidget(label)
         workspace.answerGrew.connect(self._on_grown)
@@ -41,7 +44,7 @@ class Status(QStatusBar):
     @Slot(str)
     def notice(self, sentence: str) -> None:
         """Tells something for a while, where the state stands otherwise."""
-        self.busy.setText(sentence)
+        self.busy.show_text(sentence)
         self._notice.start(NOTICE_MS)
 
     @Slot(str)
@@ -82,11 +85,11 @@ class Status(QStatusBar):
             return
         loading = self._workspace.loading
         if loading.facts is not None and self._workspace.fit.running:
-            self.busy.setText(self.tr("Distilling: {0}").format(self._workspace.fit.stage))
+            self.busy.show_text(self.tr("Distilling: {0}").format(self._workspace.fit.stage))
         elif loading.facts is not None:
-            self.busy.setText(self.tr("Ready"))
+            self.busy.show_text(self.tr("Ready"))
         else:
-            self.busy.setText(loading.stage)
+            self.busy.show_text(loading.stage)
 
 
 def _label(width: int) -> QLabel:

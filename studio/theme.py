@@ -35,6 +35,8 @@ class Theme:
     shade: float
     color_map: str = "cividis"
     signed_map: str = "CET-CBD1"
+    below: str = "#40e0d0"  # cells that a scale does not hold: on no map, light enough beside either end
+    above: str = "#ff80c8"
 
     def color(self, name: str, alpha: float = 1.0) -> QColor:
         color = QColor(getattr(self, name))
@@ -120,6 +122,9 @@ def _sheet(t: Theme, zoom: float) -> str:
     QLabel[silent="true"] {{ color: {t.muted}; }}
     QLabel[role="strong"] {{ font-weight: 600; }}
     QFrame[role="banner"] {{ background: {t.danger_surface}; border-bottom: 1px solid {t.line}; }}
+    QFrame[role="compared"] {{ border-top: 2px solid transparent; }}
+    QFrame[shown="true"] {{ border-top: 2px solid {t.accent}; }}
+    QFrame[role="below"] {{ border-top: 1px solid {t.line}; }}
     QFrame[role="bubble"] {{ background: {t.surface}; border: 1px solid {t.accent}; border-radius: 8px; }}
     QPlainTextEdit, QLineEdit {{
         background: {t.field}; border: 1px solid {t.line}; border-radius: 4px; padding: 3px 6px;

@@ -46,6 +46,8 @@ class Tour:
             ("edit", self._edit),
             ("edited", self._edited),
             ("undone", self._undone),
+            ("columns", self._columns),
+            ("voted", self._voted),
             ("lab", self._lab),
             ("dark", self._dark),
             ("panels", self._panels),
@@ -195,6 +197,21 @@ class Tour:
         answer = self._last_answer()
         self._check(not answer.edited and len(answer) > 0, "the answer did not come back")
         return answer.text
+
+    def _columns(self) -> str:
+        self._trigger("page_compare")
+        self.window.compare_page.next.blind.setChecked(True)
+        self._ask("Tell me about bees.")
+        self._until(lambda: not self.window.comparing.running, "the columns did not end")
+        columns = self.window.compare_page.columns
+        self._check(not any(view.made.isVisible() for view in columns), "a blind column told how it was made")
+        return f"{len(columns)} blind columns"
+
+    def _voted(self) -> str:
+        columns = self.window.compare_page.columns
+        QTest.mouseClick(columns[1].vote, Qt.MouseButton.LeftButton)
+        self._check(all(view.made.isVisible() for view in columns), "the vote brought out no names")
+        return ", ".join(view.title.text() for view in columns)
 
     def _lab(self) -> str:
         page, measuring = self.window.lab_page, self.window.measuring

@@ -9,6 +9,7 @@ from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from studio.answer import AnswerView
+from studio.ending import ending
 from studio.flow import line_height
 from studio.in_place import InPlace
 from studio.label import plain_label
@@ -172,23 +173,7 @@ class AnswerColumn(QWidget):
         return " + ".join(heads) or self.tr("no head on")
 
     def _ended(self) -> str:
-        answer = self._answer
-        if answer.edited:
-            return self.tr("no coefficients")
-        ends = {
-            "waiting": self.tr("waiting…"),
-            "running": self.tr("answering…"),
-            "eos": self.tr("complete"),
-            "stop": self.tr("complete"),
-            "length": self.tr("cut at the token limit"),
-            "cancelled": self.tr("stopped"),
-            "failed": self.tr("failed"),
-        }
-        if answer.state in ("eos", "stop") and not len(answer):
-            steered = bool(heard(answer))
-            return self.tr("ended at once: try less strength") if steered else self.tr("ended at once")
-        end = ends.get(answer.state, answer.state)
-        return self.tr("{0} tokens, {1}").format(len(answer), end) if answer.over else end
+        return self.tr("no coefficients") if self._answer.edited else ending(self._answer)
 
     def _unread(self) -> str:
         """What of the conversation the model did not read."""

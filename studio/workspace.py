@@ -14,7 +14,7 @@ from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Misfit, Preset, Slo
 from studio.columns import Column, Comparison
 from studio.progress import Faithfulness, Fit, Loading
 from studio.requests import MethodFacts
-from studio.scale import Scale
+from studio.scale import ACTIVATION, FIRST, Scale
 from studio.turns import Answer, Selection, Settings, Turn
 from studio.undo import Change, Values, make_stack
 
@@ -66,7 +66,7 @@ class Workspace(QObject):
         self.selection: Selection | None = None
         self.shown: Answer | None = None
         self.chosen: int | None = None  # key of the channel that the plots and Save refer to
-        self.scale = Scale()
+        self.scales: Mapping[str, Scale] = FIRST  # by unit
         self.loading = Loading()
         self.methods: tuple[MethodFacts, ...] = ()
         self.fit = Fit()
@@ -254,10 +254,21 @@ class Workspace(QObject):
             self.selection = None
             self.selectionChanged.emit()
 
-    def widen(self, lowest: float, highest: float) -> None:
-        scale = self.scale.widened(lowest, highest)
-        if scale != self.scale:
-            self.scale = scale
+    @property
+    def scale(self) -> Scale:
+        """That of applied coefficients, and of all that is measured in the same unit."""
+        return self.scales[ACTIVATION]
+
+    def hold(self, answer: Answer, first: int = 0) -> None:
+        """The scales hold the answer's tokens from `first` on as well."""
+        if len(answer):
+            from studio.quantities import holding  # brings numpy: not before the first paint
+
+            self._rescale(holding(self.scales, answer.trace, first))
+
+    def _rescale(self, scales: Mapping[str, Scale]) -> None:
+        if scales != self.scales:
+            self.scales = scales
             self.scaleChanged.emit()
 
     # The Compare page.
@@ -374,10 +385,14 @@ class Workspace(QObject):
         self.bypassChanged.emit(self.bypass)
         self.strengthsChanged.emit()
 
-    def _tell_turns(self, _: tuple[Turn, ...]) -> None:
-        if not self.turns:  # an empty page begins with a fresh scale
-            self.scale = Scale()
-            self.scaleChanged.emit()
+    def _tell_turns(self, before: tuple[Turn, ...]) -> None:
+        """What is gone has no say in the scales any more."""
+        known = set(before)
+        if known - set(self.turns):
+            self._rescale(FIRST)
+            known.clear()
+        for answer in (answer for turn in self.turns if turn not in known for answer in turn.answers):
+            self.hold(answer)
         if self.selection and self.selection.answer.turn not in self.turns:
             self.clear_selection()
         self.turnsChanged.emit()

@@ -45,11 +45,14 @@ def _run(options: argparse.Namespace) -> None:
             {"text": answer.text, "tokens": len(answer.trace), "same": at is None, "differs_at": at}
             for answer, at in zip(answers, where, strict=True)
         ]
-        print(json.dumps({"same": all(at is None for at in where), "lanes": lanes}))
+        told = {"same": all(at is None for at in where), "lanes": lanes, "left_out": run.left_out}
+        print(json.dumps(told))
         return
     for answer, at in zip(answers, where, strict=True):
         print(answer.text)
         print("The very same tokens." if at is None else f"Other tokens from number {at} on.")
+    for words in run.left_out:
+        print(f"Left out when it was recorded: {words}")
 
 
 def _export(run: Run, path: Path) -> None:

@@ -33,7 +33,8 @@ class Run:
     """Lanes as they were answered together. The heads are part of it: no head file is needed.
 
     precision: that of the model's matrices; strengths of a lane: those in force at its prompt, while
-    Generation.said has those of every token.
+    Generation.said has those of every token; left_out: answers that stood beside these and are not here, each
+    with the reason.
     """
 
     model: ModelIdentity
@@ -41,6 +42,7 @@ class Run:
     sampling: Sampling
     lanes: tuple[Lane, ...]
     answers: tuple[Generation, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def record(
@@ -129,6 +131,7 @@ def pack_run(run: Run) -> bytes:
         "sampling": asdict(run.sampling),
         "heads": heads,
         "lanes": lanes,
+        "left_out": run.left_out,
     }
     return save(arrays, metadata={"run": json.dumps(header, ensure_ascii=False, allow_nan=False)})
 
@@ -147,7 +150,8 @@ def load_run(path: str | Path) -> Run:
         identity = ModelIdentity(**facts)
         sampling = Sampling(**{**header["sampling"], "stop": tuple(header["sampling"]["stop"])})
         lanes, answers = lanes_and_answers(header, arrays, identity.blocks, what)
-        return Run(identity, str(header["precision"]), sampling, lanes, answers)
+        left_out = tuple(map(str, header.get("left_out", ())))  # older files know of none
+        return Run(identity, str(header["precision"]), sampling, lanes, answers, left_out)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise RunError(what, "It lacks something, or holds something of the wrong kind.", _DAMAGED) from None
 

@@ -9,7 +9,7 @@ from html import escape
 from studio import theme
 from studio.answer import strongest
 from studio.export.provenance import provenance
-from studio.scale import Scale
+from studio.scale import ACTIVATION, Scale
 from studio.turns import Answer, Turn, told_how
 
 _STYLE = """
@@ -68,7 +68,7 @@ def _token(piece: str, value: float, block: int, scale: Scale) -> str:
         return f'<span title="{title}">{escape(piece)}</span>'
     colour = theme.LIGHT.positive if value > 0 else theme.LIGHT.negative
     shade = f"{colour}{round(255 * theme.LIGHT.shade * weight):02x}"
-    line = f"{colour}{round(255 * weight):02x}"
+    line = theme.LIGHT.text if scale.exceeded_by(value) else f"{colour}{round(255 * weight):02x}"
     return (
         f'<span title="{title}" style="background:{shade};border-bottom-color:{line}">{escape(piece)}</span>'
     )
@@ -83,5 +83,5 @@ def _legend(scale: Scale) -> str:
     return (
         f'<p class="legend">applied coefficient {low:g}'
         f'<span class="bar" style="background:{bar}"></span>{high:g}'
-        ", in activation units, at the block where it is largest</p>"
+        f" {ACTIVATION}, at the block where it is largest; dark underline: beyond the scale</p>"
     )

@@ -11,7 +11,7 @@ import numpy as np
 from studio import theme
 from studio.answer import strongest
 from studio.export.provenance import in_words, provenance
-from studio.quantities import QUANTITIES, Quantity, widened
+from studio.quantities import QUANTITIES, Quantity, beyond
 from studio.scale import Scale
 from studio.turns import Answer
 
@@ -30,7 +30,7 @@ LOOK: Any = {
 
 
 def heatmap(answer: Answer, suffix: str, scale: Scale, quantity: Quantity = QUANTITIES[0]) -> bytes:
-    """Blocks by tokens with its legend. scale: of the shared quantity; others get one of their own."""
+    """Blocks by tokens with its legend. scale: that of the quantity's unit."""
     from matplotlib import rc_context
 
     with rc_context(LOOK):
@@ -61,20 +61,27 @@ def _figure(heights: list[float]) -> tuple[Any, Any]:
 
 
 def _draw_heatmap(figure: Any, axes: Any, answer: Answer, scale: Scale, quantity: Quantity) -> None:
+    from matplotlib import colormaps
+
     rows = quantity.rows(answer.trace, 0)
-    if not quantity.shared:
-        scale = widened(Scale(0.0), rows)
-    name = theme.LIGHT.color_map if not scale.signed else "PuOr_r"
+    colours = colormaps["PuOr_r" if scale.signed else theme.LIGHT.color_map].with_extremes(
+        under=theme.LIGHT.below, over=theme.LIGHT.above
+    )
     low, high = scale.levels
     count, blocks = rows.shape
     image = axes.imshow(
-        rows.T, aspect="auto", origin="lower", interpolation="nearest", cmap=name, vmin=low, vmax=high,
+        rows.T, aspect="auto", origin="lower", interpolation="nearest", cmap=colours, vmin=low, vmax=high,
         extent=(-0.5, count - 0.5, -0.5, blocks - 0.5), rasterized=count > 400,
     )  # fmt: skip
     axes.set_xlabel("token")
     axes.set_ylabel("block")
     axes.yaxis.get_major_locator().set_params(integer=True)
-    figure.colorbar(image, ax=axes, label=quantity.words, fraction=0.03, pad=0.01)
+    ends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+    below, above = beyond(scale, rows)
+    figure.colorbar(
+        image, ax=axes, label=f"{quantity.words}\n({quantity.unit})", fraction=0.03, pad=0.01,
+        extend=ends[bool(below), bool(above)],
+    )  # fmt: skip
 
 
 def _draw_text(axes: Any, answer: Answer, lines: list[list[tuple[int, int, str]]], scale: Scale) -> None:
@@ -95,6 +102,9 @@ def _draw_text(axes: Any, answer: Answer, lines: list[list[tuple[int, int, str]]
                 alpha = theme.LIGHT.shade * weight
                 box = Rectangle((column, row + 0.06), len(piece), 0.88, color=hue, alpha=alpha, lw=0)
                 axes.add_patch(box)
+                if scale.exceeded_by(values[token]):
+                    dark = {"color": theme.LIGHT.text, "lw": 0.8, "solid_capstyle": "butt"}
+                    axes.plot([column, column + len(piece)], [row + 0.92] * 2, **dark)
         for _, column, piece in line:
             for offset, letter in enumerate(piece):
                 if not letter.isspace():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,28 @@ from studio.requests import LaneRequest, model_key
 from studio.turns import Answer, Turn, history
 
 
-def as_bytes(model: Any, turns: tuple[Turn, ...], answer: Answer, others: Sequence[Answer] = ()) -> bytes:
-    """The run file of `answer` and of those `others` that came in one batch with it, with their heads and the
-    turns before them. model: the loaded LanguageModel.
+def as_bytes(
+    model: Any, turns: tuple[Turn, ...], answer: Answer, beside: Sequence[tuple[str, Answer]] = ()
+) -> tuple[bytes, tuple[str, ...]]:
+    """The run file of `answer` and of those that came in one batch with it, with their heads and the turns
+    before them; and who else is left out, each with the reason, which the file says too.
 
+    model: the loaded LanguageModel; beside: the answers shown side by side, `answer` among them, by name.
     Raises RunError for an answer that cannot be made again: edited, broken off by a failure, another model's.
-    Of the others such ones are left out.
     """
     reason = _why_not(model, answer)
     if reason is not None:
         raise RunError("The answer cannot be written as a run", *reason)
-    together = [other for other in others if _came_together(answer, other)] or [answer]
-    return pack_run(_run(model, turns, [each for each in together if _why_not(model, each) is None]))
+    together, left_out = [], []
+    for name, other in beside or [("", answer)]:
+        why_not = _why_not(model, other)
+        if why_not is not None:
+            left_out.append(f"{name}: {why_not[0]}")
+        elif other is answer or _came_together(answer, other):
+            together.append(other)
+        else:
+            left_out.append(f"{name}: It was answered at another time, and is a run of its own.")
+    return pack_run(replace(_run(model, turns, together), left_out=tuple(left_out))), tuple(left_out)
 
 
 def _came_together(one: Answer, other: Answer) -> bool:

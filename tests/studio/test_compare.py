@@ -26,7 +26,7 @@ def compare(qtbot, window, question="Tell me about bees.", blind=False):
     window.actions_["page_compare"].trigger()
     field = window.composer.question
     field.setPlainText(question)
-    page.blind.setChecked(blind)
+    page.next.blind.setChecked(blind)
     QTest.keyClick(field, Qt.Key.Key_Return)
     assert window.comparing.running
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
@@ -36,7 +36,7 @@ def compare(qtbot, window, question="Tell me about bees.", blind=False):
 def test_columns_answer_one_question_with_one_seed(qtbot, window):
     page, key = window.compare_page, window.workspace.channels[1].key
     window.workspace.add_column(Column("head", key, 1.2))
-    assert len(page.columns) == 4 and not page.more.isEnabled()
+    assert len(page.next.boxes) == 4 and not page.next.more.isEnabled()
     found = compare(qtbot, window)
     assert found.names[:3] == ("unsteered", "prompt", "mixer") and found.names[3].endswith("1.20")
     texts = [answer.text for answer in found.answers]
@@ -46,16 +46,23 @@ def test_columns_answer_one_question_with_one_seed(qtbot, window):
     assert not plain.any() and not prompted.any() and mixed.any() and one.any()
     assert window.workspace.turns == ()  # the conversation is another page
     assert [view.title.text() for view in page.columns] == list(found.names)
-    assert page.columns[2].text.value(0) <= window.workspace.scale.limit
+    scale = window.workspace.scale
+    assert scale.limit > 1.0
+    window.workspace.begin_conversation()  # an empty page there takes no colours from these answers
+    assert window.workspace.scale == scale
 
 
 def test_a_token_is_told_of_in_every_column_and_scrolling_is_linked(qtbot, window):
     found = compare(qtbot, window)
     window.workspace.select(found.answers[2], 3)
-    told = [view.told.text() for view in window.compare_page.columns]
-    assert all(text.startswith("token 3") for text in told)
+    told = [view.told for view in window.compare_page.columns]
+    assert all(label.toolTip().startswith("token 3") and " at 3 " in label.text() for label in told)
+    shortest, longest = sorted(found.answers, key=len)[:: len(told) - 1]
+    window.workspace.select(longest, len(longest) - 1)
+    place = found.answers.index(shortest)
+    assert told[place].text() == f"{len(longest) - 1}: no such token"
     window.workspace.clear_selection()
-    assert not any(view.told.text() for view in window.compare_page.columns)
+    assert [label.text() for label in told] == [f"{len(a)} tokens, complete" for a in found.answers]
 
 
 def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
@@ -64,11 +71,16 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     page = window.compare_page
     found = compare(qtbot, window, blind=True)
     assert [view.title.text() for view in page.columns] == ["Answer A", "Answer B", "Answer C"]
-    assert not any(view.choice.isVisible() for view in page.columns) and page.tie.isVisible()
+    assert not any(view.made.text() for view in page.columns) and page.tie.isVisible()
     assert window.workspace.shown is None and all(view.text._plain for view in page.columns)
     page.columns[1].vote.click()
-    assert window.workspace.shown is found.answers[0] and not any(view.text._plain for view in page.columns)
-    assert found.names[1] in page.columns[1].title.text() and not page.tie.isVisible()
+    steered = found.answers[found.names.index("mixer")]
+    assert window.workspace.shown is steered and not any(view.text._plain for view in page.columns)
+    assert [view.answer for view in page.columns if view.property("shown")] == [steered]
+    window.workspace.select(found.answers[1], 0)
+    assert [view.property("shown") for view in page.columns] == [False, True, False]
+    assert page.columns[1].title.text() == f"✓ {found.names[1]}" and not page.tie.isVisible()
+    assert all(view.made.text() for view in page.columns)
     assert sorted(found.names) == ["mixer", "prompt", "unsteered"]
     assert window.comparing.tally == {found.names[1]: 1} and found.names[1] in page.note.text()
     qtbot.waitUntil(lambda: not window.autosave.worker.busy, timeout=WAIT_MS)
@@ -79,6 +91,7 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     window.workspace.undo()
     assert window.comparing.round.choice is None and not window.comparing.tally
     assert [view.title.text() for view in page.columns] == list(found.names)  # they are known by now
+    assert "taken back" in window.status.busy.text()
     window.comparing.vote(0)
     assert not window.comparing.tally
     qtbot.waitUntil(lambda: not votes(window.autosave.archive._need()), timeout=WAIT_MS)
@@ -109,10 +122,10 @@ def test_a_comparison_is_taken_back_with_its_answers(qtbot, window):
     first = compare(qtbot, window)
     window.composer.set_question("Tell me about the castle.")
     window.comparing.run()
-    assert window.comparing.running and workspace.shown is window.comparing.round.answers[0]
+    assert window.comparing.running and workspace.shown is window.comparing.round.answers[2]
     workspace.undo()  # while it is answered
     assert window.comparing.round is first and page.columns[0].text.answer is first.answers[0]
-    assert workspace.shown is first.answers[0]
+    assert workspace.shown is first.answers[2]
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
     workspace.redo()
     assert all(answer.over for answer in window.comparing.round.answers)
@@ -127,38 +140,81 @@ def test_stop_and_wrong_order(qtbot, window):
     window.composer.set_question("")
     window.comparing.run()  # no question yet
     assert not window.comparing.running
+    model = window.session.bench.need_model()
+    ends, model.eos_ids = model.eos_ids, frozenset()
     window.composer.set_question("Tell me about the castle.")
     window.comparing.run()
     window.comparing.run()
-    assert not page.columns[0].removeWanted.isEnabled()  # not while it runs
+    boxes, shown = page.next.boxes, [view.answer for view in page.columns]
+    boxes[0].removeWanted.click()  # of the next round, while this one is answered
+    qtbot.waitUntil(lambda: page.columns[0].told.text() == "answering…", timeout=WAIT_MS)
     window.composer.stop.click()
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=5000)
-    assert len(page.columns) == 3 and not window.actions_["stop"].isEnabled()
-    page.columns[0].removeWanted.click()
-    page.columns[0].removeWanted.click()  # two stay
-    assert len(page.columns) == 2
-    assert len(compare(qtbot, window).answers) == 2
+    assert page.columns[0].told.text() == f"{len(shown[0])} tokens, stopped"
+    model.eos_ids = ends
+    assert [view.answer for view in page.columns] == shown and not window.actions_["stop"].isEnabled()
+    boxes[0].removeWanted.click()  # two stay
+    assert len(boxes) == 2 and len(shown) == 3
+    assert len(compare(qtbot, window).answers) == len(page.columns) == 2
+
+
+def test_an_answer_keeps_the_name_that_it_was_made_under(qtbot, window):
+    page, workspace = window.compare_page, window.workspace
+    pirate, terse = workspace.channels[0], workspace.channels[1]
+    workspace.add_column(Column("head", terse.key, 1.2))
+    workspace.set_strength(pirate.key, 0.7)
+    compare(qtbot, window)
+
+    def captions() -> list[tuple[str, str]]:
+        return [(view.title.text(), view.made.text()) for view in page.columns]
+
+    told = captions()
+    assert told == [
+        ("unsteered", "no prompt, no head"),
+        ("prompt", f"“{workspace.prompt}”"),
+        ("mixer", "pirate 0.70 A-PSR"),
+        ("terse 1.20", "A-PSR"),
+    ]
+    workspace.set_column(0, Column("mixer"))
+    workspace.set_strength(pirate.key, 2.0)
+    workspace.set_prompt("Be gloomy.")
+    workspace.rename_head(terse.key, "brief")
+    workspace.remove_column(1)
+    assert captions() == told
+    assert [box.choice.currentText() for box in page.next.boxes] == ["Mixer", "Mixer", "brief"]
+    compare(qtbot, window)
+    assert captions() == [("mixer", "pirate 2.00 A-PSR")] * 2 + [("brief 1.20", "A-PSR")]
+
+
+def test_the_vote_marks_one_of_two_columns_of_one_name(qtbot, window):
+    page = window.compare_page
+    for place in range(3):
+        window.workspace.set_column(place, Column("mixer"))
+    compare(qtbot, window, blind=True)
+    page.columns[2].vote.click()
+    assert [view.title.text() for view in page.columns] == ["mixer", "mixer", "✓ mixer"]
 
 
 def test_columns_are_undone_and_come_back_at_the_next_start(qtbot, open_window):
     window = ready(qtbot, open_window())
     page, workspace = window.compare_page, window.workspace
-    page.more.click()
-    view = page.columns[3]
+    page.next.more.click()
+    view = page.next.boxes[3]
     view.choice.setCurrentIndex(view.choice.findText("terse"))
     view.strength.setValue(1.5)
     view.strength.setValue(2.5)
-    page.columns[0].removeWanted.click()
-    page.blind.click()
+    page.next.boxes[0].removeWanted.click()
+    page.next.blind.click()
     window.composer.question.setPlainText("Tell me about bees.")
     named = [c.kind for c in workspace.comparison.columns]
     assert named == ["prompt", "mixer", "head"]
     for _ in range(3):
         workspace.undo()
-    assert len(page.columns) == 4 and not page.blind.isChecked()
+    assert len(page.next.boxes) == 4 and not page.next.blind.isChecked()
     assert workspace.question == window.composer.question.toPlainText() == FIRST_QUESTION
     workspace.undo()  # one drag, one step
-    assert page.columns[3].choice.currentText() == "terse" and page.columns[3].strength.value() == 1.0
+    view = page.next.boxes[3]
+    assert view.choice.currentText() == "terse" and view.strength.value() == 1.0
     for _ in range(4):
         workspace.redo()
     workspace.remove_head(workspace.channels[0].key)  # places of the others change
@@ -166,7 +222,7 @@ def test_columns_are_undone_and_come_back_at_the_next_start(qtbot, open_window):
     page, found = other.compare_page, other.workspace.comparison
     assert (other.workspace.question, found.blind) == ("Tell me about bees.", True)
     assert [c.kind for c in found.columns] == named and found.columns[2].strength == 2.5
-    assert page.columns[2].choice.currentText() == "terse" and page.blind.isChecked()
+    assert page.next.boxes[2].choice.currentText() == "terse" and page.next.blind.isChecked()
     other.actions_["page_compare"].trigger()
     other.composer.send.click()
     qtbot.waitUntil(lambda: not other.comparing.running, timeout=WAIT_MS)
@@ -217,15 +273,21 @@ def test_columns_scroll_together(qtbot, window):
     longest = max(bars, key=lambda bar: bar.maximum())
     longest.setValue(longest.maximum())
     assert [bar.value() for bar in bars] == [bar.maximum() for bar in bars]
+    view = max(window.compare_page.columns, key=lambda view: len(view.answer))
+    for token in (0, len(view.answer) - 1, len(view.answer) // 2):
+        window.workspace.select(view.answer, token)
+        spot = view.text.mapTo(view.area.viewport(), view.text.line_of(token).center().toPoint())
+        assert view.area.viewport().rect().contains(spot)
+    assert len({min(bar.value(), min(b.maximum() for b in bars)) for bar in bars}) == 1
 
 
 def test_a_removed_head_leaves_its_column_unsteered(qtbot, window):
     page, key = window.compare_page, window.workspace.channels[0].key
     window.workspace.add_column(Column("head", key, 1.0))
     window.workspace.remove_head(key)
-    assert page.columns[3].column.kind == "none"
+    assert page.next.boxes[3].column.kind == "none"
     window.workspace.undo()
-    assert page.columns[3].column == Column("head", key, 1.0)
+    assert page.next.boxes[3].column == Column("head", key, 1.0)
     window.workspace.redo()
     assert not compare(qtbot, window).answers[3].trace.coefficients.any()
 

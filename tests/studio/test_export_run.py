@@ -24,14 +24,17 @@ def sampled(window, **values) -> None:
     window.workspace.set_settings(replace(window.workspace.settings, **values))
 
 
-def replayed(qtbot, window, path, answer, lanes: int = 1) -> None:
+def replayed(qtbot, window, path, answer, lanes: int = 1, left_out: tuple[str, ...] = ()) -> None:
     """Exports `answer` with those that came together with it, `lanes` in all, and replays the file in the
-    window's own model."""
+    window's own model; file and window tell who is left out."""
     window.workspace.show(answer)
     window.exporting.write("export_run", path)
     qtbot.waitUntil(path.exists, timeout=20_000)
     qtbot.waitUntil(lambda: not window.session.worker.busy, timeout=20_000)
     run = load_run(path)
+    assert run.left_out == left_out
+    told = " ".join((f"Saved {path}. Left out:", *left_out)) if left_out else f"Saved {path}"
+    assert window.status.busy.text() == told
     place = [told.text for told in run.answers].index(answer.text)
     again = replay(window.session.bench.need_model(), run)
     assert differences(run, again) == [None] * lanes
@@ -116,10 +119,12 @@ def test_an_unsteered_answer_asked_for_later_is_a_run_of_its_own(qtbot, window, 
     qtbot.waitUntil(lambda: len(turn.answer(UNSTEERED)) > 4, timeout=ANSWER_MS)
     window.session.answering.stop()
     qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
-    replayed(qtbot, window, tmp_path / "later.run.safetensors", turn.answer(UNSTEERED))
+    apart = "It was answered at another time, and is a run of its own."
+    path = tmp_path / "later.run.safetensors"
+    replayed(qtbot, window, path, turn.answer(UNSTEERED), left_out=(f"steered: {apart}",))
 
 
-def test_what_is_left_of_a_batch_after_an_edit(qtbot, open_window, tmp_path):
+def test_what_is_left_of_a_batch_after_an_edit(qtbot, open_window, tmp_path, capsys):
     window = ready(qtbot, open_window())
     window.workspace.set_compare(True)
     ask(qtbot, window, "Tell me about bees.")
@@ -128,7 +133,10 @@ def test_what_is_left_of_a_batch_after_an_edit(qtbot, open_window, tmp_path):
     replayed(qtbot, window, tmp_path / "both.run.safetensors", turn.answer(STEERED), lanes=2)
     window.session.answering.rewrite(turn.answer(UNSTEERED), "Bees are fine.")
     turn = window.workspace.turns[0]
-    replayed(qtbot, window, tmp_path / "one.run.safetensors", turn.answer(STEERED))
+    path, left_out = tmp_path / "one.run.safetensors", "unsteered: Its words were edited by hand."
+    replayed(qtbot, window, path, turn.answer(STEERED), left_out=(left_out,))
+    assert main(["replay", str(path)]) == 0
+    assert f"Left out when it was recorded: {left_out}" in capsys.readouterr().out
 
 
 def test_what_cannot_be_replayed_says_why(qtbot, window, tmp_path):

@@ -105,7 +105,7 @@ def test_heads_go_while_they_are_heard_made_and_compared(qtbot, window):
         workspace.remove_head(channel.key)
     workspace.remove_column(0)
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=ANSWER_MS)
-    assert len(window.comparing.round.answers) == 4 and len(window.compare_page.columns) == 3
+    assert len(window.comparing.round.answers) == 4 and len(window.workspace.comparison.columns) == 3
 
 
 def test_a_model_is_switched_while_columns_answer(qtbot, window, other):

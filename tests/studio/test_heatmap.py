@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from engine.generation.trace import Token, Trace
+from studio import theme
 from studio.heatmap import FIRST_CAPACITY, WINDOW, Grid, Heatmap
 from studio.inspector import Inspector
-from studio.quantities import widened
-from studio.scale import Scale
+from studio.quantities import holding
+from studio.scale import ACTIVATION, FIRST, Scale
 from studio.turns import STEERED, Settings, Turn
 from studio.workspace import Workspace
 
@@ -39,7 +42,7 @@ def shown(qtbot):
         for index in range(first, first + count):
             row = np.full(6, value, np.float32)
             answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row))
-        workspace.widen(min(0.0, value), value)
+        workspace.hold(answer, first)
         workspace.answerGrew.emit(answer, first)
 
     return workspace, heatmap, answer, grow
@@ -77,9 +80,10 @@ def test_short_answers_do_not_move_the_picture(shown):
 def test_negative_values_bring_the_signed_map(shown):
     _, heatmap, _, grow = shown
     grow(5)
-    assert tuple(heatmap.image.levels) == (0.0, 1.0)
+    assert heatmap.scale.levels == (0.0, 1.0)
     grow(5, -3.0)
-    assert tuple(heatmap.image.levels) == (-3.0, 3.0)
+    assert heatmap.scale.levels == (-3.0, 3.0)
+    assert heatmap.bar.accessibleName() == "Scale from -3 to 3, activation units"
 
 
 def test_other_quantities_of_the_same_answer(shown):
@@ -88,6 +92,7 @@ def test_other_quantities_of_the_same_answer(shown):
     heatmap.show_quantity("share")
     assert np.allclose(heatmap.values(), answer.trace.coefficients / answer.trace.lengths)
     assert heatmap.scale.limit < 1 and workspace.scale.limit == 2.0
+    assert "of the length" in heatmap.bar.accessibleName()
     heatmap.show_quantity("truth")
     assert not heatmap.plot.isVisible() and heatmap.measure.isVisible()
     heatmap.measure.click()
@@ -95,6 +100,7 @@ def test_other_quantities_of_the_same_answer(shown):
     row = np.arange(6, dtype=np.float32)
     for index in range(40, 60):
         answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, row, 3 * row, 2 * row))
+    workspace.hold(answer, 40)
     workspace.answerGrew.emit(answer, 40)
     assert heatmap.plot.isVisible() and heatmap.tokens == 60
     assert np.array_equal(heatmap.values(), answer.trace.truth, equal_nan=True)
@@ -104,11 +110,59 @@ def test_other_quantities_of_the_same_answer(shown):
     assert heatmap.scale is workspace.scale and np.array_equal(heatmap.values(), answer.trace.coefficients)
 
 
-def test_a_few_spikes_do_not_pale_the_rest():
-    rows = np.ones((400, 6), np.float32)
-    rows[7, 5] = 1000.0
-    assert widened(Scale(0.0), rows).limit == 1.0
-    assert widened(Scale(0.0), np.full((4, 6), np.nan, np.float32)) == Scale(0.0)
+def colours(heatmap) -> np.ndarray:
+    """[tokens, blocks] of what is painted."""
+    heatmap.image.render()
+    image = heatmap.image.qimage
+    return np.array([[image.pixel(x, y) for y in range(image.height())] for x in range(image.width())])
+
+
+def test_one_number_has_one_colour_in_every_quantity_of_its_unit_and_every_answer(shown):
+    workspace, heatmap, answer, grow = shown
+    grow(1)
+    several = np.float32([1, 2, 4, 8, 16, 0])
+    answer.trace = Trace(1, 6)
+    for index, (row, truth) in enumerate([(several, several[::-1]), (0 * several, 2 * several)]):
+        answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row, truth, several))
+    workspace.hold(answer)
+    seen: dict[float, set] = {}
+    for key in ("applied", "truth", "gap"):
+        heatmap.show_quantity(key)
+        assert heatmap.scale.levels == (0.0, 20.0) and heatmap.bar.beyond == (0, int(key == "truth"))
+        for number, colour in zip(heatmap.values().ravel(), colours(heatmap).ravel(), strict=True):
+            seen.setdefault(float(number), set()).add(int(colour))
+    assert len(seen) == 7 and all(len(found) == 1 for found in seen.values())
+    other = Turn("?", Settings()).add(STEERED)
+    other.trace = Trace(1, 6)
+    other.trace.append(Token(0, 0, 5, " x", -0.1, 1, (), (1.0,), several, 9 * several))
+    heatmap.show_quantity("applied")
+    workspace.show(other)
+    assert {int(c) for c in colours(heatmap).ravel()} == set().union(*(seen[float(n)] for n in several))
+
+
+def test_a_few_spikes_do_not_pale_the_rest_and_are_told_apart(shown):
+    workspace, heatmap, answer, grow = shown
+    grow(399)
+    rows = answer.trace.coefficients
+    answer.trace.append(
+        Token(0, 1, 5, " x", -0.1, 1, (), (1.0,), 1000 * rows[0] * [1, 1, 0, 0, 0, 0], rows[0])
+    )
+    workspace.hold(answer, 399)
+    workspace.answerGrew.emit(answer, 399)
+    assert heatmap.scale == Scale(1.0) and heatmap.bar.beyond == (0, 2)
+    assert "2 above" in heatmap.bar.toolTip()
+    painted = colours(heatmap)
+    assert len({*painted[399, :2], painted[0, 0], painted[399, 2]}) == 3  # beyond, the end itself, nothing
+    assert painted[399, 0] == theme.current().color("above").rgb()
+
+
+def test_one_steered_block_of_many_is_held_whole():
+    rows = np.zeros((400, 32), np.float32)
+    rows[:, 9] = np.linspace(1, 50, 400)
+    trace = SimpleNamespace(coefficients=rows, lengths=100 + rows, truth=rows * np.nan, gap=rows * np.nan)
+    assert holding(FIRST, trace)[ACTIVATION] == Scale(50.0)
+    rows[9, 9] = -1.0
+    assert holding(FIRST, trace)[ACTIVATION].signed
 
 
 def test_a_selection_far_back_is_brought_into_sight(shown):
@@ -131,7 +185,6 @@ def test_a_blocks_row_over_the_tokens_follows_the_cell_and_the_bar(qtbot):
     for index in range(900):  # more tokens than pixels
         row = rng.normal(size=6).astype(np.float32)
         answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row))
-    workspace.widen(-4.0, 4.0)
     workspace.select(answer, 3)
     assert inspector.row.block == int(np.abs(answer.trace.coefficients[3]).argmax())
     inspector.show_block(2)

@@ -52,6 +52,12 @@ def test_a_session_goes_on_where_it_ended(qtbot, open_window):
     other = ready(qtbot, open_window())
     workspace = other.workspace
     new = workspace.turns[0].answers[0]
+    limit = workspace.scale.limit
+    assert 1.0 < limit <= old.trace.coefficients.max() * 1.5
+    workspace.begin_conversation()
+    assert workspace.scale.limit == 1.0
+    workspace.undo()
+    assert workspace.scale.limit == limit  # turns that come back bring their scale
     assert new.text == old.text and new.state == "eos" and new.trace.pieces == old.trace.pieces
     assert np.array_equal(new.trace.coefficients, old.trace.coefficients)
     assert np.array_equal(new.said.strengths, old.said.strengths)

@@ -158,3 +158,25 @@ def test_each_lane_remembers_its_own_answers():
 def test_markdown_carries_heads_and_seed():
     text = as_markdown((answered("Hello?", "Arr."),))
     assert "Arr." in text and "pirate 1 (abc)" in text and "seed 7" in text
+
+
+def test_scales_are_of_the_turns_that_are_there(qtbot):
+    workspace = Workspace()
+    turns = []
+    for size in (3.0, 4000.0):
+        turn = Turn("?", Settings())
+        trace = turn.add(STEERED).trace = Trace(1, 2)
+        row = np.float32([size, size])
+        for index in range(3):
+            trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, row))
+        turns.append(turn)
+    workspace.set_turns((turns[0],), "question")
+    usual = workspace.scale
+    workspace.set_turns(tuple(turns), "question")
+    assert workspace.scale.limit == 4000.0
+    workspace.undo()  # the wild one pales the rest no more
+    assert workspace.scale == usual
+    workspace.begin_conversation()
+    assert workspace.scale != usual
+    workspace.undo()
+    assert workspace.scale == usual
