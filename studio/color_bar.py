@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QLinearGradient, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio import theme
 
-BAR = 96  # pixels
+BAR, HEIGHT, GAP = 96, 8, 4  # pixels
+SAMPLE = "-1000"  # what there is always room for beside it: the bar stays where it is as the scale grows
 
 
 class ColorBar(QWidget):
@@ -17,32 +18,47 @@ class ColorBar(QWidget):
         super().__init__(parent)
         self._table = np.zeros((2, 3), np.uint8)
         self._low, self._high = 0.0, 1.0
-        self.setFixedSize(BAR + 88, 20)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def set_scale(self, table: np.ndarray, low: float, high: float) -> None:
         """table [n, 3] of 0..255 colours from low to high."""
         self._table, self._low, self._high = table, low, high
         self.setAccessibleName(self.tr("Scale from {0:g} to {1:g}").format(low, high))
+        self.updateGeometry()
         self.update()
 
     def sizeHint(self) -> QSize:
-        return self.size()
+        return QSize(BAR + 2 * (self._side() + GAP), QFontMetrics(self._small()).height() + GAP)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self.updateGeometry()
+
+    def _small(self) -> QFont:
+        font = QFont(self.font())
+        font.setPointSizeF(font.pointSizeF() * 0.85)
+        return font
+
+    def _side(self) -> int:
+        """Room for either number."""
+        metrics = QFontMetrics(self._small())
+        return max(metrics.horizontalAdvance(n) for n in (SAMPLE, f"{self._low:g}", f"{self._high:g}"))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        font = self.font()
-        font.setPointSizeF(font.pointSizeF() * 0.85)
-        painter.setFont(font)
+        painter.setFont(self._small())
         painter.setPen(theme.current().color("muted"))
-        side = (self.width() - BAR) / 2
+        side, left = self._side(), self._side() + GAP
         middle = Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(QRectF(0, 0, side - 4, 20), middle | Qt.AlignmentFlag.AlignRight, f"{self._low:g}")
-        painter.drawText(QRectF(side + BAR + 4, 0, side - 4, 20), middle, f"{self._high:g}")
-        gradient = QLinearGradient(side, 0, side + BAR, 0)
+        room = QRectF(0, 0, side, self.height())
+        painter.drawText(room, middle | Qt.AlignmentFlag.AlignRight, f"{self._low:g}")
+        painter.drawText(room.translated(left + BAR + GAP, 0), middle, f"{self._high:g}")
+        gradient = QLinearGradient(left, 0, left + BAR, 0)
         for index in range(0, len(self._table), max(1, len(self._table) // 16)):
             gradient.setColorAt(
                 index / (len(self._table) - 1), QColor(*(int(c) for c in self._table[index][:3]))
             )
         gradient.setColorAt(1.0, QColor(*(int(c) for c in self._table[-1][:3])))
-        painter.fillRect(QRectF(side, 6, BAR, 8), gradient)
+        painter.fillRect(QRectF(left, (self.height() - HEIGHT) / 2, BAR, HEIGHT), gradient)
         painter.end()

@@ -162,6 +162,7 @@ class Window(QMainWindow):
         self.mixer.dropped.connect(session.load_head)
         self.mixer.renameWanted.connect(self.asking.rename_head)
         self.welcome.ended.connect(self._on_welcomed)
+        self.look.changing.connect(self.docks.remember)
         self.look.changed.connect(self._on_look)
         self.preferences.changed.connect(self._on_preference)
         workspace.bypassChanged.connect(self.actions_["bypass"].setChecked)
@@ -299,6 +300,7 @@ class Window(QMainWindow):
             if hasattr(self, name):
                 getattr(self, name).restyle()
         self.lab_page.restyle()
+        self.docks.fit()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if self.files.dropped(event.mimeData()):
