@@ -20,7 +20,7 @@ from studio.answer import AnswerView
 from studio.channels import STRENGTH_LIMIT
 from studio.columns import LEAST, MOST, Column
 from studio.comparing import TIE, Comparing
-from studio.label import one_line, plain_label
+from studio.label import Line, one_line, plain_label
 from studio.later import Later
 from studio.switch import Switch
 from studio.turns import Answer
@@ -125,7 +125,6 @@ class ComparePage(QWidget):
                 if at.choice == at.names[place] and not hidden:
                     title = self.tr("{0}, your choice").format(title)
             view.title.setText(title)
-            view.title.setToolTip(title)
             view.set_hidden(hidden)
             view.removeWanted.setEnabled(len(self.columns) > LEAST and not running)
             view.vote.setVisible(voting)
@@ -197,8 +196,7 @@ class ColumnView(QFrame):
         self.removeWanted.setProperty("role", "quiet")
         self.removeWanted.setToolTip(self.tr("Remove this column"))
         self.removeWanted.setAccessibleName(self.removeWanted.toolTip())
-        self.title = plain_label("", "muted")
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.title = Line("muted")
         self.page = QWidget()
         self.page.setProperty("role", "panel")
         self._inside = QVBoxLayout(self.page)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, 
 from studio import theme
 from studio.axis import Axis
 from studio.label import one_line, plain_label
+from studio.scrolling import Scrolling
 from studio.workspace import Workspace
 
 
@@ -25,6 +26,7 @@ class FaithfulnessPlot(QWidget):
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
         self.plot.setMouseEnabled(x=False, y=False)
+        self.plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # it has the rest
         self._axes["left"].name(self.tr("relative RMSE"))
         self._axes["bottom"].name(self.tr("block"))
         self._none = pg.InfiniteLine(1.0, angle=0)
@@ -51,7 +53,7 @@ class FaithfulnessPlot(QWidget):
         layout.addWidget(self.plot, 1)
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self._empty)
-        self._pages.addWidget(page)
+        self._pages.addWidget(Scrolling(page))
         workspace.channelsChanged.connect(self.refresh)
         self.restyle()
 

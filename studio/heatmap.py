@@ -175,7 +175,7 @@ class Heatmap(QWidget):
         self.plot.setBackground(colours.surface)
         for axis in self._axes.values():
             axis.restyle()
-        self.plot.setMinimumHeight(theme.lines(5))
+        self.plot.setMinimumHeight(theme.lines(6))
         self._on_scale()
 
     @Slot()

@@ -22,6 +22,7 @@ class Status(QStatusBar):
         self._workspace = workspace
         self._begun: dict[Answer, float] = {}
         self.setSizeGripEnabled(False)
+        self.setContentsMargins(0, 0, 16, 0)
         self.setAccessibleName(self.tr("Status"))
         self.busy = Line("muted")
         self.busy.setContentsMargins(16, 0, 0, 0)

@@ -108,7 +108,7 @@ def _sheet(t: Theme, zoom: float) -> str:
     QToolTip {{ background: {t.surface}; color: {t.text}; border: 1px solid {t.line}; padding: 4px; }}
     QMainWindow::separator {{ background: {t.line}; width: 1px; height: 1px; margin: 0; }}
     QMainWindow::separator:hover {{ background: {t.accent}; }}
-    QDockWidget::close-button, QDockWidget::float-button {{ icon-size: {round(11 * zoom)}px; }}
+    QDockWidget::close-button, QDockWidget::float-button {{ icon-size: {round(16 * zoom)}px; }}
     QDockWidget {{ color: {t.muted}; font-size: {small}pt; font-weight: 600; }}
     QDockWidget::title {{ background: {t.surface}; padding: 8px 12px 4px 12px; text-align: left; }}
     QToolBar {{ background: {t.surface}; border: none; spacing: 8px; padding: 8px 16px; }}

@@ -67,6 +67,7 @@ class Window(QMainWindow):
         self.log = LogBook(self)
         self.preferences = Preferences(home, self)
         self.look = Look(self.preferences, self)
+        self.look.apply()  # first: a widget that is there already keeps some of the font it was made with
         self.workspace = Workspace(self)
         self.autosave = Autosave(self.workspace, home, self)
         self.session = Session(self.workspace, self.autosave.flush, self)
@@ -92,7 +93,7 @@ class Window(QMainWindow):
         self.workspace.restore(prompt=FIRST_PROMPT, question=FIRST_QUESTION, source=source or "pocket")
         self._build()
         self._wire()
-        self.look.apply()
+        self.docks.fit()
         if not self.docks.restore():
             self.docks.arrange()
 

@@ -84,6 +84,27 @@ def test_an_arrangement_is_kept_and_can_be_put_back(qtbot, open_window):
     assert other.preferences.get("zoom") == 1.0
 
 
+def test_what_stood_on_a_screen_that_is_gone_is_pulled_back(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    window.docks["mixer"].setFloating(True)
+    window.docks["mixer"].move(9000, 7000)
+    window.move(8000, 6000)
+    other = ready(qtbot, open_window())
+    screen = QGuiApplication.primaryScreen().availableGeometry()
+    assert other.docks["mixer"].isFloating()
+    for widget in (other, other.docks["mixer"]):
+        assert screen.contains(widget.frameGeometry().topLeft()), widget.frameGeometry()
+        assert screen.intersects(widget.frameGeometry().adjusted(40, 40, 0, 0))
+
+
+def test_text_has_its_size_from_the_first_frame_on(qtbot, window):
+    ours = [w for w in window.findChildren(QWidget) if w.isVisible() and not w.objectName().startswith("qt_")]
+    fonts = [(w, w.font().pointSizeF()) for w in ours]
+    window.look.apply()
+    qtbot.wait(20)
+    assert [(w, w.font().pointSizeF()) for w, _ in fonts] == fonts
+
+
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
 def test_the_first_arrangement_fits_the_window(qtbot, window, size):
     window.resize(*size)
