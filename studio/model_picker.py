@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -85,7 +85,7 @@ class ModelPicker(QDialog):
             button.setAutoDefault(False)
         self._lay_out(folder, cancel)
         self.list.setItemDelegate(FittingRows(self.list))
-        self.resize(theme.lines(37), theme.lines(32))
+        self.resize(QSize(theme.lines(37), theme.lines(32)).boundedTo(self.screen().availableSize()))
         self.worker = Worker(parent=self, name="models")
         self.worker.start()
         self.worker.submit(

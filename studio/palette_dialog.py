@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
@@ -36,7 +36,7 @@ class PaletteDialog(QDialog):
         layout.setSpacing(8)
         layout.addWidget(self.line)
         layout.addWidget(self.list)
-        self.resize(theme.lines(32), theme.lines(27))
+        self.resize(QSize(theme.lines(32), theme.lines(27)).boundedTo(self.screen().availableSize()))
         self._filter("")
 
     def _filter(self, typed: str) -> None:

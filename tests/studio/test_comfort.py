@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QFont, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -97,7 +97,10 @@ def test_what_stood_on_a_screen_that_is_gone_is_pulled_back(qtbot, open_window):
         assert screen.intersects(widget.frameGeometry().adjusted(40, 40, 0, 0))
 
 
-def test_text_has_its_size_from_the_first_frame_on(qtbot, window):
+def test_text_has_its_size_from_the_first_frame_on(qtbot, qapp, open_window):
+    qapp.setStyleSheet("")
+    qapp.setFont(QFont("Sans Serif", 9))  # as a program starts
+    window = ready(qtbot, open_window())
     ours = [w for w in window.findChildren(QWidget) if w.isVisible() and not w.objectName().startswith("qt_")]
     fonts = [(w, w.font().pointSizeF()) for w in ours]
     window.look.apply()
