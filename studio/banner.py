@@ -43,5 +43,6 @@ class Banner(QFrame):
         self._details = f"{failed.what}\n{failed.why}\n{failed.remedy}\n\n{failed.details}"
         text = f"{failed.what}: {failed.why} {failed.remedy}"
         self.text.setText(text)
+        self.text.setToolTip(text)  # where the window leaves no room for all of it
         self.setAccessibleName(text)
         self.show()

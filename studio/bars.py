@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QEvent, QRectF, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QFocusEvent, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from studio import theme
@@ -26,6 +26,7 @@ class Bars(QWidget):
         self._signed = False
         self._choosing, self._at = False, 0
         self.setAccessibleName(title)
+        self.setToolTip(title)
 
     def set_title(self, title: str) -> None:
         self._title = title
@@ -40,7 +41,7 @@ class Bars(QWidget):
     def let_choose(self, tip: str) -> None:
         """Rows can be chosen: by a click, or by the arrow keys and Enter."""
         self._choosing = True
-        self.setToolTip(tip)
+        self.setToolTip(f"{self._title}\n{tip}")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
@@ -88,8 +89,10 @@ class Bars(QWidget):
         metrics, height = painter.fontMetrics(), self._row()
         painter.setPen(colours.color("muted"))
         middle, right = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignRight
-        painter.drawText(QRectF(0, 0, self.width(), height), middle, self._title)
-        names = min(88, max((metrics.horizontalAdvance(n) for n, _, _ in self._rows), default=0) + 8)
+        painter.drawText(QRectF(0, 0, self.width(), height), middle, _cut(metrics, self._title, self.width()))
+        names = min(
+            self.width() // 3, max((metrics.horizontalAdvance(n) for n, _, _ in self._rows), default=0) + 8
+        )
         numbers = max((metrics.horizontalAdvance(n) for _, _, n in self._rows), default=0) + 8
         room = max(8.0, self.width() - names - numbers)
         zero = names + (room / 2 if self._signed else 0)
@@ -100,8 +103,7 @@ class Bars(QWidget):
                 painter.setPen(colours.color("accent"))
                 painter.drawRect(QRectF(0, top, self.width() - 1, height - 1))
             painter.setPen(colours.color("text"))
-            cut = metrics.elidedText(name, Qt.TextElideMode.ElideRight, names - 8)
-            painter.drawText(QRectF(0, top, names, height), middle, cut)
+            painter.drawText(QRectF(0, top, names, height), middle, _cut(metrics, name, names - 8))
             painter.drawText(QRectF(self.width() - numbers, top, numbers, height), middle | right, number)
             share = share if math.isfinite(share) else 0.0
             length = min(1.0, abs(share)) * reach
@@ -115,3 +117,7 @@ class Bars(QWidget):
                 tip = left + length - TIP if share > 0 else left
                 painter.fillRect(QRectF(tip, top + 4, TIP, height - 8), colours.color("text"))
         painter.end()
+
+
+def _cut(metrics: QFontMetrics, words: str, room: int) -> str:
+    return metrics.elidedText(words, Qt.TextElideMode.ElideRight, room)

@@ -75,9 +75,8 @@ class BlockRow(QWidget):
         font.setPointSizeF(font.pointSizeF() * 0.9)
         painter.setFont(font)
         painter.setPen(colours.color("muted"))
-        painter.drawText(
-            QRectF(0, 0, self.width(), self._head()), Qt.AlignmentFlag.AlignVCenter, self._title()
-        )
+        title = painter.fontMetrics().elidedText(self._title(), Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(QRectF(0, 0, self.width(), self._head()), Qt.AlignmentFlag.AlignVCenter, title)
         scale, top = self._workspace.scale, float(self._head())
         zero = top + (HEIGHT / 2 if scale.signed else HEIGHT - 1)
         reach = HEIGHT / 2 if scale.signed else HEIGHT - 4

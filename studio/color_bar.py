@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QLinearGradient, QPainter, QPaintEvent, QPolygonF
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio import theme
 
 BAR, TIP, GAP = 72, 8, 4  # pixels
+SAMPLE = "-1000"  # what there is always room for beside it: the bar stays where it is as the scale grows
 
 
 class ColorBar(QWidget):
@@ -19,13 +20,13 @@ class ColorBar(QWidget):
         super().__init__(parent)
         self._table = np.zeros((2, 3), np.uint8)
         self._ends, self._unit, self.beyond = (0.0, 1.0), "", (0, 0)
-        self._fit()
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def set_scale(self, table: np.ndarray, low: float, high: float, unit: str) -> None:
         """table [n, 3] of 0..255 colours from low to high."""
         self._table, self._ends, self._unit = table, (low, high), unit
         self._tell()
-        self._fit()
+        self.updateGeometry()
         self.update()
 
     def set_beyond(self, below: int, above: int) -> None:
@@ -46,10 +47,14 @@ class ColorBar(QWidget):
         self.setToolTip("\n".join(lines))
         self.setAccessibleDescription(lines[-1])
 
+    def sizeHint(self) -> QSize:
+        height = max(20, QFontMetrics(self._small()).height() + GAP)
+        return QSize(BAR + sum(self._sides()) + 2 * (TIP + GAP), height)
+
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
-            self._fit()
+            self.updateGeometry()
 
     def _small(self) -> QFont:
         font = QFont(self.font())
@@ -60,13 +65,11 @@ class ColorBar(QWidget):
         low, high = self._ends
         return f"{low:g}", f"{high:g} {self._unit}"
 
-    def _fit(self) -> None:
-        metrics = QFontMetrics(self._small())
-        words = sum(metrics.horizontalAdvance(word) for word in self._words())
-        self.setFixedSize(words + BAR + 2 * (TIP + GAP), max(20, metrics.height()))
-
-    def sizeHint(self) -> QSize:
-        return self.size()
+    def _sides(self) -> tuple[int, int]:
+        """Room for the words on either side."""
+        width = QFontMetrics(self._small()).horizontalAdvance
+        low, high = self._words()
+        return max(width(SAMPLE), width(low)), max(width(f"{SAMPLE} {self._unit}"), width(high))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, font = QPainter(self), self._small()
@@ -74,7 +77,7 @@ class ColorBar(QWidget):
         painter.setFont(font)
         painter.setPen(theme.current().color("muted"))
         low, high = self._words()
-        left, middle = QFontMetrics(font).horizontalAdvance(low) + GAP + TIP, self.height() / 2
+        left, middle = self._sides()[0] + GAP + TIP, self.height() / 2
         right = left + BAR
         sides = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignRight
         painter.drawText(QRectF(0, 0, left - TIP - GAP, self.height()), sides[0] | sides[1], low)

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWi
 
 from studio.answer import AnswerView
 from studio.ending import ending
-from studio.label import CutLabel, one_line
+from studio.label import Line, one_line
 from studio.later import Later
 from studio.turns import Answer
 from studio.workspace import Workspace
@@ -20,8 +20,8 @@ class Compared(QFrame):
         super().__init__()
         self.setProperty("role", "compared")
         self.answer = answer
-        self.title = CutLabel("strong")
-        self.made = CutLabel("muted")
+        self.title = Line("strong")
+        self.made = Line("muted")
         self._page = QWidget()
         self._page.setProperty("role", "panel")
         self.text = AnswerView(workspace, answer, self._page, later)
@@ -35,7 +35,7 @@ class Compared(QFrame):
         self.area.setMinimumHeight(80)  # with large text too: docks give way
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setWidget(self._page)
-        self.told = CutLabel("muted")
+        self.told = Line("muted")
         self.vote = QPushButton(self.tr("This one is better"))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
-    QBoxLayout,
     QDoubleSpinBox,
     QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QMenu,
     QPushButton,
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
+from studio import theme
 from studio.context_meter import ContextMeter
 from studio.growing_edit import Growing
 from studio.plain_edit import PlainEdit
@@ -27,7 +28,7 @@ from studio.requests import ContextUse
 from studio.switch import Switch
 from studio.workspace import Workspace
 
-LEAST = 240  # pixels of the question beside the controls
+LEAST = 16  # the width of the question beside the controls, in lines of text
 LINES = 4  # the most that the question shows at once
 
 
@@ -83,19 +84,22 @@ class Composer(QWidget):
         self._buttons.addWidget(self.send)
         self._buttons.addWidget(self.stop)
         self._fit_buttons()
-        self._controls = QHBoxLayout()
-        self._controls.setSpacing(8)
-        self._controls.addSpacing(8)
-        self._controls.addWidget(self.meter)
-        self._controls.addSpacing(8)
-        self._controls.addStretch(1)
-        for control in (self.compare, self.sampling, self._buttons):
-            self._controls.addWidget(control)
-        self._line = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._line.setContentsMargins(0, 0, 0, 0)
-        self._line.setSpacing(8)
-        self._line.addWidget(self.question, 1)
-        self._line.addLayout(self._controls)
+        self._controls = QWidget()
+        controls = QHBoxLayout(self._controls)
+        controls.setContentsMargins(8, 0, 0, 0)
+        controls.setSpacing(8)
+        controls.addWidget(self.meter)
+        controls.addSpacing(8)
+        controls.addStretch(1)
+        controls.addWidget(self.compare)
+        controls.addWidget(self.sampling)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(8)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.addWidget(self.question, 0, 0)
+        self._grid.addWidget(self._controls, 0, 1)
+        self._grid.addWidget(self._buttons, 0, 2)
         workspace.settingsChanged.connect(self._on_settings)
         workspace.questionChanged.connect(self._on_question)
         self._on_settings()
@@ -103,11 +107,20 @@ class Composer(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Where the controls leave no room for a question, as with large text, they stand below it."""
-        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest) and hasattr(self, "_line"):
-            narrow = self.width() < self._controls.sizeHint().width() + LEAST
-            way = QBoxLayout.Direction
-            self._line.setDirection(way.TopToBottom if narrow else way.LeftToRight)
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest) and hasattr(self, "_grid"):
+            beside = self._controls.sizeHint().width() + self._buttons.width() + theme.lines(LEAST)
+            self._put_controls((0, 1, 1, 1) if self.width() >= beside else (1, 0, 1, 3))
         return super().event(event)
+
+    def minimumSizeHint(self) -> QSize:
+        """As with the controls below: else the window could not be made so narrow that they go there."""
+        wide = max(self._controls.minimumSizeHint().width(), self._buttons.width() + theme.lines(LEAST))
+        return QSize(wide, super().minimumSizeHint().height())
+
+    def _put_controls(self, cell: tuple[int, int, int, int]) -> None:
+        """cell: row, column and how many of both."""
+        if self._grid.getItemPosition(self._grid.indexOf(self._controls)) != cell:
+            self._grid.addWidget(self._controls, *cell)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -115,7 +128,7 @@ class Composer(QWidget):
             self._fit_buttons()
 
     def _fit_buttons(self) -> None:
-        wide = max(96, self.send.sizeHint().width(), self.stop.sizeHint().width())
+        wide = max(theme.lines(6), self.send.sizeHint().width(), self.stop.sizeHint().width())
         self._buttons.setFixedSize(wide, self.send.sizeHint().height())
 
     def set_question(self, text: str) -> None:

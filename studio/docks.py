@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication, QObject, Qt
+from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QObject, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
+from studio import theme
 from studio.settings import Preferences
 
 VERSION = 2  # of the arrangement; a kept one of another version is not taken
-WIDE = 1600  # pixels of window width from which the library has a place of its own
+# All in lines of text, so that a window is as good as full sooner when the text is large.
+WIDE = 106  # width of the window from which the library has a place of its own
+NARROW = 50  # below it the docks of the right side stand at the bottom
+SHORT = 40  # height of the window below which docks that stand above each other become tabs
 
 Area = Qt.DockWidgetArea
 
 
 @dataclass(frozen=True)
 class Place:
-    """One dock: its key (the action is panel_<key>), title, area, least size, and whether it is there at
-    first; behind: the dock whose tab neighbour it becomes when there is no room."""
+    """One dock: its key (the action is panel_<key>), title, area, least size in lines of text where its
+    content does not say it, and whether it is there at first; behind: the dock whose tab neighbour it is;
+    stacked: or only where there is no room above each other."""
 
     key: str
     title: str
@@ -28,18 +33,19 @@ class Place:
     least: tuple[int, int] = (0, 0)
     shown: bool = True
     behind: str = ""
+    stacked: bool = False
 
 
 # fmt: off
 PLACES = (
-    Place("steering", "STEERING", Area.LeftDockWidgetArea, (288, 0)),
-    Place("mixer", "MIXER", Area.LeftDockWidgetArea, (288, 160)),
-    Place("library", "LIBRARY", Area.LeftDockWidgetArea, (240, 160), False, "mixer"),
-    Place("heatmap", "HEATMAP", Area.BottomDockWidgetArea, (240, 104)),
-    Place("log", "LOG", Area.BottomDockWidgetArea, (240, 120), False, "heatmap"),
-    Place("inspector", "TOKEN", Area.RightDockWidgetArea, (216, 176)),
-    Place("faithfulness", "FAITHFULNESS", Area.RightDockWidgetArea, (216, 176)),
-    Place("settings", "SETTINGS", Area.RightDockWidgetArea, (240, 200), False, "inspector"),
+    Place("steering", "STEERING", Area.LeftDockWidgetArea),
+    Place("mixer", "MIXER", Area.LeftDockWidgetArea, (0, 7), True, "steering", True),
+    Place("library", "LIBRARY", Area.LeftDockWidgetArea, (14, 7), False, "mixer"),
+    Place("heatmap", "HEATMAP", Area.BottomDockWidgetArea, (16, 0)),
+    Place("log", "LOG", Area.BottomDockWidgetArea, (16, 6), False, "heatmap"),
+    Place("inspector", "TOKEN", Area.RightDockWidgetArea),
+    Place("faithfulness", "FAITHFULNESS", Area.RightDockWidgetArea, (12, 0), True, "inspector", True),
+    Place("settings", "SETTINGS", Area.RightDockWidgetArea, (16, 6), False, "inspector"),
 )
 # fmt: on
 
@@ -58,6 +64,8 @@ class Docks(QObject):
         window.setCorner(Qt.Corner.BottomRightCorner, Area.RightDockWidgetArea)
         for place in PLACES:
             self._docks[place.key] = self._dock(place, actions[f"panel_{place.key}"])
+        self._before = QByteArray(), window.size()  # arrangement and size that the look changes under
+        self._crowding: str | None = None  # what the docks stand there for; None: they do not stand yet
 
     def __getitem__(self, key: str) -> QDockWidget:
         return self._docks[key]
@@ -83,26 +91,78 @@ class Docks(QObject):
             dock.widget().setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def arrange(self) -> None:
-        """The arrangement of a first start, for the width that the window has."""
-        size, wide = self._window.size(), self._window.width() >= WIDE
+        """The arrangement of a first start, for the size that the window has."""
+        self._arrange(self._window.size())
+
+    def _arrange(self, size: QSize) -> None:
+        wide = size.width() >= theme.lines(WIDE)
+        self._crowding = _crowded(size)
         for place in PLACES:
             dock = self._docks[place.key]
             dock.hide()  # all of them side by side would not fit, and the window would grow
             dock.setFloating(False)
             self._window.addDockWidget(place.area, dock)
         for place in PLACES:
-            if place.behind and not (wide and place.key == "library"):
-                self._window.tabifyDockWidget(self._docks[place.behind], self._docks[place.key])
+            behind = self._behind(place, wide)
+            if behind:
+                self._window.tabifyDockWidget(self._docks[behind], self._docks[place.key])
         for place in PLACES:
             self._docks[place.key].setVisible(place.shown or (wide and place.key == "library"))
-        self._window.resize(size)
+        for place in PLACES:
+            if not self._behind(place, wide):
+                self._docks[place.key].raise_()
+        self._take(size)
         self._size(wide)
+
+    def _take(self, size: QSize) -> None:
+        """The window grew with what was in it."""
+        layout = self._window.layout()
+        if layout is not None:
+            layout.activate()  # and may be smaller again
+        self._window.resize(size)
+
+    @Slot()
+    def remember(self) -> None:
+        """The size of the text is about to change, and with it the room that everything takes."""
+        self._before = self._window.saveState(VERSION), self._window.size()
+
+    @Slot()
+    def fit(self) -> None:
+        """Takes the size of the text. Where it leaves less room than before, or more, the panels that are
+        shown stand as they did when there was as much."""
+        for place in PLACES:
+            self._docks[place.key].setMinimumSize(*(theme.lines(side) for side in place.least))
+        if self._crowding not in (_crowded(self._before[1]), None):
+            QTimer.singleShot(0, self, self._regroup)  # when everything else has taken the size
+
+    @Slot()
+    def _regroup(self) -> None:
+        window, (before, size) = self._window, self._before
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+        crowding = _crowded(size)
+        if crowding == self._crowding:
+            return
+        at = window.focusWidget()
+        typed_in = next((dock for dock in self._docks.values() if at and dock.isAncestorOf(at)), None)
+        shown = {place.key: not self._docks[place.key].isHidden() for place in PLACES}
+        self._preferences.keep_layout(f"aside{self._crowding}", before)
+        kept = self._preferences.layout(f"aside{crowding}")
+        if kept is None or not window.restoreState(kept, VERSION):
+            self._arrange(size)
+        self._crowding = crowding
+        for key, is_shown in shown.items():
+            self._docks[key].setVisible(is_shown)
+        self._take(size)
+        if at is not None and typed_in is not None:
+            typed_in.raise_()
+            at.setFocus()
 
     def restore(self) -> bool:
         """The arrangement that was kept; False when there is none that fits this version."""
         state, frame = self._preferences.layout("docks"), self._preferences.layout("window")
         if frame is not None:
             self._window.restoreGeometry(frame)
+        self._crowding = _crowded(self._window.size())
         return state is not None and self._window.restoreState(state, VERSION)
 
     def keep(self) -> None:
@@ -112,7 +172,6 @@ class Docks(QObject):
     def _dock(self, place: Place, action: QAction) -> QDockWidget:
         dock = QDockWidget(QCoreApplication.translate("docks", place.title), self._window)
         dock.setObjectName(place.key)
-        dock.setMinimumSize(*place.least)
         page = QWidget()
         page.setProperty("role", "panel")
         dock.setWidget(page)
@@ -125,6 +184,14 @@ class Docks(QObject):
         if key in self._makers:
             self.fill(key, self._makers.pop(key)())
 
+    def _behind(self, place: Place, wide: bool) -> str:
+        """The dock whose tab neighbour it is, if any."""
+        crowding = self._crowding or ""
+        if place.area == Area.RightDockWidgetArea and "narrow" in crowding:
+            return "heatmap"
+        alone = "short" not in crowding if place.stacked else wide and place.key == "library"
+        return "" if alone else place.behind
+
     def _size(self, wide: bool) -> None:
         docks, window = self._docks, self._window
         sides = [344, 320] if wide else [304, 256]
@@ -136,3 +203,9 @@ class Docks(QObject):
             left, heights = [*left, docks["library"]], [344, 320, 240]
         window.resizeDocks(left, heights, Qt.Orientation.Vertical)
         window.resizeDocks(right, [472, 200], Qt.Orientation.Vertical)
+
+
+def _crowded(window: QSize) -> str:
+    """How little room there is for the text in a window of this size; "" is enough."""
+    narrow, short = window.width() < theme.lines(NARROW), window.height() < theme.lines(SHORT)
+    return "-narrow" * narrow + "-short" * short

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt, Slot
-from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.axis import Axis
 from studio.label import one_line, plain_label
+from studio.scrolling import Scrolling
 from studio.workspace import Workspace
 
 
@@ -19,11 +20,15 @@ class FaithfulnessPlot(QWidget):
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._workspace = workspace
-        self.plot = pg.PlotWidget()
+        self._axes = {"left": Axis("left"), "bottom": Axis("bottom", whole=True)}
+        self.plot = pg.PlotWidget(axisItems=self._axes)
         self.plot.setAccessibleName(self.tr("Faithfulness per block"))
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
         self.plot.setMouseEnabled(x=False, y=False)
+        self.plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # it has the rest
+        self._axes["left"].name(self.tr("relative RMSE"))
+        self._axes["bottom"].name(self.tr("block"))
         self._none = pg.InfiniteLine(1.0, angle=0)
         self.curve = pg.PlotDataItem(symbol="o", symbolSize=7, antialias=True)
         self.paraphrase = pg.PlotDataItem(antialias=True)
@@ -48,7 +53,7 @@ class FaithfulnessPlot(QWidget):
         layout.addWidget(self.plot, 1)
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self._empty)
-        self._pages.addWidget(page)
+        self._pages.addWidget(Scrolling(page))
         workspace.channelsChanged.connect(self.refresh)
         self.restyle()
 
@@ -59,18 +64,9 @@ class FaithfulnessPlot(QWidget):
         """Takes the colours of the current theme."""
         colours = theme.current()
         self.plot.setBackground(colours.surface)
-        font = QFont(self.font())
-        font.setPointSizeF(max(7.0, font.pointSizeF() * 0.85))
-        for name, text in (("left", self.tr("relative RMSE")), ("bottom", self.tr("block"))):
-            axis = self.plot.getAxis(name)
-            axis.setPen(pg.mkPen(colours.line))
-            axis.setTextPen(pg.mkPen(colours.muted))
-            axis.setTickFont(font)
-            axis.setLabel(text, **{"color": colours.muted, "font-size": f"{font.pointSizeF():.1f}pt"})
-            axis.enableAutoSIPrefix(False)
-            axis.setStyle(tickLength=-4)
-        self.plot.getAxis("bottom").setHeight(36)
-        self.plot.getAxis("left").setWidth(52)
+        for axis in self._axes.values():
+            axis.restyle()
+        self.plot.setMinimumHeight(theme.lines(6))
         self.curve.setPen(pg.mkPen(colours.accent, width=2))
         self.curve.setSymbolBrush(colours.accent)
         self.curve.setSymbolPen(colours.surface)
@@ -103,5 +99,3 @@ class FaithfulnessPlot(QWidget):
         top = max([1.1, *(v * 1.05 for v in values), *(v * 1.05 for v in other.values())])
         self.plot.setXRange(min(blocks) - 0.3, max(blocks) + 0.3, padding=0)
         self.plot.setYRange(0, min(top, 2.0), padding=0)
-        step = max(1, -(-len(blocks) // 8))
-        self.plot.getAxis("bottom").setTicks([[(b, str(b)) for b in blocks[::step]], []])

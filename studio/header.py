@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, Slot
-from PySide6.QtGui import QAction, QResizeEvent
-from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QToolBar, QToolButton, QWidget
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QProgressBar, QToolBar, QToolButton, QWidget
 
 from engine.model.memory import in_words
+from studio.label import Line
 from studio.workspace import Workspace
 
 NAME_WIDTH, COMING_WIDTH = 200, 140  # pixels of the longest names that are shown whole
@@ -35,8 +36,7 @@ class Header(QToolBar):
         self.model.setAccessibleName(self.tr("Model"))
         self.model.setToolTip(actions["model"].toolTip())
         self.model.clicked.connect(actions["model"].trigger)
-        self.facts = _Line()
-        self.facts.setProperty("role", "muted")
+        self.facts = Line("muted")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedWidth(120)
@@ -73,13 +73,13 @@ class Header(QToolBar):
         name = facts.name if facts is not None else short_name(loading.coming) or self.tr("No model")
         self.model.setText(self._cut(name, NAME_WIDTH).replace("&", "&&"))
         if facts is None:
-            self.facts.say(loading.stage)
+            self.facts.setText(loading.stage)
             return
         if loading.stage:
-            self.facts.say(f"{self._cut(short_name(loading.coming), COMING_WIDTH)}: {loading.stage}")
+            self.facts.setText(f"{self._cut(short_name(loading.coming), COMING_WIDTH)}: {loading.stage}")
             return
         words = self.tr("{device} {dtype}  ·  {blocks} blocks  ·  {size}")
-        self.facts.say(
+        self.facts.setText(
             words.format(
                 device=facts.device.upper(),
                 dtype=facts.dtype,
@@ -90,34 +90,6 @@ class Header(QToolBar):
 
     def _cut(self, name: str, width: int) -> str:
         return self.model.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, width)
-
-
-class _Line(QLabel):
-    """Takes the room that is left, and no more: what does not fit is in the tooltip."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._words = ""
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.setMinimumWidth(1)
-
-    def say(self, words: str) -> None:
-        self._words = words
-        self.setAccessibleName(words)
-        self._fit()
-
-    def sizeHint(self) -> QSize:
-        return QSize(1, super().sizeHint().height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        cut = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, self.width())
-        self.setText(cut)
-        self.setToolTip("" if cut == self._words else self._words)
 
 
 def short_name(source: str) -> str:

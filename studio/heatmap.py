@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import (
-    QApplication,
     QComboBox,
     QGraphicsRectItem,
     QHBoxLayout,
@@ -20,8 +18,9 @@ from PySide6.QtWidgets import (
 )
 
 from studio import theme
+from studio.axis import Axis
 from studio.color_bar import ColorBar
-from studio.label import CutLabel
+from studio.label import Line
 from studio.quantities import QUANTITIES, Quantity, beyond
 from studio.scale import Scale
 from studio.turns import Answer
@@ -76,7 +75,10 @@ class Heatmap(QWidget):
         self._quantity = QUANTITIES[0]
         self.following = True
         self._moving = False
-        self.plot = pg.PlotWidget()
+        self._axes = {"left": Axis("left", whole=True, offset=0.5), "bottom": Axis("bottom", whole=True)}
+        self.plot = pg.PlotWidget(axisItems=self._axes)
+        self._axes["left"].name(self.tr("block"))
+        self._axes["bottom"].name(self.tr("token"))
         self.plot.setAccessibleName(self.tr("Heatmap, blocks by tokens"))
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
@@ -107,7 +109,7 @@ class Heatmap(QWidget):
         self.choice.setToolTip(self.tr("What every cell shows"))
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.choice.currentIndexChanged.connect(self._on_choice)
-        self._hover = CutLabel("muted")
+        self._hover = Line("muted")
         self.latest = QToolButton()
         self.latest.setText(self.tr("Latest"))
         self.latest.setProperty("role", "small")
@@ -171,19 +173,9 @@ class Heatmap(QWidget):
         """Takes the colours of the current theme."""
         colours = theme.current()
         self.plot.setBackground(colours.surface)
-        font = QFont(QApplication.font())  # the widget's own follows it a moment later
-        font.setPointSizeF(max(7.0, font.pointSizeF() * 0.85))
-        line = QFontMetrics(font).height()
-        for name, text in (("left", self.tr("block")), ("bottom", self.tr("token"))):
-            axis = self.plot.getAxis(name)
-            axis.setPen(pg.mkPen(colours.line))
-            axis.setTextPen(pg.mkPen(colours.muted))
-            axis.setTickFont(font)
-            axis.setLabel(text, **{"color": colours.muted, "font-size": f"{font.pointSizeF():.1f}pt"})
-            axis.setStyle(tickLength=-4, tickTextOffset=4)
-            axis.enableAutoSIPrefix(False)
-        self.plot.getAxis("left").setWidth(3 * line + 4)
-        self.plot.getAxis("bottom").setHeight(2 * line + 10)
+        for axis in self._axes.values():
+            axis.restyle()
+        self.plot.setMinimumHeight(theme.lines(6))
         self._on_scale()
 
     @Slot()
@@ -238,7 +230,7 @@ class Heatmap(QWidget):
         blocks = self._grid.filled.shape[1]
         self._grid.extend(new)
         if blocks != new.shape[1]:
-            self._label_blocks(new.shape[1])
+            self._show_blocks(new.shape[1])
         self.image.setImage(self._grid.filled, autoLevels=False)
         self._tell_beyond()
 
@@ -266,10 +258,7 @@ class Heatmap(QWidget):
         self.plot.setVisible(not lacking)
         self.bar.setVisible(not lacking)
 
-    def _label_blocks(self, blocks: int) -> None:
-        step = max(1, -(-blocks // 8))
-        ticks = [(b + 0.5, str(b)) for b in range(0, blocks, step)]
-        self.plot.getAxis("left").setTicks([ticks, []])
+    def _show_blocks(self, blocks: int) -> None:
         self.plot.getViewBox().setYRange(0, blocks, padding=0)
         self.plot.getViewBox().setLimits(yMin=0, yMax=blocks)
 

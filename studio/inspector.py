@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QGridLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from studio.bars import Bars
 from studio.block_row import BlockRow
 from studio.label import plain_label
+from studio.scrolling import Scrolling
+from studio.token_facts import TokenFacts
 from studio.workspace import Workspace
 
 
-class Inspector(QScrollArea):
+class Inspector(Scrolling):
     """Follows the selection; several tokens show their mean coefficients and joined text."""
 
     forkWanted = Signal(object, int, int)  # Answer, token, the id to take there instead
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent=parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._workspace = workspace
-        self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(self.tr("Token inspector"))
         self.piece = plain_label("", "strong")
         self.piece.setWordWrap(True)
-        self._values = {name: plain_label("") for name in ("token", "id", "logprob", "rank", "strength")}
-        names = {
-            "token": self.tr("token"),
-            "id": self.tr("id"),
-            "logprob": self.tr("logprob"),
-            "rank": self.tr("rank"),
-            "strength": self.tr("strength"),
-        }
+        self.piece.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._empty = plain_label(
             self.tr(
                 "Click a token in the answer or in the heatmap. Arrow keys walk, Shift+click takes several."
@@ -40,20 +34,7 @@ class Inspector(QScrollArea):
             "muted",
         )
         self._empty.setWordWrap(True)
-        self._facts = QWidget()
-        grid = QGridLayout(self._facts)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
-        grid.addWidget(self.piece, 0, 0, 1, 4)
-        for place, (key, name) in enumerate(names.items()):
-            row, column = 1 + place // 2, 2 * (place % 2)  # in two pairs of columns
-            grid.addWidget(plain_label(name, "muted"), row, column)
-            grid.addWidget(self._values[key], row, column + 1, 1, 3 if key == "strength" else 1)
-        grid.setColumnStretch(1, 3)
-        grid.setColumnStretch(3, 2)
-        for label in (self.piece, *self._values.values()):
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._facts = TokenFacts()
         self._block: int | None = None  # whose row is shown; None: where the token is strongest
         self.bars = Bars("")
         self.bars.let_choose(self.tr("Click, or Enter: this block over all tokens"))
@@ -71,6 +52,7 @@ class Inspector(QScrollArea):
         layout.setContentsMargins(16, 4, 16, 8)
         layout.setSpacing(8)
         layout.addWidget(self._empty)
+        layout.addWidget(self.piece)
         layout.addWidget(self._facts)
         layout.addWidget(self.bars)
         layout.addWidget(self.row)
@@ -88,7 +70,7 @@ class Inspector(QScrollArea):
     @Slot()
     def refresh(self) -> None:
         selection = self._workspace.selection
-        for widget in (self._facts, self.bars, self.row, self.truth, self.alternatives):
+        for widget in (self.piece, self._facts, self.bars, self.row, self.truth, self.alternatives):
             widget.setVisible(selection is not None)
         self._empty.setVisible(selection is None)
         if selection is None:
@@ -99,11 +81,11 @@ class Inspector(QScrollArea):
         pieces = trace.pieces[span]
         self.piece.setText("“" + "".join(pieces).replace("\n", "⏎") + "”")
         total = float(np.sum(trace.logprobs[span]))
-        self._set("token", f"{selection.start}–{selection.stop}" if several else str(at))
-        self._set("id", "" if several else str(int(trace.ids[at])))
-        self._set("logprob", f"Σ {total:.3f}" if several else f"{total:.3f}")
-        self._set("rank", "" if several else str(int(trace.ranks[at])))
-        self._set(
+        self._facts.say("token", f"{selection.start}–{selection.stop}" if several else str(at))
+        self._facts.say("id", "" if several else str(int(trace.ids[at])))
+        self._facts.say("logprob", f"Σ {total:.3f}" if several else f"{total:.3f}")
+        self._facts.say("rank", "" if several else str(int(trace.ranks[at])))
+        self._facts.say(
             "strength", "" if several else ", ".join(f"{s:.2f}" for s in trace.strengths[at] if s) or "0"
         )
         rows = np.asarray(trace.coefficients[span]).mean(axis=0)
@@ -145,6 +127,3 @@ class Inspector(QScrollArea):
         if selection is not None:
             choice = selection.answer.trace.alternatives[selection.cursor][row][0]
             self.forkWanted.emit(selection.answer, selection.cursor, int(choice))
-
-    def _set(self, key: str, text: str) -> None:
-        self._values[key].setText(text or "—")

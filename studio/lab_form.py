@@ -5,15 +5,26 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QSize, Signal, Slot
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QComboBox,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
+from studio import theme
 from studio.lab_work import LabRequest
 
 METHODS = {"match": "none,prompt,caa,s-const,s-psr,a-psr", "sweep": "a-psr,s-psr:instant,caa"}
 STRENGTHS = "0.5, 1, 1.5, 2"
 JUDGES = ("pocket", "self+likelihood", "pocket+likelihood")  # and whatever is typed
-LEAST = 72  # pixels that a choice is cut to where there is no room for its words, as with large text
+LEAST = 5  # lines of text: the width that a choice is cut to where there is no room for its words
+GAP = 8  # pixels
 MOST_IN_SPAN = 1000  # no model has more blocks
 
 
@@ -109,26 +120,43 @@ class LabForm(QWidget):
             if hint:
                 widget.setPlaceholderText(hint)
         line.setPlaceholderText(self.tr("judge: automatic"))
-        for box in (self.kind, self.target, self.judge):
-            box.setMinimumWidth(LEAST)
         for field in (self.methods, self.strengths, self.blocks, self.ranks, line):
             field.returnPressed.connect(self.entered)
         self.kind.currentIndexChanged.connect(self._on_kind)
-        first, second = QHBoxLayout(), QHBoxLayout()
+        self._first, self._what, self._how = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
         for widget, stretch in ((self.kind, 0), (self.methods, 1), (self.go, 0)):
-            first.addWidget(widget, stretch)
-        second.addWidget(self.target)
+            self._first.addWidget(widget, stretch)
+        self._what.addWidget(self.target)
         for widget, stretch in ((self.strengths, 2), (self.blocks, 1), (self.ranks, 1)):
-            second.addWidget(widget, stretch)
+            self._what.addWidget(widget, stretch)
         for widget in (self.questions, self.seeds):
-            second.addWidget(widget)
-        second.addWidget(self.judge, 2)
+            self._how.addWidget(widget)
+        self._how.addWidget(self.judge, 1)
+        self._second = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._second.addLayout(self._what)
+        self._second.addLayout(self._how, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
-        for row in (first, second):
-            row.setSpacing(8)
-            layout.addLayout(row)
+        layout.setSpacing(GAP)
+        for row in (self._first, self._what, self._how, self._second):
+            row.setSpacing(GAP)
+        layout.addLayout(self._first)
+        layout.addLayout(self._second)
+
+    def minimumSizeHint(self) -> QSize:
+        """As with three rows: else the page could not be made so narrow that there are."""
+        rows = (self._first, self._what, self._how)
+        return QSize(max(row.minimumSize().width() for row in rows), super().minimumSizeHint().height())
+
+    def event(self, event: QEvent) -> bool:
+        """Where two rows leave no room for the words in them, there are three."""
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest) and hasattr(self, "_second"):
+            for box in (self.kind, self.target, self.judge):
+                box.setMinimumWidth(theme.lines(LEAST))
+            narrow = self.width() < self._what.sizeHint().width() + self._how.sizeHint().width() + GAP
+            way = QBoxLayout.Direction
+            self._second.setDirection(way.TopToBottom if narrow else way.LeftToRight)
+        return super().event(event)
 
 
 def _words(field: QLineEdit) -> list[str]:

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -23,7 +24,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.lab_form import LEAST, LabForm
+from studio import theme
+from studio.lab_form import LabForm
 from studio.lab_pictures import OF_KIND
 from studio.lab_series import group, icon_of
 from studio.lab_work import Finished, Place, Result
@@ -33,6 +35,8 @@ from studio.workspace import Workspace
 
 if TYPE_CHECKING:
     from studio.lab_plot import LabPlot
+
+NARROW = 36  # lines of text
 
 
 class LabPage(QWidget):
@@ -83,6 +87,12 @@ class LabPage(QWidget):
         plot.refresh()
         self.split.setSizes([310, 370])
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The table goes below the picture where it would be cut beside it."""
+        super().resizeEvent(event)
+        narrow = self.width() < theme.lines(NARROW)
+        self.split.setOrientation(Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal)
+
     def restyle(self) -> None:
         if self.plot is not None:
             self.plot.restyle()
@@ -93,7 +103,7 @@ class LabPage(QWidget):
         self.picture = QComboBox()
         self.picture.setAccessibleName(self.tr("Picture"))
         self.picture.setToolTip(self.tr("What is drawn; File > Export writes the one that is shown"))
-        self.picture.setMinimumWidth(LEAST)
+        self.picture.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.picture.currentIndexChanged.connect(self._on_picture)
         self.block = QComboBox()
         self.block.setAccessibleName(self.tr("Block"))

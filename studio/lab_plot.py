@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QFont
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
 from studio import theme
+from studio.axis import Axis
 from studio.lab_marks import Mark, Picture, Seen, Series
 from studio.lab_pictures import PICTURES
 from studio.lab_series import color_of
 from studio.measuring import Measuring
 
 REACH = 9  # pixels around a point that still hit it
-_TICKS = 8  # at most so many blocks are named
 _BELOW = 0.05  # of the height: where a method is named whose line runs out at the top
 
 
@@ -30,13 +30,13 @@ class LabPlot(pg.PlotWidget):
     captioned = Signal(str)
 
     def __init__(self, measuring: Measuring, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        self._axes = {"left": Axis("left"), "bottom": Axis("bottom")}
+        super().__init__(parent, axisItems=self._axes)
         self._measuring = measuring
         self.setAccessibleName(self.tr("Picture of the results"))
         self.setMenuEnabled(False)
         self.hideButtons()
         self.setMouseEnabled(x=False, y=False)
-        self.setMinimumWidth(220)
         self.marks: list[Mark] = []
         measuring.grew.connect(self.refresh)
         measuring.changed.connect(self.refresh)
@@ -46,17 +46,9 @@ class LabPlot(pg.PlotWidget):
         """Takes the colours of the current theme."""
         colours = theme.current()
         self.setBackground(colours.surface)
-        font = QFont(self.font())
-        font.setPointSizeF(max(7.0, font.pointSizeF() * 0.85))
-        for name in ("left", "bottom"):
-            axis = self.getAxis(name)
-            axis.setPen(pg.mkPen(colours.line))
-            axis.setTextPen(pg.mkPen(colours.muted))
-            axis.setTickFont(font)
-            axis.enableAutoSIPrefix(False)
-        self.getAxis("bottom").setHeight(36)
-        self.getAxis("left").setWidth(48)
-        self._words = {"color": colours.muted, "font-size": f"{font.pointSizeF():.1f}pt"}
+        for axis in self._axes.values():
+            axis.restyle()
+        self.setMinimumSize(theme.lines(14), theme.lines(8))
         self.refresh()
 
     def refresh(self) -> None:
@@ -69,7 +61,7 @@ class LabPlot(pg.PlotWidget):
             picture = PICTURES[self._measuring.picture](Seen(request, results, self._measuring.block))
         colours = theme.current()
         for name, text in (("left", picture.y), ("bottom", picture.x)):
-            self.getAxis(name).setLabel(text, **self._words)
+            self._axes[name].name(text)
         self.captioned.emit(picture.caption)
         if not picture.series:
             picture = replace(picture, x_range=(0, 1), y_range=(0, 1), blocks=False)
@@ -95,13 +87,7 @@ class LabPlot(pg.PlotWidget):
         x_range = picture.x_range or (low - room, high + room)
         y_range = picture.y_range or (0.0, 1.06 * max([1.0, *ys]))
         self.setRange(xRange=x_range, yRange=y_range, padding=0.02)
-        fifths = [[(i / 5, f"{i / 5:.1f}") for i in range(6)], []]
-        self.getAxis("left").setTicks(fifths if _is_share(picture.y_range) else None)
-        whole = sorted({round(x) for x in xs})
-        few = whole[:: max(1, -(-len(whole) // _TICKS))]
-        blocks = [[(block, str(block)) for block in few], []]
-        along = fifths if _is_share(picture.x_range) else None
-        self.getAxis("bottom").setTicks(blocks if picture.blocks else along)
+        self._axes["bottom"].whole = picture.blocks
 
     def _ground(self, picture: Picture, colours: Any) -> None:
         """What lies behind the methods: the prompt's own, guides."""
@@ -188,10 +174,6 @@ class LabPlot(pg.PlotWidget):
 
         found = [mark for mark in self.marks if away(mark) <= REACH**2]
         return min(reversed(found), key=away) if found else None
-
-
-def _is_share(span: tuple[float, float] | None) -> bool:
-    return span is not None and 1 <= span[1] < 1.2
 
 
 def _tip(x: float, y: float, data: tuple[Mark, str]) -> str:

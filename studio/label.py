@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QLabel, QSizePolicy
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QToolTip
 
 
 def plain_label(text: str, role: str = "") -> QLabel:
@@ -23,27 +23,40 @@ def one_line(text: str, most: int = 60) -> str:
     return words if whole else words[: most - 1].rstrip() + "…"
 
 
-class CutLabel(QLabel):
-    """One line, as wide as there is room; what is cut off can be read in its tooltip."""
+class Line(QLabel):
+    """Takes the room that is left, and no more: what does not fit is cut, and in the tooltip."""
 
     def __init__(self, role: str = "") -> None:
         super().__init__()
         self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        if role:
-            self.setProperty("role", role)
+        self.setProperty("role", role)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+
+    def sizeHint(self) -> QSize:
+        return QSize(1, super().sizeHint().height())
+
+    minimumSizeHint = sizeHint
 
     def show_text(self, text: str, tip: str = "") -> None:
-        """tip: what its tooltip says, by default the same."""
+        """tip: what its tooltip says whether cut or not."""
         self.setText(text)
-        self.setToolTip(tip or text)
+        self.setToolTip(tip)
 
-    def paintEvent(self, event: QEvent) -> None:
+    def shown(self) -> str:
+        """The words that there is room for."""
+        room = self.contentsRect().width()
+        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and not self.toolTip():
+            QToolTip.showText(event.globalPos(), self.text() if self.shown() != self.text() else "", self)
+            return True
+        return super().event(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        room = self.contentsRect()
-        cut = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
-        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         self.style().drawItemText(
-            painter, room, flags, self.palette(), self.isEnabled(), cut, self.foregroundRole()
-        )
+            painter, self.contentsRect(), self.alignment().value, self.palette(), self.isEnabled(),
+            self.shown(), self.foregroundRole(),
+        )  # fmt: skip
         painter.end()

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from engine.library.records import Item, Shelf
 from studio.autosave import Autosave
 from studio.jobs import HEAD_FILES
+from studio.list_rows import FittingRows
 from studio.worker import Job
 
 TYPING_MS = 150
@@ -60,6 +61,7 @@ class LibraryPanel(QWidget):
         self.list = QListWidget()
         self.list.setAccessibleName(self.tr("Items of the library"))
         self.list.setProperty("role", "panel")
+        self.list.setItemDelegate(FittingRows(self.list))
         self.list.setSelectionMode(QListWidget.SelectionMode.ExtendedSelection)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.customContextMenuRequested.connect(self._on_menu)

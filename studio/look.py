@@ -13,6 +13,7 @@ from studio.settings import ZOOMS, Preferences
 
 
 class Look(QObject):
+    changing = Signal()  # everything still stands as it did
     changed = Signal()  # what draws with colours of its own draws anew
 
     def __init__(self, preferences: Preferences, parent: QObject | None = None) -> None:
@@ -23,6 +24,7 @@ class Look(QObject):
 
     def apply(self) -> None:
         """Puts the settings on the application."""
+        self.changing.emit()
         app = QApplication.instance()
         chosen = {"light": theme.LIGHT, "dark": theme.DARK}.get(self._preferences.get("scheme"))
         if isinstance(app, QApplication):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from studio.jobs import HEAD_FILES
 from studio.label import one_line
 from studio.mixer_row import Row
+from studio.scrolling import Scrolling
 from studio.switch import Switch
 from studio.workspace import Workspace
 
@@ -67,12 +68,7 @@ class Mixer(QWidget):
         self._empty.setContentsMargins(8, 8, 8, 8)
         self._list.addWidget(self._empty)
         self._list.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(page)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._scroll = scroll
+        self._scroll = Scrolling(page)
         self._newest: Row | None = None
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
@@ -82,7 +78,7 @@ class Mixer(QWidget):
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(8)
         layout.addLayout(tools)
-        layout.addWidget(scroll, 1)
+        layout.addWidget(self._scroll, 1)
         workspace.channelsChanged.connect(self._on_channels)
         workspace.strengthsChanged.connect(self._on_strengths)
         workspace.bypassChanged.connect(self._on_bypass)

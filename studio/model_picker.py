@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -22,6 +22,8 @@ from PySide6.QtWidgets import (
 
 from engine.events import Cancel
 from engine.model.memory import in_words
+from studio import theme
+from studio.list_rows import FittingRows
 from studio.worker import Failed, Job, Worker
 
 NAME_WIDTH = 400  # pixels of a path or an id that are shown
@@ -82,7 +84,8 @@ class ModelPicker(QDialog):
         for button in (self.look, self.fetch, folder, cancel):
             button.setAutoDefault(False)
         self._lay_out(folder, cancel)
-        self.resize(560, 480)
+        self.list.setItemDelegate(FittingRows(self.list))
+        self.resize(QSize(theme.lines(37), theme.lines(32)).boundedTo(self.screen().availableSize()))
         self.worker = Worker(parent=self, name="models")
         self.worker.start()
         self.worker.submit(
@@ -121,7 +124,7 @@ class ModelPicker(QDialog):
         mark = self.tr("  (in use)") if source == self._present else ""
         shown = self.list.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, NAME_WIDTH)
         row = QListWidgetItem(f"{shown}{mark}\n{facts}")
-        row.setToolTip(name)
+        row.setToolTip(f"{name}\n{facts}")
         row.setData(_Source, source)
         self.list.addItem(row)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QStackedWidget, QToolButton, QWidget
+
+from studio.scrolling import Scrolling
 
 
 class Pages(QStackedWidget):
@@ -29,7 +31,7 @@ class Pages(QStackedWidget):
         self._keys.append(key)
         self._actions.append(action)
         self._pages.append(page)
-        self.addWidget(page)
+        self.addWidget(page if isinstance(page, QScrollArea) else Scrolling(page))
         tab = QToolButton()
         tab.setProperty("role", "tab")
         tab.setCheckable(True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+
+from studio import theme
+from studio.list_rows import FittingRows
 
 
 class PaletteDialog(QDialog):
@@ -26,13 +29,14 @@ class PaletteDialog(QDialog):
         self.list = QListWidget()
         self.list.setAccessibleName(self.tr("Commands"))
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.list.setItemDelegate(FittingRows(self.list))
         self.list.itemClicked.connect(self._run)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(8)
         layout.addWidget(self.line)
         layout.addWidget(self.list)
-        self.resize(480, 400)
+        self.resize(QSize(theme.lines(32), theme.lines(27)).boundedTo(self.screen().availableSize()))
         self._filter("")
 
     def _filter(self, typed: str) -> None:
@@ -47,7 +51,7 @@ class PaletteDialog(QDialog):
         keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
         tick = "✓ " if action.isChecked() else ""
         item = QListWidgetItem(f"{tick}{_name(action)}    {keys}".rstrip())
-        item.setToolTip(action.statusTip())
+        item.setToolTip(f"{item.text()}\n{action.statusTip()}")
         item.setData(Qt.ItemDataRole.UserRole, action)
         if not action.isEnabled():
             item.setFlags(Qt.ItemFlag.NoItemFlags)

@@ -198,7 +198,6 @@ def _grid(controls: tuple[tuple[str, QWidget], ...], columns: int = 2) -> QGridL
         label.setBuddy(control)
         grid.addWidget(label, row, column)
         grid.addWidget(control, row, column + 1)
-        control.setMinimumHeight(24)
     for column in range(columns):
         grid.setColumnStretch(2 * column + 1, 1)
     return grid

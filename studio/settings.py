@@ -61,6 +61,7 @@ class Preferences(QObject):
     def __init__(self, folder: Path | None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._now: dict[str, Any] = {}
+        self._layouts: dict[str, QByteArray] = {}
         self._file: QSettings | None = None
         if folder is not None:
             self._file = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat, self)
@@ -90,10 +91,13 @@ class Preferences(QObject):
 
     def layout(self, name: str) -> QByteArray | None:
         """A window's state as it was kept."""
+        if name in self._layouts:
+            return self._layouts[name]
         found = self._file.value(f"layout/{name}") if self._file is not None else None
         return found if isinstance(found, QByteArray) else None
 
     def keep_layout(self, name: str, state: QByteArray) -> None:
+        self._layouts[name] = state
         if self._file is not None:
             self._file.setValue(f"layout/{name}", state)
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, Slot
-from PySide6.QtWidgets import QComboBox, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, Slot
+from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from studio.scrolling import Scrolling
 from studio.settings import ROWS, TABLE, Preferences, Row
 from studio.switch import Switch
 
 
-class SettingsPanel(QScrollArea):
+class SettingsPanel(Scrolling):
     def __init__(self, preferences: Preferences, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent=parent)
         self._preferences = preferences
         self.controls: dict[str, Switch | QComboBox] = {}
-        self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAccessibleName(self.tr("Settings"))
         page = QWidget()
         page.setProperty("role", "panel")
@@ -37,8 +35,6 @@ class SettingsPanel(QScrollArea):
             name = QLabel(label)
             self._layout.addWidget(name)
             control = QComboBox()
-            # The longest choice must not make the page wider than the panel.
-            control.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             control.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             for value, words in row.choices:
                 control.addItem(_t(words), value)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import QTimer, Slot
+from PySide6.QtCore import QSize, Qt, QTimer, Slot
 from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
 
-from studio.label import CutLabel
+from studio.label import Line
 from studio.turns import STEERED, Answer
 from studio.workspace import Workspace
 
@@ -22,14 +22,17 @@ class Status(QStatusBar):
         self._workspace = workspace
         self._begun: dict[Answer, float] = {}
         self.setSizeGripEnabled(False)
+        self.setContentsMargins(0, 0, 16, 0)
         self.setAccessibleName(self.tr("Status"))
-        self.busy = CutLabel("muted")  # a long path is cut, and does not widen the window
-        self.busy.setMinimumWidth(480)
+        self.busy = Line("muted")
         self.busy.setContentsMargins(16, 0, 0, 0)
-        self.speed, self.first, self.seed, self.saved = _label(96), _label(136), _label(80), _label(96)
         self.addWidget(self.busy, 1)
-        for label in (self.speed, self.first, self.seed, self.saved):
-            self.addPermanentWidget(label)
+        self.speed = _Figure(self.tr("{0:.0f} tok/s").format(9999))
+        self.first = _Figure(self.tr("first token {0:.2f} s").format(99))
+        self.seed = _Figure(self.tr("seed {0}").format(9999))
+        self.saved = _Figure(self.tr("autosaved"))
+        for figure in (self.speed, self.first, self.seed, self.saved):
+            self.addPermanentWidget(figure)
         workspace.answerGrew.connect(self._on_grown)
         workspace.answerChanged.connect(self._on_answer)
         workspace.settingsChanged.connect(self._on_settings)
@@ -92,9 +95,19 @@ class Status(QStatusBar):
             self.busy.show_text(loading.stage)
 
 
-def _label(width: int) -> QLabel:
-    label = QLabel()
-    label.setProperty("role", "muted")
-    label.setMinimumWidth(width)
-    label.setContentsMargins(16, 0, 0, 0)
-    return label
+class _Figure(QLabel):
+    """As wide as its sample, or wider: no figure moves because another one grew."""
+
+    def __init__(self, sample: str) -> None:
+        super().__init__()
+        self._sample = sample
+        self.setProperty("role", "muted")
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setContentsMargins(16, 0, 0, 0)
+
+    def sizeHint(self) -> QSize:
+        return (
+            super().sizeHint().expandedTo(QSize(self.fontMetrics().horizontalAdvance(self._sample) + 16, 0))
+        )
+
+    minimumSizeHint = sizeHint

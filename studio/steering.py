@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt, Slot
+from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QStackedWidget,
     QToolButton,
@@ -20,28 +19,30 @@ from PySide6.QtWidgets import (
 
 from engine.events import duration
 from engine.pocket.wordings import EXAMPLES
+from studio.growing_edit import Growing
+from studio.label import Line
 from studio.plain_edit import PlainEdit
 from studio.recipe_options import RecipeOptions
 from studio.requests import FitRequest
+from studio.scrolling import Scrolling
 from studio.sparkline import Sparkline
 from studio.workspace import Workspace
 
+PROMPT_LINES = 3
 
-class SteeringPanel(QScrollArea):
+
+class SteeringPanel(Scrolling):
     """Writes the prompt into the workspace; `request()` is what Distill asks for."""
 
     def __init__(
         self, workspace: Workspace, actions: dict[str, QAction], parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
-        self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        super().__init__(parent=parent)
         self._workspace = workspace
         self.prompt = PlainEdit()
         self.prompt.setPlaceholderText(self.tr("Steering prompt, for example: Talk like a pirate."))
         self.prompt.setAccessibleName(self.tr("Steering prompt"))
-        self.prompt.setFixedHeight(64)
+        Growing(self.prompt, PROMPT_LINES, PROMPT_LINES)  # nothing below it moves while one types
         self.prompt.textChanged.connect(self._on_typed)
         self.examples = QToolButton()
         self.examples.setText(self.tr("Examples"))
@@ -69,7 +70,8 @@ class SteeringPanel(QScrollArea):
         self._buttons.addWidget(self.cancel)
         self._buttons.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.effect = _muted("")
-        self.stage = _muted(self.tr("A head takes about a second."))
+        self.stage = Line("muted")
+        self.stage.setText(self.tr("A head takes about a second."))
         self.eta = _muted("")
         self.eta.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.progress = QProgressBar()
@@ -90,16 +92,6 @@ class SteeringPanel(QScrollArea):
         """The panel's wishes as plain values."""
         return self.options.request(self._workspace.prompt.strip(), self._workspace.settings.seed)
 
-    def minimumSizeHint(self) -> QSize:
-        """Wide enough that nothing is cut at the right, whatever the text size: it scrolls one way only."""
-        bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(self._page.minimumSizeHint().width() + bar, 120)
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
-        return super().event(event)
-
     def sizeHint(self) -> QSize:
         return QSize(304, 344)
 
@@ -108,13 +100,12 @@ class SteeringPanel(QScrollArea):
         self.effect.setWordWrap(True)
         self.effect.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.effect.setMinimumHeight(2 * self.effect.fontMetrics().lineSpacing())
-        self.stage.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         head.addWidget(self.effect, 1)
         head.addWidget(self.examples, 0, Qt.AlignmentFlag.AlignTop)
         status = QHBoxLayout()
         status.addWidget(self.stage, 1)
         status.addWidget(self.eta)
-        page = self._page = QWidget()
+        page = QWidget()
         page.setProperty("role", "panel")
         self.setWidget(page)
         layout = QVBoxLayout(page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import QSlider, QWidget
 
@@ -12,7 +12,6 @@ from studio.channels import SLIDER_LIMIT
 STEPS = 100  # slider steps per unit of strength
 WHEEL_STEP = 5  # one notch of the wheel: 0.05
 RESET = 1.0
-EDGE = 8  # room for half a handle at both ends
 
 
 class StrengthSlider(QSlider):
@@ -39,13 +38,18 @@ class StrengthSlider(QSlider):
         self.setValue(round(strength * STEPS))
 
     def sizeHint(self) -> QSize:
-        return QSize(160, 24)
+        return QSize(160, theme.lines(1.6))
 
-    minimumSizeHint = sizeHint
+    def minimumSizeHint(self) -> QSize:
+        return QSize(96, self.sizeHint().height())
+
+    def _edge(self) -> int:
+        """Room for half a handle at both ends."""
+        return theme.lines(0.5) + 1
 
     def _x(self, strength: float) -> float:
-        span = self.width() - 2 * EDGE
-        return EDGE + span * (strength + SLIDER_LIMIT) / (2 * SLIDER_LIMIT)
+        span = self.width() - 2 * self._edge()
+        return self._edge() + span * (strength + SLIDER_LIMIT) / (2 * SLIDER_LIMIT)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         colours = theme.current()
@@ -66,11 +70,13 @@ class StrengthSlider(QSlider):
         painter.setBrush(colours.color("accent" if self.isEnabled() else "muted"))
         painter.drawRect(QRectF(min(zero, here), middle - 2, abs(here - zero), 4))
         painter.setPen(QPen(colours.color("surface"), 2))
-        painter.drawEllipse(QRectF(here - 7, middle - 7, 14, 14))
+        handle = QRectF(0, 0, 2 * self._edge() - 2, 2 * self._edge() - 2)
+        handle.moveCenter(QPointF(here, middle))
+        painter.drawEllipse(handle)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(colours.color("text"), 1))
-            painter.drawEllipse(QRectF(here - 7.5, middle - 7.5, 15, 15))
+            painter.drawEllipse(handle.adjusted(-0.5, -0.5, 0.5, 0.5))
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -105,8 +111,8 @@ class StrengthSlider(QSlider):
             super().keyPressEvent(event)
 
     def _jump(self, x: float) -> None:
-        span = self.width() - 2 * EDGE
-        strength = (x - EDGE) / span * 2 * SLIDER_LIMIT - SLIDER_LIMIT
+        span = self.width() - 2 * self._edge()
+        strength = (x - self._edge()) / span * 2 * SLIDER_LIMIT - SLIDER_LIMIT
         nearest = round(strength)
         if abs(strength - nearest) * span / (2 * SLIDER_LIMIT) < 3:  # whole numbers catch within 3 pixels
             strength = nearest

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QCheckBox
 
 from studio import theme
 
-TRACK = QSize(28, 16)
 GAP = 8
 
 
@@ -17,10 +16,16 @@ class Switch(QCheckBox):
 
     def sizeHint(self) -> QSize:
         words = self.fontMetrics().size(Qt.TextFlag.TextShowMnemonic, self.text()) if self.text() else QSize()
-        wide = TRACK.width() + 2 + (words.width() + GAP if self.text() else 0)
-        return QSize(wide, max(TRACK.height() + 4, words.height()))
+        track = self._track()
+        wide = track.width() + 2 + (words.width() + GAP if self.text() else 0)
+        return QSize(wide, max(track.height() + 4, words.height()))
 
     minimumSizeHint = sizeHint
+
+    def _track(self) -> QSize:
+        """As large as the text beside it."""
+        high = self.fontMetrics().height() + 1
+        return QSize(high * 7 // 4, high)
 
     def hitButton(self, pos: QPoint) -> bool:
         return self.rect().contains(pos)
@@ -29,8 +34,9 @@ class Switch(QCheckBox):
         colours = theme.current()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        top = (self.height() - TRACK.height()) / 2
-        track = QRectF(1, top, TRACK.width(), TRACK.height()).adjusted(0.5, 0.5, -0.5, -0.5)
+        size = self._track()
+        top = (self.height() - size.height()) / 2
+        track = QRectF(1, top, size.width(), size.height()).adjusted(0.5, 0.5, -0.5, -0.5)
         on = self.isChecked()
         fill = "accent" if on else "surface"
         painter.setBrush(colours.color(fill if self.isEnabled() else "line"))
@@ -47,6 +53,7 @@ class Switch(QCheckBox):
             painter.drawRoundedRect(track.adjusted(-1, -1, 1, 1), track.height() / 2, track.height() / 2)
         if self.text():
             painter.setPen(colours.color("text" if self.isEnabled() else "muted"))
-            room = QRectF(TRACK.width() + 2 + GAP, 0, self.width() - TRACK.width() - GAP - 2, self.height())
+            left = size.width() + 2 + GAP
+            room = QRectF(left, 0, self.width() - left, self.height())
             painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextShowMnemonic, self.text())
         painter.end()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont, QGuiApplication, QPalette
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
 GRID = 8
@@ -67,6 +67,11 @@ def of_system() -> Theme:
     return DARK if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else LIGHT
 
 
+def lines(count: float) -> int:
+    """The pixels that so many lines of text take: what must grow with the text is measured in them."""
+    return round(count * QFontMetricsF(QApplication.font()).height())
+
+
 def apply(app: QApplication, theme: Theme, zoom: float = 1.0) -> None:
     """Palette, font and style sheet of the whole application."""
     global _current
@@ -105,6 +110,7 @@ def _sheet(t: Theme, zoom: float) -> str:
     QToolTip {{ background: {t.surface}; color: {t.text}; border: 1px solid {t.line}; padding: 4px; }}
     QMainWindow::separator {{ background: {t.line}; width: 1px; height: 1px; margin: 0; }}
     QMainWindow::separator:hover {{ background: {t.accent}; }}
+    QDockWidget::close-button, QDockWidget::float-button {{ icon-size: {round(16 * zoom)}px; }}
     QDockWidget {{ color: {t.muted}; font-size: {small}pt; font-weight: 600; }}
     QDockWidget::title {{ background: {t.surface}; padding: 8px 12px 4px 12px; text-align: left; }}
     QToolBar {{ background: {t.surface}; border: none; spacing: 8px; padding: 8px 16px; }}

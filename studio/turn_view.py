@@ -12,7 +12,7 @@ from studio.answer import AnswerView
 from studio.ending import ending
 from studio.flow import line_height
 from studio.in_place import InPlace
-from studio.label import plain_label
+from studio.label import Line, plain_label
 from studio.later import Later
 from studio.turns import STEERED, Answer, Turn, heard, turns_in
 from studio.workspace import Workspace
@@ -108,7 +108,7 @@ class AnswerColumn(QWidget):
         self._answer = answer
         self.view = AnswerView(workspace, answer, later=later)
         self._head, self._facts, self.notice = (
-            plain_label("", "muted"),
+            Line("muted"),
             plain_label("", "muted"),
             plain_label("", "danger"),
         )

@@ -67,6 +67,7 @@ class Window(QMainWindow):
         self.log = LogBook(self)
         self.preferences = Preferences(home, self)
         self.look = Look(self.preferences, self)
+        self.look.apply()  # first: a widget that is there already keeps some of the font it was made with
         self.workspace = Workspace(self)
         self.autosave = Autosave(self.workspace, home, self)
         self.session = Session(self.workspace, self.autosave.flush, self)
@@ -92,7 +93,7 @@ class Window(QMainWindow):
         self.workspace.restore(prompt=FIRST_PROMPT, question=FIRST_QUESTION, source=source or "pocket")
         self._build()
         self._wire()
-        self.look.apply()
+        self.docks.fit()
         if not self.docks.restore():
             self.docks.arrange()
 
@@ -162,6 +163,7 @@ class Window(QMainWindow):
         self.mixer.dropped.connect(session.load_head)
         self.mixer.renameWanted.connect(self.asking.rename_head)
         self.welcome.ended.connect(self._on_welcomed)
+        self.look.changing.connect(self.docks.remember)
         self.look.changed.connect(self._on_look)
         self.preferences.changed.connect(self._on_preference)
         workspace.bypassChanged.connect(self.actions_["bypass"].setChecked)
@@ -299,6 +301,7 @@ class Window(QMainWindow):
             if hasattr(self, name):
                 getattr(self, name).restyle()
         self.lab_page.restyle()
+        self.docks.fit()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if self.files.dropped(event.mimeData()):

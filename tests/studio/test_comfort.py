@@ -6,11 +6,23 @@ import logging
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QFont, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractScrollArea,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDockWidget,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QWidget,
+)
 
 from studio.docks import PLACES
+from studio.label import Line
 from studio.model_picker import ModelPicker
 from studio.palette_dialog import MISS, PaletteDialog, score
 from studio.settings import Preferences
@@ -72,6 +84,30 @@ def test_an_arrangement_is_kept_and_can_be_put_back(qtbot, open_window):
     assert other.preferences.get("zoom") == 1.0
 
 
+def test_what_stood_on_a_screen_that_is_gone_is_pulled_back(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    window.docks["mixer"].setFloating(True)
+    window.docks["mixer"].move(9000, 7000)
+    window.move(8000, 6000)
+    other = ready(qtbot, open_window())
+    screen = QGuiApplication.primaryScreen().availableGeometry()
+    assert other.docks["mixer"].isFloating()
+    for widget in (other, other.docks["mixer"]):
+        assert screen.contains(widget.frameGeometry().topLeft()), widget.frameGeometry()
+        assert screen.intersects(widget.frameGeometry().adjusted(40, 40, 0, 0))
+
+
+def test_text_has_its_size_from_the_first_frame_on(qtbot, qapp, open_window):
+    qapp.setStyleSheet("")
+    qapp.setFont(QFont("Sans Serif", 9))  # as a program starts
+    window = ready(qtbot, open_window())
+    ours = [w for w in window.findChildren(QWidget) if w.isVisible() and not w.objectName().startswith("qt_")]
+    fonts = [(w, w.font().pointSizeF()) for w in ours]
+    window.look.apply()
+    qtbot.wait(20)
+    assert [(w, w.font().pointSizeF()) for w, _ in fonts] == fonts
+
+
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
 def test_the_first_arrangement_fits_the_window(qtbot, window, size):
     window.resize(*size)
@@ -85,16 +121,89 @@ def test_the_first_arrangement_fits_the_window(qtbot, window, size):
         assert corner.x() <= size[0] and corner.y() <= size[1], key
 
 
-@pytest.mark.parametrize("zoom", [1.5, 2.0])
-def test_large_text_makes_no_page_wider_than_the_window(qtbot, window, zoom):
-    window.preferences.set("zoom", zoom)
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_no_text_is_cut_however_large_it_is(qtbot, window, size):
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.workspace.select(window.workspace.turns[0].answers[0], 4)
+    window.resize(*size)
     window.docks.arrange()
-    for key in ("lab", "compare", "conversation"):
-        window.actions_[f"page_{key}"].trigger()
-        qtbot.wait(100)
-        assert window.minimumSizeHint().width() <= 1280 and window.width() == 1280, key
-        assert window.composer.question.width() >= 240
-        assert window.composer.geometry().bottom() < window.composer.parentWidget().height()
+    for zoom in (1.0, 1.25, 1.5, 1.75, 2.0):
+        window.preferences.set("zoom", zoom)
+        for key in ("lab", "compare", "conversation"):
+            window.actions_[f"page_{key}"].trigger()
+            qtbot.wait(80)
+            assert window.size().toTuple() == size, (zoom, key)
+            assert not cut(window), (zoom, key)
+            assert window.composer.question.width() >= 16 * window.fontMetrics().height()
+        for place in PLACES:
+            if window.docks[place.key].isVisible():
+                window.docks[place.key].raise_()
+                qtbot.wait(20)
+                assert not cut(window), (zoom, place.key)
+    window.preferences.set("zoom", 1.0)
+
+
+def cut(window):
+    """What is smaller than its words need, or cut by what it lies in; a Line tells what it cuts."""
+    kinds = QLabel | QAbstractButton | QComboBox | QAbstractSpinBox
+    shown = [w for w in window.findChildren(QWidget) if isinstance(w, kinds) and w.isVisible()]
+    shown = [w for w in shown if not isinstance(w, Line) and not w.objectName().startswith("qt_")]
+    return [
+        (type(w).__name__, w.accessibleName(), _words(w), w.size().toTuple(), w.sizeHint().toTuple())
+        for w in shown
+        if _needs(w) or _sticks_out(w)
+    ]
+
+
+def _words(widget):
+    return widget.text() if isinstance(widget, QLabel | QAbstractButton) else ""
+
+
+def _needs(widget):
+    size, hint = widget.size(), widget.sizeHint()
+    if isinstance(widget, QLabel) and widget.wordWrap():
+        return widget.heightForWidth(size.width()) > size.height() + 1
+    if isinstance(widget, QComboBox) and widget.isEditable():
+        return size.width() < widget.minimumSizeHint().width()
+    if isinstance(widget, QLabel):  # a hint of no width is that of words that fit themselves in
+        margins = widget.contentsMargins()
+        wide = widget.fontMetrics().horizontalAdvance(widget.text()) + margins.left() + margins.right()
+        hint = QSize(wide, hint.height())
+    return hint.width() > size.width() + 1 or hint.height() > size.height() + 1
+
+
+def _sticks_out(widget):
+    """Over the edge of its parent, up to the first that scrolls; a tab that is behind lies outside."""
+    while (parent := widget.parentWidget()) is not None and not isinstance(widget, QDockWidget):
+        if not parent.rect().adjusted(-1, -1, 1, 1).contains(widget.geometry()):
+            area = parent.parentWidget()
+            scrolls = isinstance(area, QAbstractScrollArea) and area.viewport() is parent
+            return not scrolls or widget.width() > parent.width()
+        widget = parent
+    return False
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_large_text_puts_the_docks_into_tabs_and_normal_text_puts_them_back(qtbot, window, size):
+    window.resize(*size)
+    window.docks.arrange()
+    window.docks["faithfulness"].hide()
+    window.docks.show("settings")
+    window.docks["settings"].widget().controls["zoom"].setFocus()
+    window.resizeDocks([window.docks["steering"]], [400], Qt.Orientation.Vertical)
+    qtbot.wait(50)
+    seen = [dock for dock in (window.docks[p.key] for p in PLACES) if not dock.visibleRegion().isEmpty()]
+    before = [dock.geometry() for dock in seen]
+    window.preferences.set("zoom", 2.0)
+    steering, mixer = window.docks["steering"], window.docks["mixer"]
+    qtbot.waitUntil(lambda: mixer in window.tabifiedDockWidgets(steering))
+    qtbot.waitUntil(lambda: not window.docks["settings"].visibleRegion().isEmpty())  # one is at work in it
+    assert window.docks["faithfulness"].isHidden()
+    window.preferences.set("zoom", 1.0)
+    qtbot.waitUntil(lambda: not window.tabifiedDockWidgets(steering))
+    qtbot.wait(50)
+    assert [dock.geometry() for dock in seen] == before
+    assert window.docks["faithfulness"].isHidden() and window.size().toTuple() == size
 
 
 def test_the_settings_are_as_wide_as_their_panel(qtbot, window):
