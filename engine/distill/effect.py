@@ -33,8 +33,8 @@ def prompt_effect(found: Tensor) -> Effect:
     kl = float(found.mean())
     if kl < _LEAST_NATS:
         return Effect(kl, f"{kl:.3f} nats per token: the prompt changes next to nothing", False)
-    size = "slightly" if kl < 0.2 else "clearly" if kl < 1.0 else "strongly"
-    return Effect(kl, f"{kl:.2f} nats per token: changes the answers {size}", True)
+    size = "a slight" if kl < 0.2 else "a clear" if kl < 1.0 else "a strong"
+    return Effect(kl, f"{kl:.2f} nats per token: {size} change", True)
 
 
 @torch.inference_mode()
