@@ -14,6 +14,7 @@ from engine.library.records import AnswerRecord, Item, SessionRecord, Shelf, Tur
 from engine.library.store import Store
 from studio.restoring import DAMAGE, head_keys, turn_of, values_of
 from studio.snapshot import Snapshot
+from studio.translation import tr
 from studio.turns import Turn
 
 if TYPE_CHECKING:
@@ -126,8 +127,8 @@ class Archive:
             except DAMAGE as error:  # one bad record never hides the rest
                 log.info("Turn %s of “%s”: %r", turn.key, record.title, error)
                 damaged += 1
-        words = "One turn of “{1}” is damaged." if damaged == 1 else "{0} turns of “{1}” are damaged."
-        return tuple(turns), [*([words.format(damaged, record.title)] if damaged else []), *lost]
+        words = tr("%n turn(s) of “{0}” cannot be read.", "", damaged)
+        return tuple(turns), [*([words.format(record.title)] if damaged else []), *lost]
 
     def add_run(self, kind: str, title: str, facts: dict[str, Any]) -> None:
         if self._store is not None:
@@ -150,7 +151,9 @@ class Archive:
 
     def _need(self) -> Store:
         if self._store is None:
-            raise LibraryError("There is no library", "It could not be opened.", "See the first message.")
+            raise LibraryError(
+                tr("There is no library"), tr("It could not be opened."), tr("See the first message.")
+            )
         return self._store
 
     def _keep(self, heads: Iterable[tuple[Head, bool, str | None]]) -> None:
@@ -190,7 +193,8 @@ def _turn(record: TurnRecord, heads: Mapping[str, Head], lost: list[str]) -> Tur
     for answer in record.answers:
         trace = unpack(answer.trace) if answer.trace else None
         if answer.trace and trace is None:
-            lost.append(f"The figures of an answer to “{record.question}” are damaged; its text is here.")
+            words = tr("The figures of an answer to “{0}” are damaged; its text is here.")
+            lost.append(words.format(record.question))
         if trace is not None:
             traces[answer.lane] = trace
             used = [heads.get(digest) for digest in _heads(answer)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication, QObject, Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
 from studio.settings import Preferences
+from studio.translation import QT_TR_NOOP, shown
 
 VERSION = 2  # of the arrangement; a kept one of another version is not taken
 WIDE = 1600  # pixels of window width from which the library has a place of its own
@@ -32,14 +33,14 @@ class Place:
 
 # fmt: off
 PLACES = (
-    Place("steering", "STEERING", Area.LeftDockWidgetArea, (288, 0)),
-    Place("mixer", "MIXER", Area.LeftDockWidgetArea, (288, 160)),
-    Place("library", "LIBRARY", Area.LeftDockWidgetArea, (240, 160), False, "mixer"),
-    Place("heatmap", "HEATMAP", Area.BottomDockWidgetArea, (240, 104)),
-    Place("log", "LOG", Area.BottomDockWidgetArea, (240, 120), False, "heatmap"),
-    Place("inspector", "TOKEN", Area.RightDockWidgetArea, (216, 176)),
-    Place("faithfulness", "FAITHFULNESS", Area.RightDockWidgetArea, (216, 176)),
-    Place("settings", "SETTINGS", Area.RightDockWidgetArea, (240, 200), False, "inspector"),
+    Place("steering", QT_TR_NOOP("STEERING"), Area.LeftDockWidgetArea, (288, 0)),
+    Place("mixer", QT_TR_NOOP("MIXER"), Area.LeftDockWidgetArea, (288, 160)),
+    Place("library", QT_TR_NOOP("LIBRARY"), Area.LeftDockWidgetArea, (240, 160), False, "mixer"),
+    Place("heatmap", QT_TR_NOOP("HEATMAP"), Area.BottomDockWidgetArea, (240, 104)),
+    Place("log", QT_TR_NOOP("LOG"), Area.BottomDockWidgetArea, (240, 120), False, "heatmap"),
+    Place("inspector", QT_TR_NOOP("TOKEN"), Area.RightDockWidgetArea, (216, 176)),
+    Place("faithfulness", QT_TR_NOOP("FAITHFULNESS"), Area.RightDockWidgetArea, (216, 176)),
+    Place("settings", QT_TR_NOOP("SETTINGS"), Area.RightDockWidgetArea, (240, 200), False, "inspector"),
 )
 # fmt: on
 
@@ -110,7 +111,7 @@ class Docks(QObject):
         self._preferences.keep_layout("window", self._window.saveGeometry())
 
     def _dock(self, place: Place, action: QAction) -> QDockWidget:
-        dock = QDockWidget(QCoreApplication.translate("docks", place.title), self._window)
+        dock = QDockWidget(shown(place.title), self._window)
         dock.setObjectName(place.key)
         dock.setMinimumSize(*place.least)
         page = QWidget()

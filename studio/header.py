@@ -78,12 +78,11 @@ class Header(QToolBar):
         if loading.stage:
             self.facts.say(f"{self._cut(short_name(loading.coming), COMING_WIDTH)}: {loading.stage}")
             return
-        words = self.tr("{device} {dtype}  ·  {blocks} blocks  ·  {size}")
+        words = self.tr("{device} {dtype}  ·  %n block(s)  ·  {size}", "", facts.blocks)
         self.facts.say(
             words.format(
                 device=facts.device.upper(),
                 dtype=facts.dtype,
-                blocks=facts.blocks,
                 size=in_words(facts.bytes),
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QCoreApplication, QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import (
     QApplication,
@@ -24,6 +24,7 @@ from studio import theme
 from studio.color_bar import ColorBar
 from studio.quantities import QUANTITIES, WITHIN, Quantity, widened
 from studio.scale import Scale
+from studio.translation import shown
 from studio.turns import Answer
 from studio.workspace import Workspace
 
@@ -99,9 +100,9 @@ class Heatmap(QWidget):
         self.plot.scene().sigMouseMoved.connect(self._on_hover)
         self.choice = QComboBox()
         for quantity in QUANTITIES:
-            self.choice.addItem(self._tr(quantity.title), quantity.key)
+            self.choice.addItem(shown(quantity.title), quantity.key)
             self.choice.setItemData(
-                self.choice.count() - 1, self._tr(quantity.words), Qt.ItemDataRole.ToolTipRole
+                self.choice.count() - 1, shown(quantity.words), Qt.ItemDataRole.ToolTipRole
             )
         self.choice.setAccessibleName(self.tr("What the heatmap shows"))
         self.choice.setToolTip(self.tr("What every cell shows"))
@@ -220,7 +221,7 @@ class Heatmap(QWidget):
         """All cells anew."""
         self._grid, self._scale = Grid(), Scale(0.0)
         self.image.clear()
-        self._hover.setText(self._tr(self._quantity.words))
+        self._hover.setText(shown(self._quantity.words))
         self._show_lack(False)
         if self._answer and len(self._answer):
             self._grow()
@@ -347,13 +348,10 @@ class Heatmap(QWidget):
     def _on_hover(self, scene_point: object) -> None:
         cell = self.cell_at(scene_point)
         if cell is None or self._answer is None:
-            self._hover.setText(self._tr(self._quantity.words))
+            self._hover.setText(shown(self._quantity.words))
             return
         token, block = cell
         words = self.tr("{0} {1:.3g} at token {2} “{3}”, block {4}")
         piece = self._answer.trace.pieces[token]
         value = float(self._grid.filled[token, block])
-        self._hover.setText(words.format(self._tr(self._quantity.words), value, token, piece, block))
-
-    def _tr(self, words: str) -> str:
-        return QCoreApplication.translate("quantities", words)
+        self._hover.setText(words.format(shown(self._quantity.words), value, token, piece, block))

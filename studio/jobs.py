@@ -24,6 +24,7 @@ from studio.requests import (
     MethodFacts,
     ModelFacts,
 )
+from studio.translation import tr
 from studio.turns import Settings, turns_in
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Bench:
         """Fetches a model, looks at it and makes sure that it fits in place of the present one, which can be
         used meanwhile: this runs in any thread. An engine.model.loading Found."""
         if self._model is None:
-            emit(Progress("Starting the engine", 0, 0))
+            emit(Progress(tr("Starting the engine"), 0, 0))
         from engine.model.loading import find
 
         return find(source, dtype=dtype, instead_of=self._model, emit=emit, cancel=cancel)
@@ -260,7 +261,9 @@ class Bench:
     def need_model(self) -> Any:
         """The loaded model. Raises ModelError when there is none."""
         if self._model is None:
-            raise ModelError("No model is loaded", "The last one could not be loaded.", "Choose one in File.")
+            raise ModelError(
+                tr("No model is loaded"), tr("The last one could not be loaded."), tr("Choose one in File.")
+            )
         return self._model
 
 

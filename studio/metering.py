@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from studio.jobs import Bench
 from studio.lane_requests import lane_requests
 from studio.requests import ContextUse, LaneRequest
+from studio.translation import tr
 from studio.turns import STEERED, UNSTEERED, Answer
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Workspace
@@ -113,7 +114,7 @@ class Metering(QObject):
 
 def too_long(use: ContextUse) -> str:
     """By how much the question does not fit, as a sentence."""
-    words = QCoreApplication.translate(
-        "Metering", "With the model's own marks it has {0:,} tokens, and the model can take {1:,}."
+    words = tr(
+        "With the model's own marks it has {0:,} token(s), and the model can take {1:,}.", "", use.prompt
     )
     return words.format(use.prompt, use.context)

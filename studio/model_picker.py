@@ -126,10 +126,11 @@ class ModelPicker(QDialog):
         self.list.addItem(row)
 
     def _facts(self, record: dict[str, Any]) -> str:
-        words = self.tr("{architecture}, {blocks} blocks, {size}; runs in {dtype} with {needs}: {fits}")
+        words = self.tr(
+            "{architecture}, %n block(s), {size}; runs in {dtype} with {needs}: {fits}", "", record["blocks"]
+        )
         return words.format(
             architecture=record["architecture"],
-            blocks=record["blocks"],
             size=in_words(record["bytes"]),
             dtype=record["runs_in"],
             needs=in_words(record["needs"]),
@@ -157,13 +158,14 @@ class ModelPicker(QDialog):
 
     def _tell(self, offer: Any) -> None:
         words = self.tr(
-            "{id}: {architecture}, {blocks} blocks, {size} to fetch ({here} are here already). Runs in "
-            "{dtype} with {needs}; {free} are free: {fits}."
+            "{id}: {architecture}, %n block(s), {size} to fetch ({here} are here already). Runs in "
+            "{dtype} with {needs}; {free} are free: {fits}.",
+            "",
+            offer.blocks,
         )
         text = words.format(
             id=offer.id,
             architecture=offer.architecture,
-            blocks=offer.blocks,
             size=in_words(offer.bytes),
             here=in_words(offer.here),
             dtype=offer.runs_in,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from studio.scale import Scale
+from studio.translation import QT_TR_NOOP
 
 RECENT = 512  # tokens that a scale is read from
 WITHIN = 0.995  # share of them that lies within it: a few spikes do not pale the rest
@@ -36,12 +37,13 @@ def _share(trace: Any, first: int) -> np.ndarray:
 
 # fmt: off
 QUANTITIES = (
-    Quantity("applied", "Applied", "applied coefficient",
+    Quantity("applied", QT_TR_NOOP("Applied"), QT_TR_NOOP("applied coefficient"),
         lambda trace, first: np.asarray(trace.coefficients[first:]), shared=True),
-    Quantity("share", "Share", "applied coefficient / length of the activation", _share),
-    Quantity("truth", "Prompt", "what the prompt would have done",
+    Quantity("share", QT_TR_NOOP("Share"),
+        QT_TR_NOOP("applied coefficient / length of the activation"), _share),
+    Quantity("truth", QT_TR_NOOP("Prompt"), QT_TR_NOOP("what the prompt would have done"),
         lambda trace, first: np.asarray(trace.truth[first:])),
-    Quantity("gap", "Difference", "distance from what the prompt would have made",
+    Quantity("gap", QT_TR_NOOP("Difference"), QT_TR_NOOP("distance from what the prompt would have made"),
         lambda trace, first: np.asarray(trace.gap[first:])),
 )
 # fmt: on

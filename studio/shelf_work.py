@@ -105,7 +105,9 @@ class ShelfWork(QObject):
             votes = archive.votes()
             if not votes:
                 raise LibraryError(
-                    "There is nothing to export", "No vote was cast yet.", "Compare blindly, and vote."
+                    self.tr("There is nothing to export"),
+                    self.tr("No vote was cast yet."),
+                    self.tr("Compare blindly, and vote."),
                 )
             text = json.dumps(votes, indent=2, ensure_ascii=False) + "\n"
             write_whole(path, text.encode(), "export", LibraryError)

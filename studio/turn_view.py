@@ -178,15 +178,14 @@ class AnswerColumn(QWidget):
             "failed": self.tr("failed"),
         }
         end = ends.get(answer.state, answer.state)
-        return self.tr("{0} tokens, {1}").format(len(answer), end) if answer.over else end
+        return self.tr("%n token(s), {0}", "", len(answer)).format(end) if answer.over else end
 
     def _unread(self) -> str:
         """What of the conversation the model did not read."""
         turns = turns_in(self._answer.cut)
-        if turns == 1:
-            return self.tr("The model did not read the first turn: there was no room for it in its context.")
-        words = self.tr("The model did not read the first {0} turns: there was no room in its context.")
-        return words.format(turns)
+        return self.tr(
+            "The model did not read the first %n turn(s): there was no room in its context.", "", turns
+        )
 
 
 def _button(text: str, tip: str) -> QToolButton:
