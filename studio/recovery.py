@@ -90,7 +90,8 @@ class Recovery(QObject):
         if left.lost:
             what = self.tr("A part of the session could not be restored")
             lost = " ".join(left.lost)
-            self._session.worker.failed.emit(Failed(what, lost, self.tr("The rest is here."), lost))
+            remedy = self.tr("The rest is here; the library keeps what cannot be read as it is.")
+            self._session.worker.failed.emit(Failed(what, lost, remedy, left.details))
         self._begin()
 
     def _fresh(self) -> None:

@@ -4,17 +4,24 @@
 <context>
     <name></name>
     <message numerus="yes">
-        <source>%n turn(s) of “{0}” cannot be read.</source>
-        <translation>
-            <numerusform>%n turn of “{0}” cannot be read.</numerusform>
-            <numerusform>%n turns of “{0}” cannot be read.</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
         <source>With the model&apos;s own marks it has {0:,} token(s), and the model can take {1:,}.</source>
         <translation>
             <numerusform>With the model&apos;s own marks it has {0:,} token, and the model can take {1:,}.</numerusform>
             <numerusform>With the model&apos;s own marks it has {0:,} tokens, and the model can take {1:,}.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n turn(s) of “{0}” cannot be read: {1}.</source>
+        <translation>
+            <numerusform>%n turn of “{0}” cannot be read: {1}.</numerusform>
+            <numerusform>%n turns of “{0}” cannot be read: {1}.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>The figures of %n answer(s) are damaged, the text is here: {0}.</source>
+        <translation>
+            <numerusform>The figures of %n answer are damaged, the text is here: {0}.</numerusform>
+            <numerusform>The figures of %n answers are damaged, the text is here: {0}.</numerusform>
         </translation>
     </message>
 </context>

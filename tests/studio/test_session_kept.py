@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
 
 from engine.heads.files import load_head, save_head
@@ -146,6 +146,9 @@ def test_a_damaged_record_costs_only_itself_and_stays_where_it_is(qtbot, open_wi
         db.execute("UPDATE turn SET facts = '{}' WHERE place = 1")
         db.execute("UPDATE answer SET trace = x'00' WHERE turn = (SELECT key FROM turn WHERE place = 2)")
         db.execute("UPDATE session SET clean = 0, saved = 'yesterday'")
+        text, conversation = db.execute("SELECT state, conversation FROM session").fetchone()
+        turns = db.execute("SELECT * FROM turn ORDER BY place").fetchall()
+        damaged = [turn[0] for turn in turns[1:]]
         db.commit()
     other = open_window()
     qtbot.waitUntil(lambda: other.recovery.dialog is not None, timeout=10_000)
@@ -153,14 +156,25 @@ def test_a_damaged_record_costs_only_itself_and_stays_where_it_is(qtbot, open_wi
     other.recovery.dialog.restore.click()
     ready(qtbot, other)
     assert [turn.question for turn in other.workspace.turns] == ["Tell me about the harbour.", "And bees?"]
-    assert other.workspace.turns[1].answers[0].text and "“And bees?” are damaged" in other.banner.text.text()
+    words = other.banner.text.text()
+    assert (
+        other.workspace.turns[1].answers[0].text and "1 turn of “Tell me about the harbour.” cannot" in words
+    )
+    assert "read: “And the castle?”" in words and "the text is here: “And bees?”" in words
+    other.banner.copy.click()
+    details = QGuiApplication.clipboard().text()
+    assert all(key in details for key in (conversation, *damaged)) and '"presets": 3' in details
     assert [c.name for c in other.workspace.channels] == ["pirate", "cheerful"]
     assert other.workspace.prompt and "could not be restored" in other.banner.text.text()
+    [kept] = (tmp_path / "home").glob("session-*.damaged.json")
+    assert kept.read_text() == text and str(kept) in words
     ask(qtbot, other, "And tea?")
     other.close()
     with closing(sqlite3.connect(tmp_path / "home" / "library.sqlite")) as db:
-        questions = [row[0] for row in db.execute("SELECT question FROM turn ORDER BY question")]
-    assert questions == ["And bees?", "And tea?", "And the castle?", "Tell me about the harbour."]
+        assert db.execute("SELECT * FROM turn WHERE conversation = ?", (conversation,)).fetchall() == turns
+        assert db.execute("SELECT trace FROM answer WHERE turn = ?", (damaged[1],)).fetchone() == (b"\0",)
+        copied = db.execute("SELECT question FROM turn WHERE conversation != ?", (conversation,)).fetchall()
+    assert sorted(row[0] for row in copied) == ["And bees?", "And tea?", "Tell me about the harbour."]
     again = ready(qtbot, open_window())
     assert len(again.workspace.turns) == 3 and not again.banner.isVisible()
 
