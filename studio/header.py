@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from engine.model.memory import in_words
+from studio.source_names import short_name
 from studio.workspace import Workspace
 
 NAME_WIDTH, COMING_WIDTH = 200, 140  # pixels of the longest names that are shown whole
@@ -117,8 +117,3 @@ class _Line(QLabel):
         cut = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, self.width())
         self.setText(cut)
         self.setToolTip("" if cut == self._words else self._words)
-
-
-def short_name(source: str) -> str:
-    """A source without its owner or folder."""
-    return "Pocket" if source == "pocket" else Path(source).name

@@ -65,6 +65,13 @@ class Bench:
 
         return find(source, dtype=dtype, instead_of=self._model, emit=emit, cancel=cancel)
 
+    def room(self) -> int:
+        """Bytes that the next model may take where it would be loaded, those of the present one counted as
+        free. In any thread."""
+        from engine.model.placement import room
+
+        return room(self._model)
+
     def load(self, source: str, found: Any, with_heads: bool, emit: Emit, cancel: Cancel) -> Loaded:
         """Reads a found model in place of the old one, whose memory is given back before.
 
@@ -216,7 +223,10 @@ class Bench:
         return path
 
     def _facts(self, source: str) -> ModelFacts:
+        """What came of the hub is named by its commit: so a session gets the very same model again."""
         model = self._model
+        if model.identity.revision:
+            source = f"{model.identity.id}@{model.identity.revision}"
         return ModelFacts(
             model.name,
             source,
