@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtGui import QDropEvent, QGuiApplication
 
 from engine.heads.files import load_head, save_head
 from studio.library_panel import LibraryPanel
@@ -158,3 +161,36 @@ def test_a_head_dropped_on_the_library_is_kept_there(qtbot, open_window, tmp_pat
     qtbot.waitUntil(lambda: "dropped" in titles(panel), timeout=10_000)
     assert window.workspace.channels[-1].name == "dropped"
     assert window.preferences.recent("recent_heads") == [str(path)]
+
+
+def test_a_damaged_conversation_goes_on_as_a_copy_and_is_left_as_it_is(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    for question in ("Tell me about the harbour.", "And the castle?"):
+        ask(qtbot, window, question)
+    key = window.workspace.conversation
+    window.actions_["new"].trigger()
+    window.autosave.flush()
+    qtbot.waitUntil(lambda: not window.autosave.worker.busy)
+    with closing(sqlite3.connect(tmp_path / "home" / "library.sqlite")) as db:
+        db.execute("UPDATE turn SET facts = 'rubbish' WHERE place = 1")
+        db.commit()
+        [damaged] = db.execute("SELECT * FROM turn WHERE place = 1").fetchall()
+    panel = library(qtbot, window)
+    window.shelf_work.open(next(item for item in items(panel) if item.key == key))
+    qtbot.waitUntil(window.banner.isVisible)
+    assert (
+        "1 turn of “Tell me about the harbour.” cannot be read: “And the castle?”"
+        in window.banner.text.text()
+    )
+    window.banner.copy.click()
+    told = QGuiApplication.clipboard().text()
+    assert damaged[0] in told and key in told and "rubbish" in told
+    ask(qtbot, window, "And bees?")
+    window.close()
+    with closing(sqlite3.connect(tmp_path / "home" / "library.sqlite")) as db:
+        kept = db.execute("SELECT * FROM turn WHERE conversation = ? ORDER BY place", (key,)).fetchall()
+        others = db.execute("SELECT question FROM turn WHERE conversation != ?", (key,)).fetchall()
+    assert [turn[3] for turn in kept] == ["Tell me about the harbour.", "And the castle?"] and kept[
+        1
+    ] == damaged
+    assert sorted(row[0] for row in others) == ["And bees?", "Tell me about the harbour."]
