@@ -29,10 +29,13 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     from PySide6.QtWidgets import QApplication
 
+    from studio import translation
+
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("Steering Studio")
     app.setStyle("Fusion")
+    translation.install(app)
     if arguments.tour:
         from studio.tour import Tour
         from studio.window import Window
@@ -90,8 +93,9 @@ def _refuse(app: QApplication, folder: Path) -> int:
     """Says in the terminal and in a dialog, for not every start has both, why there is no second studio."""
     from PySide6.QtWidgets import QMessageBox
 
-    words = app.translate(
-        "main",
+    from studio.translation import tr
+
+    words = tr(
         "The studio was not started: another one runs over {0} and does not answer. "
         "Wait, or end that one, and try again.",
     ).format(folder)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+from engine.durable import write_whole
 from engine.errors import LibraryError
 from engine.library import sessions, shelves
 from engine.library.records import AnswerRecord, Item, SessionRecord, Shelf, TurnRecord
 from engine.library.store import Store
+from studio.label import one_line
 from studio.restoring import DAMAGE, head_keys, turn_of, values_of
 from studio.snapshot import Snapshot
+from studio.translation import tr
 from studio.turns import Turn
 
 if TYPE_CHECKING:
@@ -25,13 +31,24 @@ RESTORED_KEYS = 1 << 20  # keys of restored rows begin here: no row of this run 
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A conversation of the library. lost: what of it cannot be read, in sentences; details: those records as
+    they lie there. Where something is lost, the turns have keys of their own: they are copies."""
+
+    turns: tuple[Turn, ...] = ()
+    lost: tuple[str, ...] = ()
+    details: str = ""
+
+
+@dataclass(frozen=True)
 class Left:
-    """The session as it was left: values for the workspace, whether it ended in order, what was lost; whole:
-    whether every turn of its conversation could be read."""
+    """The session as it was left: values for the workspace, whether it ended in order, what was lost, and
+    that as it lies in the library; whole: whether every turn of its conversation could be read."""
 
     session: SessionRecord
     values: dict[str, Any]
     lost: tuple[str, ...] = ()
+    details: str = ""
     whole: bool = True
 
     @property
@@ -109,25 +126,42 @@ class Archive:
 
         return head_of(self._need(), key)
 
-    def turns(self, key: str) -> tuple[tuple[Turn, ...], list[str]]:
-        """The turns that can be read, and what of the conversation cannot, in sentences."""
+    def turns(self, key: str) -> Opened:
+        """The turns that can be read, and what of the conversation cannot."""
         from engine.library.heads import heads_of
 
-        record = sessions.conversation(self._need(), key)
+        store = self._need()
+        record = sessions.conversation(store, key)
         if record is None:
-            return (), []
+            return Opened()
         wanted = [digest for turn in record.turns for answer in turn.answers for digest in _heads(answer)]
-        heads, _ = heads_of(self._need(), wanted)
-        turns, damaged = [], record.damaged
-        lost: list[str] = []
-        for turn in record.turns:
+        heads, _ = heads_of(store, wanted)
+        turns: list[Turn] = []
+        damaged, faded = list(record.damaged), []  # keys
+        for found in record.turns:
             try:
-                turns.append(_turn(turn, heads, lost))
+                turn, whole = _turn(found, heads)
             except DAMAGE as error:  # one bad record never hides the rest
-                log.info("Turn %s of “%s”: %r", turn.key, record.title, error)
-                damaged += 1
-        words = "One turn of “{1}” is damaged." if damaged == 1 else "{0} turns of “{1}” are damaged."
-        return tuple(turns), [*([words.format(damaged, record.title)] if damaged else []), *lost]
+                log.info("Turn %s of “%s”: %r", found.key, record.title, error)
+                damaged.append(found.key)
+                continue
+            turns.append(turn)
+            if not whole:
+                faded.append(found.key)
+        if not damaged and not faded:
+            return Opened(tuple(turns))
+        raw = {turn: sessions.raw_turn(store, turn) for turn in (*damaged, *faded)}
+        lost = []
+        if damaged:
+            words = tr("%n turn(s) of “{0}” cannot be read: {1}.", "", len(damaged))
+            lost.append(words.format(record.title, _questions(raw, damaged)))
+        if faded:
+            words = tr("The figures of %n answer(s) are damaged, the text is here: {0}.", "", len(faded))
+            lost.append(words.format(_questions(raw, faded)))
+        for turn in turns:
+            turn.key = uuid4().hex  # a copy's: else the next save would take them out of the conversation
+        told = {"conversation": key, "title": record.title, "records": list(raw.values())}
+        return Opened(tuple(turns), tuple(lost), json.dumps(told, indent=2, ensure_ascii=False, default=repr))
 
     def add_run(self, kind: str, title: str, facts: dict[str, Any]) -> None:
         if self._store is not None:
@@ -150,7 +184,9 @@ class Archive:
 
     def _need(self) -> Store:
         if self._store is None:
-            raise LibraryError("There is no library", "It could not be opened.", "See the first message.")
+            raise LibraryError(
+                tr("There is no library"), tr("It could not be opened."), tr("See the first message.")
+            )
         return self._store
 
     def _keep(self, heads: Iterable[tuple[Head, bool, str | None]]) -> None:
@@ -178,24 +214,40 @@ class Archive:
 
         prune_heads(self._need())
         heads, lost = heads_of(self._need(), head_keys(session.state))
-        turns, words = self.turns(session.conversation)
-        found = values_of(session, turns, heads, RESTORED_KEYS)
-        return Left(session, found.values, (*lost, *words, *found.lost), whole=not words)
+        opened = self.turns(session.conversation)
+        found = values_of(session, opened.turns, heads, RESTORED_KEYS)
+        words, details = [*lost, *opened.lost, *found.lost], opened.details
+        if lost or found.lost:  # the next save writes over the record
+            raw = sessions.raw_session(self._need())
+            words.append(tr("The record of the session was kept as {0}.").format(self._put_by(raw)))
+            details = "\n\n".join(part for part in (details, raw.decode("utf-8", "replace")) if part)
+        return Left(session, found.values, tuple(words), details, whole=not opened.lost)
+
+    def _put_by(self, raw: bytes) -> Path:
+        """Writes a damaged session beside the library; the same one once."""
+        path = self._need().folder / f"session-{sha256(raw).hexdigest()[:12]}.damaged.json"
+        if not path.exists():
+            write_whole(path, raw, "damaged session", LibraryError)
+        return path
 
 
-def _turn(record: TurnRecord, heads: Mapping[str, Head], lost: list[str]) -> Turn:
+def _turn(record: TurnRecord, heads: Mapping[str, Head]) -> tuple[Turn, bool]:
+    """The turn, and whether the figures of all its answers could be read."""
     from engine.library.traces import said_of, unpack
 
-    traces, said = {}, {}
+    traces, said, whole = {}, {}, True
     for answer in record.answers:
         trace = unpack(answer.trace) if answer.trace else None
-        if answer.trace and trace is None:
-            lost.append(f"The figures of an answer to “{record.question}” are damaged; its text is here.")
+        whole = whole and (trace is not None or not answer.trace)
         if trace is not None:
             traces[answer.lane] = trace
             used = [heads.get(digest) for digest in _heads(answer)]
             said[answer.lane] = said_of(trace, used, answer.facts.get("before", ()))
-    return turn_of(record, traces, said)
+    return turn_of(record, traces, said), whole
+
+
+def _questions(raw: Mapping[str, dict[str, Any]], keys: Iterable[str]) -> str:
+    return ", ".join(f"“{one_line(str(row['question']))}”" for key in keys for row in raw[key]["turn"])
 
 
 def _heads(answer: AnswerRecord) -> list[str]:

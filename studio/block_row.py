@@ -35,8 +35,8 @@ class BlockRow(QWidget):
         self.setAccessibleName(self._title())
         values = self.values()
         if len(values):
-            words = self.tr("{0} tokens, from {1:.2f} to {2:.2f}")
-            self.setAccessibleDescription(words.format(len(values), values.min(), values.max()))
+            words = self.tr("%n token(s), from {0:.2f} to {1:.2f}", "", len(values))
+            self.setAccessibleDescription(words.format(values.min(), values.max()))
         self.update()
 
     def values(self) -> np.ndarray:

@@ -131,7 +131,7 @@ class Compiling(QObject):
         self.consider()  # the model may be another one by now, and want its own
 
     def _lanes(self, rows: int) -> str:
-        return self.tr("one lane") if rows == 1 else self.tr("{0} lanes at once").format(rows)
+        return self.tr("%n lane(s) at once", "", rows)
 
     def _on_refused(self, failed: Failed) -> None:
         self._end_laying()

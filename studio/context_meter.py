@@ -36,7 +36,9 @@ class ContextMeter(QWidget):
     @Slot(object)
     def show_use(self, use: ContextUse | None) -> None:
         warning = self._warning(use) if use else ""
-        count = self.tr("{0:,} tokens").format(use.question) if use and use.question else ""
+        count = (
+            self.tr("{0:,} token(s)", "", use.question).format(use.question) if use and use.question else ""
+        )
         self.tokens.setText(warning or count)
         self.tokens.setProperty("role", "danger" if warning else "muted")
         self.tokens.style().polish(self.tokens)
@@ -61,25 +63,24 @@ class ContextMeter(QWidget):
 
     def _warning(self, use: ContextUse) -> str:
         if use.too_long:
-            return self.tr("{0:,} tokens too long").format(use.too_long)
+            return self.tr("{0:,} token(s) too long", "", use.too_long).format(use.too_long)
         if use.left_out:
-            one = use.left_out == 1
-            return self.tr("1 turn left out") if one else self.tr("{0} turns left out").format(use.left_out)
+            return self.tr("%n turn(s) left out", "", use.left_out)
         if use.answer < use.wanted:
-            return self.tr("room for {0:,} tokens").format(use.answer)
+            return self.tr("room for {0:,} token(s)", "", use.answer).format(use.answer)
         return ""
 
     def _sentence(self, use: ContextUse) -> str:
         if use.too_long:
             return self.tr("The question is too long. {0} Shorten it.").format(too_long(use))
-        told = self.tr("The model would read {0:,} tokens and may answer with {1:,}.").format(
-            use.prompt, use.answer
-        )
+        told = self.tr(
+            "The model would read {0:,} token(s) and may answer with {1:,}.", "", use.prompt
+        ).format(use.prompt, use.answer)
         if use.context is not None:
             told += " " + self.tr("It can take {0:,}.").format(use.context)
         if use.left_out:
-            told += " " + self.tr("The oldest turns no longer fit: {0} of them would be left out.").format(
-                use.left_out
+            told += " " + self.tr(
+                "There is no room for everything: the oldest %n turn(s) would be left out.", "", use.left_out
             )
         elif use.answer < use.wanted:
             told += " " + self.tr("There is no room for the {0:,} that are allowed.").format(use.wanted)

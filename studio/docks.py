@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
 from studio import theme
 from studio.settings import Preferences
+from studio.translation import QT_TR_NOOP, shown
 
 VERSION = 2  # of the arrangement; a kept one of another version is not taken
 # All in lines of text, so that a window is as good as full sooner when the text is large.
@@ -38,14 +39,15 @@ class Place:
 
 # fmt: off
 PLACES = (
-    Place("steering", "STEERING", Area.LeftDockWidgetArea),
-    Place("mixer", "MIXER", Area.LeftDockWidgetArea, (0, 7), True, "steering", True),
-    Place("library", "LIBRARY", Area.LeftDockWidgetArea, (14, 7), False, "mixer"),
-    Place("heatmap", "HEATMAP", Area.BottomDockWidgetArea, (16, 0)),
-    Place("log", "LOG", Area.BottomDockWidgetArea, (16, 6), False, "heatmap"),
-    Place("inspector", "TOKEN", Area.RightDockWidgetArea),
-    Place("faithfulness", "FAITHFULNESS", Area.RightDockWidgetArea, (12, 0), True, "inspector", True),
-    Place("settings", "SETTINGS", Area.RightDockWidgetArea, (16, 6), False, "inspector"),
+    Place("steering", QT_TR_NOOP("STEERING"), Area.LeftDockWidgetArea),
+    Place("mixer", QT_TR_NOOP("MIXER"), Area.LeftDockWidgetArea, (0, 7), True, "steering", True),
+    Place("library", QT_TR_NOOP("LIBRARY"), Area.LeftDockWidgetArea, (14, 7), False, "mixer"),
+    Place("heatmap", QT_TR_NOOP("HEATMAP"), Area.BottomDockWidgetArea, (16, 0)),
+    Place("log", QT_TR_NOOP("LOG"), Area.BottomDockWidgetArea, (16, 6), False, "heatmap"),
+    Place("inspector", QT_TR_NOOP("TOKEN"), Area.RightDockWidgetArea),
+    Place("faithfulness", QT_TR_NOOP("FAITHFULNESS"), Area.RightDockWidgetArea, (12, 0), True, "inspector",
+        True),
+    Place("settings", QT_TR_NOOP("SETTINGS"), Area.RightDockWidgetArea, (16, 6), False, "inspector"),
 )
 # fmt: on
 
@@ -170,7 +172,7 @@ class Docks(QObject):
         self._preferences.keep_layout("window", self._window.saveGeometry())
 
     def _dock(self, place: Place, action: QAction) -> QDockWidget:
-        dock = QDockWidget(QCoreApplication.translate("docks", place.title), self._window)
+        dock = QDockWidget(shown(place.title), self._window)
         dock.setObjectName(place.key)
         page = QWidget()
         page.setProperty("role", "panel")

@@ -15,6 +15,7 @@ from engine.durable import write_whole
 from engine.errors import InputError
 from engine.events import Cancel, Emit
 from studio.session import Session
+from studio.translation import QT_TR_NOOP, shown
 from studio.turns import as_markdown
 from studio.worker import Job
 from studio.workspace import Workspace
@@ -43,13 +44,13 @@ class Kind:
 
 
 KINDS = {
-    "export_chat": Kind("Export the conversation", (".html", ".md")),
-    "export_trace": Kind("Export the answer's trace", (".csv", ".json")),
-    "export_heatmap": Kind("Export the heatmap", (".svg", ".png", ".pdf")),
-    "export_figure": Kind("Export a figure", (".svg", ".pdf", ".png")),
-    "export_faithfulness": Kind("Export the faithfulness chart", (".svg", ".pdf", ".png")),
-    "export_run": Kind("Export a replayable run", (".run.safetensors",)),
-    "export_lab": Kind("Export the Lab's results", (".html", ".csv", ".svg", ".png", ".pdf")),
+    "export_chat": Kind(QT_TR_NOOP("Export the conversation"), (".html", ".md")),
+    "export_trace": Kind(QT_TR_NOOP("Export the answer's trace"), (".csv", ".json")),
+    "export_heatmap": Kind(QT_TR_NOOP("Export the heatmap"), (".svg", ".png", ".pdf")),
+    "export_figure": Kind(QT_TR_NOOP("Export a figure"), (".svg", ".pdf", ".png")),
+    "export_faithfulness": Kind(QT_TR_NOOP("Export the faithfulness chart"), (".svg", ".pdf", ".png")),
+    "export_run": Kind(QT_TR_NOOP("Export a replayable run"), (".run.safetensors",)),
+    "export_lab": Kind(QT_TR_NOOP("Export the Lab's results"), (".html", ".csv", ".svg", ".png", ".pdf")),
 }
 
 
@@ -75,7 +76,7 @@ class Exporting(QObject):
         """Asks for a file name and writes it."""
         kind = KINDS[key]
         filters = ";;".join(f"{ending[1:].upper()} (*{ending})" for ending in kind.suffixes)
-        name, chosen = QFileDialog.getSaveFileName(self._window, self.tr(kind.title), "", filters)
+        name, chosen = QFileDialog.getSaveFileName(self._window, shown(kind.title), "", filters)
         if name:
             ending = next((e for e in kind.suffixes if f"(*{e})" in chosen), kind.suffixes[0])
             path = Path(name)
@@ -114,18 +115,19 @@ class Exporting(QObject):
             from studio.export import chart, comparison, page, picture, run, table
 
             if key == "export_lab":
-                _require(measured is not None, "The Lab has measured nothing yet.", "Run a comparison first.")
+                lacking = self.tr("The Lab has measured nothing yet.")
+                self._require(measured is not None, lacking, self.tr("Run a comparison first."))
                 assert measured is not None
                 return comparison.as_bytes(measured, suffix, *shown)
             if key == "export_chat":
-                _require(bool(turns), "The conversation is empty.")
+                self._require(bool(turns), self.tr("The conversation is empty."))
                 return (page.page(turns, scale) if suffix == ".html" else as_markdown(turns)).encode()
             if key == "export_faithfulness":
-                lacking = "Nothing was measured of the chosen head."
-                _require(faith is not None, lacking, "Choose or distill a head in the mixer.")
+                lacking = self.tr("Nothing was measured of the chosen head.")
+                self._require(faith is not None, lacking, self.tr("Choose or distill a head in the mixer."))
                 assert row is not None and faith is not None
                 return chart.faithfulness(row, faith, suffix)
-            _require(answer is not None, "No answer is shown.")
+            self._require(answer is not None, self.tr("No answer is shown."))
             assert answer is not None
             if key == "export_run":
                 beside = [(other.lane, other) for other in answer.turn.answers]
@@ -134,9 +136,10 @@ class Exporting(QObject):
                 data, others = run.as_bytes(self._session.bench.need_model(), turns, answer, beside)
                 left_out.extend(others)
                 return data
-            edited = "The shown answer was edited by hand: nothing was applied to it."
-            _require(not answer.edited, edited, "Undo the edit.")
-            _require(picture.has_values(answer), "The shown answer has no token yet.", "Let it answer first.")
+            edited = self.tr("The shown answer was edited by hand: nothing was applied to it.")
+            self._require(not answer.edited, edited, self.tr("Undo the edit."))
+            lacking = self.tr("The shown answer has no token yet.")
+            self._require(picture.has_values(answer), lacking, self.tr("Let it answer first."))
             if key == "export_trace":
                 return (table.to_csv(answer) if suffix == ".csv" else table.to_json(answer)).encode()
             if key == "export_heatmap":
@@ -145,7 +148,7 @@ class Exporting(QObject):
 
         return make
 
-
-def _require(fine: bool, why: str, remedy: str = "Ask something first.") -> None:
-    if not fine:
-        raise InputError("There is nothing to export", why, remedy)
+    def _require(self, fine: bool, why: str, remedy: str = "") -> None:
+        if not fine:
+            what = self.tr("There is nothing to export")
+            raise InputError(what, why, remedy or self.tr("Ask something first."))

@@ -13,6 +13,7 @@ from studio.jobs import HEAD_FILES, HEAD_SUFFIX
 from studio.model_picker import ModelPicker
 from studio.session import Session
 from studio.settings import Preferences
+from studio.source_names import with_short_revision
 from studio.worker import Failed
 from studio.workspace import Workspace
 
@@ -83,17 +84,12 @@ class Files(QObject):
             recent,
             self._window,
             dtype=self._session.opening.dtype,
-            freed=self._freed(),
+            room=self._session.bench.room,
         )
         picker.picked.connect(self._session.open_model)
         picker.folderWanted.connect(self.choose_folder)
         picker.open()
         return picker
-
-    def _freed(self) -> int:
-        """Bytes of main memory that the present model gives back before another one is read."""
-        facts = self._workspace.loading.facts
-        return facts.bytes if facts is not None and facts.device == "cpu" else 0
 
     def show_recent(self) -> None:
         """The recent files where the mouse is, for those who came by the command palette."""
@@ -108,7 +104,7 @@ class Files(QObject):
         self.recent.clear()
         models, heads = (self._preferences.recent(key) for key in ("recent_models", "recent_heads"))
         for source in (*models, *heads):
-            row = self.recent.addAction(source.replace("&", "&&"))
+            row = self.recent.addAction(with_short_revision(source).replace("&", "&&"))
             row.triggered.connect(lambda _=False, s=source: self.open([s]))
         if not models and not heads:
             self.recent.addAction(self.tr("Nothing yet")).setEnabled(False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction
@@ -11,6 +10,7 @@ from PySide6.QtWidgets import QProgressBar, QToolBar, QToolButton, QWidget
 
 from engine.model.memory import in_words
 from studio.label import Line
+from studio.source_names import short_name
 from studio.workspace import Workspace
 
 NAME_WIDTH, COMING_WIDTH = 200, 140  # pixels of the longest names that are shown whole
@@ -78,20 +78,14 @@ class Header(QToolBar):
         if loading.stage:
             self.facts.setText(f"{self._cut(short_name(loading.coming), COMING_WIDTH)}: {loading.stage}")
             return
-        words = self.tr("{device} {dtype}  ·  {blocks} blocks  ·  {size}")
+        words = self.tr("{device} {dtype}  ·  %n block(s)  ·  {size}", "", facts.blocks)
         self.facts.setText(
             words.format(
                 device=facts.device.upper(),
                 dtype=facts.dtype,
-                blocks=facts.blocks,
                 size=in_words(facts.bytes),
             )
         )
 
     def _cut(self, name: str, width: int) -> str:
         return self.model.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, width)
-
-
-def short_name(source: str) -> str:
-    """A source without its owner or folder."""
-    return "Pocket" if source == "pocket" else Path(source).name

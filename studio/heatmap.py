@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QCoreApplication, QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QGraphicsRectItem,
@@ -23,6 +23,7 @@ from studio.color_bar import ColorBar
 from studio.label import Line
 from studio.quantities import QUANTITIES, Quantity, beyond
 from studio.scale import Scale
+from studio.translation import shown
 from studio.turns import Answer
 from studio.workspace import Workspace
 
@@ -101,9 +102,9 @@ class Heatmap(QWidget):
         self.plot.scene().sigMouseMoved.connect(self._on_hover)
         self.choice = QComboBox()
         for quantity in QUANTITIES:
-            self.choice.addItem(self._tr(quantity.title), quantity.key)
+            self.choice.addItem(shown(quantity.title), quantity.key)
             self.choice.setItemData(
-                self.choice.count() - 1, self._tr(quantity.words), Qt.ItemDataRole.ToolTipRole
+                self.choice.count() - 1, shown(quantity.words), Qt.ItemDataRole.ToolTipRole
             )
         self.choice.setAccessibleName(self.tr("What the heatmap shows"))
         self.choice.setToolTip(self.tr("What every cell shows"))
@@ -209,7 +210,7 @@ class Heatmap(QWidget):
         """All cells anew."""
         self._grid = Grid()
         self.image.clear()
-        self._hover.show_text(self._tr(self._quantity.words))
+        self._hover.show_text(shown(self._quantity.words))
         self._show_lack(False)
         if self._answer and len(self._answer):
             self._grow()
@@ -286,7 +287,7 @@ class Heatmap(QWidget):
         below, above = ([[colour.red(), colour.green(), colour.blue()]] for colour in outside)
         self.image.setLookupTable(np.concatenate([below, table, above]).astype(np.uint8))
         self.image.setLevels((low - step, low + (STEPS + 1) * step))
-        self.bar.set_scale(table, low, high, self._tr(self._quantity.unit))
+        self.bar.set_scale(table, low, high, shown(self._quantity.unit))
         self._tell_beyond()
 
     def _tell_beyond(self) -> None:
@@ -330,13 +331,10 @@ class Heatmap(QWidget):
     def _on_hover(self, scene_point: object) -> None:
         cell = self.cell_at(scene_point)
         if cell is None or self._answer is None:
-            self._hover.show_text(self._tr(self._quantity.words))
+            self._hover.show_text(shown(self._quantity.words))
             return
         token, block = cell
         words = self.tr("{0} {1:.3g} at token {2} “{3}”, block {4}")
         piece = self._answer.trace.pieces[token]
         value = float(self._grid.filled[token, block])
-        self._hover.show_text(words.format(self._tr(self._quantity.words), value, token, piece, block))
-
-    def _tr(self, words: str) -> str:
-        return QCoreApplication.translate("quantities", words)
+        self._hover.show_text(words.format(shown(self._quantity.words), value, token, piece, block))

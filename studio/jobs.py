@@ -24,6 +24,7 @@ from studio.requests import (
     MethodFacts,
     ModelFacts,
 )
+from studio.translation import tr
 from studio.turns import Settings, turns_in
 
 if TYPE_CHECKING:
@@ -59,10 +60,17 @@ class Bench:
         """Fetches a model, looks at it and makes sure that it fits in place of the present one, which can be
         used meanwhile: this runs in any thread. An engine.model.loading Found."""
         if self._model is None:
-            emit(Progress("Starting the engine", 0, 0))
+            emit(Progress(tr("Starting the engine"), 0, 0))
         from engine.model.loading import find
 
         return find(source, dtype=dtype, instead_of=self._model, emit=emit, cancel=cancel)
+
+    def room(self) -> int:
+        """Bytes that the next model may take where it would be loaded, those of the present one counted as
+        free. In any thread."""
+        from engine.model.placement import room
+
+        return room(self._model)
 
     def load(self, source: str, found: Any, with_heads: bool, emit: Emit, cancel: Cancel) -> Loaded:
         """Reads a found model in place of the old one, whose memory is given back before.
@@ -215,7 +223,10 @@ class Bench:
         return path
 
     def _facts(self, source: str) -> ModelFacts:
+        """What came of the hub is named by its commit: so a session gets the very same model again."""
         model = self._model
+        if model.identity.revision:
+            source = f"{model.identity.id}@{model.identity.revision}"
         return ModelFacts(
             model.name,
             source,
@@ -260,7 +271,9 @@ class Bench:
     def need_model(self) -> Any:
         """The loaded model. Raises ModelError when there is none."""
         if self._model is None:
-            raise ModelError("No model is loaded", "The last one could not be loaded.", "Choose one in File.")
+            raise ModelError(
+                tr("No model is loaded"), tr("The last one could not be loaded."), tr("Choose one in File.")
+            )
         return self._model
 
 

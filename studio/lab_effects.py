@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from studio.lab_marks import MIDDLE, Mark, Picture, Seen, Series, tr
+from studio.lab_marks import MIDDLE, Mark, Picture, Seen, Series
 from studio.lab_series import group
 from studio.lab_work import Result
+from studio.translation import tr
 
 
 def effects(seen: Seen) -> Picture:

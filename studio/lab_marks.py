@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication
-
 from studio.lab_work import LabRequest, Place, Result
 
 SMALL, MIDDLE, LARGE = 7, 10, 13  # pixels
@@ -70,7 +68,3 @@ class Seen:
 
 
 Draw = Callable[[Seen], Picture]
-
-
-def tr(text: str) -> str:
-    return QCoreApplication.translate("LabPictures", text)

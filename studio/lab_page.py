@@ -200,15 +200,16 @@ class LabPage(QWidget):
     @Slot(object, object)
     def _on_opened(self, place: Place, spoken: list[Any]) -> None:
         half = {None: "", 0: self.tr(", the half that strengths were chosen on"), 1: ""}[place.half]
-        words = self.tr("{0}, strength {1}: {2} answers{3}")
-        self.title.setText(words.format(place.words, f"{place.strength:.2f}", len(spoken), half))
+        words = self.tr("{0}, strength {1}: %n answer(s){2}", "", len(spoken))
+        self.title.setText(words.format(place.words, f"{place.strength:.2f}", half))
         self.text.setHtml("".join(self._spoken(each) for each in spoken))
         self.stack.setCurrentIndex(1)
         self.back.setFocus()
 
     def _spoken(self, each: Any) -> str:
         """One answer with its scores, as HTML."""
-        answer = escape(each.answer).replace("\n", "<br>") or f"<i>{self.tr('nothing')}</i>"
+        nothing = self.tr("nothing")
+        answer = escape(each.answer).replace("\n", "<br>") or f"<i>{nothing}</i>"
         scores = self.tr("trait {0} · coherence {1}").format(_share(each.trait), _share(each.coherence))
         return f"<p><b>{escape(each.question)}</b><br>{answer}<br><small>{scores}</small></p>"
 
@@ -280,7 +281,7 @@ class LabPage(QWidget):
         told += [self.tr("{0} failed: {1}").format(f.words, f.why) for f in measuring.refused]
         missing = sum(result.missing for result in measuring.results)
         if missing:
-            told.append(self.tr("{0} answers have no score and are not in the averages.").format(missing))
+            told.append(self.tr("%n answer(s) without a score, left out of the averages.", "", missing))
         if measuring.finished is not None:
             told.append(self._judged_by(measuring.finished))
         if told:
@@ -300,9 +301,12 @@ class LabPage(QWidget):
         if not itself.n:
             return self.tr("Judge: {0}, which always gives the same answer the same score.").format(judge)
         words = self.tr(
-            "Judge: {0}; on {1} answers judged twice it differs from itself by {2} (trait), {3} (coherence)."
+            "Judge: {0}; on %n answer(s) judged twice it differs from itself "
+            "by {1} (trait), {2} (coherence).",
+            "",
+            itself.n,
         )
-        return words.format(judge, itself.n, _share(itself.trait), _share(itself.coherence))
+        return words.format(judge, _share(itself.trait), _share(itself.coherence))
 
     def _fill(self) -> None:
         """Rows in the order of the methods; a number and a colour tell which points are theirs."""

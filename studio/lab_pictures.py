@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from studio.lab_effects import distribution, effects
-from studio.lab_marks import LARGE, MIDDLE, Draw, Mark, Picture, Seen, Series, tr
+from studio.lab_marks import LARGE, MIDDLE, Draw, Mark, Picture, Seen, Series
 from studio.lab_series import group
 from studio.lab_work import Dot, Place
+from studio.translation import tr
 
 
 def tradeoff(seen: Seen) -> Picture:
@@ -39,14 +40,12 @@ def strengths(seen: Seen) -> Picture:
         if not dots or not unit:
             continue
         dots.sort(key=lambda dot: dot.place.strength)
-        for name, dashed in (("trait", False), ("coherence", True)):
+        for name, told, dashed in (("trait", tr("trait"), False), ("coherence", tr("coherence"), True)):
             marks = tuple(Mark(d.place.strength / unit, getattr(d, name), d.place) for d in dots)
             shown = [mark for mark in marks if not matching or mark.x <= 2.05]
             for first, own_line in _by_seed(shown):
                 named = first and not dashed
-                found.append(
-                    Series(number, own_line, tr(name), filled=not dashed, dashed=dashed, named=named)
-                )
+                found.append(Series(number, own_line, told, filled=not dashed, dashed=dashed, named=named))
     x = tr("strength / matched strength") if matching else tr("strength")
     return Picture(
         x, tr("share"), tuple(found), y_range=(0, 1.04),

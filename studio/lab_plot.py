@@ -18,6 +18,7 @@ from studio.lab_marks import Mark, Picture, Seen, Series
 from studio.lab_pictures import PICTURES
 from studio.lab_series import color_of
 from studio.measuring import Measuring
+from studio.translation import tr
 
 REACH = 9  # pixels around a point that still hit it
 _BELOW = 0.05  # of the height: where a method is named whose line runs out at the top
@@ -178,4 +179,4 @@ class LabPlot(pg.PlotWidget):
 
 def _tip(x: float, y: float, data: tuple[Mark, str]) -> str:
     mark, told = data
-    return f"{mark.place.words}, strength {mark.place.strength:.2f}: {told} {y:.2f}"
+    return tr("{0}, strength {1:.2f}: {2} {3:.2f}").format(mark.place.words, mark.place.strength, told, y)

@@ -42,14 +42,14 @@ class Line(QLabel):
         self.setText(text)
         self.setToolTip(tip)
 
-    def shown(self) -> str:
+    def fitting(self) -> str:
         """The words that there is room for."""
         room = self.contentsRect().width()
         return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and not self.toolTip():
-            QToolTip.showText(event.globalPos(), self.text() if self.shown() != self.text() else "", self)
+            QToolTip.showText(event.globalPos(), self.text() if self.fitting() != self.text() else "", self)
             return True
         return super().event(event)
 
@@ -57,6 +57,6 @@ class Line(QLabel):
         painter = QPainter(self)
         self.style().drawItemText(
             painter, self.contentsRect(), self.alignment().value, self.palette(), self.isEnabled(),
-            self.shown(), self.foregroundRole(),
+            self.fitting(), self.foregroundRole(),
         )  # fmt: skip
         painter.end()

@@ -18,9 +18,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.translation import QT_TR_NOOP, shown
+
 KEPT = 5000  # lines
 GATHER_MS = 100  # lines come together, at most ten times a second
-LEVELS = ((logging.DEBUG, "Everything"), (logging.INFO, "Information"), (logging.WARNING, "Warnings"))
+LEVELS = (
+    (logging.DEBUG, QT_TR_NOOP("Everything")),
+    (logging.INFO, QT_TR_NOOP("Information")),
+    (logging.WARNING, QT_TR_NOOP("Warnings")),
+)
 
 
 class LogBook(QObject):
@@ -87,7 +93,7 @@ class LogPanel(QWidget):
         self.level = QComboBox()
         self.level.setAccessibleName(self.tr("Least level of the lines"))
         for level, words in LEVELS:
-            self.level.addItem(self.tr(words), level)
+            self.level.addItem(shown(words), level)
         self.level.setCurrentIndex(1)
         self.copy = QPushButton(self.tr("Copy"))
         self.copy.setToolTip(self.tr("Copy the lines that are shown"))

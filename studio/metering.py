@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from studio.jobs import Bench
 from studio.lane_requests import lane_requests
 from studio.requests import ContextUse, LaneRequest
+from studio.translation import tr
 from studio.turns import STEERED, UNSTEERED, Answer
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Workspace
 
 PAUSE_MS = 150  # after the last change
+TALK = "conversation"  # the page that a conversation goes on from
 
 Lanes = Callable[[], Sequence[LaneRequest]]
 
@@ -28,9 +30,10 @@ class Metering(QObject):
     ) -> None:
         super().__init__(parent)
         self._workspace, self._bench, self._worker = workspace, bench, worker
-        self._job: Job | None = None
-        self._lanes: Lanes = self._conversation
-        self._use: ContextUse | None = None  # None while it is not known
+        self._lanes: dict[str, Lanes] = {TALK: self._conversation}  # by page, what is sent from there
+        self._page = TALK
+        self._jobs: list[Job] = []
+        self._uses: dict[str, ContextUse | None] = {}  # by page, where it is known of the work as it is
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE_MS)
@@ -49,27 +52,31 @@ class Metering(QObject):
             signal.connect(self._on_change)
         workspace.answerChanged.connect(self._on_answer)
 
-    def count(self, lanes: Lanes | None) -> None:
-        """What is sent from now on is what `lanes` says; None: the conversation goes on."""
-        lanes = lanes or self._conversation
-        if lanes != self._lanes:
-            self._lanes = lanes
-            self._on_change()
+    def add_page(self, page: str, lanes: Lanes) -> None:
+        """From `page` is sent what `lanes` says; from any that was not added, the conversation goes on."""
+        self._lanes[page] = lanes
+
+    def show(self, page: str) -> None:
+        """Tells at once what sending from this page would take: each page is counted, shown or not."""
+        self._page = page if page in self._lanes else TALK
+        if self._page in self._uses:
+            self.measured.emit(self._uses[self._page])
 
     def objection(self) -> Failed | None:
         """Why the typed question cannot be answered, where that is known already."""
-        if self._use is None or not self._use.too_long:
+        use = self._uses.get(self._page)
+        if use is None or not use.too_long:
             return None
         return Failed(
             self.tr("The question was not sent"),
-            too_long(self._use),
+            too_long(use),
             self.tr("Shorten it."),
             "",
         )
 
     @Slot()
     def _on_change(self) -> None:
-        self._use = None
+        self._uses.clear()
         self._pause.start()
 
     @Slot(object)
@@ -80,40 +87,47 @@ class Metering(QObject):
     @Slot()
     def _measure(self) -> None:
         workspace = self._workspace
-        if self._job:
-            self._worker.withdraw(self._job)
-            self._job = None
+        for job in self._jobs:
+            self._worker.withdraw(job)
+        self._jobs = []
         if workspace.loading.facts is None:
             self.measured.emit(None)
             return
         if any(not answer.over for turn in workspace.turns[-1:] for answer in turn.answers):
             return  # its end is a change of its own
-        requests, question, settings = self._lanes(), workspace.question, workspace.settings
+        for page in sorted(self._lanes, key=lambda page: page != self._page):  # the shown one first
+            self._count(page)
+
+    def _count(self, page: str) -> None:
+        workspace = self._workspace
+        requests, question, settings = self._lanes[page](), workspace.question, workspace.settings
         job = Job(
             self.tr("Counting tokens"),
             lambda emit, cancel: self._bench.foresee(requests, question, settings, emit, cancel),
             urgent=True,
             quiet=True,  # what the model refuses is told when it is asked
         )
-        job.on_done = lambda use: self._take(job, use)
-        job.on_failed = lambda _: self._take(job, None)
-        self._job = self._worker.submit(job)
+        job.on_done = lambda use: self._take(job, page, use)
+        job.on_failed = lambda _: self._take(job, page, None)
+        self._jobs.append(self._worker.submit(job))
 
     def _conversation(self) -> Sequence[LaneRequest]:
         workspace = self._workspace
         lanes = (STEERED, UNSTEERED) if workspace.compare else (STEERED,)
         return lane_requests(workspace, workspace.turns, workspace.question, lanes)
 
-    def _take(self, job: Job, use: ContextUse | None) -> None:
-        if job is self._job:
-            self._job = None
-            self._use = None if self._pause.isActive() else use
-            self.measured.emit(use)
+    def _take(self, job: Job, page: str, use: ContextUse | None) -> None:
+        if job in self._jobs:
+            self._jobs.remove(job)
+            if not self._pause.isActive():
+                self._uses[page] = use
+            if page == self._page:
+                self.measured.emit(use)
 
 
 def too_long(use: ContextUse) -> str:
     """By how much the question does not fit, as a sentence."""
-    words = QCoreApplication.translate(
-        "Metering", "With the model's own marks it has {0:,} tokens, and the model can take {1:,}."
+    words = tr(
+        "With the model's own marks it has {0:,} token(s), and the model can take {1:,}.", "", use.prompt
     )
     return words.format(use.prompt, use.context)

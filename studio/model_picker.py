@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,12 @@ from engine.events import Cancel
 from engine.model.memory import in_words
 from studio import theme
 from studio.list_rows import FittingRows
+from studio.source_names import with_short_revision
 from studio.worker import Failed, Job, Worker
 
 NAME_WIDTH = 400  # pixels of a path or an id that are shown
 _Source = Qt.ItemDataRole.UserRole
+Room = Callable[[], int] | None
 
 
 class ModelPicker(QDialog):
@@ -43,16 +45,18 @@ class ModelPicker(QDialog):
         parent: QWidget | None = None,
         *,
         dtype: str | None = None,
-        freed: int = 0,
+        room: Room = None,
     ) -> None:
-        """present: the source of the model in use; dtype: that the next one is to run in; freed: bytes of
-        memory that the present one gives back."""
+        """present: the source of the model in use; dtype: that the next one is to run in; room: asked in the
+        picker's thread for the bytes that it may take, by default the free main memory."""
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Choose a model"))
         self._present, self._recent = present, list(recent)
-        self._dtype, self._freed = dtype, freed
+        self._dtype, self._room = dtype, room
         self._looking: Job | None = None
+        self._here: dict[str, list[str]] = {}  # per model the commits that are on this machine
+        self._offered = ""  # what was looked up, by its commit
         self.list = QListWidget()
         self.list.setAccessibleName(self.tr("Models on this machine"))
         self.list.itemActivated.connect(lambda row: self._pick(row.data(_Source)))
@@ -67,7 +71,7 @@ class ModelPicker(QDialog):
         self.look.clicked.connect(self._look)
         self.fetch = QPushButton(self.tr("Fetch and use"))
         self.fetch.setToolTip(self.tr("Download the model (it goes on where it broke off) and load it"))
-        self.fetch.clicked.connect(lambda: self._pick(self.hub.text().strip()))
+        self.fetch.clicked.connect(lambda: self._pick(self._offered))
         self.told = QLabel(self.tr("A model of the hub: type its name and look it up."))
         self.told.setProperty("role", "muted")
         self.told.setWordWrap(True)
@@ -75,13 +79,16 @@ class ModelPicker(QDialog):
         self.told.setAlignment(Qt.AlignmentFlag.AlignTop)
         folder = QPushButton(self.tr("Open a folder…"))
         folder.clicked.connect(self._on_folder)
+        self.newer = QPushButton(self.tr("Look for a newer one"))
+        self.newer.setToolTip(self.tr("Ask the hub for the model's newest revision; nothing is fetched yet"))
+        self.newer.clicked.connect(self._look_for_newer)
         self.use = QPushButton(self.tr("Use"))
         self.use.setProperty("role", "primary")
         self.use.setDefault(True)
         self.use.clicked.connect(lambda: self._pick(self.list.currentItem().data(_Source)))
         cancel = QPushButton(self.tr("Cancel"))
         cancel.clicked.connect(self.reject)
-        for button in (self.look, self.fetch, folder, cancel):
+        for button in (self.look, self.fetch, folder, self.newer, cancel):
             button.setAutoDefault(False)
         self._lay_out(folder, cancel)
         self.list.setItemDelegate(FittingRows(self.list))
@@ -91,7 +98,7 @@ class ModelPicker(QDialog):
         self.worker.submit(
             Job(
                 self.tr("Listing the models"),
-                lambda emit, cancel: _here(dtype, freed, cancel),
+                lambda emit, cancel: _here(dtype, room, cancel),
                 on_done=self._fill,
                 on_failed=self._on_refused,
                 quiet=True,
@@ -105,10 +112,14 @@ class ModelPicker(QDialog):
     def _fill(self, found: tuple[list[dict[str, Any]], list[tuple[str, int]]]) -> None:
         records, broken_off = found
         self.list.clear()
-        known = {str(record["id"]) for record in records} | {name for name, _ in broken_off}
+        self._here = {str(record["id"]): [] for record in records}
         for record in records:
-            name = self.tr("Pocket, bundled") if record["id"] == "pocket" else str(record["id"])
-            self._add(name, self._facts(record), str(record["id"]))
+            name, revision = str(record["id"]), record["revision"]
+            source = f"{name}@{revision}" if revision else name
+            self._here[name] += [str(revision)] if revision else []
+            told = self.tr("Pocket, bundled") if name == "pocket" else with_short_revision(source)
+            self._add(told, self._facts(record), source)
+        known = {*self._here, *(name for name, _ in broken_off)}
         for name, size in broken_off:
             words = self.tr("not whole yet: {0} are here, Use goes on with them")
             self._add(name, words.format(in_words(size)), name)
@@ -116,7 +127,7 @@ class ModelPicker(QDialog):
             if source.partition("@")[0] not in known:
                 gone = Path(source).is_absolute() and not Path(source).is_dir()
                 facts = self.tr("not here any more") if gone else self.tr("used before")
-                self._add(source, facts, source)
+                self._add(with_short_revision(source), facts, source)
         here = [i for i in range(self.list.count()) if self.list.item(i).data(_Source) == self._present]
         self.list.setCurrentRow(here[0] if here else 0)
 
@@ -124,15 +135,16 @@ class ModelPicker(QDialog):
         mark = self.tr("  (in use)") if source == self._present else ""
         shown = self.list.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, NAME_WIDTH)
         row = QListWidgetItem(f"{shown}{mark}\n{facts}")
-        row.setToolTip(f"{name}\n{facts}")
+        row.setToolTip(f"{source if source != 'pocket' else name}\n{facts}")
         row.setData(_Source, source)
         self.list.addItem(row)
 
     def _facts(self, record: dict[str, Any]) -> str:
-        words = self.tr("{architecture}, {blocks} blocks, {size}; runs in {dtype} with {needs}: {fits}")
+        words = self.tr(
+            "{architecture}, %n block(s), {size}; runs in {dtype} with {needs}: {fits}", "", record["blocks"]
+        )
         return words.format(
             architecture=record["architecture"],
-            blocks=record["blocks"],
             size=in_words(record["bytes"]),
             dtype=record["runs_in"],
             needs=in_words(record["needs"]),
@@ -151,7 +163,7 @@ class ModelPicker(QDialog):
         self._looking = self.worker.submit(
             Job(
                 self.tr("Looking up a model"),
-                lambda emit, cancel: _described(name, self._dtype, self._freed, cancel),
+                lambda emit, cancel: _described(name, self._dtype, self._room, cancel),
                 on_done=self._tell,
                 on_failed=self._on_refused,
                 quiet=True,
@@ -160,13 +172,14 @@ class ModelPicker(QDialog):
 
     def _tell(self, offer: Any) -> None:
         words = self.tr(
-            "{id}: {architecture}, {blocks} blocks, {size} to fetch ({here} are here already). Runs in "
-            "{dtype} with {needs}; {free} are free: {fits}."
+            "{id}: {architecture}, %n block(s), {size} to fetch ({here} are here already). Runs in "
+            "{dtype} with {needs}; {free} are free: {fits}.",
+            "",
+            offer.blocks,
         )
         text = words.format(
             id=offer.id,
             architecture=offer.architecture,
-            blocks=offer.blocks,
             size=in_words(offer.bytes),
             here=in_words(offer.here),
             dtype=offer.runs_in,
@@ -175,8 +188,24 @@ class ModelPicker(QDialog):
             fits=self.tr("it fits") if offer.fits else self.tr("it does not fit, choose a smaller one"),
         )
         gated = self.tr(" Its owner asks for consent to terms on the hub first.") if offer.gated else ""
-        self.told.setText(text + gated)
+        self._offered = f"{offer.id}@{offer.revision}"
+        self.told.setText(self._told_of_revision(offer) + text + gated)
         self.fetch.setEnabled(offer.fits)
+
+    def _told_of_revision(self, offer: Any) -> str:
+        """Whether the offer is another revision than those that are here."""
+        here = self._here.get(offer.id, [])
+        if not here:
+            return ""
+        if offer.revision in here:
+            return self.tr("Revision {0}, which is here already. ").format(offer.revision[:7])
+        words = self.tr("Revision {0} of the hub; here is {1}. ")
+        return words.format(offer.revision[:7], ", ".join(revision[:7] for revision in here))
+
+    @Slot()
+    def _look_for_newer(self) -> None:
+        self.hub.setText(self.list.currentItem().data(_Source).partition("@")[0])
+        self._look()
 
     def _on_refused(self, failed: Failed) -> None:
         self.told.setText(f"{failed.what}: {failed.why} {failed.remedy}")
@@ -189,7 +218,9 @@ class ModelPicker(QDialog):
     @Slot()
     def _enable(self) -> None:
         row = self.list.currentItem()
-        self.use.setEnabled(row is not None and bool(row.data(_Source)))
+        source = str(row.data(_Source) or "") if row is not None else ""
+        self.use.setEnabled(bool(source))
+        self.newer.setEnabled(bool(self._here.get(source.partition("@")[0])))
 
     def _on_folder(self) -> None:
         self.accept()
@@ -216,6 +247,7 @@ class ModelPicker(QDialog):
         ends = QHBoxLayout()
         ends.setSpacing(8)
         ends.addWidget(folder)
+        ends.addWidget(self.newer)
         ends.addStretch(1)
         ends.addWidget(cancel)
         ends.addWidget(self.use)
@@ -229,7 +261,7 @@ class ModelPicker(QDialog):
 
 
 def _here(
-    dtype: str | None, freed: int, cancel: Cancel
+    dtype: str | None, room: Room, cancel: Cancel
 ) -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
     """What is on this machine; a large cache takes a while to look through, which nobody need wait for."""
     from engine.model.patience import wait_for
@@ -237,13 +269,13 @@ def _here(
     def look() -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
         from engine.model.catalogue import broken_off, local_models
 
-        return local_models(dtype, freed), broken_off()
+        return local_models(dtype, room() if room else None), broken_off()
 
     return wait_for(look, cancel=cancel)
 
 
-def _described(source: str, dtype: str | None, freed: int, cancel: Cancel) -> Any:
+def _described(source: str, dtype: str | None, room: Room, cancel: Cancel) -> Any:
     from engine.model.hub import describe
 
     name, _, revision = source.partition("@")
-    return describe(name, revision or None, dtype=dtype, freed=freed, cancel=cancel)
+    return describe(name, revision or None, dtype=dtype, free=room() if room else None, cancel=cancel)

@@ -10,10 +10,10 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.events import Download, Progress, duration
 from engine.model.memory import in_words
-from studio.header import short_name
 from studio.jobs import Bench
 from studio.progress import Loading
 from studio.requests import Loaded, ModelFacts
+from studio.source_names import short_name
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Workspace
 
@@ -110,6 +110,7 @@ class Opening(QObject):
         self.arrived.emit(loaded)
         if not self._ends(job):
             return
+        self._wanted = self.facts.source  # a hub model's names its commit from now on
         self._workspace.set_loading(Loading(self.facts))
         self._workspace.set_source(self.facts.source)
         self.opened.emit(self.facts.source)

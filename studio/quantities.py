@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from studio.scale import ACTIVATION, SHARE, Scale
+from studio.translation import QT_TR_NOOP
 
 RECENT = 512  # tokens of a growing answer that a scale is read from
 BEYOND = 0.005  # share of them, and one in any case, that may lie beyond it: spikes do not pale the rest
@@ -37,12 +38,14 @@ def _share(trace: Any, first: int) -> np.ndarray:
 
 # fmt: off
 QUANTITIES = (
-    Quantity("applied", "Applied", "applied coefficient", ACTIVATION,
+    Quantity("applied", QT_TR_NOOP("Applied"), QT_TR_NOOP("applied coefficient"), ACTIVATION,
         lambda trace, first: np.asarray(trace.coefficients[first:])),
-    Quantity("share", "Share", "applied coefficient / length of the activation", SHARE, _share),
-    Quantity("truth", "Prompt", "what the prompt would have done", ACTIVATION,
+    Quantity("share", QT_TR_NOOP("Share"), QT_TR_NOOP("applied coefficient / length of the activation"),
+        SHARE, _share),
+    Quantity("truth", QT_TR_NOOP("Prompt"), QT_TR_NOOP("what the prompt would have done"), ACTIVATION,
         lambda trace, first: np.asarray(trace.truth[first:])),
-    Quantity("gap", "Difference", "distance from what the prompt would have made", ACTIVATION,
+    Quantity("gap", QT_TR_NOOP("Difference"), QT_TR_NOOP("distance from what the prompt would have made"),
+        ACTIVATION,
         lambda trace, first: np.asarray(trace.gap[first:])),
 )
 # fmt: on

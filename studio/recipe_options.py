@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -16,15 +16,24 @@ from PySide6.QtWidgets import (
 )
 
 from studio.requests import FitRequest, MethodFacts
+from studio.translation import QT_TR_NOOP, shown
 
 RECIPES = {  # shown name, what it is
-    "instant": ("Instant", "Closed form in one pass"),
-    "refine": ("Refine", "Closed form, then gradients; usable meanwhile"),
-    "paper": ("Paper", "The published settings, slow"),
+    "instant": (QT_TR_NOOP("Instant"), QT_TR_NOOP("Closed form in one pass")),
+    "refine": (QT_TR_NOOP("Refine"), QT_TR_NOOP("Closed form, then gradients; usable meanwhile")),
+    "paper": (QT_TR_NOOP("Paper"), QT_TR_NOOP("The published settings, slow")),
 }
 POSITIONS = (
-    ("response", "Response", "Steers the answer only, beginning with the last token of the prompt"),
-    ("question_and_response", "Question too", "Steers also the tokens of the user's questions"),
+    (
+        "response",
+        QT_TR_NOOP("Response"),
+        QT_TR_NOOP("Steers the answer only, beginning with the last token of the prompt"),
+    ),
+    (
+        "question_and_response",
+        QT_TR_NOOP("Question too"),
+        QT_TR_NOOP("Steers also the tokens of the user's questions"),
+    ),
 )
 LARGEST_RANK = 16
 
@@ -39,8 +48,8 @@ class RecipeOptions(QWidget):
         self.objective, self.positions = _choice(self.tr("Objective")), _choice(self.tr("Steered tokens"))
         self.objective.setToolTip(self.tr("What training lowers: the distance to the prompt, or the loss"))
         for key, words, about in POSITIONS:
-            self.positions.addItem(_t(words), key)
-            self.positions.setItemData(self.positions.count() - 1, _t(about), Qt.ItemDataRole.ToolTipRole)
+            self.positions.addItem(shown(words), key)
+            self.positions.setItemData(self.positions.count() - 1, shown(about), Qt.ItemDataRole.ToolTipRole)
         self.responses = _number(self.tr("Answers to fit to"), 1, 2000, self.tr("auto"))  # 1 is too few
         self.responses.setToolTip(self.tr("How many answers under the prompt the head is fitted to"))
         self.block = _number(self.tr("Block"), -1, 0, self.tr("best"))
@@ -119,7 +128,7 @@ class RecipeOptions(QWidget):
         self.method.clear()
         for method in methods:
             self.method.addItem(method.title, method.key)
-            self.method.setItemData(self.method.count() - 1, _t(method.about), Qt.ItemDataRole.ToolTipRole)
+            self.method.setItemData(self.method.count() - 1, method.about, Qt.ItemDataRole.ToolTipRole)
         self.method.setCurrentIndex(max(0, self.method.findData(chosen)))
 
     @property
@@ -135,14 +144,14 @@ class RecipeOptions(QWidget):
         facts = self._facts()
         if facts is None:
             return
-        self.method.setToolTip(_t(facts.about))
+        self.method.setToolTip(facts.about)
         self.block.setEnabled(facts.one_block)
         self.rank.setEnabled(facts.ranked)
         self.recipe.clear()
         for name in facts.recipes:
             text, tip = RECIPES[name]
-            self.recipe.addItem(_t(text), name)
-            self.recipe.setItemData(self.recipe.count() - 1, _t(tip), Qt.ItemDataRole.ToolTipRole)
+            self.recipe.addItem(shown(text), name)
+            self.recipe.setItemData(self.recipe.count() - 1, shown(tip), Qt.ItemDataRole.ToolTipRole)
         self.objective.clear()
         for objective in facts.objectives:
             self.objective.addItem(objective.upper(), objective)
@@ -201,7 +210,3 @@ def _grid(controls: tuple[tuple[str, QWidget], ...], columns: int = 2) -> QGridL
     for column in range(columns):
         grid.setColumnStretch(2 * column + 1, 1)
     return grid
-
-
-def _t(text: str) -> str:
-    return QCoreApplication.translate("steering", text)

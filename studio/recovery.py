@@ -88,7 +88,8 @@ class Recovery(QObject):
         if left.lost:
             what = self.tr("A part of the session could not be restored")
             lost = " ".join(left.lost)
-            self._session.worker.failed.emit(Failed(what, lost, self.tr("The rest is here."), lost))
+            remedy = self.tr("The rest is here; the library keeps what cannot be read as it is.")
+            self._session.worker.failed.emit(Failed(what, lost, remedy, left.details))
         self._begin()
 
     def _fresh(self) -> None:
@@ -141,14 +142,11 @@ class RecoveryDialog(QDialog):
         lines = [self.tr("saved on {0}").format(_moment(left.session.saved))]
         turns, heads = values["turns"], values["channels"]
         if turns:
-            last = one_line(turns[-1].question)
-            words = self.tr("a conversation of {0} turns, the last: “{1}”")
-            if len(turns) == 1:
-                words = self.tr("a conversation of one turn: “{1}”")
-            lines.append(words.format(len(turns), last))
+            words = self.tr("a conversation of %n turn(s), the last: “{0}”", "", len(turns))
+            lines.append(words.format(one_line(turns[-1].question)))
         if heads:
             names = ", ".join(c.name for c in heads[:4]) + (" …" if len(heads) > 4 else "")
-            lines.append(self.tr("{0} heads in the mixer: {1}").format(len(heads), names))
+            lines.append(self.tr("%n head(s) in the mixer: {0}", "", len(heads)).format(names))
         if values["prompt"].strip():
             lines.append(self.tr("the steering prompt “{0}”").format(one_line(values["prompt"])))
         if values["question"].strip():

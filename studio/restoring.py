@@ -10,6 +10,7 @@ from typing import Any
 from engine.library.records import SessionRecord, TurnRecord
 from studio.channels import Channel, Preset, Setting, Slot
 from studio.columns import Comparison, restored
+from studio.translation import tr
 from studio.turns import Asked, Settings, Turn
 
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
@@ -44,35 +45,44 @@ def values_of(
         try:
             return make()
         except DAMAGE:
-            lost.append(f"{what}: the record is damaged.")
+            lost.append(tr("{0}: the record is damaged.").format(what))
             return otherwise
 
-    plain = {name: read(f"The {name}", partial(_alike, state, name, was), was) for name, was in PLAIN.items()}
+    names = {
+        "prompt": tr("The steering prompt"),
+        "question": tr("The typed question"),
+        "source": tr("The model in use"),
+        "bypass": tr("Whether all heads are bypassed"),
+        "compare": tr("Whether answers are compared"),
+        "truth": tr("Whether the prompt's effect is measured"),
+    }
+    plain = {name: read(names[name], partial(_alike, state, name, was), was) for name, was in PLAIN.items()}
     channels: list[Channel] = []
     keys: dict[int, int] = {}  # by the places that the rows had
-    for place, row in enumerate(read("The mixer", lambda: list(state["channels"]), [])):
+    for place, row in enumerate(read(tr("The mixer"), lambda: list(state["channels"]), [])):
         if isinstance(row, dict) and str(row.get("digest")) not in heads:
             continue
         key = first_key + len(channels)
-        channel = read("A row of the mixer", partial(_channel, key, row, heads), None)
+        channel = read(tr("A row of the mixer"), partial(_channel, key, row, heads), None)
         if channel is not None:
             keys[place] = key
             channels.append(channel)
     comparison = Comparison()
     if "comparison" in state:  # older sessions had none
-        comparison = read("The comparison", lambda: restored(state["comparison"], keys), comparison)
+        comparison = read(tr("The comparison"), lambda: restored(state["comparison"], keys), comparison)
         question = state["comparison"].get("question", "") if isinstance(state["comparison"], dict) else ""
         plain["question"] = plain["question"] or question  # once its own field
     values = {
         **plain,
         "comparison": comparison,
-        "settings": read("The sampling settings", lambda: _settings(state["settings"]), Settings()),
+        "settings": read(tr("The sampling settings"), lambda: _settings(state["settings"]), Settings()),
         "channels": tuple(channels),
-        "presets": read("The presets", lambda: tuple(_preset(p) for p in state["presets"]), ()),
+        "presets": read(tr("The presets"), lambda: tuple(_preset(p) for p in state["presets"]), ()),
         "turns": turns,
         "conversation": session.conversation,
     }
-    return Restored(values, tuple(lost) if state else ("Nothing can be read of it beside the conversation.",))
+    nothing = tr("Nothing can be read of it beside the conversation.")
+    return Restored(values, tuple(lost) if state else (nothing,))
 
 
 def turn_of(record: TurnRecord, traces: Mapping[str, Any], said: Mapping[str, Any]) -> Turn:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-ACTIVATION = "activation units"
-SHARE = "of the length"
+from studio.translation import QT_TR_NOOP
+
+ACTIVATION = QT_TR_NOOP("activation units")
+SHARE = QT_TR_NOOP("of the length")
 
 STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from studio.answering import Answering
 from studio.compiling import Compiling
@@ -16,6 +16,7 @@ from studio.jobs import Bench
 from studio.metering import Metering
 from studio.opening import Opening
 from studio.requests import Imported, Loaded, ModelFacts
+from studio.translation import tr
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Channel, Misfit, Workspace
 
@@ -167,7 +168,7 @@ def _misfit(head: Any, facts: ModelFacts) -> Misfit | None:
     made = head.info.model
     if facts.identity.is_of(made):
         return None
-    why = QCoreApplication.translate("Session", "made for {0}").format(made.id)
+    why = tr("made for {0}").format(made.id)
     return Misfit(why, facts.key if facts.identity.same_shape(made) else "")
 
 

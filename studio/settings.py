@@ -9,6 +9,8 @@ from typing import Any
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
+from studio.translation import QT_TR_NOOP
+
 Choices = tuple[tuple[Any, str], ...]
 
 
@@ -27,21 +29,26 @@ class Row:
 ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 
 TABLE = (
-    Row("scheme", "system", "Colours", "Light or dark, or as the desktop says",
-        (("system", "As the system"), ("light", "Light"), ("dark", "Dark"))),
-    Row("color_map", "cividis", "Heatmap colours", "Of values without a sign; signed ones are blue to yellow",
+    Row("scheme", "system", QT_TR_NOOP("Colours"), QT_TR_NOOP("Light or dark, or as the desktop says"),
+        (("system", QT_TR_NOOP("As the system")), ("light", QT_TR_NOOP("Light")),
+         ("dark", QT_TR_NOOP("Dark")))),
+    Row("color_map", "cividis", QT_TR_NOOP("Heatmap colours"),
+        QT_TR_NOOP("Of values without a sign; signed ones are blue to yellow"),
         tuple((name, name) for name in ("cividis", "viridis", "magma", "inferno"))),
-    Row("zoom", 1.0, "Text size", "Size of all text; Ctrl and + or - change it too",
+    Row("zoom", 1.0, QT_TR_NOOP("Text size"), QT_TR_NOOP("Size of all text; Ctrl and + or - change it too"),
         tuple((z, f"{z:.0%}") for z in ZOOMS)),
-    Row("start", "restore", "At the start", "What the window holds when the studio was closed in order",
-        (("restore", "Go on where I left"), ("fresh", "Begin with an empty page"))),
-    Row("live", True, "Live distillation",
-        "While typing pauses, make a quick head of the steering prompt, where that takes under 3 s"),
-    Row("compiled", False, "Compiled answers",
-        "Prepare a faster decoding step in the background: up to a minute of work at first, then less"),
-    Row("precision", "auto", "Precision",
-        "Of the next model that is loaded: less of it takes less memory",
-        (("auto", "As its size asks for"), ("float32", "float32"), ("bfloat16", "bfloat16"),
+    Row("start", "restore", QT_TR_NOOP("At the start"),
+        QT_TR_NOOP("What the window holds when the studio was closed in order"),
+        (("restore", QT_TR_NOOP("Go on where I left")), ("fresh", QT_TR_NOOP("Begin with an empty page")))),
+    Row("live", True, QT_TR_NOOP("Live distillation"),
+        QT_TR_NOOP("While typing pauses, make a quick head of the steering prompt, "
+                   "where that takes under 3 s")),
+    Row("compiled", False, QT_TR_NOOP("Compiled answers"),
+        QT_TR_NOOP("Prepare a faster decoding step in the background: "
+                   "up to a minute of work at first, then less")),
+    Row("precision", "auto", QT_TR_NOOP("Precision"),
+        QT_TR_NOOP("Of the next model that is loaded: less of it takes less memory"),
+        (("auto", QT_TR_NOOP("As its size asks for")), ("float32", "float32"), ("bfloat16", "bfloat16"),
          ("float16", "float16"), ("int8", "int8"))),
     Row("welcomed", False),
     Row("recent_models", ""),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QSignalBlocker, Slot
+from PySide6.QtCore import QSignalBlocker, Slot
 from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.scrolling import Scrolling
 from studio.settings import ROWS, TABLE, Preferences, Row
 from studio.switch import Switch
+from studio.translation import shown
 
 
 class SettingsPanel(Scrolling):
@@ -29,7 +30,7 @@ class SettingsPanel(Scrolling):
         preferences.changed.connect(self._on_changed)
 
     def _add(self, row: Row) -> None:
-        label, about = _t(row.label), _t(row.about)
+        label, about = shown(row.label), shown(row.about)
         control: Switch | QComboBox
         if row.choices:
             name = QLabel(label)
@@ -37,7 +38,7 @@ class SettingsPanel(Scrolling):
             control = QComboBox()
             control.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             for value, words in row.choices:
-                control.addItem(_t(words), value)
+                control.addItem(shown(words), value)
             # As wide as the panel, not as its longest choice: else everything is cut at the right.
             control.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             control.setMinimumContentsLength(8)
@@ -72,7 +73,3 @@ class SettingsPanel(Scrolling):
                 control.setCurrentIndex([v for v, _ in ROWS[key].choices].index(value))
             else:
                 control.setChecked(value)
-
-
-def _t(text: str) -> str:
-    return QCoreApplication.translate("settings", text)

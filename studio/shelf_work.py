@@ -12,14 +12,15 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 from engine.durable import write_whole
 from engine.errors import LibraryError
 from engine.library.records import Item
+from studio.archive import Opened
 from studio.asking import Asking
 from studio.autosave import Autosave
 from studio.jobs import HEAD_SUFFIX
 from studio.library_panel import LibraryPanel
 from studio.session import Session
 from studio.shelving import Shelving
-from studio.turns import Turn, as_markdown
-from studio.worker import Job
+from studio.turns import as_markdown
+from studio.worker import Failed, Job
 from studio.workspace import Workspace
 
 
@@ -65,7 +66,7 @@ class ShelfWork(QObject):
             self._ask(
                 self.tr("Opening a conversation"),
                 lambda: archive.turns(item.key),
-                lambda found: self._begin(item.key, *found),
+                lambda opened: self._begin(item, opened),
             )
         elif item.shelf == "head":
             self._ask(self.tr("Opening a head"), lambda: archive.head(item.key), self._session.take)
@@ -82,7 +83,8 @@ class ShelfWork(QObject):
             if item.shelf == "head":
                 return self._session.bench.save_head(archive.head(item.key), path)
             if item.shelf == "conversation":
-                text = as_markdown(archive.turns(item.key)[0])
+                opened = archive.turns(item.key)
+                text = as_markdown(opened.turns) + "".join(f"\n*{words}*\n" for words in opened.lost)
             else:
                 text = json.dumps(archive.run(item.key), indent=2, ensure_ascii=False) + "\n"
             write_whole(path, text.encode(), item.shelf, LibraryError)
@@ -105,7 +107,9 @@ class ShelfWork(QObject):
             votes = archive.votes()
             if not votes:
                 raise LibraryError(
-                    "There is nothing to export", "No vote was cast yet.", "Compare blindly, and vote."
+                    self.tr("There is nothing to export"),
+                    self.tr("No vote was cast yet."),
+                    self.tr("Compare blindly, and vote."),
                 )
             text = json.dumps(votes, indent=2, ensure_ascii=False) + "\n"
             write_whole(path, text.encode(), "export", LibraryError)
@@ -113,14 +117,20 @@ class ShelfWork(QObject):
 
         self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
 
-    def _begin(self, key: str, turns: tuple[Turn, ...], lost: list[str]) -> None:
-        """One with damage goes on as another conversation: what could not be read is left where it lies."""
-        if lost:
-            self.noticed.emit(" ".join(lost))
-            self._workspace.begin_conversation(turns)
+    def _begin(self, item: Item, opened: Opened) -> None:
+        """One with damage goes on as a copy: what could not be read is left where it lies."""
+        if opened.lost:
+            failed = Failed(
+                self.tr("“{0}” was not opened whole").format(item.title),
+                " ".join(opened.lost),
+                self.tr("A copy goes on without that; the library keeps the conversation as it is."),
+                opened.details,
+            )
+            self._session.worker.failed.emit(failed)
+            self._workspace.begin_conversation(opened.turns)
         else:
-            self._autosave.know(key, turns)
-            self._workspace.begin_conversation(turns, key)
+            self._autosave.know(item.key, opened.turns)
+            self._workspace.begin_conversation(opened.turns, item.key)
 
     def _ask(self, label: str, work: Any, then: Any) -> None:
         self._autosave.worker.submit(Job(label, lambda emit, cancel: work(), on_done=then))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -12,6 +12,8 @@ from studio.autosave import Autosave
 from studio.undo import Values
 from studio.worker import Job
 from studio.workspace import Workspace
+
+Deed = Callable[..., None]
 
 
 class Shelving(QObject):
@@ -49,7 +51,7 @@ class Shelving(QObject):
 
     def _put(self, values: Values) -> None:
         archive = self._autosave.archive
-        deeds: dict[str, tuple[str, Callable[..., None]]] = {
+        deeds: Mapping[str, tuple[str, Deed]] = {
             "rename": (self.tr("Renaming"), archive.rename),
             "tag": (self.tr("Tagging"), archive.tag),
             "remove": (self.tr("Removing"), archive.remove),
@@ -60,5 +62,5 @@ class Shelving(QObject):
             self._autosave.worker.submit(_job(label, deed, given, self.changed.emit))
 
 
-def _job(label: str, deed: Callable[..., None], given: tuple[Any, ...], then: Callable[[], None]) -> Job:
+def _job(label: str, deed: Deed, given: tuple[Any, ...], then: Callable[[], None]) -> Job:
     return Job(label, lambda emit, cancel: deed(*given), on_done=lambda _: then())

@@ -22,8 +22,8 @@ class Sparkline(QWidget):
     def set_values(self, values: list[float]) -> None:
         self._values = [v for v in values if math.isfinite(v)]
         if self._values:
-            words = self.tr("Training loss from {0:.3g} to {1:.3g} in {2} steps")
-            self.setAccessibleDescription(words.format(self._values[0], self._values[-1], len(self._values)))
+            words = self.tr("Training loss from {0:.3g} to {1:.3g} in %n step(s)", "", len(self._values))
+            self.setAccessibleDescription(words.format(self._values[0], self._values[-1]))
             self.setToolTip(self.accessibleDescription())
         self.update()
 

@@ -178,10 +178,9 @@ class AnswerColumn(QWidget):
     def _unread(self) -> str:
         """What of the conversation the model did not read."""
         turns = turns_in(self._answer.cut)
-        if turns == 1:
-            return self.tr("The model did not read the first turn: there was no room for it in its context.")
-        words = self.tr("The model did not read the first {0} turns: there was no room in its context.")
-        return words.format(turns)
+        return self.tr(
+            "The model did not read the first %n turn(s): there was no room in its context.", "", turns
+        )
 
 
 def guessed_height(turn: Turn, font: QFont, width: int) -> int:

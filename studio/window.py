@@ -158,6 +158,7 @@ class Window(QMainWindow):
             changed.connect(self._on_turn_changed)
         self.shelf_work.noticed.connect(self.status.notice)
         session.metering.measured.connect(self.composer.show_use)
+        session.metering.add_page("compare", self.comparing.requests)
         session.answering.talkingChanged.connect(self._on_talking)
         self.autosave.stateChanged.connect(self.status.set_saved)
         self.mixer.dropped.connect(session.load_head)
@@ -263,7 +264,7 @@ class Window(QMainWindow):
             self.composer.name_send(self.tr("Compare"), tip)
         else:
             self.composer.name_send(self.tr("Send"), self.actions_["send"].toolTip())
-        self.session.metering.count(self.comparing.requests if key == "compare" else None)
+        self.session.metering.show(key)
         self.commands.enable()
 
     @Slot()

@@ -21,6 +21,7 @@ from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 
 from engine.errors import Cancelled, EngineError
 from engine.events import Cancel, Emit, LossPoint, Pause
+from studio.translation import tr
 
 log = logging.getLogger("studio.worker")
 
@@ -204,8 +205,8 @@ class Worker(QObject):
         except Exception as error:
             log.exception("%s failed", job.label)
             why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            remedy = "This is a fault of the program. Copy the details into a report."
-            return Failed(f"{job.label} failed", why, remedy, traceback.format_exc())
+            remedy = tr("This is a fault of the program. Copy the details into a report.")
+            return Failed(tr("{0} failed").format(job.label), why, remedy, traceback.format_exc())
 
     def _pause(self, job: Job) -> None:
         while not job.urgent:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import LabError
+from engine.library.causes import cause_of
 
 # Raised by hand whenever a method, the decoding, a judge's rules or rubric, or a formula of the Lab changes
 # what it gives: then nothing that was kept before is found any more.
@@ -84,7 +85,8 @@ class Store:
                         "INSERT OR REPLACE INTO done (kind, key, value) VALUES (?, ?, ?)", rows
                     )
                 except BaseException:
-                    self._connection.execute("ROLLBACK")
+                    if self._connection.in_transaction:  # a full disk has made SQLite take it back by itself
+                        self._connection.execute("ROLLBACK")
                     raise
                 self._connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -94,8 +96,10 @@ class Store:
         self._connection.close()
 
     def _failed(self, done: str, error: Exception) -> LabError:
+        cause, remedy = cause_of(error)
+        words = str(error).rstrip(".") or type(error).__name__
         return LabError(
             f"The results ({self._name}) were not {done}",
-            f"{str(error).rstrip('.') or type(error).__name__}.",
-            "Check the disk's room and the folder's rights, or name another file.",
+            f"{cause} ({words}).",
+            f"{remedy} Or name another file.",
         )

@@ -32,12 +32,12 @@ class TurnRecord:
 
 @dataclass(frozen=True)
 class ConversationRecord:
-    """A conversation; damaged: how many of its turns could not be read and are left out."""
+    """A conversation; damaged: the keys of turns that could not be read and are left out."""
 
     key: str
     title: str
     turns: tuple[TurnRecord, ...] = ()
-    damaged: int = 0
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 from engine.errors import LibraryError
+from engine.library.causes import INSTEAD
 
 VERSION = 1
 APPLICATION = 0x57EE2  # marks the file as ours, so that no other database is ever written into
@@ -76,7 +78,7 @@ CREATE TABLE vote (
 def prepare(connection: sqlite3.Connection, name: str) -> None:
     """Makes the tables of a new file; brings an old one up to date.
 
-    Raises LibraryError for a file of a newer version, or one that is not a library.
+    Raises LibraryError for a file of a newer version, one that is not a library, or one that lacks a part.
     """
     what = f"The library {name} was not opened"
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -88,8 +90,28 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and application != APPLICATION:
         raise LibraryError(what, "It is another program's database.", "Choose another folder.")
+    if tables and (lacking := _columns_wanted() - _columns(connection)):
+        why = f"It lacks {', '.join(sorted(lacking))}: another program has changed it."
+        raise LibraryError(what, why, INSTEAD)
     if not tables:
         connection.executescript(
             f"BEGIN; {_TABLES} PRAGMA application_id = {APPLICATION}; "
             f"PRAGMA user_version = {VERSION}; COMMIT;"
         )
+
+
+def _columns(connection: sqlite3.Connection) -> set[str]:
+    """As table.column."""
+    return {
+        f"{table}.{column}"
+        for table, column in connection.execute(
+            "SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c "
+            "WHERE t.type = 'table'"
+        )
+    }
+
+
+def _columns_wanted() -> set[str]:
+    with closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript(_TABLES)
+        return _columns(empty)

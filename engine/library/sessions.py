@@ -49,14 +49,42 @@ def conversation(store: Store, key: str) -> ConversationRecord | None:
         answers = {turn: _answers(db, turn) for turn, _, _ in rows}
     if found is None:
         return None
-    turns, damaged = [], 0
+    turns: list[TurnRecord] = []
+    damaged: list[str] = []
     for turn, question, facts in rows:
         values = _values(facts)
         if values is None or answers[turn] is None:
-            damaged += 1  # one bad record never hides the rest
+            damaged.append(turn)  # one bad record never hides the rest
         else:
             turns.append(TurnRecord(turn, question, values, answers[turn] or ()))
-    return ConversationRecord(key, found[0], tuple(turns), damaged)
+    return ConversationRecord(key, found[0], tuple(turns), tuple(damaged))
+
+
+def raw_turn(store: Store, key: str) -> dict[str, Any]:
+    """What lies in the library of a turn and its answers, unread; of a trace only how long it is."""
+    with store.reading() as db:
+        return {
+            "turn": _rows(db, "SELECT * FROM turn WHERE key = ?", key),
+            "answers": _rows(
+                db,
+                "SELECT lane, place, state, text, facts, length(trace) AS trace_bytes FROM answer "
+                "WHERE turn = ? ORDER BY place",
+                key,
+            ),
+        }
+
+
+def raw_session(store: Store) -> bytes:
+    """The session's state as it lies in the library, byte by byte; none at the first start."""
+    with store.reading() as db:
+        row = db.execute("SELECT CAST(state AS BLOB) FROM session").fetchone()
+    return bytes(row[0]) if row else b""
+
+
+def _rows(db: sqlite3.Connection, query: str, key: str) -> list[dict[str, Any]]:
+    found = db.execute(query, (key,))
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row)) for row in found]
 
 
 def _save_conversation(

@@ -152,10 +152,17 @@ def drop_vote(store: Store, key: int) -> None:
 
 
 def votes(store: Store) -> list[dict[str, Any]]:
-    """All votes, the oldest first, each with its time as `cast_at`."""
+    """All votes, the oldest first, each with its time as `cast_at`; a damaged one's record is `unread`."""
     with store.reading() as db:
         rows = db.execute("SELECT cast_at, facts FROM vote ORDER BY key").fetchall()
-    return [{"cast_at": moment, **json.loads(facts)} for moment, facts in rows]
+    return [{"cast_at": moment, **_vote(facts)} for moment, facts in rows]
+
+
+def _vote(facts: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(facts))
+    except (TypeError, ValueError):  # one bad record never hides the rest
+        return {"unread": facts}
 
 
 def _about(shelf: Shelf, value: Any) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engine.errors import LibraryError
+from engine.library.causes import cause_of
 from engine.library.schema import prepare
 
 BUSY_S = 5.0  # how long to wait for another process that writes
@@ -79,7 +80,7 @@ def now() -> str:
 
 
 def _failed(what: str, error: Exception) -> LibraryError:
+    """The same failure with its true cause and what to do about that."""
     words = (str(error).strip() or type(error).__name__).rstrip(".")
-    return LibraryError(
-        what, f"{words}.", "Check the disk's room and the folder's rights; nothing in it was changed."
-    )
+    cause, remedy = cause_of(error)
+    return LibraryError(what, f"{cause} ({words}).", f"{remedy} Nothing in it was changed.")

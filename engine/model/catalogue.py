@@ -14,16 +14,16 @@ from engine.model.memory import free_memory
 from engine.model.weights import read_weights
 
 
-def local_models(dtype: str | None = None, freed: int = 0) -> list[dict[str, Any]]:
+def local_models(dtype: str | None = None, free: int | None = None) -> list[dict[str, Any]]:
     """One record per model: id, source, revision, architecture, blocks, width, vocabulary, bytes (of its
     weights' files), dtype (of most of them), runs_in (the wanted dtype, or that of a load unless told
-    otherwise), needs (bytes of memory that it then takes) and fits (into the main memory that is free now,
-    and `freed` bytes that are given back before).
+    otherwise), needs (bytes of memory that it then takes) and fits (into `free` bytes, by default the main
+    memory that is free now).
 
     The bundled model comes first. Reads configuration files and headers only; torch is not imported. A
     cached model that is incomplete or no decoder is not listed. Raises ModelError for a cache that is a file.
     """
-    free = free_memory() + freed
+    free = free_memory() if free is None else free
     bundled = _record("pocket", Path(assets.__file__).parent / "pocket", "bundled", None, dtype, free)
     return [record for record in (bundled, *_cached(dtype, free)) if record is not None]
 

@@ -13,7 +13,7 @@ from engine.model.config import require_decoder
 from engine.model.download import Wanted, download
 from engine.model.fit import SIZES, default_dtype, need
 from engine.model.hub_answers import Unreachable, refused, told
-from engine.model.hub_cache import fetched_before, hand_over, remember, repository, require_room
+from engine.model.hub_cache import COMMIT, fetched_before, hand_over, remember, repository, require_room
 from engine.model.memory import free_memory
 from engine.model.patience import wait_for
 from engine.model.weights import weight_files
@@ -30,8 +30,8 @@ class Offer:
 
     revision: the commit that a fetch would be pinned to; bytes: of all files that a fetch brings; here: how
     many of them are on this machine already; dtype: that of the stored weights; runs_in: that of a load
-    unless told otherwise; needs: bytes of memory that it then takes; free: bytes that are free now, in main
-    memory; gated: its owner asks for consent to terms first.
+    unless told otherwise; needs: bytes of memory that it then takes; free: bytes that are free where
+    it would run; gated: its owner asks for consent to terms first.
     """
 
     id: str
@@ -63,13 +63,13 @@ def describe(
     revision: str | None = None,
     *,
     dtype: str | None = None,
-    freed: int = 0,
+    free: int | None = None,
     cancel: Cancel | None = None,
 ) -> Offer:
     """What the hub says of a model: size, files, dtype, fit. Fetches nothing but its config.json.
 
-    dtype: what it is to run in, by default what a load takes by itself; freed: bytes that are given back
-    before it is loaded, counted as free.
+    dtype: what it is to run in, by default what a load takes by itself; free: bytes of memory that it
+    may take, by default the main memory that is free now.
 
     Raises ModelError (no such model, no leave to fetch it, no answer within 4 s, nothing that can be
     steered) and Cancelled.
@@ -95,7 +95,7 @@ def describe(
         dtype=stored,
         runs_in=runs_in,
         needs=need(config, known or weights // SIZES.get(stored, 4), runs_in).total,
-        free=free_memory() + freed,
+        free=free_memory() if free is None else free,
         gated=bool(info.gated),
     )
 
@@ -107,8 +107,11 @@ def fetch(
 
     Only safetensors weights are fetched, and Python files only when `code` is set. The files lie in the
     hub library's own cache, shared with other programs. What an interrupted download had brought is kept
-    and not fetched again. Emits Download. Raises ModelError with the cause, Cancelled when asked to stop.
+    and not fetched again; a commit that is here whole is taken without a word to the hub. Emits Download.
+    Raises ModelError with the cause, Cancelled when asked to stop.
     """
+    if revision and COMMIT.fullmatch(revision) and not code and (folder := fetched_before(source, revision)):
+        return folder, folder.name
     try:
         info = _ask(source, revision, cancel)
     except Unreachable:

@@ -16,10 +16,16 @@ from engine.model.memory import in_words
 from engine.model.weights import read_weights
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+VOCABULARIES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "vocab.json",
+    "vocab.txt",
+)  # one of them is what a load reads
 
 
 def fetched_before(source: str, revision: str | None) -> Path | None:
-    """The folder of a model that was fetched before, by this program or another, with its weights whole."""
+    """The folder of a model that was fetched before, by this program or another, whole."""
     place, name = repository(source), revision or "main"
     try:
         commit = name if COMMIT.fullmatch(name) else (place / "refs" / name).read_text().strip()
@@ -28,7 +34,7 @@ def fetched_before(source: str, revision: str | None) -> Path | None:
         read_weights(folder)
     except (ModelError, OSError):
         return None
-    return folder
+    return folder if any((folder / name).is_file() for name in VOCABULARIES) else None
 
 
 def hand_over(source: str, commit: str, files: Sequence[Wanted]) -> Path:

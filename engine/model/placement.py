@@ -62,6 +62,16 @@ def held_at(place: Place, model: Any) -> int:
     return model.bytes if place is None or place.type == model.device.type else 0
 
 
+def room(instead_of: Any = None) -> int:
+    """Bytes that are free where a model is loaded unless told otherwise, those that a loaded one would give
+    back counted as free."""
+    places = [choose_place(None)]
+    if several_gpus() and can_spread():
+        places.append(None)
+    held = [held_at(place, instead_of) if instead_of is not None else 0 for place in places]
+    return max(free_at(place) + back for place, back in zip(places, held))
+
+
 def devices_of(modules: Sequence[nn.Module]) -> list[torch.device]:
     """Per module the device that its output comes out on.
 

@@ -14,6 +14,7 @@ from engine.generation.recording import Run, pack_run, record
 from engine.generation.strengths import Strengths
 from studio.lanes import lanes_of, sampling_of
 from studio.requests import LaneRequest, model_key
+from studio.translation import tr
 from studio.turns import Answer, Turn, history
 
 
@@ -28,7 +29,7 @@ def as_bytes(
     """
     reason = _why_not(model, answer)
     if reason is not None:
-        raise RunError("The answer cannot be written as a run", *reason)
+        raise RunError(tr("The answer cannot be written as a run"), *reason)
     together, left_out = [], []
     for name, other in beside or [("", answer)]:
         why_not = _why_not(model, other)
@@ -37,7 +38,8 @@ def as_bytes(
         elif other is answer or _came_together(answer, other):
             together.append(other)
         else:
-            left_out.append(f"{name}: It was answered at another time, and is a run of its own.")
+            elsewhere = tr("It was answered at another time, and is a run of its own.")
+            left_out.append(f"{name}: {elsewhere}")
     return pack_run(replace(_run(model, turns, together), left_out=tuple(left_out))), tuple(left_out)
 
 
@@ -88,11 +90,12 @@ def _why_not(model: Any, answer: Answer) -> tuple[str, str] | None:
     """Why it cannot be made again, and what to do; None when it can."""
     loaded, turn = model.identity, answer.turn
     if answer.edited:
-        return "Its words were edited by hand.", "Undo the edit, or choose another answer."
+        return tr("Its words were edited by hand."), tr("Undo the edit, or choose another answer.")
     if turn.model != model_key(loaded):
-        return f"It was given by {turn.model}, and {loaded.id} is loaded.", "Load that model first."
+        why = tr("It was given by {0}, and {1} is loaded.").format(turn.model, loaded.id)
+        return why, tr("Load that model first.")
     if answer.said is None or answer.trace is None:
-        return "It broke off, or a head of it is lost.", "Answer the question again."
+        return tr("It broke off, or a head of it is lost."), tr("Answer the question again.")
     if answer.asked is None or len(answer.prompt_coefficients) != loaded.blocks:
-        return "An older version kept it without all that is needed.", "Answer the question again."
+        return tr("An older version kept it without all that is needed."), tr("Answer the question again.")
     return None

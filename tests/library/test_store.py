@@ -80,7 +80,9 @@ def test_one_damaged_turn_hides_no_other(store):
     with store.writing() as db:
         db.execute("UPDATE answer SET facts = 'rubbish' WHERE turn = 'b'")
     found = sessions.conversation(store, "c1")
-    assert [t.key for t in found.turns] == ["a", "c"] and found.damaged == 1
+    assert [t.key for t in found.turns] == ["a", "c"] and found.damaged == ("b",)
+    [answer] = sessions.raw_turn(store, "b")["answers"]  # as it lies there
+    assert (answer["text"], answer["facts"], answer["trace_bytes"]) == ("Arr.", "rubbish", 2)
 
 
 def test_a_broken_byte_costs_one_character(store):
@@ -97,13 +99,71 @@ def test_a_full_disk_is_told_as_such_and_nothing_is_changed(store):
     with store.reading() as db:
         pages = db.execute("PRAGMA page_count").fetchone()[0]
         db.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(LibraryError, match="full"):
+    with pytest.raises(LibraryError, match=r"disk is full.*Make room"):
         save(store, turn("b", "What is it? " * 10_000))
     assert [t.key for t in sessions.conversation(store, "c1").turns] == ["a"]
     with store.reading() as db:
         db.execute("PRAGMA max_page_count = 1000000")
     save(store, turn("a"), turn("b"))  # the library is usable afterwards
     assert [t.key for t in sessions.conversation(store, "c1").turns] == ["a", "b"]
+
+
+def test_a_library_held_by_another_program_is_told_as_such(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.library.store.BUSY_S", 0.05)
+    other = Store(tmp_path)
+    with store.writing(), pytest.raises(LibraryError, match=r"Another program holds it.*End that program"):
+        save(other, turn("a"))
+    save(other, turn("a"))
+    other.close()
+
+
+def test_a_library_that_may_not_be_written_is_told_as_such(store):
+    with store.reading() as db:
+        db.execute("PRAGMA query_only = ON")
+    with pytest.raises(LibraryError, match=r"may not be written.*Give yourself the right"):
+        save(store, turn("a"))
+
+
+def test_a_malformed_library_is_told_as_such_and_left_alone(store, tmp_path):
+    save(store, *(turn(f"{n}", "What is it? " * 100) for n in range(50)))
+    store.close()
+    path = tmp_path / "library.sqlite"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
+    before = path.read_bytes()
+    with pytest.raises(LibraryError, match=r"file is damaged.*\.recover"):
+        again = Store(tmp_path)
+        try:
+            sessions.conversation(again, "c1")
+        finally:
+            again.close()
+    assert path.read_bytes() == before
+
+
+def test_a_library_that_lacks_a_column_is_refused_and_left_alone(store, tmp_path):
+    save(store, turn("a"))
+    with store.writing() as db:
+        db.execute("ALTER TABLE answer DROP COLUMN text")
+        db.execute("DROP TABLE vote")
+    store.close()
+    before = (tmp_path / "library.sqlite").read_bytes()
+    with pytest.raises(LibraryError, match=r"lacks answer\.text, vote\.cast_at.*Put a copy of before"):
+        Store(tmp_path)
+    assert (tmp_path / "library.sqlite").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_told_as_such(tmp_path):
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(LibraryError, match="a file where a folder should be"):
+        Store(tmp_path / "home")
+
+
+def test_one_damaged_vote_hides_no_other(store):
+    for won in ("a-psr", "caa"):
+        shelves.add_vote(store, {"won": won})
+    with store.writing() as db:
+        db.execute("UPDATE vote SET facts = 'rubbish' WHERE key = 1")
+    assert [vote.get("won", vote.get("unread")) for vote in shelves.votes(store)] == ["rubbish", "caa"]
 
 
 def test_search_looks_into_titles_texts_and_tags(store):

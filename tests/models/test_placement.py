@@ -21,7 +21,7 @@ from engine.model.blocks import rewired
 from engine.model.chat import Message
 from engine.model.language_model import LanguageModel, wrap
 from engine.model.loading import load
-from engine.model.placement import Place, choose_place
+from engine.model.placement import Place, choose_place, room
 from tests.engine import tiny
 from tests.hooks import hooks
 
@@ -67,6 +67,24 @@ def test_a_model_too_large_for_one_gpu_is_spread_over_all(
     assert load(str(folder)).loaded and places == [None]
     with pytest.raises(ModelError, match="does not fit"):
         load(str(folder), device="cpu")
+
+
+def test_what_is_free_is_what_is_free_where_the_model_would_be_loaded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(str(folder), device="cpu")
+    free = {"cpu": 1000, "cuda": 5000, None: 9000}
+    monkeypatch.setattr(
+        "engine.model.placement.free_at", lambda place: free[None if place is None else place.type]
+    )
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert room() == 1000 and room(model) == 1000 + model.bytes
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert room(model) == 5000  # what leaves main memory makes no room on the GPU
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("engine.model.placement.can_spread", lambda: True)
+    assert room() == 9000
 
 
 def test_a_model_whose_blocks_lie_on_disk_until_they_run_is_steered_the_same(

@@ -16,7 +16,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
 from PySide6.QtWidgets import QApplication
 
 from engine.heads.head import BlockHead, Head, HeadInfo, ModelIdentity
-from studio import theme
+from studio import theme, translation
 from studio.window import Window
 from tests.models.test_hub import hub, stored  # noqa: F401 - fixtures, for models in the window
 
@@ -35,6 +35,12 @@ class Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.words.append(f"{record.name}: {record.getMessage()}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def language(qapp: QApplication) -> None:
+    """The window's words as a person reads them, with the forms of one and of many."""
+    translation.install(qapp)
 
 
 @pytest.fixture

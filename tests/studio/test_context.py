@@ -86,8 +86,9 @@ def test_on_the_compare_page_what_the_columns_would_read_is_counted(qtbot, windo
         answered(qtbot, window, question)
     window.composer.set_question("Tell me about bees.")
     talk = newest(qtbot, uses)
+    qtbot.waitUntil(lambda: not window.session.worker.busy)
     window.actions_["page_compare"].trigger()
-    columns = newest(qtbot, uses)
+    columns = uses[-1]  # at once
     assert columns.prompt < talk.prompt and not columns.left_out
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=ANSWER_MS)
@@ -95,8 +96,23 @@ def test_on_the_compare_page_what_the_columns_would_read_is_counted(qtbot, windo
     place = [c.kind for c in window.workspace.comparison.columns].index("prompt")
     window.workspace.remove_column(place)
     assert newest(qtbot, uses).prompt < columns.prompt
+    qtbot.waitUntil(lambda: not window.session.worker.busy)
     window.actions_["page_conversation"].trigger()
-    assert newest(qtbot, uses).prompt == talk.prompt
+    assert uses[-1].prompt == talk.prompt
+
+
+def test_what_is_sent_right_after_a_page_was_turned_is_checked_for_that_page(qtbot, window, uses):
+    window.composer.set_question("Tell me about bees.")
+    window.workspace.set_prompt("Talk like a pirate. " * 400)  # which only a column is asked with
+    assert not newest(qtbot, uses).too_long
+    qtbot.waitUntil(lambda: not window.session.worker.busy)
+    window.actions_["page_compare"].trigger()
+    window.actions_["send"].trigger()
+    assert "not sent" in window.banner.text.text() and not window.comparing.running
+    window.actions_["page_conversation"].trigger()
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert window.workspace.turns[0].answers[0].state == "eos" and not window.banner.isVisible()
 
 
 def test_the_truths_prompt_counts_where_it_is_measured(qtbot, window, uses):

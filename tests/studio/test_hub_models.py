@@ -59,7 +59,7 @@ def test_size_and_fit_are_told_before_anything_is_fetched(qtbot, window, hub, mo
     qtbot.waitUntil(found.fetch.isEnabled, timeout=ANSWER_MS)
     told = found.told.text()
     assert re.search(r"Qwen2ForCausalLM, 3 blocks, [\d.]+ MB to fetch .* float32 .* are free: it fits", told)
-    monkeypatch.setattr("engine.model.hub.free_memory", lambda: -20_000_000)
+    monkeypatch.setattr("engine.model.placement.free_memory", lambda: -20_000_000)
     found.look.click()
     qtbot.waitUntil(lambda: "does not fit" in found.told.text(), timeout=ANSWER_MS)
     assert not found.fetch.isEnabled() and hub.sent == 0
@@ -70,12 +70,42 @@ def test_size_and_fit_are_told_before_anything_is_fetched(qtbot, window, hub, mo
 
 def test_the_memory_of_the_present_model_counts_as_free(qtbot, window, hub, stored, monkeypatch):
     held = window.workspace.loading.facts.bytes
-    for place in ("hub", "catalogue", "placement"):
-        monkeypatch.setattr(f"engine.model.{place}.free_memory", lambda: 2_000_000)
+    monkeypatch.setattr("engine.model.placement.free_memory", lambda: 2_000_000)
     assert held > size_of(stored)
     fetch(qtbot, window)  # which it would not let happen if it did not fit
     loaded(qtbot, window, NAME)
     assert NAME in rows(picker(qtbot, window))[1]
+
+
+def test_a_cached_model_is_used_as_it_is_and_a_newer_one_is_fetched_by_choice(qtbot, window, hub):
+    fetch(qtbot, window)
+    loaded(qtbot, window, NAME)
+    first = hub.commits[NAME]
+    window.actions_["model_pocket"].trigger()
+    loaded(qtbot, window, "pocket")
+    second = hub.commits[NAME] = "b" * 40  # its owner has changed a word of it meanwhile
+    hub.repositories[NAME]["generation_config.json"] = b"{}"
+    asked = len(hub.asked)
+    found = picker(qtbot, window)
+    [row] = [i for i, text in enumerate(rows(found)) if text.startswith(NAME)]
+    assert f"\n{NAME}@{first[:7]}\n" in rows(found)[row]
+    found.list.setCurrentRow(row)
+    found.use.click()
+    loaded(qtbot, window, f"{NAME}@{first}")
+    assert len(hub.asked) == asked  # nobody asked the hub
+    assert window.workspace.source == f"{NAME}@{first}"  # which is what the session keeps
+    found = picker(qtbot, window)
+    found.newer.click()
+    qtbot.waitUntil(found.fetch.isEnabled, timeout=ANSWER_MS)
+    assert f"Revision {second[:7]} of the hub; here is {first[:7]}." in found.told.text()
+    found.fetch.click()
+    loaded(qtbot, window, f"{NAME}@{second}")
+    found = picker(qtbot, window)
+    told = [text for text in rows(found) if text.startswith(NAME)]
+    assert len(told) == 2 and sum("(in use)" in text for text in told) == 1
+    assert all(any(f"@{commit[:7]}" in text for text in told) for commit in (first, second))
+    found.list.setCurrentRow(0)
+    assert not found.newer.isEnabled()  # Pocket comes from no hub
 
 
 def test_the_model_that_is_there_answers_while_another_is_fetched(qtbot, window, hub, stages):

@@ -10,7 +10,7 @@ from tests.studio.test_main_job import ANSWER_MS, ask
 def loaded(qtbot, window, source: str) -> None:
     def there() -> bool:
         facts = window.workspace.loading.facts
-        return facts is not None and facts.source == source
+        return facts is not None and facts.source in (source, f"{source}@{facts.identity.revision}")
 
     qtbot.waitUntil(there, timeout=ANSWER_MS)
 

@@ -1,0 +1,52 @@
+"""What is written into the library while one works, and what never is."""
+
+from __future__ import annotations
+
+from studio.archive import Archive
+from studio.snapshot import Snapshot
+from tests.studio.conftest import ready
+from tests.studio.test_library_panel import items, library
+from tests.studio.test_main_job import ask
+
+
+def test_what_was_read_is_not_written_again(qtbot, open_window, monkeypatch):
+    window = ready(qtbot, open_window())
+    ask(qtbot, window, "Tell me about the harbour.")
+    first = window.workspace.conversation
+    window.actions_["new"].trigger()
+    ask(qtbot, window, "Tell me about bees.")
+    written: list[str] = []
+    save = Archive.save
+
+    def noted(archive: Archive, snapshot: Snapshot) -> None:
+        written.extend(turn.question for turn in snapshot.changed)
+        save(archive, snapshot)
+
+    window.autosave.flush()
+    qtbot.waitUntil(lambda: not window.autosave.worker.busy)
+    monkeypatch.setattr(Archive, "save", noted)
+    other = ready(qtbot, open_window())
+    workspace, panel = other.workspace, library(qtbot, other)
+    other.shelf_work.open(next(item for item in items(panel) if item.key == first))
+    qtbot.waitUntil(lambda: workspace.conversation == first)
+    other.autosave.flush()
+    workspace.undo()
+    other.autosave.flush()
+    qtbot.waitUntil(lambda: not other.autosave.worker.busy)
+    assert workspace.turns[0].question == "Tell me about bees." and written == []
+    ask(qtbot, other, "And tea?")
+    other.autosave.flush()
+    qtbot.waitUntil(lambda: not other.autosave.worker.busy)
+    assert set(written) == {"And tea?"}
+
+
+def test_a_library_that_cannot_be_read_is_told_and_never_written_over(qtbot, open_window, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "library.sqlite").write_bytes(b"not a library" * 1000)
+    window = ready(qtbot, open_window())
+    assert "library" in window.banner.text.text()
+    ask(qtbot, window, "Tell me about the harbour.")
+    assert window.status.saved.text() == "not saved"  # the message is gone by now
+    window.close()
+    assert (home / "library.sqlite").read_bytes() == b"not a library" * 1000
