@@ -200,9 +200,9 @@ class Docks(QObject):
         window.resizeDocks([docks["steering"], docks["inspector"]], sides, Qt.Orientation.Horizontal)
         window.resizeDocks([docks["heatmap"]], [320 if wide else 232], Qt.Orientation.Vertical)
         left, right = [docks["steering"], docks["mixer"]], [docks["inspector"], docks["faithfulness"]]
-        heights = [344, 320]
+        heights = [348, 284]
         if wide:
-            left, heights = [*left, docks["library"]], [344, 320, 240]
+            left, heights = [*left, docks["library"]], [348, 316, 240]
         window.resizeDocks(left, heights, Qt.Orientation.Vertical)
         window.resizeDocks(right, [472, 200], Qt.Orientation.Vertical)
 

@@ -55,6 +55,7 @@ class FaithfulnessPlot(QWidget):
         self._pages.addWidget(self._empty)
         self._pages.addWidget(Scrolling(page))
         workspace.channelsChanged.connect(self.refresh)
+        workspace.fitChanged.connect(self._describe_empty)
         self.restyle()
 
     def sizeHint(self) -> QSize:
@@ -75,17 +76,21 @@ class FaithfulnessPlot(QWidget):
         self.refresh()
 
     @Slot()
+    def _describe_empty(self) -> None:
+        running = self._workspace.fit.running
+        self._empty.setText(
+            self.tr("Measured when the distillation ends.")
+            if running
+            else self.tr("Distill a prompt: how closely the head follows it is drawn here, per block.")
+        )
+
+    @Slot()
     def refresh(self) -> None:
         channel = self._workspace.channel(self._workspace.chosen)
         found = self._workspace.faithfulness.get(channel.digest) if channel else None
         self._pages.setCurrentIndex(1 if found else 0)
         if found is None or channel is None:
-            running = self._workspace.fit.running
-            self._empty.setText(
-                self.tr("Measured when the distillation ends.")
-                if running
-                else self.tr("Distill a prompt: how closely the head follows it is drawn here, per block.")
-            )
+            self._describe_empty()
             return
         blocks = sorted(found.blocks)
         values = [found.blocks[b] for b in blocks]

@@ -78,7 +78,7 @@ class SteeringPanel(Scrolling):
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName(self.tr("Progress of the distillation"))
         self.curve = Sparkline()
-        self.curve.setFixedHeight(40)
+        self.curve.setFixedHeight(32)
         self._lay_out()
         self.options.changed.connect(self._on_options)
         workspace.promptChanged.connect(self._on_prompt)
