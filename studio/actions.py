@@ -94,7 +94,7 @@ TABLE = (
     Action("send", TALK, "&Send", "Answer the typed question, steered",
            ("Ctrl+Return", "Ctrl+Enter")),
     Action("stop", TALK, "S&top",
-           "Stop the answer; what is there stays", ("Esc",)),
+           "Stop the answer, or the Lab's run where none is made; what is there stays", ("Esc",)),
     Action("again", TALK, "Answer &again",
            "Answer the last question again with the strengths as they are now", ("Ctrl+R",)),
     Action("compare", TALK, "&Compare with unsteered",

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from tests.lab.judge_server import serving, stalls
+from tests.studio.test_main_job import endless
 
 WAIT_MS = 60000
 
@@ -108,6 +109,12 @@ def test_a_question_asked_meanwhile_is_answered_before_the_end(qtbot, window):
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
     assert window.measuring.running and window.workspace.turns[-1].answers[0].text
+    endless(window)
+    window.workspace.set_question("Tell me about tea.")
+    window.actions_["send"].trigger()
+    window.actions_["stop"].trigger()  # what talks; the run goes on
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    assert window.workspace.turns[-1].answers[0].state == "cancelled" and window.measuring.running
     window.actions_["stop"].trigger()
     finish(qtbot, window)
     assert window.measuring.finished is None
