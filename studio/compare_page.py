@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QPushButton,
@@ -22,8 +21,10 @@ from studio.columns import LEAST, MOST, Column
 from studio.comparing import TIE, Comparing
 from studio.label import one_line, plain_label
 from studio.later import Later
+from studio.number_box import NumberBox
 from studio.switch import Switch
 from studio.turns import Answer
+from studio.wheel import turn_when_focused
 from studio.workspace import Workspace
 
 LETTERS = "ABCD"
@@ -187,11 +188,12 @@ class ColumnView(QFrame):
         self.choice.setAccessibleName(self.tr("Who speaks in this column"))
         self.choice.setMinimumContentsLength(4)  # four columns fit a window of 1280 with all docks
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.strength = QDoubleSpinBox()
+        self.strength = NumberBox()
         self.strength.setRange(-STRENGTH_LIMIT, STRENGTH_LIMIT)
         self.strength.setSingleStep(0.1)
         self.strength.setValue(1.0)
         self.strength.setAccessibleName(self.tr("Strength in this column"))
+        turn_when_focused(self.choice, self.strength)
         self.removeWanted = QToolButton()
         self.removeWanted.setText("×")
         self.removeWanted.setProperty("role", "quiet")

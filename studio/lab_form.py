@@ -9,6 +9,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from studio.lab_work import LabRequest
+from studio.wheel import turn_when_focused
 
 METHODS = {"match": "none,prompt,caa,s-const,s-psr,a-psr", "sweep": "a-psr,s-psr:instant,caa"}
 STRENGTHS = "0.5, 1, 1.5, 2"
@@ -111,6 +112,7 @@ class LabForm(QWidget):
         line.setPlaceholderText(self.tr("judge: automatic"))
         for box in (self.kind, self.target, self.judge):
             box.setMinimumWidth(LEAST)
+        turn_when_focused(self.kind, self.target, self.judge, self.questions, self.seeds)
         for field in (self.methods, self.strengths, self.blocks, self.ranks, line):
             field.returnPressed.connect(self.entered)
         self.kind.currentIndexChanged.connect(self._on_kind)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QGridLayout,
     QLabel,
     QSizePolicy,
@@ -15,7 +14,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.number_box import NumberBox
 from studio.requests import FitRequest, MethodFacts
+from studio.wheel import turn_when_focused
 
 RECIPES = {  # shown name, what it is
     "instant": ("Instant", "Closed form in one pass"),
@@ -47,11 +48,12 @@ class RecipeOptions(QWidget):
         self.block.setToolTip(self.tr("The block that a one-block method steers"))
         self.rank = _number(self.tr("Rank"), 1, LARGEST_RANK)
         self.rank.setToolTip(self.tr("How many directions per block, each with a gate of its own"))
-        self.weight = QDoubleSpinBox()
+        self.weight = NumberBox()
         self.weight.setRange(0.05, 0.95)
         self.weight.setSingleStep(0.05)
         self.weight.setValue(0.5)
         self.weight.setAccessibleName(self.tr("Weight of the distance"))
+        turn_when_focused(self.weight)
         self.weight.setToolTip(self.tr("In MSE+LL: how much the distance to the prompt counts"))
         self.negatives = _number(self.tr("Negatives"), 0, 2000, self.tr("none"))
         self.negatives.setToolTip(
@@ -170,6 +172,7 @@ class RecipeOptions(QWidget):
 
 def _choice(name: str) -> QComboBox:
     box = QComboBox()
+    turn_when_focused(box)
     box.setAccessibleName(name)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     box.setMinimumContentsLength(3)
@@ -179,6 +182,7 @@ def _choice(name: str) -> QComboBox:
 
 def _number(name: str, least: int, most: int, special: str = "") -> QSpinBox:
     box = QSpinBox()
+    turn_when_focused(box)
     box.setRange(least, most)
     box.setValue(least)
     box.setSpecialValueText(special)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QScrollArea, QSizePolicy, QVBox
 
 from studio.settings import ROWS, TABLE, Preferences, Row
 from studio.switch import Switch
+from studio.wheel import turn_when_focused
 
 
 class SettingsPanel(QScrollArea):
@@ -37,6 +38,7 @@ class SettingsPanel(QScrollArea):
             name = QLabel(label)
             self._layout.addWidget(name)
             control = QComboBox()
+            turn_when_focused(control)
             # The longest choice must not make the page wider than the panel.
             control.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             control.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
