@@ -56,6 +56,7 @@ def _state(workspace: Workspace) -> dict[str, Any]:
     return {
         **{name: getattr(workspace, name) for name in PLAIN},
         "settings": asdict(workspace.settings),
+        "fit_options": asdict(workspace.fit_options),
         "channels": [
             {
                 "digest": c.digest,

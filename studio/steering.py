@@ -54,7 +54,7 @@ class SteeringPanel(QScrollArea):
         for example in EXAMPLES:  # English: Pocket knows no other language
             menu.addAction(example).triggered.connect(lambda _=False, e=example: self.prompt.setPlainText(e))
         self.examples.setMenu(menu)
-        self.options = RecipeOptions()
+        self.options = RecipeOptions(workspace)
         self.distill = QPushButton(self.tr("Distill"))
         self.distill.setProperty("role", "primary")
         self.distill.setToolTip(actions["distill"].toolTip())

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Misfit, Preset, Slot, preset_of, sounding, under
 from studio.columns import Column, Comparison
 from studio.progress import Faithfulness, Fit, Loading
-from studio.requests import MethodFacts
+from studio.requests import FitOptions, MethodFacts
 from studio.scale import Scale
 from studio.turns import Answer, Selection, Settings, Turn
 from studio.undo import Change, Values, make_stack
@@ -41,6 +41,7 @@ class Workspace(QObject):
     promptChanged = Signal()
     questionChanged = Signal()
     settingsChanged = Signal()
+    fitOptionsChanged = Signal()
     fitChanged = Signal()
     lossAdded = Signal()
     compareChanged = Signal(bool)
@@ -61,6 +62,7 @@ class Workspace(QObject):
         self.prompt = ""
         self.question = ""
         self.settings = Settings()
+        self.fit_options = FitOptions()
         self.source = "pocket"
         # Where one looks, and what the jobs tell.
         self.selection: Selection | None = None
@@ -87,6 +89,7 @@ class Workspace(QObject):
             "prompt": lambda _: self.promptChanged.emit(),
             "question": lambda _: self.questionChanged.emit(),
             "settings": lambda _: self.settingsChanged.emit(),
+            "fit_options": lambda _: self.fitOptionsChanged.emit(),
             "source": lambda _: self.sourceChanged.emit(),
         }
 
@@ -289,6 +292,10 @@ class Workspace(QObject):
 
     def set_settings(self, settings: Settings) -> None:
         self._put_one(self.tr("sampling"), "settings", settings, "settings")
+
+    def set_fit_options(self, options: FitOptions, merge: str = "") -> None:
+        """merge: the option that is being turned, whose values in a row become one step."""
+        self._put_one(self.tr("way of distilling"), "fit_options", options, merge)
 
     def set_compare(self, compare: bool) -> None:
         self._put_one(self.tr("compare"), "compare", compare)

@@ -18,6 +18,7 @@ from engine.heads.files import load_head, save_head
 from studio.archive import Archive
 from studio.library_panel import LibraryPanel
 from studio.recovery import FIRST_PROMPT
+from studio.requests import FitOptions
 from studio.snapshot import Snapshot
 from tests.studio.conftest import ready
 
@@ -45,6 +46,11 @@ def test_a_session_goes_on_where_it_ended(qtbot, open_window):
     window.workspace.set_strength(key, 0.4)
     window.workspace.rename_head(key, "short words")
     window.workspace.keep_preset("both")
+    options = window.steering.options
+    options.method.setCurrentIndex(options.method.findData("s-psr"))
+    options.recipe.setCurrentIndex(options.recipe.findData("refine"))
+    options.block.setValue(3)
+    wanted = window.workspace.fit_options
     window.preferences.set("live", False)
     window.workspace.set_prompt("Be gloomy.")
     window.workspace.set_question("And the castle?")
@@ -62,6 +68,9 @@ def test_a_session_goes_on_where_it_ended(qtbot, open_window):
     assert (workspace.prompt, other.composer.question.toPlainText()) == ("Be gloomy.", "And the castle?")
     heads = library_of_heads(qtbot, other)
     assert sorted(titles(heads)) == ["cheerful", "pirate", "short words"]
+    assert workspace.fit_options == wanted and wanted.block == 3
+    asked = other.steering.request()
+    assert (asked.method, asked.recipe, asked.block) == ("s-psr", "refine", 3)
     assert [p.name for p in workspace.presets] == ["both"] and not other.preferences.get("live")
     assert not workspace.stack.canUndo() and not other.banner.isVisible()
     ask(qtbot, other, "And the castle?")
@@ -142,6 +151,7 @@ def test_a_damaged_record_costs_only_itself_and_stays_where_it_is(qtbot, open_wi
         del state["settings"]
         state["channels"][1]["strength"] = "much"
         state["presets"] = 3
+        state["fit_options"] = {"method": "caa"}
         db.execute("UPDATE session SET state = ?", (json.dumps(state),))
         db.execute("UPDATE turn SET facts = '{}' WHERE place = 1")
         db.execute("UPDATE answer SET trace = x'00' WHERE turn = (SELECT key FROM turn WHERE place = 2)")
@@ -155,6 +165,7 @@ def test_a_damaged_record_costs_only_itself_and_stays_where_it_is(qtbot, open_wi
     assert [turn.question for turn in other.workspace.turns] == ["Tell me about the harbour.", "And bees?"]
     assert other.workspace.turns[1].answers[0].text and "“And bees?” are damaged" in other.banner.text.text()
     assert [c.name for c in other.workspace.channels] == ["pirate", "cheerful"]
+    assert other.workspace.fit_options == FitOptions() and other.steering.request().method == "a-psr"
     assert other.workspace.prompt and "could not be restored" in other.banner.text.text()
     ask(qtbot, other, "And tea?")
     other.close()
@@ -361,6 +372,7 @@ def test_an_old_library_is_opened_by_the_window(qtbot, open_window, tmp_path):
     shutil.copy(first_version, home / "library.sqlite")
     window = ready(qtbot, open_window())
     assert window.workspace.turns[0].answers[0].text == "Arr, the harbour be old, matey."
+    assert window.workspace.fit_options == FitOptions() and "options" not in window.banner.text.text()
     assert window.workspace.settings.seed == 7 and json.dumps(window.workspace.prompt)
 
 
