@@ -179,8 +179,8 @@ class SteeringPanel(QScrollArea):
             self.progress.setRange(0, 1)
             self.progress.setValue(0)
             self.eta.setText("")
-            if fit.outcome:
-                self.stage.setText(fit.outcome)
+            if fit.outcome:  # of other words than those that stand there it would say nothing
+                self.stage.setText(fit.outcome if fit.prompt == self._workspace.prompt.strip() else "")
         self._enable()
 
     def _enable(self) -> None:

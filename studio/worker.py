@@ -32,12 +32,16 @@ Work = Callable[[Emit, Cancel], Any]
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A job that could not be done, in words for a person; `details` is the traceback's text."""
+    """A job that could not be done, in words for a person; `details` is the traceback's text.
+
+    job: its label, "" for what was no job.
+    """
 
     what: str
     why: str
     remedy: str
     details: str
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Worker(QObject):
     """The queue, its thread, and the mailbox between that thread and the window."""
 
     failed = Signal(object)  # Failed, for every job that failed and is not quiet
+    succeeded = Signal(str)  # label of every job that was done and is not quiet
     busyChanged = Signal(bool)
     _wake = Signal()
 
@@ -200,12 +205,12 @@ class Worker(QObject):
             return _Stopped()
         except EngineError as error:
             log.info("%s failed. %s", job.label, error)
-            return Failed(error.what, error.why, error.remedy, traceback.format_exc())
+            return Failed(error.what, error.why, error.remedy, traceback.format_exc(), job.label)
         except Exception as error:
             log.exception("%s failed", job.label)
             why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             remedy = "This is a fault of the program. Copy the details into a report."
-            return Failed(f"{job.label} failed", why, remedy, traceback.format_exc())
+            return Failed(f"{job.label} failed", why, remedy, traceback.format_exc(), job.label)
 
     def _pause(self, job: Job) -> None:
         while not job.urgent:
@@ -249,6 +254,8 @@ class Worker(QObject):
         self._open_jobs -= 1
         if isinstance(end, _Done):
             job.on_done(end.result)
+            if not job.quiet:
+                self.succeeded.emit(job.label)
         elif isinstance(end, _Stopped):
             job.on_stopped()
         else:

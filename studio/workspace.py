@@ -46,6 +46,7 @@ class Workspace(QObject):
     lossAdded = Signal()
     compareChanged = Signal(bool)
     truthChanged = Signal(bool)
+    travelling = Signal()  # a step is about to be taken back or made again
     comparisonChanged = Signal()  # of the Compare page: columns, blind
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -339,10 +340,12 @@ class Workspace(QObject):
 
     def undo(self) -> None:
         self._travelled = True
+        self.travelling.emit()
         self.stack.undo()
 
     def redo(self) -> None:
         self._travelled = True
+        self.travelling.emit()
         self.stack.redo()
 
     def forget(self) -> None:
