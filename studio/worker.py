@@ -20,7 +20,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 
 from engine.errors import Cancelled, EngineError
-from engine.events import Cancel, Emit, LossPoint, Pause
+from engine.events import Cancel, Emit, LossPoint, Pause, Progress
 
 log = logging.getLogger("studio.worker")
 
@@ -82,6 +82,7 @@ class Worker(QObject):
 
     failed = Signal(object)  # Failed, for every job that failed and is not quiet
     succeeded = Signal(str)  # label of every job that was done and is not quiet
+    progressed = Signal(object)  # Progress, the last one of a job's batch
     busyChanged = Signal(bool)
     _wake = Signal()
 
@@ -124,8 +125,14 @@ class Worker(QObject):
         return job
 
     def withdraw(self, job: Job) -> None:
-        """Cancels `job` whether it waits or runs; its on_stopped (or on_done) follows."""
+        """Cancels `job` whether it waits or runs; on_stopped (or on_done) follows, soon if it waits."""
         job.cancel.set()
+        with self._changed:
+            waits = job in self._queue
+            if waits:
+                self._queue.remove(job)
+        if waits:
+            self._post(job, _Stopped())
 
     @property
     def busy(self) -> bool:
@@ -249,6 +256,10 @@ class Worker(QObject):
         end = events.pop() if isinstance(events[-1], _Done | _Stopped | Failed) else None
         if events:
             job.on_events(events)
+            for event in reversed(events):
+                if isinstance(event, Progress):
+                    self.progressed.emit(event)
+                    break
         if end is None:
             return
         self._open_jobs -= 1

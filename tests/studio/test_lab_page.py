@@ -120,6 +120,26 @@ def test_a_question_asked_meanwhile_is_answered_before_the_end(qtbot, window):
     assert window.measuring.finished is None
 
 
+def test_a_short_distillation_runs_in_a_pause_and_a_long_one_says_what_it_waits_for(qtbot, window):
+    window.preferences.set("live", False)
+    measure(qtbot, window, "a-psr,s-psr:instant,caa,pca", questions=24)
+    panel, options = window.steering, window.steering.options
+    window.workspace.set_prompt("Be gloomy.")
+    options.recipe.setCurrentIndex(options.recipe.findData("refine"))
+    window.actions_["distill"].trigger()
+    assert panel.stage.text() == "Waiting until this is done: Measuring"
+    qtbot.waitUntil(lambda: panel.eta.text().endswith("left"), timeout=WAIT_MS)
+    window.actions_["cancel_distill"].trigger()
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=1000)  # though its turn has not come
+    options.recipe.setCurrentIndex(options.recipe.findData("instant"))
+    window.session.distilling.start(panel.request())
+    qtbot.waitUntil(lambda: len(window.workspace.channels) == 4, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=WAIT_MS)
+    assert window.measuring.running and panel.stage.text().startswith("done in")
+    window.measuring.stop()
+    finish(qtbot, window)
+
+
 def test_a_sweep_fills_the_table_and_is_exported(qtbot, window, tmp_path):
     page = window.lab_page
     page.form.strengths.setText("0.5, 1")
