@@ -117,7 +117,7 @@ def test_a_question_asked_meanwhile_is_answered_before_the_end(qtbot, window):
     assert window.workspace.turns[-1].answers[0].state == "cancelled" and window.measuring.running
     window.actions_["stop"].trigger()
     finish(qtbot, window)
-    assert window.measuring.finished is None
+    assert window.measuring.finished is None and "partial" in window.lab_page.note.text()
 
 
 def test_a_short_distillation_runs_in_a_pause_and_a_long_one_says_what_it_waits_for(qtbot, window):
@@ -192,6 +192,12 @@ def test_the_window_closes_in_the_middle_of_a_run(qtbot, window):
 
 def test_what_cannot_be_measured_says_why(qtbot, window):
     page = window.lab_page
+    window.preferences.set("live", False)
+    window.workspace.set_prompt(" ")
+    assert not page.form.go.isEnabled() and "steering prompt first" in page.note.text()
+    assert page.form.go.toolTip() in page.note.text()
+    window.workspace.set_prompt("Talk like a pirate.")
+    assert page.form.go.isEnabled() and "partial" not in page.note.text()
     page.form.kind.setCurrentIndex(1)
     for strengths, blocks in (("much", ""), ("nan", ""), ("inf", ""), ("1", "0-999999999"), ("1", "-1")):
         page.form.strengths.setText(strengths)
