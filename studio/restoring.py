@@ -74,6 +74,8 @@ def values_of(
         "fit_options": fit_options,
         "channels": tuple(channels),
         "presets": read("The presets", lambda: tuple(_preset(p) for p in state["presets"]), ()),
+        "chosen": read("The chosen head", lambda: keys.get(state.get("chosen", -1)), None),
+        "touched": bool(state.get("touched", True)),  # so were older sessions, for all one knows
         "turns": turns,
         "conversation": session.conversation,
     }

@@ -65,6 +65,7 @@ class Workspace(QObject):
         self.settings = Settings()
         self.fit_options = FitOptions()
         self.source = "pocket"
+        self.touched = False  # whether anything was ever changed in it, undone or not
         # Where one looks, and what the jobs tell.
         self.selection: Selection | None = None
         self.shown: Answer | None = None
@@ -82,6 +83,8 @@ class Workspace(QObject):
             "channels": self._tell_channels,
             "presets": lambda _: self.presetsChanged.emit(),
             "conversation": lambda _: None,  # never changes without its turns
+            "touched": lambda _: None,
+            "chosen": lambda _: None,  # put only together with the channels
             "turns": self._tell_turns,
             "bypass": self._tell_bypass,
             "compare": lambda _: self.compareChanged.emit(self.compare),
@@ -331,6 +334,7 @@ class Workspace(QObject):
     ) -> None:
         """One step of the history; `put`, a method, puts the values, which may be kept elsewhere."""
         begins, self._travelled = self._travelled, False
+        self.touched = True
         self.stack.push(Change(put, before, after, label, merge, begins))
 
     def restore(self, **values: Any) -> None:

@@ -80,6 +80,7 @@ def test_a_session_goes_on_where_it_ended(qtbot, open_window):
 def test_after_a_crash_a_dialog_says_what_would_come_back(qtbot, open_window, tmp_path):
     window = ready(qtbot, open_window())
     ask(qtbot, window, "Tell me about the harbour.")
+    window.workspace.choose(window.workspace.channels[1].key)
     window.close()
     crashed(tmp_path / "home")
     other = open_window()
@@ -98,6 +99,24 @@ def test_after_a_crash_a_dialog_says_what_would_come_back(qtbot, open_window, tm
     QTest.mouseClick(other.recovery.dialog.restore, Qt.MouseButton.LeftButton)
     ready(qtbot, other)
     assert len(other.workspace.turns) == 1 and len(other.workspace.channels) == 3
+    assert other.workspace.channel(other.workspace.chosen).name == "terse"
+
+
+def test_after_a_crash_of_an_untouched_start_nothing_is_asked(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    window.workspace.choose(window.workspace.channels[1].key)
+    window.close()
+    crashed(tmp_path / "home")
+    other = ready(qtbot, open_window())
+    assert other.recovery.dialog is None and other.workspace.prompt == FIRST_PROMPT
+    assert [c.name for c in other.workspace.channels] == ["pirate", "terse", "cheerful"]
+    assert other.workspace.channel(other.workspace.chosen).name == "terse"
+    other.workspace.set_question("Tell me about bees.")
+    other.close()
+    crashed(tmp_path / "home")
+    third = open_window()
+    qtbot.waitUntil(lambda: third.recovery.dialog is not None)
+    assert "bees" in third.recovery.dialog.text.text()
 
 
 def test_closing_before_an_answer_asks_again(qtbot, open_window, tmp_path):
