@@ -47,6 +47,7 @@ class Autosave(QObject):
             workspace.promptChanged,
             workspace.questionChanged,
             workspace.settingsChanged,
+            workspace.fitOptionsChanged,
             workspace.compareChanged,
             workspace.truthChanged,
             workspace.comparisonChanged,

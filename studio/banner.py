@@ -15,6 +15,7 @@ class Banner(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._details = ""
+        self.job = ""  # whose failure it tells of, "" for what was no job
         self.setProperty("role", "banner")
         self.text = QLabel()
         self.text.setTextFormat(Qt.TextFormat.PlainText)
@@ -40,6 +41,7 @@ class Banner(QFrame):
 
     @Slot(object)
     def show_failure(self, failed: Failed) -> None:
+        self.job = failed.job
         self._details = f"{failed.what}\n{failed.why}\n{failed.remedy}\n\n{failed.details}"
         text = f"{failed.what}: {failed.why} {failed.remedy}"
         self.text.setText(text)

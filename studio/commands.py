@@ -77,10 +77,14 @@ class Commands(QObject):
         }
 
     def _stop(self) -> None:
-        """Whatever speaks falls silent."""
-        self._window.session.answering.stop()
-        self._window.comparing.stop()
-        self._window.measuring.stop()
+        """What talks falls silent; the Lab's run ends on its own page, or when nothing talks."""
+        window = self._window
+        talking = window.session.talking or window.comparing.running
+        if window.measuring.running and (window.pages.key == "lab" or not talking):
+            window.measuring.stop()
+        else:
+            window.session.answering.stop()
+            window.comparing.stop()
 
     def _choose_scheme(self, name: str) -> None:
         """Only the action that is switched on speaks: the one that it switches off has nothing to say."""

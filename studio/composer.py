@@ -7,7 +7,6 @@ from dataclasses import replace
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
-    QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
     QHBoxLayout,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 from studio import theme
 from studio.context_meter import ContextMeter
 from studio.growing_edit import Growing
+from studio.number_box import NumberBox
 from studio.plain_edit import PlainEdit
 from studio.requests import ContextUse
 from studio.switch import Switch
@@ -171,11 +171,11 @@ class Composer(QWidget):
         form = QFormLayout(page)
         form.setContentsMargins(16, 16, 16, 16)
         form.setSpacing(8)
-        self.temperature = QDoubleSpinBox()
+        self.temperature = NumberBox()
         self.temperature.setRange(0.0, 2.0)
         self.temperature.setSingleStep(0.1)
         self.temperature.setSpecialValueText(self.tr("0 (greedy)"))
-        self.top_p = QDoubleSpinBox()
+        self.top_p = NumberBox()
         self.top_p.setRange(0.05, 1.0)
         self.top_p.setSingleStep(0.05)
         self.top_k, self.longest, self.seed = QSpinBox(), QSpinBox(), QSpinBox()

@@ -38,11 +38,13 @@ class Distilling(QObject):
         self._done = ""  # the prompt that the live head was last made for, or found to be without effect
         self._enabled = False
         self._talking = False
+        self._waits = False  # until another job, which tells how long it takes, is done
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(TYPING_PAUSE_MS)
         self._pause.timeout.connect(self._follow)
         workspace.promptChanged.connect(self._on_prompt)
+        worker.progressed.connect(self._on_progressed)
 
     @property
     def fitting(self) -> bool:
@@ -124,12 +126,19 @@ class Distilling(QObject):
 
     def _submit(self, request: FitRequest, live: bool) -> None:
         self._request = request
+        short = request.recipe == "instant"  # for which a long job makes a pause
+        doing = self._worker.doing
+        self._waits = bool(doing) and not short
         stage = self.tr("Waiting for the engine")
+        if doing:
+            pause, end = self.tr("Waiting for a pause of: {0}"), self.tr("Waiting until this is done: {0}")
+            stage = (pause if short else end).format(doing)
         self._workspace.fit = Fit(running=True, live=live, stage=stage, prompt=request.prompt.strip())
         self._workspace.fitChanged.emit()
         job = Job(
             self.tr("Distilling"),
             lambda emit, cancel: self._bench.distill(request, LIVE_LIMIT_S if live else None, emit, cancel),
+            urgent=short,
             quiet=live,
         )
         job.on_events = partial(self._on_events, job)
@@ -141,6 +150,7 @@ class Distilling(QObject):
     def _on_events(self, job: Job, events: list[Any]) -> None:
         if job is not self._job:
             return  # it gave way
+        self._waits = False
         fit = self._workspace.fit
         grown = False
         for event in events:
@@ -156,6 +166,12 @@ class Distilling(QObject):
         if grown:
             self._workspace.lossAdded.emit()
         self._workspace.fitChanged.emit()
+
+    @Slot(object)
+    def _on_progressed(self, progress: Progress) -> None:
+        if self._waits and self.fitting:
+            self._workspace.fit.eta = progress.eta
+            self._workspace.fitChanged.emit()
 
     def _take(self, head: Any) -> None:
         workspace, live = self._workspace, self._workspace.fit.live

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from studio import theme
 from studio.lab_work import LabRequest
+from studio.wheel import turn_when_focused
 
 METHODS = {"match": "none,prompt,caa,s-const,s-psr,a-psr", "sweep": "a-psr,s-psr:instant,caa"}
 STRENGTHS = "0.5, 1, 1.5, 2"
@@ -120,6 +121,7 @@ class LabForm(QWidget):
             if hint:
                 widget.setPlaceholderText(hint)
         line.setPlaceholderText(self.tr("judge: automatic"))
+        turn_when_focused(self.kind, self.target, self.judge, self.questions, self.seeds)
         for field in (self.methods, self.strengths, self.blocks, self.ranks, line):
             field.returnPressed.connect(self.entered)
         self.kind.currentIndexChanged.connect(self._on_kind)

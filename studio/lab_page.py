@@ -173,8 +173,7 @@ class LabPage(QWidget):
             )
             return
         if not request.prompt:
-            self.note.setText(self.tr("Type a steering prompt first: all methods stand for it."))
-            return
+            return  # the note says so
         self.stack.setCurrentIndex(0)
         self._measuring.run(request)
 
@@ -218,7 +217,9 @@ class LabPage(QWidget):
         measuring = self._measuring
         running = measuring.running
         self.form.go.setText(self.tr("Stop") if running else self.tr("Measure"))
-        self.form.go.setEnabled(running or self._workspace.loading.facts is not None)
+        lacks = self._lacks()
+        self.form.go.setEnabled(running or not lacks)
+        self.form.go.setToolTip("" if running else lacks)
         self.progress.setVisible(running)
         step = measuring.progress
         self.progress.setRange(0, step.total if step else 0)
@@ -269,6 +270,14 @@ class LabPage(QWidget):
         self.block.setCurrentIndex(blocks.index(shown))
         self.block.blockSignals(blocked)
 
+    def _lacks(self) -> str:
+        """What there must be before anything can be measured; "" when it is there."""
+        if self._workspace.loading.facts is None:
+            return self.tr("There is no model yet.")
+        if not self._workspace.prompt.strip():
+            return self.tr("Type a steering prompt first: all methods stand for it.")
+        return ""
+
     def _words(self) -> str:
         """What is going on, or what to know to read the table."""
         measuring, step = self._measuring, self._measuring.progress
@@ -277,7 +286,10 @@ class LabPage(QWidget):
                 return self.tr("Starting")
             words = self.tr("{0} of {1} {2}").format(step.done, step.total, step.stage)
             return words + (self.tr(", {0} s left").format(f"{step.eta:.0f}") if step.eta else "")
-        told = [f"{r.place.words}: {r.note}." for r in measuring.results if r.note]
+        told = [self._lacks()] if self._lacks() else []
+        if measuring.partial:
+            told.append(self.tr("The run ended early: the table is partial."))
+        told += [f"{r.place.words}: {r.note}." for r in measuring.results if r.note]
         told += [self.tr("{0} failed: {1}").format(f.words, f.why) for f in measuring.refused]
         missing = sum(result.missing for result in measuring.results)
         if missing:
@@ -289,8 +301,6 @@ class LabPage(QWidget):
         if measuring.results:
             return self.tr("Click a point, or press Enter on a row, to read its answers.")
         prompt = self._workspace.prompt.strip()
-        if not prompt:
-            return self.tr("Type a steering prompt first: all methods stand for it.")
         return self.tr("How much of “{0}” does each method show when all are equally coherent?").format(
             one_line(prompt)
         )

@@ -56,6 +56,11 @@ class Measuring(QObject):
     def running(self) -> bool:
         return self._job is not None
 
+    @property
+    def partial(self) -> bool:
+        """Whether the last run ended before all was measured."""
+        return self.request is not None and not self.running and self.finished is None
+
     def run(self, request: LabRequest) -> None:
         """Measures; what the store knows already comes at once."""
         facts = self._workspace.loading.facts

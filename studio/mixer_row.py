@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QFocusEvent, QFont, QFontMetrics, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import (
-    QDoubleSpinBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -18,8 +17,10 @@ from PySide6.QtWidgets import (
 from studio.block_range import BlockRange
 from studio.channels import EXTREME, STRENGTH_LIMIT, Channel
 from studio.label import one_line
+from studio.number_box import NumberBox
 from studio.strength_slider import StrengthSlider
 from studio.switch import Switch
+from studio.wheel import turn_when_focused
 from studio.workspace import Workspace
 
 
@@ -45,13 +46,14 @@ class Row(QFrame):
         self.blocks = BlockRange()
         self.blocks.changed.connect(lambda chosen: workspace.set_blocks(self.key, chosen))
         self.slider = StrengthSlider(channel.head.info.strength_range)
-        self.box = QDoubleSpinBox()
+        self.box = NumberBox()
         self.box.setRange(-STRENGTH_LIMIT, STRENGTH_LIMIT)
         self.box.setSingleStep(0.05)
         self.box.setDecimals(2)
         self.box.setKeyboardTracking(False)
-        self.box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        self.box.setButtonSymbols(NumberBox.ButtonSymbols.NoButtons)
         self.box.setAlignment(Qt.AlignmentFlag.AlignRight)
+        turn_when_focused(self.slider, self.box)
         self._fit_box()
         self.remove = QToolButton()
         self.remove.setText("×")
@@ -98,7 +100,7 @@ class Row(QFrame):
         self.slider.setToolTip(
             self.tr(
                 "Strength. Suggested {0:.2f} to {1:.2f} (marked): further on the model strays by more than "
-                "1 nat. Double click: back to 1."
+                "1 nat. Double click: back to 1. The wheel turns it once it is clicked or reached by Tab."
             ).format(*info.strength_range)
         )
         self.name.setToolTip(
@@ -131,8 +133,10 @@ class Row(QFrame):
         extreme = abs(channel.strength) > EXTREME
         self.box.setProperty("extreme", extreme)
         self.box.style().polish(self.box)
-        limits = self.tr("Strength from {0:g} to {1:g}").format(-STRENGTH_LIMIT, STRENGTH_LIMIT)
-        self.box.setToolTip(limits)
+        limits = self.tr(
+            "Strength from {0:g} to {1:g}. The wheel turns it once it is clicked or reached by Tab."
+        )
+        self.box.setToolTip(limits.format(-STRENGTH_LIMIT, STRENGTH_LIMIT))
         self.note.setText(self._warning(channel, extreme))
         self.note.setVisible(bool(self.note.text()))
         self.name.setProperty("silent", not heard)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QSignalBlocker, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QSizePolicy,
@@ -17,7 +16,9 @@ from PySide6.QtWidgets import (
 from studio.channels import STRENGTH_LIMIT
 from studio.columns import LEAST, MOST, Column
 from studio.label import plain_label
+from studio.number_box import NumberBox
 from studio.switch import Switch
+from studio.wheel import turn_when_focused
 from studio.workspace import Workspace
 
 
@@ -96,13 +97,14 @@ class ColumnBox(QWidget):
         self.choice.setAccessibleName(self.tr("Who speaks in this column"))
         self.choice.setMinimumContentsLength(3)  # four heads fit a window of 1280 with all docks
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.strength = QDoubleSpinBox()
+        self.strength = NumberBox()
         self.strength.setRange(-STRENGTH_LIMIT, STRENGTH_LIMIT)
         self.strength.setSingleStep(0.1)
         self.strength.setValue(1.0)
-        self.strength.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)  # wheel and arrow keys step
+        self.strength.setButtonSymbols(NumberBox.ButtonSymbols.NoButtons)  # wheel and arrow keys step
         self.strength.setMinimumWidth(56)
         self.strength.setAccessibleName(self.tr("Strength in this column"))
+        turn_when_focused(self.choice, self.strength)
         self.removeWanted = QToolButton()
         self.removeWanted.setText("×")
         self.removeWanted.setProperty("role", "quiet")

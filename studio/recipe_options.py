@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QGridLayout,
     QLabel,
     QSizePolicy,
@@ -15,8 +18,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.number_box import NumberBox
 from studio.requests import FitRequest, MethodFacts
 from studio.translation import QT_TR_NOOP, shown
+from studio.wheel import turn_when_focused
+from studio.workspace import Workspace
 
 RECIPES = {  # shown name, what it is
     "instant": (QT_TR_NOOP("Instant"), QT_TR_NOOP("Closed form in one pass")),
@@ -26,41 +32,43 @@ RECIPES = {  # shown name, what it is
 POSITIONS = (
     (
         "response",
-        QT_TR_NOOP("Response"),
+        QT_TR_NOOP("Answer"),
         QT_TR_NOOP("Steers the answer only, beginning with the last token of the prompt"),
     ),
     (
         "question_and_response",
-        QT_TR_NOOP("Question too"),
-        QT_TR_NOOP("Steers also the tokens of the user's questions"),
+        QT_TR_NOOP("Both"),
+        QT_TR_NOOP("Steers the tokens of the user's questions too"),
     ),
 )
 LARGEST_RANK = 16
 
 
 class RecipeOptions(QWidget):
-    changed = Signal()
+    """Shows the workspace's fit options and changes them, each a step that can be taken back."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    changed = Signal()  # what is shown
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._workspace = workspace
         self._methods: dict[str, MethodFacts] = {}
         self.method, self.recipe = _choice(self.tr("Method")), _choice(self.tr("Recipe"))
         self.objective, self.positions = _choice(self.tr("Objective")), _choice(self.tr("Steered tokens"))
         self.objective.setToolTip(self.tr("What training lowers: the distance to the prompt, or the loss"))
-        for key, words, about in POSITIONS:
-            self.positions.addItem(shown(words), key)
-            self.positions.setItemData(self.positions.count() - 1, shown(about), Qt.ItemDataRole.ToolTipRole)
+        _offer(self.positions, [(key, shown(words), shown(about)) for key, words, about in POSITIONS])
         self.responses = _number(self.tr("Answers to fit to"), 1, 2000, self.tr("auto"))  # 1 is too few
         self.responses.setToolTip(self.tr("How many answers under the prompt the head is fitted to"))
         self.block = _number(self.tr("Block"), -1, 0, self.tr("best"))
         self.block.setToolTip(self.tr("The block that a one-block method steers"))
         self.rank = _number(self.tr("Rank"), 1, LARGEST_RANK)
         self.rank.setToolTip(self.tr("How many directions per block, each with a gate of its own"))
-        self.weight = QDoubleSpinBox()
+        self.weight = NumberBox()
         self.weight.setRange(0.05, 0.95)
         self.weight.setSingleStep(0.05)
         self.weight.setValue(0.5)
         self.weight.setAccessibleName(self.tr("Weight of the distance"))
+        turn_when_focused(self.weight)
         self.weight.setToolTip(self.tr("In MSE+LL: how much the distance to the prompt counts"))
         self.negatives = _number(self.tr("Negatives"), 0, 2000, self.tr("none"))
         self.negatives.setToolTip(
@@ -96,9 +104,23 @@ class RecipeOptions(QWidget):
         layout.addLayout(first)
         layout.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self._rest)
-        self.method.currentIndexChanged.connect(self._on_method)
-        self.recipe.currentIndexChanged.connect(self._on_recipe)
-        self.objective.currentIndexChanged.connect(self._on_objective)
+        self.method.currentIndexChanged.connect(
+            lambda _: self._set(method=self.method.currentData(), recipe=None, objective=None)
+        )
+        self.recipe.currentIndexChanged.connect(lambda _: self._set(recipe=self.recipe.currentData()))
+        self.objective.currentIndexChanged.connect(
+            lambda _: self._set(objective=self.objective.currentData())
+        )
+        self.positions.currentIndexChanged.connect(
+            lambda _: self._set(positions=self.positions.currentData())
+        )
+        self.responses.valueChanged.connect(lambda n: self._set("responses", responses=n if n > 1 else None))
+        self.block.valueChanged.connect(lambda n: self._set("block", block=n if n >= 0 else None))
+        self.rank.valueChanged.connect(lambda n: self._set("rank", rank=n))
+        self.weight.valueChanged.connect(lambda share: self._set("weight", weight=share))
+        self.negatives.valueChanged.connect(lambda n: self._set("negatives", negatives=n))
+        workspace.fitOptionsChanged.connect(self._show)
+        self._show()
 
     def request(self, prompt: str, seed: int) -> FitRequest:
         """The wishes as plain values; what the method does not take is left to the engine."""
@@ -120,16 +142,11 @@ class RecipeOptions(QWidget):
 
     def set_methods(self, methods: tuple[MethodFacts, ...], blocks: int) -> None:
         """What the engine offers, for a model with so many blocks."""
-        self.block.setMaximum(blocks - 1)
-        if methods == tuple(self._methods.values()):
-            return
         self._methods = {method.key: method for method in methods}
-        chosen = self.method.currentData()
-        self.method.clear()
-        for method in methods:
-            self.method.addItem(method.title, method.key)
-            self.method.setItemData(self.method.count() - 1, method.about, Qt.ItemDataRole.ToolTipRole)
-        self.method.setCurrentIndex(max(0, self.method.findData(chosen)))
+        with QSignalBlocker(self.block), QSignalBlocker(self.method):
+            self.block.setMaximum(blocks - 1)
+            _offer(self.method, [(m.key, m.title, m.about) for m in methods])
+        self._show()
 
     @property
     def trains(self) -> bool:
@@ -139,37 +156,39 @@ class RecipeOptions(QWidget):
     def _facts(self) -> MethodFacts | None:
         return self._methods.get(self.method.currentData())
 
-    @Slot()
-    def _on_method(self) -> None:
-        facts = self._facts()
-        if facts is None:
-            return
-        self.method.setToolTip(facts.about)
-        self.block.setEnabled(facts.one_block)
-        self.rank.setEnabled(facts.ranked)
-        self.recipe.clear()
-        for name in facts.recipes:
-            text, tip = RECIPES[name]
-            self.recipe.addItem(shown(text), name)
-            self.recipe.setItemData(self.recipe.count() - 1, shown(tip), Qt.ItemDataRole.ToolTipRole)
-        self.objective.clear()
-        for objective in facts.objectives:
-            self.objective.addItem(objective.upper(), objective)
-        if facts.objective:
-            self.objective.setCurrentIndex(self.objective.findData(facts.objective))
-        self._on_recipe()
+    def _set(self, merge: str = "", **fields: Any) -> None:
+        self._workspace.set_fit_options(replace(self._workspace.fit_options, **fields), merge)
 
     @Slot()
-    def _on_recipe(self) -> None:
+    def _show(self) -> None:
+        """The workspace's choices; where one is left to the engine, or is none here, what that takes."""
+        options = self._workspace.fit_options
+        choices = (self.method, self.recipe, self.objective, self.positions)
+        numbers = (self.responses, self.block, self.rank, self.weight, self.negatives)
+        blockers = [QSignalBlocker(control) for control in (*choices, *numbers)]
+        _choose(self.method, options.method)
+        facts = self._facts()
+        if facts is not None:
+            self.method.setToolTip(facts.about)
+            self.block.setEnabled(facts.one_block)
+            self.rank.setEnabled(facts.ranked)
+            named = [(name, *RECIPES[name]) for name in facts.recipes]
+            _offer(self.recipe, [(name, shown(words), shown(about)) for name, words, about in named])
+            _offer(self.objective, [(name, name.upper(), "") for name in facts.objectives])
+            _choose(self.recipe, options.recipe)
+            _choose(self.objective, options.objective or facts.objective)
+        _choose(self.positions, options.positions)
+        self.responses.setValue(options.responses or 1)
+        self.block.setValue(-1 if options.block is None else options.block)
+        self.rank.setValue(options.rank)
+        self.weight.setValue(options.weight)
+        self.negatives.setValue(options.negatives)
+        del blockers
         self.objective.setEnabled(self.trains and self.objective.count() > 0)
         self.negatives.setEnabled(self.objective.isEnabled())
-        self._on_objective()
-        self.changed.emit()
-
-    @Slot()
-    def _on_objective(self) -> None:
         summed = "+" in (self.objective.currentData() or "")
         self.weight.setEnabled(self.objective.isEnabled() and summed)
+        self.changed.emit()
 
     @Slot(bool)
     def _on_more(self, on: bool) -> None:
@@ -179,6 +198,7 @@ class RecipeOptions(QWidget):
 
 def _choice(name: str) -> QComboBox:
     box = QComboBox()
+    turn_when_focused(box)
     box.setAccessibleName(name)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     box.setMinimumContentsLength(3)
@@ -186,8 +206,24 @@ def _choice(name: str) -> QComboBox:
     return box
 
 
+def _offer(box: QComboBox, rows: Sequence[tuple[str, str, str]]) -> None:
+    """rows: the key of each choice, its name, what it is."""
+    if [box.itemData(i) for i in range(box.count())] == [key for key, *_ in rows]:
+        return
+    box.clear()
+    for place, (key, words, about) in enumerate(rows):
+        box.addItem(words, key)
+        box.setItemData(place, about, Qt.ItemDataRole.ToolTipRole)
+
+
+def _choose(box: QComboBox, key: str | None) -> None:
+    """The first one where there is none of that key."""
+    box.setCurrentIndex(max(0, box.findData(key)))
+
+
 def _number(name: str, least: int, most: int, special: str = "") -> QSpinBox:
     box = QSpinBox()
+    turn_when_focused(box)
     box.setRange(least, most)
     box.setValue(least)
     box.setSpecialValueText(special)

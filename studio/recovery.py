@@ -54,7 +54,7 @@ class Recovery(QObject):
     def _on_left(self, left: Left | None) -> None:
         if left is None or left.empty:
             self._fresh()
-        elif not left.session.clean:
+        elif not left.session.clean and left.values["touched"]:  # else there is nothing to ask about
             self.dialog = RecoveryDialog(left, self._window)
             self.dialog.finished.connect(lambda answer: self._on_answer(left, bool(answer)))
             self.dialog.open()

@@ -116,11 +116,10 @@ class ContextUse:
         return max(0, min(self.wanted, self.room))
 
 
-@dataclass(frozen=True)
-class FitRequest:
-    """What the steering panel asks for; None leaves the choice to the engine."""
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """How a head is to be made; None leaves the choice to the engine."""
 
-    prompt: str
     method: str = "a-psr"
     objective: Objective | None = None
     weight: float = 0.5  # of the distance to the prompt, where the objective is a sum
@@ -128,6 +127,13 @@ class FitRequest:
     block: int | None = None
     responses: int | None = None
     negatives: int = 0  # answers without the prompt, which the head is to leave as they are
-    seed: int = 0
     rank: int = 1
     positions: Positions = "response"
+
+
+@dataclass(frozen=True)
+class FitRequest(FitOptions):
+    """What the steering panel asks for."""
+
+    prompt: str
+    seed: int = 0

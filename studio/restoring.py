@@ -10,6 +10,7 @@ from typing import Any
 from engine.library.records import SessionRecord, TurnRecord
 from studio.channels import Channel, Preset, Setting, Slot
 from studio.columns import Comparison, restored
+from studio.requests import FitOptions
 from studio.translation import tr
 from studio.turns import Asked, Settings, Turn
 
@@ -72,12 +73,19 @@ def values_of(
         comparison = read(tr("The comparison"), lambda: restored(state["comparison"], keys), comparison)
         question = state["comparison"].get("question", "") if isinstance(state["comparison"], dict) else ""
         plain["question"] = plain["question"] or question  # once its own field
+    fit_options = FitOptions()
+    if "fit_options" in state:  # older sessions had none
+        what = tr("The way of distilling")
+        fit_options = read(what, lambda: _fit_options(state["fit_options"]), fit_options)
     values = {
         **plain,
         "comparison": comparison,
         "settings": read(tr("The sampling settings"), lambda: _settings(state["settings"]), Settings()),
+        "fit_options": fit_options,
         "channels": tuple(channels),
         "presets": read(tr("The presets"), lambda: tuple(_preset(p) for p in state["presets"]), ()),
+        "chosen": read(tr("The chosen head"), lambda: keys.get(state.get("chosen", -1)), None),
+        "touched": bool(state.get("touched", True)),  # so were older sessions, for all one knows
         "turns": turns,
         "conversation": session.conversation,
     }
@@ -126,6 +134,23 @@ def _alike(state: Mapping[str, Any], name: str, was: Any) -> Any:
 def _settings(values: Mapping[str, Any]) -> Settings:
     kinds = asdict(Settings())
     return Settings(**{name: type(kinds[name])(value) for name, value in values.items()})
+
+
+def _fit_options(values: Mapping[str, Any]) -> FitOptions:
+    def maybe(kind: Callable[[Any], Any], name: str) -> Any:
+        return None if values[name] is None else kind(values[name])
+
+    return FitOptions(
+        method=str(values["method"]),
+        objective=maybe(str, "objective"),
+        weight=float(values["weight"]),
+        recipe=maybe(str, "recipe"),
+        block=maybe(int, "block"),
+        responses=maybe(int, "responses"),
+        negatives=int(values["negatives"]),
+        rank=int(values["rank"]),
+        positions=str(values["positions"]),  # type: ignore[arg-type] # one that is none is shown as the first
+    )
 
 
 def _preset(values: Mapping[str, Any]) -> Preset:

@@ -9,6 +9,7 @@ from studio.scrolling import Scrolling
 from studio.settings import ROWS, TABLE, Preferences, Row
 from studio.switch import Switch
 from studio.translation import shown
+from studio.wheel import turn_when_focused
 
 
 class SettingsPanel(Scrolling):
@@ -36,6 +37,7 @@ class SettingsPanel(Scrolling):
             name = QLabel(label)
             self._layout.addWidget(name)
             control = QComboBox()
+            turn_when_focused(control)
             control.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             for value, words in row.choices:
                 control.addItem(shown(words), value)

@@ -53,9 +53,13 @@ def signature(turn: Turn) -> Signature:
 
 
 def _state(workspace: Workspace) -> dict[str, Any]:
+    keys = [c.key for c in workspace.channels]
     return {
         **{name: getattr(workspace, name) for name in PLAIN},
+        "touched": workspace.touched,
+        "chosen": keys.index(workspace.chosen) if workspace.chosen in keys else None,
         "settings": asdict(workspace.settings),
+        "fit_options": asdict(workspace.fit_options),
         "channels": [
             {
                 "digest": c.digest,
@@ -70,7 +74,7 @@ def _state(workspace: Workspace) -> dict[str, Any]:
             for c in workspace.channels
         ],
         "presets": [asdict(preset) for preset in workspace.presets],
-        "comparison": kept(workspace.comparison, [c.key for c in workspace.channels]),
+        "comparison": kept(workspace.comparison, keys),
     }
 
 

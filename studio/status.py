@@ -41,6 +41,7 @@ class Status(QStatusBar):
         self._notice = QTimer(self)
         self._notice.setSingleShot(True)
         self._notice.timeout.connect(self._on_model)
+        workspace.travelling.connect(self._on_travelling)
         self._on_settings()
         self._on_model()
 
@@ -59,6 +60,12 @@ class Status(QStatusBar):
             self.saved.setText(self.tr("not saved"))
         self.saved.setProperty("role", "danger" if state == "failed" else "muted")
         self.saved.style().polish(self.saved)
+
+    @Slot()
+    def _on_travelling(self) -> None:
+        """What was told is not so much longer."""
+        self._notice.stop()
+        self._on_model()
 
     @Slot(object, int)
     def _on_grown(self, answer: Answer, first: int) -> None:

@@ -55,7 +55,7 @@ class SteeringPanel(Scrolling):
         for example in EXAMPLES:  # English: Pocket knows no other language
             menu.addAction(example).triggered.connect(lambda _=False, e=example: self.prompt.setPlainText(e))
         self.examples.setMenu(menu)
-        self.options = RecipeOptions()
+        self.options = RecipeOptions(workspace)
         self.distill = QPushButton(self.tr("Distill"))
         self.distill.setProperty("role", "primary")
         self.distill.setToolTip(actions["distill"].toolTip())
@@ -172,8 +172,8 @@ class SteeringPanel(Scrolling):
             self.progress.setRange(0, 1)
             self.progress.setValue(0)
             self.eta.setText("")
-            if fit.outcome:
-                self.stage.setText(fit.outcome)
+            if fit.outcome:  # of other words than those that stand there it would say nothing
+                self.stage.setText(fit.outcome if fit.prompt == self._workspace.prompt.strip() else "")
         self._enable()
 
     def _enable(self) -> None:

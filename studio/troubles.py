@@ -1,8 +1,8 @@
-"""What went wrong, wherever it did, becomes words in the banner."""
+"""What went wrong, wherever it did, becomes words in the banner, until the same thing has gone well."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Slot
 
 from studio.banner import Banner
 from studio.session import Session
@@ -17,7 +17,13 @@ class Troubles(QObject):
         self._banner = banner
         for worker in workers:
             worker.failed.connect(banner.show_failure)
+            worker.succeeded.connect(self._on_success)
         session.answering.asked.connect(banner.hide)
+
+    @Slot(str)
+    def _on_success(self, job: str) -> None:
+        if job == self._banner.job:
+            self._banner.hide()
 
     def show_crash(self, report: str) -> None:
         """The report of a run before this one that ended in a fault."""

@@ -20,7 +20,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 
 from engine.errors import Cancelled, EngineError
-from engine.events import Cancel, Emit, LossPoint, Pause
+from engine.events import Cancel, Emit, LossPoint, Pause, Progress
 from studio.translation import tr
 
 log = logging.getLogger("studio.worker")
@@ -33,12 +33,16 @@ Work = Callable[[Emit, Cancel], Any]
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A job that could not be done, in words for a person; `details` is the traceback's text."""
+    """A job that could not be done, in words for a person; `details` is the traceback's text.
+
+    job: its label, "" for what was no job.
+    """
 
     what: str
     why: str
     remedy: str
     details: str
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class Worker(QObject):
     """The queue, its thread, and the mailbox between that thread and the window."""
 
     failed = Signal(object)  # Failed, for every job that failed and is not quiet
+    succeeded = Signal(str)  # label of every job that was done and is not quiet
+    progressed = Signal(object)  # Progress, the last one of a job's batch
     busyChanged = Signal(bool)
     _wake = Signal()
 
@@ -120,8 +126,14 @@ class Worker(QObject):
         return job
 
     def withdraw(self, job: Job) -> None:
-        """Cancels `job` whether it waits or runs; its on_stopped (or on_done) follows."""
+        """Cancels `job` whether it waits or runs; on_stopped (or on_done) follows, soon if it waits."""
         job.cancel.set()
+        with self._changed:
+            waits = job in self._queue
+            if waits:
+                self._queue.remove(job)
+        if waits:
+            self._post(job, _Stopped())
 
     @property
     def busy(self) -> bool:
@@ -201,12 +213,12 @@ class Worker(QObject):
             return _Stopped()
         except EngineError as error:
             log.info("%s failed. %s", job.label, error)
-            return Failed(error.what, error.why, error.remedy, traceback.format_exc())
+            return Failed(error.what, error.why, error.remedy, traceback.format_exc(), job.label)
         except Exception as error:
             log.exception("%s failed", job.label)
             why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             remedy = tr("This is a fault of the program. Copy the details into a report.")
-            return Failed(tr("{0} failed").format(job.label), why, remedy, traceback.format_exc())
+            return Failed(tr("{0} failed").format(job.label), why, remedy, traceback.format_exc(), job.label)
 
     def _pause(self, job: Job) -> None:
         while not job.urgent:
@@ -245,11 +257,17 @@ class Worker(QObject):
         end = events.pop() if isinstance(events[-1], _Done | _Stopped | Failed) else None
         if events:
             job.on_events(events)
+            for event in reversed(events):
+                if isinstance(event, Progress):
+                    self.progressed.emit(event)
+                    break
         if end is None:
             return
         self._open_jobs -= 1
         if isinstance(end, _Done):
             job.on_done(end.result)
+            if not job.quiet:
+                self.succeeded.emit(job.label)
         elif isinstance(end, _Stopped):
             job.on_stopped()
         else:

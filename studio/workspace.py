@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Misfit, Preset, Slot, preset_of, sounding, under
 from studio.columns import Column, Comparison
 from studio.progress import Faithfulness, Fit, Loading
-from studio.requests import MethodFacts
+from studio.requests import FitOptions, MethodFacts
 from studio.scale import ACTIVATION, FIRST, Scale
 from studio.turns import Answer, Selection, Settings, Turn
 from studio.undo import Change, Values, make_stack
@@ -41,10 +41,12 @@ class Workspace(QObject):
     promptChanged = Signal()
     questionChanged = Signal()
     settingsChanged = Signal()
+    fitOptionsChanged = Signal()
     fitChanged = Signal()
     lossAdded = Signal()
     compareChanged = Signal(bool)
     truthChanged = Signal(bool)
+    travelling = Signal()  # a step is about to be taken back or made again
     comparisonChanged = Signal()  # of the Compare page: columns, blind
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -61,7 +63,9 @@ class Workspace(QObject):
         self.prompt = ""
         self.question = ""
         self.settings = Settings()
+        self.fit_options = FitOptions()
         self.source = "pocket"
+        self.touched = False  # whether anything was ever changed in it, undone or not
         # Where one looks, and what the jobs tell.
         self.selection: Selection | None = None
         self.shown: Answer | None = None
@@ -79,6 +83,8 @@ class Workspace(QObject):
             "channels": self._tell_channels,
             "presets": lambda _: self.presetsChanged.emit(),
             "conversation": lambda _: None,  # never changes without its turns
+            "touched": lambda _: None,
+            "chosen": lambda _: None,  # put only together with the channels
             "turns": self._tell_turns,
             "bypass": self._tell_bypass,
             "compare": lambda _: self.compareChanged.emit(self.compare),
@@ -87,6 +93,7 @@ class Workspace(QObject):
             "prompt": lambda _: self.promptChanged.emit(),
             "question": lambda _: self.questionChanged.emit(),
             "settings": lambda _: self.settingsChanged.emit(),
+            "fit_options": lambda _: self.fitOptionsChanged.emit(),
             "source": lambda _: self.sourceChanged.emit(),
         }
 
@@ -301,6 +308,10 @@ class Workspace(QObject):
     def set_settings(self, settings: Settings) -> None:
         self._put_one(self.tr("sampling"), "settings", settings, "settings")
 
+    def set_fit_options(self, options: FitOptions, merge: str = "") -> None:
+        """merge: the option that is being turned, whose values in a row become one step."""
+        self._put_one(self.tr("way of distilling"), "fit_options", options, merge)
+
     def set_compare(self, compare: bool) -> None:
         self._put_one(self.tr("compare"), "compare", compare)
 
@@ -334,6 +345,7 @@ class Workspace(QObject):
     ) -> None:
         """One step of the history; `put`, a method, puts the values, which may be kept elsewhere."""
         begins, self._travelled = self._travelled, False
+        self.touched = True
         self.stack.push(Change(put, before, after, label, merge, begins))
 
     def restore(self, **values: Any) -> None:
@@ -343,10 +355,12 @@ class Workspace(QObject):
 
     def undo(self) -> None:
         self._travelled = True
+        self.travelling.emit()
         self.stack.undo()
 
     def redo(self) -> None:
         self._travelled = True
+        self.travelling.emit()
         self.stack.redo()
 
     def forget(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QFont, QGuiApplication
+from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
+from PySide6.QtGui import QFont, QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -249,6 +249,49 @@ def test_the_settings_panel_and_the_menu_say_the_same(qtbot, window):
     assert panel.controls["zoom"].currentData() == 1.1
     window.actions_["scheme_light"].trigger()
     window.actions_["zoom_reset"].trigger()
+
+
+def wheel(control: QWidget) -> None:
+    """One notch towards the person."""
+    spot, up = QPointF(4, 4), QPoint(0, -120)
+    still, none = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier
+    QApplication.sendEvent(
+        control, QWheelEvent(spot, spot, QPoint(), up, still, none, Qt.ScrollPhase.NoScrollPhase, False)
+    )
+
+
+def test_the_wheel_turns_what_has_the_keyboard_and_scrolls_past_the_rest(qtbot, window):
+    window.activateWindow()
+    window.docks.show("settings")
+    window.steering.options.more.click()
+    panel = window.docks["settings"].widget()
+    qtbot.waitUntil(lambda: panel.isVisible() and panel.verticalScrollBar().maximum() > 0)
+    row = window.mixer.row(window.workspace.channels[0].key)
+    options, page = window.steering.options, window.compare_page.next.boxes[0]
+    options.responses.setValue(50)
+    scheme = panel.controls["scheme"]
+    scheme.setCurrentIndex(1)
+    chosen = (scheme, options.method, options.recipe, window.lab_page.form.kind, page.choice)
+    counted = (options.responses, options.weight, window.lab_page.form.questions, row.slider, row.box)
+
+    def shown() -> list:
+        return [box.currentIndex() for box in chosen] + [box.value() for box in counted]
+
+    before = shown()
+    for control in (*chosen, *counted):
+        wheel(control)
+    assert shown() == before and window.workspace.stack.count() == 1  # the answers, typed above
+    spot = QPointF(scheme.mapTo(window, QPoint(40, 10)))
+    QTest.wheelEvent(window.windowHandle(), spot, QPoint(0, -120))
+    qtbot.waitUntil(lambda: panel.verticalScrollBar().value() > 0)
+    assert shown() == before
+    for control in (scheme, options.method, row.slider, options.responses):
+        control.setFocus()
+        qtbot.waitUntil(control.hasFocus)
+        wheel(control)
+    changed = [old != new for old, new in zip(before, shown(), strict=True)]
+    assert changed[0] and changed[1] and changed[5] and changed[8]
+    window.actions_["scheme_light"].trigger()
 
 
 def test_the_log_is_filtered_and_copied(qtbot, window, complaints):

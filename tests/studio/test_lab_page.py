@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from tests.lab.judge_server import serving, stalls
+from tests.studio.test_main_job import endless
 
 WAIT_MS = 60000
 
@@ -108,9 +109,35 @@ def test_a_question_asked_meanwhile_is_answered_before_the_end(qtbot, window):
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
     assert window.measuring.running and window.workspace.turns[-1].answers[0].text
+    endless(window)
+    window.workspace.set_question("Tell me about tea.")
+    window.actions_["send"].trigger()
+    window.actions_["stop"].trigger()  # what talks; the run goes on
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    assert window.workspace.turns[-1].answers[0].state == "cancelled" and window.measuring.running
     window.actions_["stop"].trigger()
     finish(qtbot, window)
-    assert window.measuring.finished is None
+    assert window.measuring.finished is None and "partial" in window.lab_page.note.text()
+
+
+def test_a_short_distillation_runs_in_a_pause_and_a_long_one_says_what_it_waits_for(qtbot, window):
+    window.preferences.set("live", False)
+    measure(qtbot, window, "a-psr,s-psr:instant,caa,pca", questions=24)
+    panel, options = window.steering, window.steering.options
+    window.workspace.set_prompt("Be gloomy.")
+    options.recipe.setCurrentIndex(options.recipe.findData("refine"))
+    window.actions_["distill"].trigger()
+    assert panel.stage.text() == "Waiting until this is done: Measuring"
+    qtbot.waitUntil(lambda: panel.eta.text().endswith("left"), timeout=WAIT_MS)
+    window.actions_["cancel_distill"].trigger()
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=1000)  # though its turn has not come
+    options.recipe.setCurrentIndex(options.recipe.findData("instant"))
+    window.session.distilling.start(panel.request())
+    qtbot.waitUntil(lambda: len(window.workspace.channels) == 4, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=WAIT_MS)
+    assert window.measuring.running and panel.stage.text().startswith("done in")
+    window.measuring.stop()
+    finish(qtbot, window)
 
 
 def test_a_sweep_fills_the_table_and_is_exported(qtbot, window, tmp_path):
@@ -165,6 +192,12 @@ def test_the_window_closes_in_the_middle_of_a_run(qtbot, window):
 
 def test_what_cannot_be_measured_says_why(qtbot, window):
     page = window.lab_page
+    window.preferences.set("live", False)
+    window.workspace.set_prompt(" ")
+    assert not page.form.go.isEnabled() and "steering prompt first" in page.note.text()
+    assert page.form.go.toolTip() in page.note.text()
+    window.workspace.set_prompt("Talk like a pirate.")
+    assert page.form.go.isEnabled() and "partial" not in page.note.text()
     page.form.kind.setCurrentIndex(1)
     for strengths, blocks in (("much", ""), ("nan", ""), ("inf", ""), ("1", "0-999999999"), ("1", "-1")):
         page.form.strengths.setText(strengths)

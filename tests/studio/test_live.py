@@ -45,6 +45,21 @@ def test_an_effect_is_shown_beside_the_words_that_it_was_measured_of(qtbot, wind
     assert window.steering.effect.text() == told
 
 
+def test_a_failure_is_told_until_the_same_thing_goes_well(qtbot, window):
+    window.preferences.set("live", False)
+    stage = window.steering.stage
+    for prompt, outcome in (("Please.", "failed"), ("Be gloomy.", "done in")):
+        window.steering.prompt.setPlainText(prompt)
+        assert "failed" not in stage.text()
+        window.actions_["distill"].trigger()
+        qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+        assert stage.text().startswith(outcome) and window.banner.isVisible() == (outcome == "failed")
+    told = window.status.busy
+    assert "Ctrl+Z brings the others back" in told.text()
+    window.actions_["undo"].trigger()
+    assert told.text() == "Ready"
+
+
 def test_a_prompt_without_effect_is_told_quietly(qtbot, window):
     window.workspace.set_prompt("zzz qqq")
     qtbot.waitUntil(lambda: bool(window.workspace.fit.outcome), timeout=FIT_MS)

@@ -66,6 +66,7 @@ def test_presets_are_kept_and_applied_from_the_menu(qtbot, window):
 def test_every_option_of_a_method_reaches_the_request(qtbot, window):
     options = window.steering.options
     options.more.click()
+    first = window.steering.request()
     assert options.rank.isVisible()
     keys = [options.method.itemData(i) for i in range(options.method.count())]
     assert {"a-psr", "s-psr", "caa"} <= set(keys)
@@ -85,6 +86,12 @@ def test_every_option_of_a_method_reaches_the_request(qtbot, window):
     options.method.setCurrentIndex(keys.index("caa"))
     plain = window.steering.request()
     assert (plain.objective, plain.negatives, plain.rank) == (None, 0, 1)
+    window.actions_["undo"].trigger()
+    assert window.steering.request() == asked and options.recipe.currentData() == "refine"
+    steps = window.workspace.stack.count()  # refining is what this method does first
+    while window.workspace.stack.canUndo():
+        window.actions_["undo"].trigger()
+    assert window.steering.request() == first and steps == 9
 
 
 def test_a_head_of_another_tool_is_read_and_told_what_it_lost(qtbot, window, tmp_path):

@@ -15,6 +15,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
 from studio.recovery import FIRST_PROMPT
+from studio.requests import FitOptions
 from tests.studio.conftest import ready
 from tests.studio.test_library_panel import library, library_of_heads, titles
 from tests.studio.test_main_job import ask
@@ -35,6 +36,11 @@ def test_a_session_goes_on_where_it_ended(qtbot, open_window):
     window.workspace.set_strength(key, 0.4)
     window.workspace.rename_head(key, "short words")
     window.workspace.keep_preset("both")
+    options = window.steering.options
+    options.method.setCurrentIndex(options.method.findData("s-psr"))
+    options.recipe.setCurrentIndex(options.recipe.findData("refine"))
+    options.block.setValue(3)
+    wanted = window.workspace.fit_options
     window.preferences.set("live", False)
     window.workspace.set_prompt("Be gloomy.")
     window.workspace.set_question("And the castle?")
@@ -58,6 +64,9 @@ def test_a_session_goes_on_where_it_ended(qtbot, open_window):
     assert (workspace.prompt, other.composer.question.toPlainText()) == ("Be gloomy.", "And the castle?")
     heads = library_of_heads(qtbot, other)
     assert sorted(titles(heads)) == ["cheerful", "pirate", "short words"]
+    assert workspace.fit_options == wanted and wanted.block == 3
+    asked = other.steering.request()
+    assert (asked.method, asked.recipe, asked.block) == ("s-psr", "refine", 3)
     assert [p.name for p in workspace.presets] == ["both"] and not other.preferences.get("live")
     assert not workspace.stack.canUndo() and not other.banner.isVisible()
     ask(qtbot, other, "And the castle?")
@@ -67,6 +76,7 @@ def test_a_session_goes_on_where_it_ended(qtbot, open_window):
 def test_after_a_crash_a_dialog_says_what_would_come_back(qtbot, open_window, tmp_path):
     window = ready(qtbot, open_window())
     ask(qtbot, window, "Tell me about the harbour.")
+    window.workspace.choose(window.workspace.channels[1].key)
     window.close()
     crashed(tmp_path / "home")
     other = open_window()
@@ -85,6 +95,24 @@ def test_after_a_crash_a_dialog_says_what_would_come_back(qtbot, open_window, tm
     QTest.mouseClick(other.recovery.dialog.restore, Qt.MouseButton.LeftButton)
     ready(qtbot, other)
     assert len(other.workspace.turns) == 1 and len(other.workspace.channels) == 3
+    assert other.workspace.channel(other.workspace.chosen).name == "terse"
+
+
+def test_after_a_crash_of_an_untouched_start_nothing_is_asked(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    window.workspace.choose(window.workspace.channels[1].key)
+    window.close()
+    crashed(tmp_path / "home")
+    other = ready(qtbot, open_window())
+    assert other.recovery.dialog is None and other.workspace.prompt == FIRST_PROMPT
+    assert [c.name for c in other.workspace.channels] == ["pirate", "terse", "cheerful"]
+    assert other.workspace.channel(other.workspace.chosen).name == "terse"
+    other.workspace.set_question("Tell me about bees.")
+    other.close()
+    crashed(tmp_path / "home")
+    third = open_window()
+    qtbot.waitUntil(lambda: third.recovery.dialog is not None)
+    assert "bees" in third.recovery.dialog.text.text()
 
 
 def test_closing_before_an_answer_asks_again(qtbot, open_window, tmp_path):
@@ -135,6 +163,7 @@ def test_a_damaged_record_costs_only_itself_and_stays_where_it_is(qtbot, open_wi
         del state["settings"]
         state["channels"][1]["strength"] = "much"
         state["presets"] = 3
+        state["fit_options"] = {"method": "caa"}
         db.execute("UPDATE session SET state = ?", (json.dumps(state),))
         db.execute("UPDATE turn SET facts = '{}' WHERE place = 1")
         db.execute("UPDATE answer SET trace = x'00' WHERE turn = (SELECT key FROM turn WHERE place = 2)")
@@ -158,6 +187,7 @@ def test_a_damaged_record_costs_only_itself_and_stays_where_it_is(qtbot, open_wi
     details = QGuiApplication.clipboard().text()
     assert all(key in details for key in (conversation, *damaged)) and '"presets": 3' in details
     assert [c.name for c in other.workspace.channels] == ["pirate", "cheerful"]
+    assert other.workspace.fit_options == FitOptions() and other.steering.request().method == "a-psr"
     assert other.workspace.prompt and "could not be restored" in other.banner.text.text()
     [kept] = (tmp_path / "home").glob("session-*.damaged.json")
     assert kept.read_text() == text and str(kept) in words
@@ -204,4 +234,5 @@ def test_an_old_library_is_opened_by_the_window(qtbot, open_window, tmp_path):
     shutil.copy(first_version, home / "library.sqlite")
     window = ready(qtbot, open_window())
     assert window.workspace.turns[0].answers[0].text == "Arr, the harbour be old, matey."
+    assert window.workspace.fit_options == FitOptions() and "options" not in window.banner.text.text()
     assert window.workspace.settings.seed == 7 and json.dumps(window.workspace.prompt)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QPointF, Qt
+import pytest
+from PySide6.QtCore import QLocale, QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from studio.number_box import NumberBox
 from studio.strength_slider import StrengthSlider
 
 
@@ -51,6 +53,21 @@ def test_a_touchpad_that_turns_by_less_than_a_step_moves_it_too(qtbot):
     for _ in range(30):
         turn(made, -8)
     assert made.strength() == -0.1
+
+
+@pytest.mark.parametrize("country", ["en_US", "de_DE"])
+@pytest.mark.parametrize("typed, read", [("-3,5", -3.5), ("2.25", 2.25), ("1,500", 1.5), ("-7", -7.0)])
+def test_a_comma_is_the_decimal_point_and_groups_no_digits(qtbot, country, typed, read):
+    QLocale.setDefault(QLocale(country))
+    box = NumberBox()
+    QLocale.setDefault(QLocale.c())
+    qtbot.addWidget(box)
+    box.setRange(-100, 100)
+    box.setDecimals(3)
+    box.selectAll()
+    QTest.keyClicks(box, typed)
+    QTest.keyClick(box, Qt.Key.Key_Return)
+    assert box.value() == read
 
 
 def test_a_click_jumps_there(qtbot):

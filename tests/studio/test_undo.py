@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 
 from studio.columns import Column
 from studio.recovery import FIRST_PROMPT
+from studio.requests import FitOptions
 from studio.turns import STEERED, Settings, Turn
 from studio.workspace import Workspace
 from tests.studio.conftest import make_head, ready
@@ -23,7 +24,7 @@ def state(workspace: Workspace) -> tuple:
     return (
         rows, workspace.presets, workspace.conversation, workspace.turns, workspace.bypass, workspace.compare,
         workspace.truth, workspace.comparison, workspace.prompt, workspace.question,
-        asdict(workspace.settings), workspace.source,
+        asdict(workspace.settings), workspace.fit_options, workspace.source,
     )  # fmt: skip
 
 
@@ -52,6 +53,7 @@ CHANGES = {
     "remove column": lambda w: w.remove_column(0),
     "column": lambda w: w.set_column(1, Column("head", first(w))),
     "settings": lambda w: w.set_settings(replace(w.settings, seed=9)),
+    "way of distilling": lambda w: w.set_fit_options(FitOptions(method="caa", block=2)),
     "message": lambda w: w.set_turns((*w.turns, Turn("Next?", Settings())), "question", question=""),
     "new": lambda w: w.begin_conversation(),
     "model": lambda w: w.set_source("/models/other"),

@@ -95,9 +95,10 @@ def test_a_running_and_a_waiting_job_can_be_cancelled(qtbot, worker):
     running = worker.submit(Job("endless", endless, on_stopped=lambda: stopped.append("running")))
     waiting = worker.submit(Job("endless", endless, on_stopped=lambda: stopped.append("waiting")))
     worker.withdraw(waiting)
+    qtbot.waitUntil(lambda: stopped == ["waiting"])  # though its turn has not come
     worker.withdraw(running)
     qtbot.waitUntil(lambda: not worker.busy)
-    assert stopped == ["running", "waiting"]
+    assert stopped == ["waiting", "running"]
 
 
 def test_an_urgent_job_runs_in_a_pause_of_a_long_one(qtbot, worker):
