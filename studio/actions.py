@@ -111,6 +111,7 @@ TABLE = (
     Action("page_compare", VIEW, "Compare", "Lanes side by side under one question, blind if wanted",
            ("Ctrl+2",), True),
     Action("page_lab", VIEW, "Lab", "Methods compared at equal coherence, and sweeps", ("Ctrl+3",), True),
+    Action("votes", VIEW, "&Votes…", "Every vote of the blind comparisons, and what they come to"),
     Action("panel_steering", VIEW, "Steering panel", "From a prompt to a head", ("Alt+1",), True,
            separate=True),
     Action("panel_mixer", VIEW, "Mixer", "The heads and their strengths", ("Alt+2",), True),

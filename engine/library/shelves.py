@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from uuid import uuid4
 from engine.errors import LibraryError
 from engine.library.records import Item, Shelf
 from engine.library.store import Store, now
+
+log = logging.getLogger(__name__)
 
 _ABOUT = {
     "conversation": "(SELECT count(*) FROM turn WHERE turn.conversation = i.key)",
@@ -152,10 +155,16 @@ def drop_vote(store: Store, key: int) -> None:
 
 
 def votes(store: Store) -> list[dict[str, Any]]:
-    """All votes, the oldest first, each with its time as `cast_at`."""
+    """All votes that can be read, the oldest first, each with its time as `cast_at`."""
     with store.reading() as db:
-        rows = db.execute("SELECT cast_at, facts FROM vote ORDER BY key").fetchall()
-    return [{"cast_at": moment, **json.loads(facts)} for moment, facts in rows]
+        rows = db.execute("SELECT key, cast_at, facts FROM vote ORDER BY key").fetchall()
+    found = []
+    for key, moment, facts in rows:
+        try:
+            found.append({"cast_at": moment, **json.loads(facts)})
+        except (ValueError, TypeError) as error:  # one bad record never hides the rest
+            log.warning("Vote %s is damaged: %s", key, error)
+    return found
 
 
 def _about(shelf: Shelf, value: Any) -> str:
