@@ -121,6 +121,8 @@ TABLE = (
            QT_TR_NOOP("Lanes side by side under one question, blind if wanted"), ("Ctrl+2",), True),
     Action("page_lab", VIEW, QT_TR_NOOP("Lab"),
            QT_TR_NOOP("Methods compared at equal coherence, and sweeps"), ("Ctrl+3",), True),
+    Action("votes", VIEW, QT_TR_NOOP("&Votes…"),
+           QT_TR_NOOP("Every vote of the blind comparisons, and what they come to")),
     Action("panel_steering", VIEW, QT_TR_NOOP("Steering panel"),
            QT_TR_NOOP("From a prompt to a head"), ("Alt+1",), True, separate=True),
     Action("panel_mixer", VIEW, QT_TR_NOOP("Mixer"),

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from studio import theme
 from studio.flow import LEAST, Flow
 from studio.later import Later
-from studio.turns import Answer
+from studio.turns import Answer, Selection, came_together
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 500  # tokens in sight that are broken into lines at once: 2 ms; the others take turns
 SLICE = 200  # tokens that are broken into lines in one go
+ECHO = 0.45  # how much of a frame is seen that stands for a selection in another column
 BAR_STEPS = 4  # underline thickness in pixels at the limit of the scale
 
 
@@ -179,12 +180,20 @@ class AnswerView(QWidget):
             self._paint_line(painter, index)
         painter.end()
 
+    def _chosen(self) -> Selection | None:
+        """The selection, where it is in this answer or in one that is beside it."""
+        chosen = self._workspace.selection
+        if chosen is None or self._plain:
+            return None
+        other = chosen.answer
+        beside = other.turn is self.answer.turn or came_together(other, self.answer)
+        return chosen if beside else None
+
     def _paint_line(self, painter: QPainter, index: int) -> None:
         flow, colours, scale = self._flow, theme.current(), self._workspace.scale
         line = flow.shaped(index)
         top = index * flow.line_height
-        selection = self._workspace.selection
-        chosen = selection if selection and selection.answer is self.answer else None
+        chosen = self._chosen()
         for span, (left, right) in zip(line.spans, line.edges, strict=True):
             if flow.home(span.token) > index:
                 continue  # only the space that hangs over the end of this line
@@ -202,8 +211,10 @@ class AnswerView(QWidget):
                 if scale.exceeded_by(value):  # a dark edge: more than the strongest shade can say
                     edge = QRectF(left + 0.5, top + flow.line_height - 4, right - left - 1, 2)
                     painter.fillRect(edge, colours.color("text"))
+            mine = chosen is not None and chosen.answer is self.answer
             if chosen and chosen.start <= span.token <= chosen.stop:
-                painter.setPen(QPen(colours.color("selection"), 2 if span.token == chosen.cursor else 1))
+                wide = mine and span.token == chosen.cursor
+                painter.setPen(QPen(colours.color("selection", 1.0 if mine else ECHO), 2 if wide else 1))
                 painter.drawRect(
                     box.adjusted(0, 0, 0, 1) if right > left else QRectF(left, top + 1, 2, box.height())
                 )

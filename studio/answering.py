@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.events import Cancel, Emit
+from studio.channels import Channel, sounding, sounding_as
 from studio.intake import note_asked, take_events, take_results
 from studio.jobs import Bench, make_strengths
 from studio.lane_requests import lane_requests
@@ -41,6 +43,7 @@ class Answering(QObject):
         self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
         self._job: Job | None = None
         self._turn: Turn | None = None  # whose answer is being made
+        self._live: Any = None  # its strengths, which the sliders move
         self._step = 0  # of the undo stack, when it was asked for
         self._waiting = False  # a question was sent before the model was ready
         workspace.strengthsChanged.connect(self._on_strengths)
@@ -61,7 +64,7 @@ class Answering(QObject):
             self._workspace.set_question(question)
             self.talkingChanged.emit(True)
             return
-        turn = self._turn_for(question)
+        turn = self._turn_for(question, self._mix())
         turns = (*self._workspace.turns, turn)
         self._workspace.set_turns(turns, self.tr("question"), question="")
         self._answer(turn, turns[:-1], turn.answers)
@@ -95,10 +98,47 @@ class Answering(QObject):
             self._workspace.set_turns((*kept, rewritten(answer, text)), self.tr("edit answer"))
             self._tell_gone(turns[len(kept) + 1 :])
 
-    def fork(self, answer: Answer, token: int, choice: int) -> None:
-        """Answers again: the same tokens up to `token`, there the id `choice`, and freely from then on."""
+    def fork(self, answer: Answer, token: int, choice: int) -> bool:
+        """Answers again: the same tokens up to `token`, there the id `choice`, and freely from then on.
+
+        An answer of the Compare page had nothing before it: a conversation begins with it, and the mixer is
+        as it was at that token. False where that cannot be; a notice says why.
+        """
+        turn, workspace = answer.turn, self._workspace
+        rows, lacking = sounding_as(_mix_at(answer, token), workspace.channels)
+        compared = turn not in workspace.turns
+        objection = self._objection(answer, lacking if compared else ())
+        if objection:
+            self.noticed.emit(objection)
+            return False
         opening = (*(int(i) for i in answer.trace.ids[:token]), choice)
-        self._replace(answer.turn, answer.turn.question, self.tr("fork"), opening)
+        if compared:
+            began = bool(workspace.turns)
+            fresh = self._turn_for(turn.question, [(c, c.strength) for c in sounding(rows)])
+            also = {"conversation": uuid4().hex, "channels": rows, "bypass": False}
+            workspace.set_turns((fresh,), self.tr("fork"), **also)
+            if began:
+                self.noticed.emit(self.tr("A conversation of its own; Ctrl+Z brings the other one back."))
+            self._answer(fresh, (), fresh.answers, opening)
+        else:
+            self._replace(turn, turn.question, self.tr("fork"), opening)
+        return True
+
+    def _objection(self, answer: Answer, lacking: Sequence[str]) -> str:
+        """Why nothing can be forked from the answer now; "" when it can. lacking: heads that are gone."""
+        facts = self._workspace.loading.facts
+        if facts is None:
+            return self.tr("There is no model yet: fork when one is loaded.")
+        if self.talking or not answer.over:
+            return self.tr("An answer is being made: stop it, or wait for its end, and fork then.")
+        if answer.turn.model != facts.key:
+            return self.tr("Another model gave this answer, in tokens of its own: load that one to fork.")
+        if answer.asked is not None and answer.asked.system:
+            return self.tr("A prompt made this answer, and conversations have none: fork a steered one.")
+        if lacking:
+            words = self.tr("The mixer has no “{0}” ready, which made this answer: put it back to fork.")
+            return words.format("”, “".join(lacking))
+        return ""
 
     def compare(self, wanted: bool) -> None:
         """Turned on with an answer on the screen, makes the unsteered one for it too, same seed; one step."""
@@ -126,9 +166,13 @@ class Answering(QObject):
         if self._job:
             self._worker.withdraw(self._job)
 
-    def _turn_for(self, question: str) -> Turn:
+    def _mix(self) -> list[tuple[Channel, float]]:
+        """The rows that are heard, as strong as they are now."""
+        return [(c, self._workspace.strength_of(c.key)) for c in self._workspace.sounding()]
+
+    def _turn_for(self, question: str, rows: Sequence[tuple[Channel, float]]) -> Turn:
         workspace = self._workspace
-        mix = tuple((c.name, c.digest, workspace.strength_of(c.key)) for c in workspace.sounding())
+        mix = tuple((c.name, c.digest, strength) for c, strength in rows)
         turn = Turn(question, workspace.settings, mix, model=workspace.loading.facts.key)
         turn.add(STEERED)
         if workspace.compare:
@@ -140,7 +184,7 @@ class Answering(QObject):
         if turn not in turns or self.talking or self._workspace.loading.facts is None:
             return
         before = turns[: turns.index(turn)]
-        fresh = self._turn_for(question)
+        fresh = self._turn_for(question, self._mix())
         self._workspace.set_turns((*before, fresh), label)
         self._tell_gone(turns[len(before) + 1 :])
         self._answer(fresh, before, fresh.answers, opening)
@@ -156,7 +200,7 @@ class Answering(QObject):
         workspace = self._workspace
         workspace.clear_selection()
         channels = workspace.sounding()
-        live = make_strengths([workspace.strength_of(c.key) for c in channels])
+        live = self._live = make_strengths([workspace.strength_of(c.key) for c in channels])
         lanes = lane_requests(workspace, before, turn.question, [a.lane for a in answers], live, opening)
         note_asked(answers, lanes)
         workspace.go_live([c.key for c in channels], live)
@@ -207,7 +251,7 @@ class Answering(QObject):
 
     def _end(self, answers: Sequence[Answer]) -> None:
         self._job = self._turn = None
-        self._workspace.end_live()
+        self._workspace.end_live(self._live)
         for answer in answers:
             self._workspace.answerChanged.emit(answer)
         self.talkingChanged.emit(self.talking)
@@ -224,6 +268,14 @@ class Answering(QObject):
 
     @Slot()
     def _on_strengths(self) -> None:
-        late = [c for c in self._workspace.sounding() if c.key not in self._workspace.live_keys]
-        if self._job and late and not self._workspace.bypass:
+        late = self._workspace.late()
+        if self._job and late:
             self.noticed.emit(self.tr("“{0}” joins with the next answer.").format(late[-1].name))
+
+
+def _mix_at(answer: Answer, token: int) -> list[tuple[str, str, float]]:
+    """The heads in the answer's mix, as strong as at a token of it."""
+    mix, used = answer.turn.mix, answer.trace.strengths
+    if used.shape[1] != len(mix):  # older turns name only heads that were on
+        return list(mix)
+    return [(name, digest, float(at)) for (name, digest, _), at in zip(mix, used[token], strict=True)]

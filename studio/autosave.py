@@ -104,6 +104,13 @@ class Autosave(QObject):
         )
         return done
 
+    def read_votes(self, then: Callable[[list[dict[str, Any]]], None]) -> None:
+        """`then` hears of the votes that were kept. A library that cannot be opened has told so already."""
+        if self.keeps:
+            job = Job(self.tr("Reading the votes"), lambda emit, cancel: self.archive.votes(), on_done=then)
+            job.quiet = True
+            self.worker.submit(job)
+
     @Slot(str, dict)
     def keep_vote(self, key: str, facts: dict[str, Any]) -> None:
         """Puts a vote of a blind comparison into the library."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -119,3 +119,20 @@ def under(preset: Preset, channels: Iterable[Channel]) -> tuple[Channel, ...]:
         else replace(c, enabled=False)
         for c in channels
     )
+
+
+def sounding_as(
+    mix: Sequence[tuple[str, str, float]], channels: Iterable[Channel]
+) -> tuple[tuple[Channel, ...], list[str]]:
+    """The rows so that these heads are heard, (name, digest, strength) each, and no other; and the names of
+    those that no row holds ready."""
+    lacking, rows = list(mix), []
+    for c in channels:
+        ready = not c.note and c.steering_head is not None
+        found = next((each for each in lacking if ready and each[1] == c.digest), None)
+        if found is not None:
+            lacking.remove(found)
+            rows.append(replace(c, strength=found[2], enabled=True, solo=False))
+        else:  # heads of another model are silent anyway, and are to be on again when that one comes back
+            rows.append(replace(c, enabled=c.enabled and bool(c.note), solo=False))
+    return tuple(rows), [name for name, _, _ in lacking]

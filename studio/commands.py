@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QGuiApplication
 
 from studio import actions
 from studio.exporting import KINDS
 from studio.palette_dialog import PaletteDialog
 from studio.turns import as_markdown
+from studio.votes_dialog import VotesDialog
 
 if TYPE_CHECKING:
     from studio.window import Window
@@ -36,6 +37,7 @@ class Commands(QObject):
             "load_head": window.files.choose_head,
             "save_head": window.files.choose_save,
             **{key: lambda key=key: window.exporting.ask(key) for key in KINDS},
+            "votes": self._show_votes,
             "export_votes": window.shelf_work.choose_votes,
             "quit": window.close,
             "undo": workspace.undo,
@@ -141,6 +143,13 @@ class Commands(QObject):
 
     def _open_palette(self) -> None:
         PaletteDialog(self._window.actions_, self._window).open()
+
+    def _show_votes(self) -> None:
+        comparing = self._window.comparing
+        dialog = VotesDialog(comparing.votes.values(), comparing.told_votes(), self._window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.exportWanted.connect(self._window.actions_["export_votes"].trigger)
+        dialog.open()
 
     def _edit_prompt(self) -> None:
         self._window.docks.show("steering")

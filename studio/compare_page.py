@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from studio.compared import Compared
-from studio.comparing import TIE, Comparing, Round
+from studio.comparing import Comparing, Round
 from studio.label import one_line, plain_label
 from studio.later import Later
 from studio.next_round import NextRound
@@ -20,7 +21,10 @@ LONGEST = 240  # characters of the question that are shown
 class ComparePage(QWidget):
     """Columns scroll together; a token selected in one is told of in all."""
 
-    def __init__(self, workspace: Workspace, comparing: Comparing, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, workspace: Workspace, comparing: Comparing, votes: QAction, parent: QWidget | None = None
+    ) -> None:
+        """votes: shows those that were cast."""
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._workspace, self._comparing = workspace, comparing
@@ -34,10 +38,14 @@ class ComparePage(QWidget):
         self.tie.clicked.connect(lambda: comparing.vote(None))
         self.note = plain_label("", "muted")
         self.note.setWordWrap(True)
+        self.votes = QToolButton()
+        self.votes.setDefaultAction(votes)
+        self.votes.setProperty("role", "small")
         self._row = QHBoxLayout()
         self._row.setSpacing(16)
         foot = QHBoxLayout()
         foot.addWidget(self.note, 1)
+        foot.addWidget(self.votes)
         foot.addWidget(self.tie)
         self.next = NextRound(workspace)
         layout = QVBoxLayout(self)
@@ -71,10 +79,11 @@ class ComparePage(QWidget):
             if at.blind:
                 view.name(self.tr("Answer {0}").format(LETTERS[place]), "")
             else:
-                view.name(at.names[place], at.made[place], at.choice == place)
+                view.name(at.names[place], self._comparing.made(place), at.choice == place)
             view.vote.setVisible(voting)
         self.tie.setVisible(voting)
         self.note.setText(self._words(at, voting))
+        self.votes.setVisible(bool(self._comparing.votes))
         self.note.setVisible(bool(self.note.text()))
 
     def _show(self, answers: list[Answer]) -> None:
@@ -95,10 +104,7 @@ class ComparePage(QWidget):
             return self.tr("Which answer is better? Names come out with your vote.")
         if at and at.blind:
             return self.tr("Names come out with your vote, once all have answered.")
-        names = {TIE: self.tr("no difference")}
-        tally = self._comparing.tally.most_common()
-        told = ", ".join(f"{names.get(name, name)} × {count}" for name, count in tally)
-        return self.tr("Votes so far: {0}").format(told) if told else ""
+        return self._comparing.told_votes()
 
     @Slot(object, int)
     def _on_grown(self, answer: Answer, first: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from studio.columns import LEAST, MOST, Column
 from studio.intake import note_asked, take_events, take_results
 from studio.jobs import Bench, make_strengths
 from studio.requests import LaneRequest
-from studio.turns import STEERED, Answer, Turn
+from studio.turns import STEERED, Answer, Turn, heard
 from studio.undo import Values
 from studio.worker import Job, Worker
 from studio.workspace import Workspace
@@ -28,13 +28,15 @@ TIE = "tie"
 class Round:
     """One question's answers, in the order that they are shown.
 
-    names, made: who spoke in each column, and how that was made; blind: nobody knows yet who is who; choice:
-    the place of the answer that was voted for.
+    names, made: who spoke in each column, and how that was made, "" for a mix, whose strengths move while it
+    speaks; methods: titles by the digests of its heads; blind: nobody knows yet who is who; choice: the place
+    of the answer that was voted for.
     """
 
     names: tuple[str, ...]
     made: tuple[str, ...]
     answers: tuple[Answer, ...]
+    methods: Mapping[str, str]
     blind: bool
     choice: int | None = None
 
@@ -45,6 +47,9 @@ class Round:
     @property
     def question(self) -> str:
         return self.answers[0].turn.question
+
+
+VOTE = {"choice", "lanes", "question", "model"}  # what must be known of a vote
 
 
 class Comparing(QObject):
@@ -62,13 +67,33 @@ class Comparing(QObject):
         self._workspace, self._bench, self._worker = workspace, bench, worker
         self._job: Job | None = None
         self.round: Round | None = None
-        self.tally: Counter[str] = Counter()
+        self._live: list[Any] = []  # strengths of the columns that the mixer's sliders move
+        self.votes: dict[str, dict[str, Any]] = {}  # facts by key, the oldest first
         self._known: set[tuple[Answer, ...]] = set()  # answers whose names came out
         workspace.turnsChanged.connect(self._hold)
+        workspace.strengthsChanged.connect(self._on_strengths)
+        workspace.channelsChanged.connect(self._on_strengths)
 
     @property
     def running(self) -> bool:
         return self._job is not None
+
+    @property
+    def tally(self) -> Counter[str]:
+        """How often each was preferred."""
+        return Counter(vote["choice"] for vote in self.votes.values())
+
+    def told_votes(self) -> str:
+        """The same in words; "" before the first vote."""
+        names = {TIE: self.tr("no difference")}
+        told = ", ".join(f"{names.get(name, name)} × {count}" for name, count in self.tally.most_common())
+        return self.tr("Votes so far: {0}").format(told) if told else ""
+
+    def take_votes(self, kept: Sequence[dict[str, Any]]) -> None:
+        """Those of earlier runs, which nothing takes back; a damaged one counts for nobody."""
+        whole = (vote for vote in kept if vote.keys() >= VOTE)
+        self.votes = {**{f"kept {place}": vote for place, vote in enumerate(whole)}, **self.votes}
+        self.changed.emit()
 
     def run(self) -> None:
         """Answers the typed question in all columns, in one batch with one seed; blind ones in an unknown
@@ -91,15 +116,20 @@ class Comparing(QObject):
         note_asked(answers, lanes)
         names = tuple(self.name(column) for column in order)
         made = tuple(self._made(column) for column in order)
+        methods = {head.digest: self._method(head) for c in order for _, head, _ in self._rows(c)}
         self._workspace.step(
             self.tr("comparison"),
             self._put,
             {"round": self.round, "shown": self._workspace.shown},
             {
-                "round": Round(names, made, tuple(answers), blind),
+                "round": Round(names, made, tuple(answers), methods, blind),
                 "shown": None if blind else _steered(answers),  # its heatmap would tell
             },
         )
+        keys = [channel.key for channel in self._workspace.sounding()]
+        self._live = [lane.strengths for lane, at in zip(lanes, order, strict=True) if at.kind == "mixer"]
+        for strengths in self._live:
+            self._workspace.go_live(keys, strengths)
         settings = self._workspace.settings
         self._job = self._worker.submit(
             Job(
@@ -148,7 +178,7 @@ class Comparing(QObject):
             "seed": at.answers[0].turn.settings.seed,
             "prompt": self._workspace.prompt,
             "lanes": [
-                {"name": name, "heads": [list(share) for share in answer.turn.mix], "text": answer.text}
+                {"name": name, "heads": _heads(answer), "text": answer.text}
                 for name, answer in zip(at.names, at.answers, strict=True)
             ],
             "choice": chosen,
@@ -168,6 +198,12 @@ class Comparing(QObject):
         for answer in self.round.answers if self.round else ():
             self._workspace.hold(answer)
 
+    @Slot()
+    def _on_strengths(self) -> None:
+        late = self._workspace.late()
+        if self._live and late:
+            self.noticed.emit(self.tr("“{0}” joins with the next comparison.").format(late[-1].name))
+
     def _put(self, values: Values) -> None:
         """Another round in the place of the one that is there; what is being answered is no longer wanted."""
         self.stop()
@@ -175,18 +211,19 @@ class Comparing(QObject):
         self.round = replace(at, blind=False) if at and at.answers in self._known else at
         if "vote" in values:
             key, facts = values["vote"]
-            self.tally[facts["choice"]] += 1
+            self.votes[key] = facts
             self.voted.emit(key, facts)
         if "unvote" in values:
-            key, facts = values["unvote"]
-            self.tally -= Counter([facts["choice"]])
+            key, _ = values["unvote"]
+            del self.votes[key]
             self.unvoted.emit(key)
             self.noticed.emit(
                 self.tr("The vote is taken back. Its names are known: ask again to vote again.")
             )
         self._hold()
         self._workspace.clear_selection()
-        self._workspace.show(values["shown"])
+        veiled = values["shown"] is None and self.round is not None and self.round.blind
+        self._workspace.show(values["shown"], veiled=veiled)
         self.changed.emit()
 
     def name(self, column: Column) -> str:
@@ -204,19 +241,28 @@ class Comparing(QObject):
             "mixer": self.tr("mixer"),
         }[column.kind]
 
+    def made(self, place: int) -> str:
+        """What made the column at this place speak as it did: the prompt, or heads with their methods and
+        strengths, both ends of one that moved."""
+        assert self.round is not None
+        told = (
+            f"{each.words} {self.round.methods[each.digest]}" for each in heard(self.round.answers[place])
+        )
+        return self.round.made[place] or " + ".join(told) or self.tr("no head on")
+
     def _made(self, column: Column) -> str:
-        """What makes a column speak as it does: the prompt, or heads with their strengths and methods."""
         if column.kind == "prompt":
             prompt = self._workspace.prompt.strip()
             return self.tr("“{0}”").format(prompt) if prompt else self.tr("an empty prompt")
         if column.kind == "none":
             return self.tr("no prompt, no head")
+        if column.kind == "mixer":
+            return ""
+        return " + ".join(self._method(head) for _, head, _ in self._rows(column)) or self.tr("no head on")
+
+    def _method(self, head: Any) -> str:
         titles = {method.key: method.title for method in self._workspace.methods}
-        told = []
-        for name, head, strength in self._rows(column):
-            method = titles.get(head.info.method, head.info.method)
-            told.append(method if column.kind == "head" else f"{name} {strength:.2f} {method}")
-        return " + ".join(told) or self.tr("no head on")
+        return titles.get(head.info.method, str(head.info.method))
 
     def _rows(self, column: Column) -> list[tuple[str, Any, float]]:
         """(name, head, strength) of everything that steers a column."""
@@ -235,6 +281,9 @@ class Comparing(QObject):
 
     def _end(self, answers: Sequence[Answer], state: Any = None) -> None:
         self._job = None
+        for strengths in self._live:
+            self._workspace.end_live(strengths)
+        self._live = []
         for answer in answers:
             answer.state = state or answer.state
             self._workspace.answerChanged.emit(answer)
@@ -244,3 +293,8 @@ class Comparing(QObject):
 def _steered(answers: Sequence[Answer]) -> Answer:
     """The first that heads steer, whose heatmap has something to show; else the first."""
     return next((answer for answer in answers if answer.turn.mix), answers[0])
+
+
+def _heads(answer: Answer) -> list[list[Any]]:
+    """Name, digest and strength of each, for a file; of one that moved the last strength too."""
+    return [[each.name, each.digest, each.first, *([each.last] * each.moved)] for each in heard(answer)]

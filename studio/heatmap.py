@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from studio import theme
 from studio.axis import Axis
 from studio.color_bar import ColorBar
+from studio.color_map import STEPS, table
 from studio.label import Line
 from studio.quantities import QUANTITIES, Quantity, beyond
 from studio.scale import Scale
@@ -29,7 +30,6 @@ from studio.workspace import Workspace
 
 FIRST_CAPACITY = 256  # tokens; doubled when full
 WINDOW = 64  # tokens in sight while following
-STEPS = 254  # colours within the scale; one more on either side is for what lies beyond
 
 
 class Grid:
@@ -190,11 +190,12 @@ class Heatmap(QWidget):
         self._answer = self._workspace.shown
         self.following = True
         edited = self._answer is not None and self._answer.edited
-        self._empty.setText(
-            self.tr("This answer was edited: its words are yours, and nothing was applied to them.")
-            if edited
-            else self.tr("Every token of the next answer becomes a column here, every block a row.")
-        )
+        words = self.tr("Every token of the next answer becomes a column here, every block a row.")
+        if edited:
+            words = self.tr("This answer was edited: its words are yours, and nothing was applied to them.")
+        elif self._workspace.veiled:
+            words = self.tr("Hidden until you have voted: it would tell who speaks.")
+        self._empty.setText(words)
         self._pages.setCurrentIndex(1 if self._answer and not edited else 0)
         self._refill()
         self._reframe()
@@ -281,13 +282,13 @@ class Heatmap(QWidget):
     @Slot()
     def _on_scale(self) -> None:
         colours, (low, high) = theme.current(), self.scale.levels
-        table = pg.colormap.get(colours.signed_map if low else colours.color_map).getLookupTable(nPts=STEPS)
+        colors = table(colours, self.scale.signed)
         step = (high - low) / (STEPS - 0.01)  # the ends themselves lie within
         outside = map(colours.color, ("below", "above"))
         below, above = ([[colour.red(), colour.green(), colour.blue()]] for colour in outside)
-        self.image.setLookupTable(np.concatenate([below, table, above]).astype(np.uint8))
+        self.image.setLookupTable(np.concatenate([below, colors, above]).astype(np.uint8))
         self.image.setLevels((low - step, low + (STEPS + 1) * step))
-        self.bar.set_scale(table, low, high, shown(self._quantity.unit))
+        self.bar.set_scale(colors, low, high, shown(self._quantity.unit))
         self._tell_beyond()
 
     def _tell_beyond(self) -> None:

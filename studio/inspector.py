@@ -43,7 +43,7 @@ class Inspector(Scrolling):
         self.truth = Bars(self.tr("what the prompt would have done"), hue="muted")
         self.alternatives = Bars(self.tr("alternatives"), hue="muted")  # colour is kept for coefficients
         self.alternatives.let_choose(
-            self.tr("Click, or Enter: go on from here with this token; later turns go")
+            self.tr("Click, or Enter: go on from here with this token; Ctrl+Z takes it back")
         )
         self.alternatives.chosen.connect(self._on_alternative)
         page = QWidget()

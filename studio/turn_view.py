@@ -166,11 +166,7 @@ class AnswerColumn(QWidget):
             return self.tr("edited: your words, nothing steers them")
         if self._answer.lane != STEERED:
             return self.tr("unsteered, same seed")
-        heads = (
-            f"{each.name} {each.first:.2f}{f' → {each.last:.2f}' if each.moved else ''}"
-            for each in heard(self._answer)
-        )
-        return " + ".join(heads) or self.tr("no head on")
+        return " + ".join(each.words for each in heard(self._answer)) or self.tr("no head on")
 
     def _ended(self) -> str:
         return self.tr("no coefficients") if self._answer.edited else ending(self._answer)

@@ -105,6 +105,11 @@ class Heard:
     last: float
     moved: bool = False  # in between, or from the one to the other
 
+    @property
+    def words(self) -> str:
+        """Name and strength, both ends of one that moved."""
+        return f"{self.name} {self.first:.2f}{f' → {self.last:.2f}' if self.moved else ''}"
+
 
 @dataclass(eq=False)
 class Turn:
@@ -125,6 +130,12 @@ class Turn:
         answer = Answer(lane, self)
         self.answers.append(answer)
         return answer
+
+
+def came_together(one: Answer, other: Answer) -> bool:
+    """Whether both were made in one batch."""
+    asked, with_it = one.asked, other.asked
+    return bool(asked and with_it and asked.batch and asked.batch == with_it.batch)
 
 
 def rewritten(answer: Answer, text: str) -> Turn:

@@ -36,6 +36,7 @@ from studio.shelf_work import ShelfWork
 from studio.status import Status
 from studio.steering import SteeringPanel
 from studio.troubles import Troubles
+from studio.turns import Answer
 from studio.welcome import Welcome
 from studio.welcome_steps import steps
 from studio.workspace import Workspace
@@ -104,7 +105,7 @@ class Window(QMainWindow):
         self.conversation = Conversation(self.workspace)
         self.pages = Pages()
         self.pages.add("conversation", self.conversation, self.actions_["page_conversation"])
-        self.compare_page = ComparePage(self.workspace, self.comparing)
+        self.compare_page = ComparePage(self.workspace, self.comparing, self.actions_["votes"])
         self.pages.add("compare", self.compare_page, self.actions_["page_compare"])
         self.lab_page = LabPage(self.workspace, self.measuring)
         self.pages.add("lab", self.lab_page, self.actions_["page_lab"])
@@ -199,6 +200,7 @@ class Window(QMainWindow):
         """After the first frame: engine and library in their threads, and the plots, a large import."""
         self.session.start()
         self.recovery.start(self._source)
+        self.autosave.read_votes(self.comparing.take_votes)
         from studio.faithfulness import FaithfulnessPlot
         from studio.heatmap import Heatmap
         from studio.inspector import Inspector
@@ -207,7 +209,7 @@ class Window(QMainWindow):
         self.lab_page.set_plot(LabPlot(self.measuring))
         self.heatmap = Heatmap(self.workspace)
         self.inspector = Inspector(self.workspace)
-        self.inspector.forkWanted.connect(self.session.answering.fork)
+        self.inspector.forkWanted.connect(self._on_fork)
         self.heatmap.blockPicked.connect(self.inspector.show_block)
         self.faithfulness = FaithfulnessPlot(self.workspace)
         for name in ("heatmap", "inspector", "faithfulness"):
@@ -266,6 +268,12 @@ class Window(QMainWindow):
             self.composer.name_send(self.tr("Send"), self.actions_["send"].toolTip())
         self.session.metering.show(key)
         self.commands.enable()
+
+    @Slot(object, int, int)
+    def _on_fork(self, answer: Answer, token: int, choice: int) -> None:
+        if self.session.answering.fork(answer, token, choice):
+            self.pages.turn("conversation")
+            self.conversation.follow()
 
     @Slot()
     def _on_welcomed(self) -> None:

@@ -69,6 +69,7 @@ class Workspace(QObject):
         # Where one looks, and what the jobs tell.
         self.selection: Selection | None = None
         self.shown: Answer | None = None
+        self.veiled = False  # nothing is shown, because it would tell who speaks in a blind comparison
         self.chosen: int | None = None  # key of the channel that the plots and Save refer to
         self.scales: Mapping[str, Scale] = FIRST  # by unit
         self.loading = Loading()
@@ -76,7 +77,7 @@ class Workspace(QObject):
         self.fit = Fit()
         self.faithfulness: dict[str, Faithfulness] = {}  # by head digest
         self.stack = make_stack(self, UNDO_DEPTH)
-        self._live: tuple[tuple[int, ...], Any] | None = None
+        self._live: list[tuple[tuple[int, ...], Any]] = []
         self._keys = itertools.count(1)
         self._travelled = True  # the next change begins a step of its own
         self._told: dict[str, Callable[[Any], None]] = {
@@ -218,16 +219,17 @@ class Workspace(QObject):
 
     def go_live(self, keys: Iterable[int], strengths: Any) -> None:
         """Every later move of these rows is written into `strengths`, the run's live Strengths."""
-        self._live = (tuple(keys), strengths)
+        self._live.append((tuple(keys), strengths))
         self._push()
 
-    @property
-    def live_keys(self) -> tuple[int, ...]:
-        """The rows in the mix of the running answer."""
-        return self._live[0] if self._live else ()
+    def end_live(self, strengths: Any) -> None:
+        """The run is over: its strengths stay as they are."""
+        self._live = [run for run in self._live if run[1] is not strengths]
 
-    def end_live(self) -> None:
-        self._live = None
+    def late(self) -> tuple[Channel, ...]:
+        """The rows that are heard by now, and that a running answer was begun without."""
+        lacking = [c for c in self.sounding() if not all(c.key in keys for keys, _ in self._live)]
+        return () if self.bypass else tuple(lacking)
 
     # The conversation.
 
@@ -240,9 +242,10 @@ class Workspace(QObject):
         label = self.tr("open conversation") if key else self.tr("new conversation")
         self.change(label, turns=turns, conversation=key or uuid4().hex)
 
-    def show(self, answer: Answer | None) -> None:
-        if answer is not self.shown:
-            self.shown = answer
+    def show(self, answer: Answer | None, *, veiled: bool = False) -> None:
+        """veiled: there are answers, of which no figure may be seen before the vote."""
+        if answer is not self.shown or veiled != self.veiled:
+            self.shown, self.veiled = answer, veiled
             self.shownChanged.emit()
 
     def select(self, answer: Answer, cursor: int, *, extend: bool = False) -> None:
@@ -413,7 +416,6 @@ class Workspace(QObject):
 
     def _push(self) -> None:
         """The live run hears of it: plain floats, no lock held over a forward pass."""
-        if self._live:
-            keys, strengths = self._live
+        for keys, strengths in self._live:
             for index, key in enumerate(keys):
                 strengths.set(index, self.strength_of(key))

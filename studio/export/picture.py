@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
 
 from studio import theme
 from studio.answer import strongest
+from studio.color_map import table
 from studio.export.provenance import in_words, provenance
 from studio.quantities import QUANTITIES, Quantity, beyond
 from studio.scale import Scale
@@ -17,6 +19,7 @@ from studio.turns import Answer
 
 FORMATS = (".svg", ".pdf", ".png")
 _COLUMNS = 84  # characters in a line of the figure's text
+_CAPTION = 130  # characters in a line of the caption
 _WIDTH = 7.0  # inches
 _LINE = 0.19  # inches per line of text
 _MAP = 1.9  # inches of the heatmap's height
@@ -30,7 +33,7 @@ LOOK: Any = {
 
 
 def heatmap(answer: Answer, suffix: str, scale: Scale, quantity: Quantity = QUANTITIES[0]) -> bytes:
-    """Blocks by tokens with its legend. scale: that of the quantity's unit."""
+    """Blocks by tokens with its legend and caption. scale: that of the quantity's unit."""
     from matplotlib import rc_context
 
     with rc_context(LOOK):
@@ -48,7 +51,6 @@ def figure(answer: Answer, suffix: str, scale: Scale) -> bytes:
         figure, (text, below) = _figure([max(1, len(lines)) * _LINE, _MAP + 0.6])
         _draw_text(text, answer, lines, scale)
         _draw_heatmap(figure, below, answer, scale, QUANTITIES[0])
-        figure.supxlabel(in_words(answer), fontsize=6.5, color=theme.LIGHT.muted)
         return _bytes(figure, answer, suffix)
 
 
@@ -61,10 +63,10 @@ def _figure(heights: list[float]) -> tuple[Any, Any]:
 
 
 def _draw_heatmap(figure: Any, axes: Any, answer: Answer, scale: Scale, quantity: Quantity) -> None:
-    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
 
     rows = quantity.rows(answer.trace, 0)
-    colours = colormaps["PuOr_r" if scale.signed else theme.LIGHT.color_map].with_extremes(
+    colours = ListedColormap(table(theme.current(), scale.signed) / 255).with_extremes(
         under=theme.LIGHT.below, over=theme.LIGHT.above
     )
     low, high = scale.levels
@@ -147,6 +149,8 @@ def metadata_of(facts: dict[str, Any], suffix: str) -> dict[str, Any]:
 
 
 def _bytes(figure: Any, answer: Answer, suffix: str) -> bytes:
+    caption = "\n".join(wrap(in_words(answer), _CAPTION))
+    figure.supxlabel(caption, fontsize=6.5, color=theme.LIGHT.muted, parse_math=False)
     data = io.BytesIO()
     figure.savefig(data, format=suffix[1:], dpi=220, metadata=metadata_of(provenance(answer.turn), suffix))
     return data.getvalue()

@@ -15,7 +15,7 @@ from engine.generation.strengths import Strengths
 from studio.lanes import lanes_of, sampling_of
 from studio.requests import LaneRequest, model_key
 from studio.translation import tr
-from studio.turns import Answer, Turn, history
+from studio.turns import Answer, Turn, came_together, history
 
 
 def as_bytes(
@@ -35,17 +35,12 @@ def as_bytes(
         why_not = _why_not(model, other)
         if why_not is not None:
             left_out.append(f"{name}: {why_not[0]}")
-        elif other is answer or _came_together(answer, other):
+        elif other is answer or came_together(answer, other):
             together.append(other)
         else:
             elsewhere = tr("It was answered at another time, and is a run of its own.")
             left_out.append(f"{name}: {elsewhere}")
     return pack_run(replace(_run(model, turns, together), left_out=tuple(left_out))), tuple(left_out)
-
-
-def _came_together(one: Answer, other: Answer) -> bool:
-    asked, with_it = one.asked, other.asked
-    return bool(asked and with_it and asked.batch and asked.batch == with_it.batch)
 
 
 def _run(model: Any, turns: tuple[Turn, ...], answers: Sequence[Answer]) -> Run:

@@ -16,6 +16,7 @@ from studio.recovery import FIRST_QUESTION
 from studio.restoring import values_of
 from studio.snapshot import take
 from studio.turns import STEERED, UNSTEERED
+from studio.votes_dialog import VotesDialog
 from tests.studio.conftest import ready
 
 WAIT_MS = 30000
@@ -54,7 +55,10 @@ def test_columns_answer_one_question_with_one_seed(qtbot, window):
 
 def test_a_token_is_told_of_in_every_column_and_scrolling_is_linked(qtbot, window):
     found = compare(qtbot, window)
+    views = [view.text for view in window.compare_page.columns]
+    before = [view.grab().toImage() for view in views]
     window.workspace.select(found.answers[2], 3)
+    assert all(view.grab().toImage() != image for view, image in zip(views, before, strict=True))  # framed
     told = [view.told for view in window.compare_page.columns]
     assert all(label.toolTip().startswith("token 3") and " at 3 " in label.text() for label in told)
     shortest, longest = sorted(found.answers, key=len)[:: len(told) - 1]
@@ -73,6 +77,7 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     assert [view.title.text() for view in page.columns] == ["Answer A", "Answer B", "Answer C"]
     assert not any(view.made.text() for view in page.columns) and page.tie.isVisible()
     assert window.workspace.shown is None and all(view.text._plain for view in page.columns)
+    assert window.heatmap._empty.isVisible() and "until you have voted" in window.heatmap._empty.text()
     page.columns[1].vote.click()
     steered = found.answers[found.names.index("mixer")]
     assert window.workspace.shown is steered and not any(view.text._plain for view in page.columns)
@@ -101,6 +106,40 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     window.workspace.redo()
     qtbot.waitUntil(lambda: len(votes(window.autosave.archive._need())) == 1, timeout=WAIT_MS)
     assert window.comparing.tally == {found.names[1]: 1}
+
+
+def test_votes_are_there_after_a_restart_to_see_and_to_export(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    assert not window.compare_page.votes.isVisibleTo(window.compare_page)
+    compare(qtbot, window, blind=True)
+    window.comparing.vote(1)
+    first = window.comparing.round.names[1]
+    store = window.autosave.archive._need()
+    qtbot.waitUntil(lambda: len(votes(store)) == 1, timeout=WAIT_MS)
+    with store.writing() as db:  # damaged ones hide no others
+        db.executemany("INSERT INTO vote (cast_at, facts) VALUES (?, ?)", [("then", "no"), ("then", "{}")])
+    window = ready(qtbot, open_window())
+    qtbot.waitUntil(lambda: window.comparing.tally == {first: 1}, timeout=WAIT_MS)
+    compare(qtbot, window, "Tell me about tea.", blind=True)
+    window.comparing.vote(None)
+    assert (
+        f"{first} × 1" in window.compare_page.note.text()
+        and "no difference × 1" in window.compare_page.note.text()
+    )
+    window.compare_page.votes.click()
+    dialog = window.findChild(VotesDialog)
+    rows = [dialog.list.topLevelItem(row) for row in range(dialog.list.topLevelItemCount())]
+    assert [(row.text(0), row.text(2)) for row in rows] == [
+        ("no difference", "Tell me about tea."),
+        (first, "Tell me about bees."),
+    ]
+    asked = []
+    window.actions_["export_votes"].triggered.disconnect()
+    window.actions_["export_votes"].triggered.connect(lambda: asked.append(True))
+    dialog.export.click()
+    assert asked == [True]
+    window.workspace.undo()
+    assert window.comparing.tally == {first: 1}
 
 
 def test_votes_are_exported_with_what_was_compared(qtbot, open_window, tmp_path):
@@ -193,6 +232,74 @@ def test_the_vote_marks_one_of_two_columns_of_one_name(qtbot, window):
     compare(qtbot, window, blind=True)
     page.columns[2].vote.click()
     assert [view.title.text() for view in page.columns] == ["mixer", "mixer", "✓ mixer"]
+
+
+def test_the_mixers_column_hears_its_sliders_while_it_speaks_and_one_heads_own_column_does_not(qtbot, window):
+    page, workspace = window.compare_page, window.workspace
+    pirate, terse = workspace.channels[:2]
+    workspace.set_column(0, Column("head", pirate.key, 1.0))
+    model = window.session.bench.need_model()
+    ends, model.eos_ids = model.eos_ids, frozenset()
+    workspace.set_question("Tell me about bees.")
+    window.comparing.run()
+    alone, _, mixed = window.comparing.round.answers
+    qtbot.waitUntil(lambda: len(mixed) > 3, timeout=WAIT_MS)
+    workspace.set_strength(pirate.key, 0.0)
+    workspace.set_enabled(terse.key, True)
+    assert "joins with the next comparison" in window.status.busy.text()
+    qtbot.waitUntil(lambda: mixed.over, timeout=WAIT_MS)
+    model.eos_ids = ends
+    assert mixed.trace.strengths[0, 0] == 1.0 and mixed.trace.strengths[-1, 0] == 0.0
+    assert (alone.trace.strengths == 1.0).all()
+    assert [view.made.text() for view in page.columns] == [
+        "A-PSR",
+        f"“{workspace.prompt}”",
+        "pirate 1.00 → 0.00 A-PSR",
+    ]
+    workspace.set_strength(pirate.key, 0.5)
+    assert mixed.trace.strengths[-1, 0] == 0.0 and page.columns[2].made.text() == "pirate 1.00 → 0.00 A-PSR"
+
+
+def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, window):
+    workspace = window.workspace
+    pirate, terse = workspace.channels[:2]
+    window.session.answering.send("Tell me about tea.")
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    old, conversation = workspace.turns, workspace.conversation
+    workspace.set_column(0, Column("head", terse.key, 1.5))
+    workspace.set_solo(pirate.key, True)
+    workspace.set_bypass(True)
+    answer, prompted, _ = compare(qtbot, window).answers
+    channels = workspace.channels
+    workspace.select(answer, 2)
+    others = answer.trace.alternatives[2]
+    place = next(i for i, each in enumerate(others) if each[0] != answer.trace.ids[2])
+    window.inspector.alternatives.chosen.emit(place)
+    assert window.pages.key == "conversation" and "Ctrl+Z" in window.status.busy.text()
+    [turn] = workspace.turns
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    assert turn.question == "Tell me about bees." and turn.mix == (("terse", terse.digest, 1.5),)
+    assert turn.answers[0].trace.ids[:3].tolist() == [*answer.trace.ids[:2].tolist(), others[place][0]]
+    assert (turn.answers[0].trace.strengths == 1.5).all()
+    heard = {c.name: c.strength for c in workspace.sounding()}
+    assert heard == {"terse": 1.5} and not workspace.bypass and workspace.conversation != conversation
+    workspace.undo()
+    assert (workspace.turns, workspace.conversation) == (old, conversation)
+    assert workspace.channels == channels and workspace.bypass
+    for told, refused in (("conversations have none", prompted), ("has no “terse” ready", answer)):
+        if refused is answer:
+            workspace.remove_head(terse.key)
+        window.actions_["page_compare"].trigger()
+        assert not window.session.answering.fork(refused, 2, 5)
+        assert told in window.status.busy.text() and workspace.turns == old
+    answer.turn.model, old[0].model = "another", "another"
+    for other in (answer, old[0].answers[0]):
+        window.status.busy.clear()
+        assert not window.session.answering.fork(other, 2, 5)
+        assert "Another model" in window.status.busy.text() and workspace.turns == old
+    answer.state = "running"
+    assert not window.session.answering.fork(answer, 2, 5)
+    assert "is being made" in window.status.busy.text()
 
 
 def test_columns_are_undone_and_come_back_at_the_next_start(qtbot, open_window):

@@ -9,11 +9,14 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from studio.answer import strongest
+from studio.export.provenance import in_words
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -104,8 +107,27 @@ def test_pictures_in_every_format_carry_their_provenance(qtbot, answered, tmp_pa
         data = export(qtbot, answered, key, tmp_path / f"picture{suffix}")
         assert data.startswith(first) and len(data) > 5000
         assert suffix == ".pdf" or digest.encode() in data
+    caption = in_words(answered.workspace.shown)
+    drawn = (tmp_path / "picture.svg").read_text()
+    assert caption[:40] in drawn and caption[-20:] in drawn
     answered.heatmap.show_quantity("truth")
     assert len(export(qtbot, answered, key, tmp_path / "other.svg")) > 5000
+
+
+def test_the_window_and_a_picture_have_one_colour_for_one_number(qtbot, answered, tmp_path):
+    answered.workspace.set_strength(answered.workspace.channels[0].key, -1.0)
+    answered.session.answering.send("Tell me about tea.")
+    qtbot.waitUntil(lambda: not answered.session.talking, timeout=30000)
+    assert answered.heatmap.scale.signed
+    export(qtbot, answered, "export_heatmap", tmp_path / "map.png")
+    image = QImage(str(tmp_path / "map.png")).convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    drawn = set(map(tuple, np.unique(rows[:, : 3 * image.width()].reshape(-1, 3), axis=0).tolist()))
+    values, (low, high) = answered.heatmap.values(), answered.heatmap.scale.levels
+    for value in (values.min(), values.max()):
+        step = round(float((value - low) / (high - low)) * 254)
+        near = answered.heatmap.image.lut[max(1, step - 1) : step + 3, :3]
+        assert drawn & {tuple(map(int, colour)) for colour in near}
 
 
 def test_the_faithfulness_of_the_chosen_head_is_a_chart(qtbot, window, tmp_path):

@@ -51,7 +51,7 @@ def test_every_move_reaches_the_live_run(workspace):
     workspace.undo()
     workspace.remove_head(first)
     assert live.values() == (0.0, -0.5)
-    workspace.end_live()
+    workspace.end_live(live)
     workspace.set_strength(second, 2.0)
     assert live.values() == (0.0, -0.5)
 
