@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QObject, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from studio import theme
 from studio.settings import Preferences
@@ -178,9 +178,16 @@ class Docks(QObject):
         page.setProperty("role", "panel")
         dock.setWidget(page)
         dock.visibilityChanged.connect(lambda seen, key=place.key: self._make(key) if seen else None)
+        dock.visibilityChanged.connect(self._name_tabs)
         dock.toggleViewAction().toggled.connect(action.setChecked)
         action.triggered.connect(lambda on, key=place.key: self.show(key) if on else dock.hide())
         return dock
+
+    @Slot()
+    def _name_tabs(self) -> None:
+        """For a screen reader; Qt makes the tabs when docks come to stand behind each other."""
+        for tabs in self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            tabs.setAccessibleName(self.tr("Panels that stand behind each other"))
 
     def _make(self, key: str) -> None:
         if key in self._makers:

@@ -36,7 +36,9 @@ class TurnView(QFrame):
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(8)
         grid.setColumnMinimumWidth(0, GUTTER - 16)
-        grid.addWidget(plain_label(self.tr("you"), "speaker"), 0, 0, Qt.AlignmentFlag.AlignTop)
+        you = plain_label(self.tr("you"), "speaker")
+        you.setContentsMargins(0, 2, 0, 0)  # on the line of the question, whose letters are larger
+        grid.addWidget(you, 0, 0, Qt.AlignmentFlag.AlignTop)
         grid.addLayout(self._asked(), 0, 1, 1, 2)
         grid.addWidget(plain_label(self.tr("model"), "speaker"), 1, 0, Qt.AlignmentFlag.AlignTop)
         for place, answer in enumerate(turn.answers, start=1):

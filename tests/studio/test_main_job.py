@@ -10,7 +10,15 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QPlainTextEdit, QSlider
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QPlainTextEdit,
+    QSlider,
+    QTabBar,
+)
 
 from engine.heads.files import save_head
 from studio.recovery import FIRST_QUESTION
@@ -189,11 +197,16 @@ def test_a_head_survives_saving_and_loading(qtbot, window, tmp_path):
 
 
 def test_every_control_has_a_name_for_screen_readers(qtbot, window):
-    kinds = QAbstractButton | QAbstractSpinBox | QComboBox | QPlainTextEdit | QSlider
+    window.docks.show("log")  # behind the heatmap, with tabs
+    kinds = QAbstractButton | QAbstractSpinBox | QComboBox | QPlainTextEdit | QSlider | QTabBar
     controls = [w for w in window.findChildren(object) if isinstance(w, kinds)]
     shown = [w for w in controls if w.isVisible() and not w.objectName().startswith("qt_")]
-    nameless = [w for w in shown if not (w.accessibleName() or getattr(w, "text", str)())]
-    assert len(shown) > 20 and not nameless
+    nameless = [w for w in shown if not (w.accessibleName() or _text_of(w))]
+    assert len(shown) > 20 and not nameless and any(isinstance(w, QTabBar) for w in shown)
+
+
+def _text_of(control: object) -> str:
+    return control.text() if isinstance(control, QAbstractButton) else ""
 
 
 def test_the_window_comes_before_the_model_code():
