@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from studio.answer import AnswerView
@@ -80,7 +80,9 @@ class Compared(QFrame):
             self.told.show_text(self.tr("applied {0:.2f} at {1} “{2}”").format(value, token, piece), whole)
 
     def bring(self, token: int) -> None:
-        """Scrolls its line into sight."""
+        """Scrolls its line into sight, on a page that may have grown just now."""
+        for widget in (self._page, self.area.viewport()):
+            QCoreApplication.sendPostedEvents(widget, QEvent.Type.LayoutRequest)
         spot = self.text.mapTo(self._page, self.text.line_of(token).center().toPoint())
         self.area.ensureVisible(0, spot.y(), 0, 32)
 

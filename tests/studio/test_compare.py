@@ -17,6 +17,7 @@ from studio.restoring import values_of
 from studio.snapshot import take
 from studio.turns import STEERED, UNSTEERED
 from studio.votes_dialog import VotesDialog
+from tests.benchmarks.long_runs import next_batch
 from tests.studio.conftest import ready
 
 WAIT_MS = 30000
@@ -381,7 +382,11 @@ def test_columns_scroll_together(qtbot, window):
     longest.setValue(longest.maximum())
     assert [bar.value() for bar in bars] == [bar.maximum() for bar in bars]
     view = max(window.compare_page.columns, key=lambda view: len(view.answer))
-    for token in (0, len(view.answer) - 1, len(view.answer) // 2):
+    for _ in range(5):  # it grows, and what has grown is asked for at once
+        for token in next_batch(view.answer):
+            view.answer.trace.append(token)
+    window.workspace.answerGrew.emit(view.answer, 0)
+    for token in (len(view.answer) - 1, 0, len(view.answer) // 2):
         window.workspace.select(view.answer, token)
         spot = view.text.mapTo(view.area.viewport(), view.text.line_of(token).center().toPoint())
         assert view.area.viewport().rect().contains(spot)
