@@ -44,9 +44,9 @@ class Metering(QObject):
             workspace.promptChanged,
             workspace.channelsChanged,
             workspace.comparisonChanged,
-            workspace.modelChanged,
         ):
             signal.connect(self._on_change)
+        workspace.modelChanged.connect(self._on_model)
         workspace.answerChanged.connect(self._on_answer)
 
     def count(self, lanes: Lanes | None) -> None:
@@ -72,6 +72,13 @@ class Metering(QObject):
         self._use = None
         self._pause.start()
 
+    @Slot()
+    def _on_model(self) -> None:
+        """At once: there is nothing to show yet, and an answer may begin before a pause is over."""
+        self._on_change()
+        self._pause.stop()
+        self._measure()
+
     @Slot(object)
     def _on_answer(self, answer: Answer) -> None:
         if answer.over:
@@ -96,7 +103,7 @@ class Metering(QObject):
             quiet=True,  # what the model refuses is told when it is asked
         )
         job.on_done = lambda use: self._take(job, use)
-        job.on_failed = lambda _: self._take(job, None)
+        job.on_failed = lambda _: self._forget(job)
         self._job = self._worker.submit(job)
 
     def _conversation(self) -> Sequence[LaneRequest]:
@@ -104,11 +111,16 @@ class Metering(QObject):
         lanes = (STEERED, UNSTEERED) if workspace.compare else (STEERED,)
         return lane_requests(workspace, workspace.turns, workspace.question, lanes)
 
-    def _take(self, job: Job, use: ContextUse | None) -> None:
+    def _take(self, job: Job, use: ContextUse) -> None:
         if job is self._job:
             self._job = None
             self._use = None if self._pause.isActive() else use
             self.measured.emit(use)
+
+    def _forget(self, job: Job) -> None:
+        """What was shown stays until there is another count."""
+        if job is self._job:
+            self._job = None
 
 
 def too_long(use: ContextUse) -> str:
