@@ -85,7 +85,10 @@ class Header(QToolBar):
                 dtype=facts.dtype,
                 blocks=facts.blocks,
                 size=in_words(facts.bytes),
-            )
+            ),
+            self.tr(
+                "{0} are the weights in memory; choosing a model tells its file and what work takes"
+            ).format(in_words(facts.bytes)),
         )
 
     def _cut(self, name: str, width: int) -> str:
@@ -97,13 +100,14 @@ class _Line(QLabel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._words = ""
+        self._words = self._about = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.setMinimumWidth(1)
 
-    def say(self, words: str) -> None:
-        self._words = words
+    def say(self, words: str, about: str = "") -> None:
+        """about: what the words mean, for the tooltip."""
+        self._words, self._about = words, about
         self.setAccessibleName(words)
         self._fit()
 
@@ -117,7 +121,8 @@ class _Line(QLabel):
     def _fit(self) -> None:
         cut = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, self.width())
         self.setText(cut)
-        self.setToolTip("" if cut == self._words else self._words)
+        whole = "" if cut == self._words else self._words
+        self.setToolTip("\n".join(part for part in (whole, self._about) if part))
 
 
 def short_name(source: str) -> str:
