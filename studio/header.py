@@ -73,19 +73,16 @@ class Header(QToolBar):
         name = facts.name if facts is not None else short_name(loading.coming) or self.tr("No model")
         self.model.setText(self._cut(name, NAME_WIDTH).replace("&", "&&"))
         if facts is None:
-            self.facts.setText(loading.stage)
+            self.facts.show_text(loading.stage)
             return
         if loading.stage:
-            self.facts.setText(f"{self._cut(short_name(loading.coming), COMING_WIDTH)}: {loading.stage}")
+            self.facts.show_text(f"{self._cut(short_name(loading.coming), COMING_WIDTH)}: {loading.stage}")
             return
-        words = self.tr("{device} {dtype}  ·  %n block(s)  ·  {size}", "", facts.blocks)
-        self.facts.setText(
-            words.format(
-                device=facts.device.upper(),
-                dtype=facts.dtype,
-                size=in_words(facts.bytes),
-            )
+        told = self.tr("{device} {dtype}  ·  %n block(s)  ·  {size}", "", facts.blocks).format(
+            device=facts.device.upper(), dtype=facts.dtype, size=in_words(facts.bytes)
         )
+        about = self.tr("{0} are the weights in memory; choosing a model tells its file and what work takes")
+        self.facts.show_text(told, f"{told}\n{about.format(in_words(facts.bytes))}")
 
     def _cut(self, name: str, width: int) -> str:
         return self.model.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, width)

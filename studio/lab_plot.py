@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 
 from studio import theme
 from studio.axis import Axis
+from studio.lab_labels import around, place
 from studio.lab_marks import Mark, Picture, Seen, Series
 from studio.lab_pictures import PICTURES
 from studio.lab_series import color_of
@@ -21,6 +22,9 @@ from studio.measuring import Measuring
 from studio.translation import tr
 
 REACH = 9  # pixels around a point that still hit it
+_MARGIN = 0.06  # of width and height: a point at the end of an axis is seen whole
+_BETWEEN = 8  # pixels that names keep from each other
+_NOWHERE = np.empty((0, 4))
 _BELOW = 0.05  # of the height: where a method is named whose line runs out at the top
 
 
@@ -75,7 +79,7 @@ class LabPlot(pg.PlotWidget):
         self._ground(picture, colours)
         for series in picture.series:
             self._draw(series, colours)
-        self._name([series for series in picture.series if series.named and series.marks], colours)
+        self._name(picture.series, colours)
 
     def _span(self, picture: Picture) -> None:
         """The ranges and ticks: those of the picture, else what holds all points, from 0 upwards."""
@@ -87,7 +91,7 @@ class LabPlot(pg.PlotWidget):
         room = 0.4 if picture.blocks else 0.06 * max(high - low, 0.5)
         x_range = picture.x_range or (low - room, high + room)
         y_range = picture.y_range or (0.0, 1.06 * max([1.0, *ys]))
-        self.setRange(xRange=x_range, yRange=y_range, padding=0.02)
+        self.setRange(xRange=x_range, yRange=y_range, padding=_MARGIN)
         self._axes["bottom"].whole = picture.blocks
 
     def _ground(self, picture: Picture, colours: Any) -> None:
@@ -132,28 +136,40 @@ class LabPlot(pg.PlotWidget):
             )
         )  # fmt: skip
 
-    def _name(self, named: Sequence[Series], colours: Any) -> None:
-        """A method's number beside that of its points which is farthest from the numbers there are."""
+    def _name(self, shown: Sequence[Series], colours: Any) -> None:
+        """A method's number, or its words, beside one of its points, where nothing else is in the way."""
+        box = self.getViewBox()
         (left, right), (bottom, top) = self.viewRange()
-        placed: list[tuple[float, float]] = []
-        for series in named:
-            ys = [min(mark.y, top - _BELOW * (top - bottom)) for mark in series.marks]
-            xs = [mark.x for mark in series.marks]
-            spots = [((x - left) / (right - left), (y - bottom) / (top - bottom)) for x, y in zip(xs, ys)]
-            least = max(ys) / 2 if series.outline else min(ys)  # an outline is told apart where it is high
+        frame = (box.width(), box.height())
+        scale = np.array(frame) / (right - left, top - bottom)
 
-            def free(at: int, spots: Any = spots) -> float:
-                x, y = spots[at]
-                return min(((x - a) ** 2 + (y - b) ** 2 for a, b in placed), default=0.0)
+        def pixels(series: Series) -> np.ndarray:
+            highest = top - _BELOW * (top - bottom) if series.outline else top
+            return np.array([(m.x - left, top - min(m.y, highest)) for m in series.marks]) * scale
 
-            chosen = max((at for at in reversed(range(len(spots))) if ys[at] >= least), key=free)
-            placed.append(spots[chosen])
-            if series.words:
-                inward = float(spots[chosen][0] > 0.5)
-                label = pg.TextItem(series.words, color=colours.text, anchor=(inward, 1.1))
-            else:
-                label = pg.TextItem(str(series.number + 1), color=colours.text, anchor=(-0.5, 0.5))
-            label.setPos(xs[chosen], ys[chosen])
+        drawn = [(series, pixels(series)) for series in shown if series.marks]
+        names = [_NOWHERE]
+        for named, points in drawn:
+            if not named.named:
+                continue
+            words = named.words or str(named.number + 1)
+            label = pg.TextItem(words, colours.text, fill=colours.color("surface", 0.75))
+            label.setZValue(10)
+            label.textItem.document().setDocumentMargin(1)
+            wide, high = label.boundingRect().size().toTuple()
+            own = points[::-1]  # from the right
+            if named.outline:  # it is told apart where it is high
+                own = own[own[:, 1] <= (own[:, 1].min() + frame[1]) / 2]
+            others = [around(at, s.size / 2) for s, at in drawn if s is not named and not s.outline]
+            spot = place(
+                own, 0 if named.outline else named.size / 2, (wide, high), np.vstack([*others, *names]), frame
+            )
+            x, y = own[spot.at]
+            at = np.array([(x + spot.left, y + spot.top)])
+            # Names over each other are worse than a name over a point.
+            names.append(np.hstack([at - _BETWEEN, at + np.array([wide, high]) + _BETWEEN]))
+            label.setAnchor((-spot.left / wide, -spot.top / high))
+            label.setPos(left + x / scale[0], top - y / scale[1])
             self.addItem(label)
 
     def mousePressEvent(self, event: Any) -> None:

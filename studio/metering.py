@@ -47,9 +47,9 @@ class Metering(QObject):
             workspace.promptChanged,
             workspace.channelsChanged,
             workspace.comparisonChanged,
-            workspace.modelChanged,
         ):
             signal.connect(self._on_change)
+        workspace.modelChanged.connect(self._on_model)
         workspace.answerChanged.connect(self._on_answer)
 
     def add_page(self, page: str, lanes: Lanes) -> None:
@@ -78,6 +78,13 @@ class Metering(QObject):
     def _on_change(self) -> None:
         self._uses.clear()
         self._pause.start()
+
+    @Slot()
+    def _on_model(self) -> None:
+        """At once: there is nothing to show yet, and an answer may begin before a pause is over."""
+        self._on_change()
+        self._pause.stop()
+        self._measure()
 
     @Slot(object)
     def _on_answer(self, answer: Answer) -> None:
@@ -108,7 +115,7 @@ class Metering(QObject):
             quiet=True,  # what the model refuses is told when it is asked
         )
         job.on_done = lambda use: self._take(job, page, use)
-        job.on_failed = lambda _: self._take(job, page, None)
+        job.on_failed = lambda _: self._forget(job)
         self._jobs.append(self._worker.submit(job))
 
     def _conversation(self) -> Sequence[LaneRequest]:
@@ -116,13 +123,18 @@ class Metering(QObject):
         lanes = (STEERED, UNSTEERED) if workspace.compare else (STEERED,)
         return lane_requests(workspace, workspace.turns, workspace.question, lanes)
 
-    def _take(self, job: Job, page: str, use: ContextUse | None) -> None:
+    def _take(self, job: Job, page: str, use: ContextUse) -> None:
         if job in self._jobs:
             self._jobs.remove(job)
             if not self._pause.isActive():
                 self._uses[page] = use
             if page == self._page:
                 self.measured.emit(use)
+
+    def _forget(self, job: Job) -> None:
+        """What was shown stays until there is another count."""
+        if job in self._jobs:
+            self._jobs.remove(job)
 
 
 def too_long(use: ContextUse) -> str:

@@ -141,7 +141,10 @@ class ModelPicker(QDialog):
 
     def _facts(self, record: dict[str, Any]) -> str:
         words = self.tr(
-            "{architecture}, %n block(s), {size}; runs in {dtype} with {needs}: {fits}", "", record["blocks"]
+            "{architecture}, %n block(s), file of {size}; in {dtype} it takes {needs} of memory, "
+            "with room to work: {fits}",
+            "",
+            record["blocks"],
         )
         return words.format(
             architecture=record["architecture"],

@@ -45,6 +45,9 @@ class PaletteDialog(QDialog):
         for rank, place in sorted(found):
             if rank < MISS:
                 self._add(self._actions[place])
+        if not self.list.count():
+            self.list.addItem(self.tr("No command has these words."))
+            self.list.item(0).setFlags(Qt.ItemFlag.NoItemFlags)
         self.list.setCurrentRow(0)
 
     def _add(self, action: QAction) -> None:

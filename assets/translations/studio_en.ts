@@ -164,10 +164,10 @@
 <context>
     <name>ModelPicker</name>
     <message numerus="yes">
-        <source>{architecture}, %n block(s), {size}; runs in {dtype} with {needs}: {fits}</source>
+        <source>{architecture}, %n block(s), file of {size}; in {dtype} it takes {needs} of memory, with room to work: {fits}</source>
         <translation>
-            <numerusform>{architecture}, %n block, {size}; runs in {dtype} with {needs}: {fits}</numerusform>
-            <numerusform>{architecture}, %n blocks, {size}; runs in {dtype} with {needs}: {fits}</numerusform>
+            <numerusform>{architecture}, %n block, file of {size}; in {dtype} it takes {needs} of memory, with room to work: {fits}</numerusform>
+            <numerusform>{architecture}, %n blocks, file of {size}; in {dtype} it takes {needs} of memory, with room to work: {fits}</numerusform>
         </translation>
     </message>
     <message numerus="yes">

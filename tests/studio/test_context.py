@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from engine.errors import ModelError
 from studio.turns import STEERED, UNSTEERED
 from tests.studio.conftest import ready
 
@@ -20,8 +21,9 @@ def answered(qtbot, window, question: str) -> None:
 
 
 @pytest.fixture
-def uses(window):
-    """Everything that was measured; [-1] is what the meter shows."""
+def uses(qtbot, window):
+    """Everything that was measured after the model's arrival; [-1] is what the meter shows."""
+    qtbot.waitUntil(lambda: bool(window.composer.meter.total.text()), timeout=10_000)
     found: list = []
     window.session.metering.measured.connect(found.append)
     return found
@@ -55,6 +57,33 @@ def test_the_meter_counts_what_the_model_would_read(qtbot, window, uses):
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
     assert window.workspace.turns[1].answers[0].prompt_tokens == second.prompt
+
+
+def test_the_meter_is_there_with_the_model_and_stays_through_haste_and_failures(
+    qtbot, fresh_window, monkeypatch
+):
+    window = fresh_window
+    window.show()
+    ready(qtbot, window)
+    total = window.composer.meter.total
+    window.actions_["send"].trigger()  # before any pause was over
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert total.text()
+    seen = []
+    window.session.metering.measured.connect(lambda _: seen.append(total.text()))
+    for _ in range(4):
+        window.workspace.undo()
+        window.workspace.redo()
+    qtbot.waitUntil(lambda: bool(seen), timeout=10_000)
+
+    def fails(*_):
+        raise ModelError("It cannot be counted", "It was told so.", "None.")
+
+    monkeypatch.setattr(window.session.bench, "foresee", fails)
+    window.workspace.set_question("And bees?")
+    qtbot.waitUntil(lambda: bool(window.session.metering._jobs), timeout=10_000)
+    qtbot.waitUntil(lambda: not window.session.metering._jobs, timeout=10_000)
+    assert total.text() and all(seen)
 
 
 def test_the_meter_follows_edits_settings_undo_and_a_new_conversation(qtbot, window, uses, monkeypatch):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from studio.lab_labels import around, place
+from studio.lab_marks import LARGE
 from tests.lab.judge_server import serving, stalls
 from tests.studio.test_main_job import endless
 
@@ -45,6 +48,12 @@ def test_methods_come_one_by_one_and_a_row_opens_the_answers_behind_its_figure(q
     assert none.dot.trait < 0.1 < 0.8 < prompt.dot.trait and psr.dot.trait > 0.5
     assert page.table.rowCount() == 3 and page.table.item(2, 0).text().endswith("a-psr")
     assert len(page.plot.marks) == 3 + len(psr.tried)
+    (left, right), (bottom, top) = page.plot.viewRange()
+    box = page.plot.getViewBox()
+    for mark in page.plot.marks:  # seen whole, also at the ends of the axes
+        from_edges = (mark.x - left, right - mark.x), (mark.y - bottom, top - mark.y)
+        assert min(from_edges[0]) / (right - left) * box.width() >= LARGE / 2
+        assert min(from_edges[1]) / (top - bottom) * box.height() >= LARGE / 2
     page.table.setCurrentCell(2, 0)
     place, spoken = opened(qtbot, window, page)
     assert place == psr.place and len(spoken) == psr.n
@@ -52,6 +61,16 @@ def test_methods_come_one_by_one_and_a_row_opens_the_answers_behind_its_figure(q
     assert page.stack.currentIndex() == 1 and spoken[0].question in page.text.toPlainText()
     page.back.click()
     assert page.stack.currentIndex() == 0
+
+
+def test_a_name_stands_clear_of_points_and_of_other_names():
+    taken = around(np.array([[62.0, 50.0], [50.0, 38.0], [38.0, 50.0], [62.0, 38.0], [38.0, 38.0]]), 5)
+    spot = place(np.array([[50.0, 50.0]]), 5, (8, 12), taken, (100, 100))
+    assert spot.top > 5  # below: all else is taken
+    low = place(np.array([[50.0, 96.0]]), 5, (8, 12), np.empty((0, 4)), (100, 100))
+    assert 96 + low.top >= 0 and low.top + 12 + 96 <= 100  # within the picture
+    free = place(np.array([[50.0, 50.0], [80.0, 20.0]]), 5, (8, 12), taken, (100, 100))
+    assert (free.at, free.left) == (1, 7)  # a point with room, and first to the right of it
 
 
 def test_every_picture_is_drawn_and_the_shown_one_is_exported(qtbot, window, tmp_path):
