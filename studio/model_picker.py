@@ -126,10 +126,7 @@ class ModelPicker(QDialog):
         self.list.addItem(row)
 
     def _facts(self, record: dict[str, Any]) -> str:
-        words = self.tr(
-            "{architecture}, {blocks} blocks, file of {size}; in {dtype} it takes {needs} of memory, "
-            "with room to work: {fits}"
-        )
+        words = self.tr("{architecture}, {blocks} blocks; file {size}, at work {needs} in {dtype}: {fits}")
         return words.format(
             architecture=record["architecture"],
             blocks=record["blocks"],
