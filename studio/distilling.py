@@ -131,7 +131,7 @@ class Distilling(QObject):
         self._waits = bool(doing) and not short
         stage = self.tr("Waiting for the engine")
         if doing:
-            pause, end = self.tr("Waiting for a pause of: {0}"), self.tr("Waiting until this is done: {0}")
+            pause, end = self.tr("Waiting for a pause: {0}"), self.tr("Waiting for: {0}")
             stage = (pause if short else end).format(doing)
         self._workspace.fit = Fit(running=True, live=live, stage=stage, prompt=request.prompt.strip())
         self._workspace.fitChanged.emit()

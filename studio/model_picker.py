@@ -141,8 +141,7 @@ class ModelPicker(QDialog):
 
     def _facts(self, record: dict[str, Any]) -> str:
         words = self.tr(
-            "{architecture}, %n block(s), file of {size}; in {dtype} it takes {needs} of memory, "
-            "with room to work: {fits}",
+            "{architecture}, %n block(s); file {size}, at work {needs} in {dtype}: {fits}",
             "",
             record["blocks"],
         )

@@ -164,10 +164,10 @@
 <context>
     <name>ModelPicker</name>
     <message numerus="yes">
-        <source>{architecture}, %n block(s), file of {size}; in {dtype} it takes {needs} of memory, with room to work: {fits}</source>
+        <source>{architecture}, %n block(s); file {size}, at work {needs} in {dtype}: {fits}</source>
         <translation>
-            <numerusform>{architecture}, %n block, file of {size}; in {dtype} it takes {needs} of memory, with room to work: {fits}</numerusform>
-            <numerusform>{architecture}, %n blocks, file of {size}; in {dtype} it takes {needs} of memory, with room to work: {fits}</numerusform>
+            <numerusform>{architecture}, %n block; file {size}, at work {needs} in {dtype}: {fits}</numerusform>
+            <numerusform>{architecture}, %n blocks; file {size}, at work {needs} in {dtype}: {fits}</numerusform>
         </translation>
     </message>
     <message numerus="yes">

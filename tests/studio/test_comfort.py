@@ -346,7 +346,7 @@ def test_the_model_picker_lists_what_is_here_and_tells_of_the_hub(qtbot, window,
     qtbot.waitUntil(lambda: picker.list.count() >= 3, timeout=30_000)
     texts = [picker.list.item(i).text() for i in range(picker.list.count())]
     assert "in use" in texts[0] and "fits" in texts[0]
-    assert "file of 6.1 MB" in texts[0] and "with room to work" in texts[0]
+    assert "file 6.1 MB" in texts[0] and "at work" in texts[0]
     assert "weights in memory" in window.header.facts.toolTip()
     assert any("not here any more" in text for text in texts) and any("used before" in text for text in texts)
     picker.hub.setText("not an id")
