@@ -57,7 +57,7 @@ class Axis(pg.AxisItem):
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
         """One level of ticks, as far apart as their names need; (distance, offset)."""
         if self.orientation == "left":
-            need = self._metrics.height()
+            need = (1.0 if self.whole else 1.8) * self._metrics.height()
         else:
             ends = self.tickStrings([minVal, maxVal], 1.0, (maxVal - minVal) / 10 or 1.0)
             need = max(self._metrics.horizontalAdvance(end) for end in ends) + GAP

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
@@ -171,6 +171,10 @@ class LabPlot(pg.PlotWidget):
             label.setAnchor((-spot.left / wide, -spot.top / high))
             label.setPos(left + x / scale[0], top - y / scale[1])
             self.addItem(label)
+
+    def sizeHint(self) -> QSize:
+        """The least: it takes what room there is, and asks the page for no more."""
+        return self.minimumSize()
 
     def mousePressEvent(self, event: Any) -> None:
         if event.button() == Qt.MouseButton.LeftButton:

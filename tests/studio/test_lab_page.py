@@ -92,6 +92,9 @@ def test_every_picture_is_drawn_and_the_shown_one_is_exported(qtbot, window, tmp
     with qtbot.waitSignal(window.measuring.opened, timeout=WAIT_MS) as told:
         page.plot.chosen.emit(page.plot.marks[-1].place)
     assert told.args[0].words == "a-psr"
+    window.resize(1280, 800)
+    seen = window.lab_page.plot.viewport()
+    qtbot.waitUntil(lambda: seen.visibleRegion().boundingRect() == seen.rect())  # whole, without scrolling
 
 
 def test_the_distribution_is_of_the_block_that_is_chosen(qtbot, window, tmp_path):
