@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,7 @@ from engine.events import Cancel, Emit
 from studio.channels import Channel, sounding, sounding_as
 from studio.intake import note_asked, take_events, take_results
 from studio.jobs import Bench, make_strengths
-from studio.lane_requests import lane_requests
+from studio.lane_requests import NO_OPENINGS, lane_requests
 from studio.requests import LaneRequest
 from studio.turns import STEERED, UNSTEERED, Answer, Settings, Turn, rewritten, widened
 from studio.worker import Job, Worker
@@ -45,7 +45,8 @@ class Answering(QObject):
         self._turn: Turn | None = None  # whose answer is being made
         self._live: Any = None  # its strengths, which the sliders move
         self._step = 0  # of the undo stack, when it was asked for
-        self._waiting = False  # a question was sent before the model was ready
+        self._waiting = False  # a question was sent before the model was ready, or the last answer quiet
+        self._stopping = False  # the answer was told to end
         workspace.strengthsChanged.connect(self._on_strengths)
         workspace.channelsChanged.connect(self._on_strengths)
         workspace.turnsChanged.connect(self._on_turns)
@@ -54,12 +55,18 @@ class Answering(QObject):
     def talking(self) -> bool:
         return self._job is not None or self._waiting
 
+    @property
+    def takes(self) -> bool:
+        """Whether a question that is sent now will be answered."""
+        return not self._waiting and (self._job is None or self._stopping)
+
     def send(self, question: str) -> None:
-        """Answers `question` with the heads as they are; before the model is ready, it waits for it."""
+        """Answers `question` with the heads as they are; it waits for the model, and for the end of an answer
+        that was stopped."""
         question = question.strip()
-        if not question or self.talking:
+        if not question or not self.takes:
             return
-        if self._workspace.loading.facts is None:
+        if self._job or self._workspace.loading.facts is None:
             self._waiting = True
             self._workspace.set_question(question)
             self.talkingChanged.emit(True)
@@ -70,7 +77,7 @@ class Answering(QObject):
         self._answer(turn, turns[:-1], turn.answers)
 
     def resume(self) -> None:
-        """The model is ready: a question that waited for it is answered."""
+        """A question that waited is answered."""
         if self._waiting:
             self._waiting = False
             self.send(self._workspace.question)
@@ -119,9 +126,9 @@ class Answering(QObject):
             workspace.set_turns((fresh,), self.tr("fork"), **also)
             if began:
                 self.noticed.emit(self.tr("A conversation of its own; Ctrl+Z brings the other one back."))
-            self._answer(fresh, (), fresh.answers, opening)
+            self._answer(fresh, (), fresh.answers, {STEERED: opening})
         else:
-            self._replace(turn, turn.question, self.tr("fork"), opening)
+            self._replace(turn, turn.question, self.tr("fork"), {answer.lane: opening})
         return True
 
     def _objection(self, answer: Answer, lacking: Sequence[str]) -> str:
@@ -164,30 +171,36 @@ class Answering(QObject):
     def interrupt(self) -> None:
         """Stops the answer that is being made; a question that waits for the model goes on waiting."""
         if self._job:
+            self._stopping = True
             self._worker.withdraw(self._job)
 
     def _mix(self) -> list[tuple[Channel, float]]:
         """The rows that are heard, as strong as they are now."""
         return [(c, self._workspace.strength_of(c.key)) for c in self._workspace.sounding()]
 
-    def _turn_for(self, question: str, rows: Sequence[tuple[Channel, float]]) -> Turn:
+    def _turn_for(
+        self, question: str, rows: Sequence[tuple[Channel, float]], unsteered: bool = False
+    ) -> Turn:
+        """unsteered: with an unsteered answer also where those are not asked for."""
         workspace = self._workspace
         mix = tuple((c.name, c.digest, strength) for c, strength in rows)
         turn = Turn(question, workspace.settings, mix, model=workspace.loading.facts.key)
         turn.add(STEERED)
-        if workspace.compare:
+        if workspace.compare or unsteered:
             turn.add(UNSTEERED)
         return turn
 
-    def _replace(self, turn: Turn, question: str, label: str, opening: Sequence[int] = ()) -> None:
+    def _replace(
+        self, turn: Turn, question: str, label: str, openings: Mapping[str, Sequence[int]] = NO_OPENINGS
+    ) -> None:
         turns = self._workspace.turns
         if turn not in turns or self.talking or self._workspace.loading.facts is None:
             return
         before = turns[: turns.index(turn)]
-        fresh = self._turn_for(question, self._mix())
+        fresh = self._turn_for(question, self._mix(), UNSTEERED in openings)
         self._workspace.set_turns((*before, fresh), label)
         self._tell_gone(turns[len(before) + 1 :])
-        self._answer(fresh, before, fresh.answers, opening)
+        self._answer(fresh, before, fresh.answers, openings)
 
     def _tell_gone(self, later: tuple[Turn, ...]) -> None:
         if later:
@@ -195,13 +208,17 @@ class Answering(QObject):
             self.noticed.emit(words)
 
     def _answer(
-        self, turn: Turn, before: tuple[Turn, ...], answers: Sequence[Answer], opening: Sequence[int] = ()
+        self,
+        turn: Turn,
+        before: tuple[Turn, ...],
+        answers: Sequence[Answer],
+        openings: Mapping[str, Sequence[int]] = NO_OPENINGS,
     ) -> None:
         workspace = self._workspace
         workspace.clear_selection()
         channels = workspace.sounding()
         live = self._live = make_strengths([workspace.strength_of(c.key) for c in channels])
-        lanes = lane_requests(workspace, before, turn.question, [a.lane for a in answers], live, opening)
+        lanes = lane_requests(workspace, before, turn.question, [a.lane for a in answers], live, openings)
         note_asked(answers, lanes)
         workspace.go_live([c.key for c in channels], live)
         workspace.show(turn.answer(STEERED) or answers[0])
@@ -214,7 +231,7 @@ class Answering(QObject):
                 partial(take_events, workspace, answers),
                 partial(self._on_answered, answers),
                 lambda _: self._on_failed(turn, answers),
-                partial(self._on_unanswered, answers, "cancelled"),
+                partial(self._on_stopped, answers),
                 urgent=True,
             )
         )
@@ -236,6 +253,11 @@ class Answering(QObject):
     def _on_answered(self, answers: Sequence[Answer], generations: list[Any]) -> None:
         take_results(answers, generations)
         self._end(answers)
+        self.resume()
+
+    def _on_stopped(self, answers: Sequence[Answer]) -> None:
+        self._on_unanswered(answers, "cancelled")
+        self.resume()
 
     def _on_unanswered(self, answers: Sequence[Answer], state: Any) -> None:
         for answer in answers:
@@ -245,12 +267,13 @@ class Answering(QObject):
     def _on_failed(self, turn: Turn, answers: Sequence[Answer]) -> None:
         """Nothing came: all is as it was before the question, which is typed again. What came stays."""
         untouched = self._workspace.stack.index() == self._step and turn in self._workspace.turns
+        self._waiting = False  # its question stays typed
         self._on_unanswered(answers, "failed")
         if untouched and not any(len(answer) for answer in answers):
             self._workspace.undo()
 
     def _end(self, answers: Sequence[Answer]) -> None:
-        self._job = self._turn = None
+        self._job, self._turn, self._stopping = None, None, False
         self._workspace.end_live(self._live)
         for answer in answers:
             self._workspace.answerChanged.emit(answer)

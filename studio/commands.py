@@ -127,9 +127,10 @@ class Commands(QObject):
             self._window.actions_[key].setText(word.format(label).strip())
 
     def _send(self) -> None:
-        question = self._window.workspace.question
-        if question.strip() and not self._window.session.talking:
-            objection = self._window.session.metering.objection()
+        question, session = self._window.workspace.question, self._window.session
+        free = not session.talking if self._window.pages.key == "compare" else session.answering.takes
+        if question.strip() and free:
+            objection = session.metering.objection()
             if objection is not None:
                 self._window.banner.show_failure(objection)
                 return
@@ -139,7 +140,7 @@ class Commands(QObject):
             self._window.pages.turn("conversation")
             self._window.conversation.follow()
             self._window.composer.question.setFocus()
-            self._window.session.answering.send(question)
+            session.answering.send(question)
 
     def _open_palette(self) -> None:
         PaletteDialog(self._window.actions_, self._window).open()

@@ -67,6 +67,7 @@ class Comparing(QObject):
         self._workspace, self._bench, self._worker = workspace, bench, worker
         self._job: Job | None = None
         self.round: Round | None = None
+        self._stopping = self._waiting = False  # told to end; asked anew before it has
         self._live: list[Any] = []  # strengths of the columns that the mixer's sliders move
         self.votes: dict[str, dict[str, Any]] = {}  # facts by key, the oldest first
         self._known: set[tuple[Answer, ...]] = set()  # answers whose names came out
@@ -97,10 +98,13 @@ class Comparing(QObject):
 
     def run(self) -> None:
         """Answers the typed question in all columns, in one batch with one seed; blind ones in an unknown
-        order."""
+        order. It waits for the end of a comparison that was stopped."""
         wanted, facts = self._workspace.comparison, self._workspace.loading.facts
         question, columns, blind = self._workspace.question.strip(), wanted.columns, wanted.blind
-        if not question or self.running or not LEAST <= len(columns) <= MOST:
+        if not question or not LEAST <= len(columns) <= MOST:
+            return
+        if self.running:
+            self._waiting = self._stopping
             return
         if facts is None:
             self.noticed.emit(self.tr("There is no model yet: ask again when one is loaded."))
@@ -163,6 +167,7 @@ class Comparing(QObject):
     def stop(self) -> None:
         """Stops the answers; what is there stays."""
         if self._job:
+            self._stopping, self._waiting = True, False
             self._worker.withdraw(self._job)
 
     def vote(self, choice: int | None) -> None:
@@ -280,7 +285,8 @@ class Comparing(QObject):
         self._end(answers)
 
     def _end(self, answers: Sequence[Answer], state: Any = None) -> None:
-        self._job = None
+        again = self._waiting
+        self._job, self._stopping, self._waiting = None, False, False
         for strengths in self._live:
             self._workspace.end_live(strengths)
         self._live = []
@@ -288,6 +294,8 @@ class Comparing(QObject):
             answer.state = state or answer.state
             self._workspace.answerChanged.emit(answer)
         self.changed.emit()
+        if again:
+            self.run()
 
 
 def _steered(answers: Sequence[Answer]) -> Answer:

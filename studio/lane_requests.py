@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from studio.requests import LaneRequest
 from studio.turns import STEERED, Turn, history
 from studio.workspace import Workspace
+
+NO_OPENINGS: Mapping[str, Sequence[int]] = MappingProxyType({})
 
 
 def lane_requests(
@@ -16,18 +19,20 @@ def lane_requests(
     question: str,
     lanes: Sequence[str],
     strengths: Any = None,
-    opening: Sequence[int] = (),
+    openings: Mapping[str, Sequence[int]] = NO_OPENINGS,
 ) -> list[LaneRequest]:
     """One request per lane, of the loaded model, after the turns `before`. strengths: live ones of the mix;
-    opening: ids that the steered answer begins with."""
+    openings: ids that the answer of a lane begins with."""
     facts = workspace.loading.facts
     model = facts.key if facts is not None else ""
     heads = tuple(c.steering_head for c in workspace.sounding())
     truth = _truth(workspace) if workspace.truth else None
-    steered = {"heads": heads, "strengths": strengths, "truth": truth, "opening": tuple(opening)}
+    steered = {"heads": heads, "strengths": strengths, "truth": truth}
     return [
         LaneRequest(
-            (*history(before, lane, model), ("user", question, None)), **(steered if lane == STEERED else {})
+            (*history(before, lane, model), ("user", question, None)),
+            opening=tuple(openings.get(lane, ())),
+            **(steered if lane == STEERED else {}),
         )
         for lane in lanes
     ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Signal, Slot
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QSizePolicy,
     QToolButton,
@@ -20,6 +21,8 @@ from studio.number_box import NumberBox
 from studio.switch import Switch
 from studio.wheel import turn_when_focused
 from studio.workspace import Workspace
+
+GAP = 8  # pixels between boxes
 
 
 class NextRound(QFrame):
@@ -46,13 +49,14 @@ class NextRound(QFrame):
         head.setSpacing(8)
         for widget, stretch in ((about, 1), (self.blind, 0), (self.more, 0)):
             head.addWidget(widget, stretch)
-        self._row = QHBoxLayout()
-        self._row.setSpacing(8)
+        self._grid = QGridLayout()
+        self._grid.setSpacing(GAP)
+        self._across = 0  # boxes in a line
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 8, 0, 0)
         layout.setSpacing(8)
         layout.addLayout(head)
-        layout.addLayout(self._row)
+        layout.addLayout(self._grid)
         workspace.comparisonChanged.connect(self.refresh)
         workspace.channelsChanged.connect(self.refresh)
         self.refresh()
@@ -65,7 +69,7 @@ class NextRound(QFrame):
             self.blind.setChecked(wanted.blind)
         while len(self.boxes) > len(wanted.columns):
             box = self.boxes.pop()
-            self._row.removeWidget(box)
+            self._grid.removeWidget(box)
             box.hide()
             box.deleteLater()
         while len(self.boxes) < len(wanted.columns):
@@ -81,7 +85,28 @@ class NextRound(QFrame):
         box.removeWanted.clicked.connect(lambda: workspace.remove_column(place))
         box.chosen.connect(lambda column: workspace.set_column(place, column))
         self.boxes.append(box)
-        self._row.addWidget(box, 1)
+        self._place(self._across or 1)
+
+    def minimumSizeHint(self) -> QSize:
+        """As with two boxes in a line: else the page could not be made so narrow that there are."""
+        widest = max((box.minimumSizeHint().width() for box in self.boxes), default=0)
+        return QSize(2 * widest + GAP, super().minimumSizeHint().height())
+
+    def event(self, event: QEvent) -> bool:
+        """Where one line leaves no room for the words in all boxes, there are two."""
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest) and hasattr(self, "_across"):
+            need = sum(box.minimumSizeHint().width() + GAP for box in self.boxes) - GAP
+            across = len(self.boxes) if self.width() >= need else 2
+            if across != self._across:
+                self._place(across)
+        return super().event(event)
+
+    def _place(self, across: int) -> None:
+        self._across = across
+        for place, box in enumerate(self.boxes):
+            self._grid.addWidget(box, place // across, place % across)  # moves it where it has a place
+        for column in range(MOST):
+            self._grid.setColumnStretch(column, int(column < across))
 
 
 class ColumnBox(QWidget):
@@ -102,7 +127,6 @@ class ColumnBox(QWidget):
         self.strength.setSingleStep(0.1)
         self.strength.setValue(1.0)
         self.strength.setButtonSymbols(NumberBox.ButtonSymbols.NoButtons)  # wheel and arrow keys step
-        self.strength.setMinimumWidth(56)
         self.strength.setAccessibleName(self.tr("Strength in this column"))
         turn_when_focused(self.choice, self.strength)
         self.removeWanted = QToolButton()

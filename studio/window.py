@@ -148,6 +148,7 @@ class Window(QMainWindow):
         self.files.refused.connect(self.banner.show_failure)
         self.comparing.changed.connect(self._on_talking)
         self.comparing.noticed.connect(self.status.notice)
+        session.opening.leaving.connect(self.comparing.stop)
         self.pages.turned.connect(self._on_page)
         self.measuring.changed.connect(self.commands.enable)
         self.comparing.voted.connect(self.autosave.keep_vote)

@@ -1,24 +1,20 @@
-"""The Compare page with the real worker and model, and the controls of a turn."""
+"""The Compare page with the real worker and model."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
-import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from engine.library.shelves import votes
 from studio.columns import Column
 from studio.composer import QuestionEdit
 from studio.recovery import FIRST_QUESTION
 from studio.restoring import values_of
 from studio.snapshot import take
-from studio.turns import STEERED, UNSTEERED
-from studio.votes_dialog import VotesDialog
 from tests.benchmarks.long_runs import next_batch
 from tests.studio.conftest import ready
+from tests.studio.test_main_job import endless
 
 WAIT_MS = 30000
 
@@ -68,93 +64,6 @@ def test_a_token_is_told_of_in_every_column_and_scrolling_is_linked(qtbot, windo
     assert told[place].text() == f"{len(longest) - 1}: no such token"
     window.workspace.clear_selection()
     assert [label.text() for label in told] == [f"{len(a)} tokens, complete" for a in found.answers]
-
-
-def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
-    window = ready(qtbot, open_window())
-    qtbot.waitUntil(lambda: window.autosave.keeps, timeout=WAIT_MS)
-    page = window.compare_page
-    found = compare(qtbot, window, blind=True)
-    assert [view.title.text() for view in page.columns] == ["Answer A", "Answer B", "Answer C"]
-    assert not any(view.made.text() for view in page.columns) and page.tie.isVisible()
-    assert window.workspace.shown is None and all(view.text._plain for view in page.columns)
-    assert window.heatmap._empty.isVisible() and "until you have voted" in window.heatmap._empty.text()
-    page.columns[1].vote.click()
-    steered = found.answers[found.names.index("mixer")]
-    assert window.workspace.shown is steered and not any(view.text._plain for view in page.columns)
-    assert [view.answer for view in page.columns if view.property("shown")] == [steered]
-    window.workspace.select(found.answers[1], 0)
-    assert [view.property("shown") for view in page.columns] == [False, True, False]
-    assert page.columns[1].title.text() == f"✓ {found.names[1]}" and not page.tie.isVisible()
-    assert all(view.made.text() for view in page.columns)
-    assert sorted(found.names) == ["mixer", "prompt", "unsteered"]
-    assert window.comparing.tally == {found.names[1]: 1} and found.names[1] in page.note.text()
-    qtbot.waitUntil(lambda: not window.autosave.worker.busy, timeout=WAIT_MS)
-    [kept] = votes(window.autosave.archive._need())
-    assert kept["choice"] == found.names[1] and len(kept["lanes"]) == 3 and kept["seed"] == 0
-    page.columns[0].vote.click()  # one vote a round
-    assert sum(window.comparing.tally.values()) == 1
-    window.workspace.undo()
-    assert window.comparing.round.choice is None and not window.comparing.tally
-    assert [view.title.text() for view in page.columns] == list(found.names)  # they are known by now
-    assert "taken back" in window.status.busy.text()
-    window.comparing.vote(0)
-    assert not window.comparing.tally
-    qtbot.waitUntil(lambda: not votes(window.autosave.archive._need()), timeout=WAIT_MS)
-    window.workspace.undo()
-    window.workspace.redo()
-    assert not window.comparing.round.blind
-    window.workspace.redo()
-    qtbot.waitUntil(lambda: len(votes(window.autosave.archive._need())) == 1, timeout=WAIT_MS)
-    assert window.comparing.tally == {found.names[1]: 1}
-
-
-def test_votes_are_there_after_a_restart_to_see_and_to_export(qtbot, open_window):
-    window = ready(qtbot, open_window())
-    assert not window.compare_page.votes.isVisibleTo(window.compare_page)
-    compare(qtbot, window, blind=True)
-    window.comparing.vote(1)
-    first = window.comparing.round.names[1]
-    store = window.autosave.archive._need()
-    qtbot.waitUntil(lambda: len(votes(store)) == 1, timeout=WAIT_MS)
-    with store.writing() as db:  # damaged ones hide no others
-        db.executemany("INSERT INTO vote (cast_at, facts) VALUES (?, ?)", [("then", "no"), ("then", "{}")])
-    window = ready(qtbot, open_window())
-    qtbot.waitUntil(lambda: window.comparing.tally == {first: 1}, timeout=WAIT_MS)
-    compare(qtbot, window, "Tell me about tea.", blind=True)
-    window.comparing.vote(None)
-    assert (
-        f"{first} × 1" in window.compare_page.note.text()
-        and "no difference × 1" in window.compare_page.note.text()
-    )
-    window.compare_page.votes.click()
-    dialog = window.findChild(VotesDialog)
-    rows = [dialog.list.topLevelItem(row) for row in range(dialog.list.topLevelItemCount())]
-    assert [(row.text(0), row.text(2)) for row in rows] == [
-        ("no difference", "Tell me about tea."),
-        (first, "Tell me about bees."),
-    ]
-    asked = []
-    window.actions_["export_votes"].triggered.disconnect()
-    window.actions_["export_votes"].triggered.connect(lambda: asked.append(True))
-    dialog.export.click()
-    assert asked == [True]
-    window.workspace.undo()
-    assert window.comparing.tally == {first: 1}
-
-
-def test_votes_are_exported_with_what_was_compared(qtbot, open_window, tmp_path):
-    window = ready(qtbot, open_window())
-    path = tmp_path / "votes.json"
-    window.shelf_work.export_votes(path)
-    qtbot.waitUntil(window.banner.isVisible, timeout=WAIT_MS)
-    assert "No vote was cast" in window.banner.text.text() and not path.exists()
-    compare(qtbot, window, blind=True)
-    window.compare_page.columns[1].vote.click()
-    window.shelf_work.export_votes(path)
-    qtbot.waitUntil(path.exists, timeout=WAIT_MS)
-    [vote] = json.loads(path.read_text())
-    assert vote["choice"] == window.comparing.round.names[1] and len(vote["lanes"]) == 3
 
 
 def test_a_comparison_is_taken_back_with_its_answers(qtbot, window):
@@ -224,15 +133,6 @@ def test_an_answer_keeps_the_name_that_it_was_made_under(qtbot, window):
     assert [box.choice.currentText() for box in page.next.boxes] == ["Mixer", "Mixer", "brief"]
     compare(qtbot, window)
     assert captions() == [("mixer", "pirate 2.00 A-PSR")] * 2 + [("brief 1.20", "A-PSR")]
-
-
-def test_the_vote_marks_one_of_two_columns_of_one_name(qtbot, window):
-    page = window.compare_page
-    for place in range(3):
-        window.workspace.set_column(place, Column("mixer"))
-    compare(qtbot, window, blind=True)
-    page.columns[2].vote.click()
-    assert [view.title.text() for view in page.columns] == ["mixer", "mixer", "✓ mixer"]
 
 
 def test_the_mixers_column_hears_its_sliders_while_it_speaks_and_one_heads_own_column_does_not(qtbot, window):
@@ -404,55 +304,31 @@ def test_a_removed_head_leaves_its_column_unsteered(qtbot, window):
     assert not compare(qtbot, window).answers[3].trace.coefficients.any()
 
 
-@pytest.fixture
-def answered(qtbot, window):
-    window.session.answering.send("Tell me about bees.")
-    qtbot.waitUntil(lambda: not window.session.answering.talking, timeout=WAIT_MS)
-    return window
+def talking(qtbot, window) -> None:
+    """A comparison in its middle, which nothing but a stop ends."""
+    endless(window)
+    window.actions_["page_compare"].trigger()
+    window.workspace.set_question("Tell me about bees.")
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: all(len(a) > 3 for a in window.comparing.round.answers), timeout=WAIT_MS)
 
 
-def test_a_turns_question_is_edited_in_place(qtbot, answered):
-    turn = answered.workspace.turns[0]
-    view = answered.conversation.turn(turn)
-    view.edit.click()
-    assert view.field.isVisible() and not view.question.isVisible()
-    QTest.keyClick(view.field.text, Qt.Key.Key_Escape)
-    assert view.question.isVisible() and answered.workspace.turns == (turn,)
-    view.edit.click()
-    view.field.text.setPlainText("Tell me about tea.")
-    QTest.keyClick(view.field.text, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: not answered.session.answering.talking, timeout=WAIT_MS)
-    assert [t.question for t in answered.workspace.turns] == ["Tell me about tea."]
-    answered.workspace.undo()
-    assert answered.workspace.turns == (turn,)
+def test_another_model_ends_a_comparison(qtbot, window):
+    talking(qtbot, window)
+    window.actions_["model_pocket"].trigger()
+    qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
+    assert {answer.state for answer in window.comparing.round.answers} == {"cancelled"}
+    qtbot.waitUntil(lambda: window.workspace.loading.facts is not None, timeout=WAIT_MS)
 
 
-def test_the_unsteered_answer_beside_is_one_step_with_its_switch(qtbot, answered):
-    workspace, [turn], switch = answered.workspace, answered.workspace.turns, answered.actions_["compare"]
-    steps = workspace.stack.count()
-    switch.trigger()
-    qtbot.waitUntil(lambda: not answered.session.talking, timeout=WAIT_MS)
-    [wider] = workspace.turns
-    other = wider.answer(UNSTEERED)
-    assert other.state == "eos" and workspace.stack.count() == steps + 1
-    workspace.undo()
-    assert workspace.turns == (turn,) and not workspace.compare and not switch.isChecked()
-    assert list(answered.conversation.turn(turn).columns) == [STEERED]
-    assert workspace.shown is turn.answers[0] and len(turn.answers) == 1
-    workspace.redo()
-    assert workspace.turns == (wider,) and switch.isChecked() and not answered.session.talking
-    assert list(answered.conversation.turn(wider).columns) == [STEERED, UNSTEERED]
-    workspace.undo()
-    switch.trigger()
-    assert answered.session.talking
-    workspace.undo()  # while it is answered
-    qtbot.waitUntil(lambda: not answered.session.talking, timeout=WAIT_MS)
-    assert workspace.turns == (turn,) and not switch.isChecked()
-
-
-def test_a_turn_is_answered_again(qtbot, answered):
-    turn = answered.workspace.turns[0]
-    answered.conversation.turn(turn).again.click()
-    qtbot.waitUntil(lambda: not answered.session.answering.talking, timeout=WAIT_MS)
-    assert len(answered.workspace.turns) == 1 and answered.workspace.turns[0] is not turn
-    assert answered.workspace.turns[0].answers[0].text == turn.answers[0].text
+def test_asked_while_a_comparison_ends_that_was_taken_back_it_waits_for_the_end(qtbot, window):
+    talking(qtbot, window)
+    window.workspace.undo()
+    assert window.comparing.running and window.comparing.round is None
+    window.workspace.set_settings(replace(window.workspace.settings, max_tokens=5))
+    window.workspace.set_question("And the castle?")
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: window.comparing.round is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
+    assert window.comparing.round.question == "And the castle?"
+    assert all(answer.state == "length" for answer in window.comparing.round.answers)
