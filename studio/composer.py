@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QFormLayout,
@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from studio import theme
 from studio.context_meter import ContextMeter
+from studio.folding import Folding
 from studio.growing_edit import Growing
 from studio.number_box import NumberBox
 from studio.plain_edit import PlainEdit
@@ -50,7 +51,7 @@ class QuestionEdit(PlainEdit):
             super().keyPressEvent(event)
 
 
-class Composer(QWidget):
+class Composer(Folding):
     """Writes question and settings into the workspace."""
 
     def __init__(
@@ -100,27 +101,21 @@ class Composer(QWidget):
         self._grid.addWidget(self.question, 0, 0)
         self._grid.addWidget(self._controls, 0, 1)
         self._grid.addWidget(self._buttons, 0, 2)
+        self.begin_folding()
         workspace.settingsChanged.connect(self._on_settings)
         workspace.questionChanged.connect(self._on_question)
         self._on_settings()
         self._on_question()
 
-    def event(self, event: QEvent) -> bool:
-        """Where the controls leave no room for a question, as with large text, they stand below it."""
-        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest) and hasattr(self, "_grid"):
-            beside = self._controls.sizeHint().width() + self._buttons.width() + theme.lines(LEAST)
-            self._put_controls((0, 1, 1, 1) if self.width() >= beside else (1, 0, 1, 3))
-        return super().event(event)
-
-    def minimumSizeHint(self) -> QSize:
-        """As with the controls below: else the window could not be made so narrow that they go there."""
-        wide = max(self._controls.minimumSizeHint().width(), self._buttons.width() + theme.lines(LEAST))
-        return QSize(wide, super().minimumSizeHint().height())
-
-    def _put_controls(self, cell: tuple[int, int, int, int]) -> None:
-        """cell: row, column and how many of both."""
+    def fold(self) -> None:
+        """Where the controls leave no room for a question they stand below it."""
+        beside = self._controls.sizeHint().width() + self._buttons.width() + theme.lines(LEAST)
+        cell = (0, 1, 1, 1) if self.width() >= beside else (1, 0, 1, 3)  # row, column, how many of both
         if self._grid.getItemPosition(self._grid.indexOf(self._controls)) != cell:
             self._grid.addWidget(self._controls, *cell)
+
+    def least_width(self) -> int:
+        return max(self._controls.minimumSizeHint().width(), self._buttons.width() + theme.lines(LEAST))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

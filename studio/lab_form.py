@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from PySide6.QtCore import QEvent, QSize, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio import theme
+from studio.folding import Folding
 from studio.lab_work import LabRequest
 from studio.wheel import turn_when_focused
 
@@ -29,7 +30,7 @@ GAP = 8  # pixels
 MOST_IN_SPAN = 1000  # no model has more blocks
 
 
-class LabForm(QWidget):
+class LabForm(Folding):
     """Two rows of fields; those of a sweep or of a matching, whichever is wanted."""
 
     pressed = Signal()  # the button, which stops as well
@@ -144,21 +145,18 @@ class LabForm(QWidget):
             row.setSpacing(GAP)
         layout.addLayout(self._first)
         layout.addLayout(self._second)
+        self.begin_folding()
 
-    def minimumSizeHint(self) -> QSize:
-        """As with three rows: else the page could not be made so narrow that there are."""
-        rows = (self._first, self._what, self._how)
-        return QSize(max(row.minimumSize().width() for row in rows), super().minimumSizeHint().height())
+    def least_width(self) -> int:
+        return max(row.minimumSize().width() for row in (self._first, self._what, self._how))
 
-    def event(self, event: QEvent) -> bool:
+    def fold(self) -> None:
         """Where two rows leave no room for the words in them, there are three."""
-        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest) and hasattr(self, "_second"):
-            for box in (self.kind, self.target, self.judge):
-                box.setMinimumWidth(theme.lines(LEAST))
-            narrow = self.width() < self._what.sizeHint().width() + self._how.sizeHint().width() + GAP
-            way = QBoxLayout.Direction
-            self._second.setDirection(way.TopToBottom if narrow else way.LeftToRight)
-        return super().event(event)
+        for box in (self.kind, self.target, self.judge):
+            box.setMinimumWidth(theme.lines(LEAST))
+        narrow = self.width() < self._what.sizeHint().width() + self._how.sizeHint().width() + GAP
+        way = QBoxLayout.Direction
+        self._second.setDirection(way.TopToBottom if narrow else way.LeftToRight)
 
 
 def _words(field: QLineEdit) -> list[str]:

@@ -33,7 +33,7 @@ class Metering(QObject):
         self._lanes: dict[str, Lanes] = {TALK: self._conversation}  # by page, what is sent from there
         self._page = TALK
         self._jobs: list[Job] = []
-        self._uses: dict[str, ContextUse | None] = {}  # by page, where it is known of the work as it is
+        self._uses: dict[str, ContextUse] = {}  # by page, where it is known of the work as it is
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE_MS)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QSizePolicy,
@@ -16,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from studio.channels import STRENGTH_LIMIT
 from studio.columns import LEAST, MOST, Column
+from studio.folding import Folding
 from studio.label import plain_label
 from studio.number_box import NumberBox
 from studio.switch import Switch
@@ -25,7 +25,7 @@ from studio.workspace import Workspace
 GAP = 8  # pixels between boxes
 
 
-class NextRound(QFrame):
+class NextRound(Folding):
     """Settings of what is to come: they say nothing of the answers that are shown."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
@@ -51,7 +51,7 @@ class NextRound(QFrame):
             head.addWidget(widget, stretch)
         self._grid = QGridLayout()
         self._grid.setSpacing(GAP)
-        self._across = 0  # boxes in a line
+        self._laid_out = 0, 0  # boxes in a line, and in all
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 8, 0, 0)
         layout.setSpacing(8)
@@ -60,6 +60,7 @@ class NextRound(QFrame):
         workspace.comparisonChanged.connect(self.refresh)
         workspace.channelsChanged.connect(self.refresh)
         self.refresh()
+        self.begin_folding()
 
     @Slot()
     def refresh(self) -> None:
@@ -85,24 +86,18 @@ class NextRound(QFrame):
         box.removeWanted.clicked.connect(lambda: workspace.remove_column(place))
         box.chosen.connect(lambda column: workspace.set_column(place, column))
         self.boxes.append(box)
-        self._place(self._across or 1)
+        self._grid.addWidget(box, 0, len(self.boxes) - 1)
 
-    def minimumSizeHint(self) -> QSize:
-        """As with two boxes in a line: else the page could not be made so narrow that there are."""
-        widest = max((box.minimumSizeHint().width() for box in self.boxes), default=0)
-        return QSize(2 * widest + GAP, super().minimumSizeHint().height())
+    def least_width(self) -> int:
+        return 2 * max(box.minimumSizeHint().width() for box in self.boxes) + GAP
 
-    def event(self, event: QEvent) -> bool:
+    def fold(self) -> None:
         """Where one line leaves no room for the words in all boxes, there are two."""
-        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest) and hasattr(self, "_across"):
-            need = sum(box.minimumSizeHint().width() + GAP for box in self.boxes) - GAP
-            across = len(self.boxes) if self.width() >= need else 2
-            if across != self._across:
-                self._place(across)
-        return super().event(event)
-
-    def _place(self, across: int) -> None:
-        self._across = across
+        need = sum(box.minimumSizeHint().width() + GAP for box in self.boxes) - GAP
+        across = len(self.boxes) if self.width() >= need else 2
+        if (across, len(self.boxes)) == self._laid_out:
+            return
+        self._laid_out = across, len(self.boxes)
         for place, box in enumerate(self.boxes):
             self._grid.addWidget(box, place // across, place % across)  # moves it where it has a place
         for column in range(MOST):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from PySide6.QtCore import QEvent, QSize
-from PySide6.QtGui import QFontMetrics, QResizeEvent
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QGridLayout, QWidget
 
+from studio.folding import Folding
 from studio.label import Line, plain_label
 
 GAP = 8  # pixels
@@ -15,7 +15,7 @@ GAP = 8  # pixels
 SAMPLES = {"token": "999–999", "id": "999999", "logprob": "-99.999", "rank": "999999", "strength": "0"}
 
 
-class TokenFacts(QWidget):
+class TokenFacts(Folding):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         words = {
@@ -32,23 +32,13 @@ class TokenFacts(QWidget):
         self._grid.setHorizontalSpacing(GAP)
         self._grid.setVerticalSpacing(4)
         self._in_pairs: bool | None = None
-        self._lay_out()
+        self.begin_folding()
 
     def say(self, key: str, figure: str) -> None:
         self._values[key].setText(figure or "—")
 
-    def minimumSizeHint(self) -> QSize:
-        """One below the other."""
-        return QSize(self._width(SAMPLES), super().minimumSizeHint().height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._lay_out()
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self._lay_out()
+    def least_width(self) -> int:
+        return self._width(SAMPLES)
 
     def _width(self, keys: Iterable[str]) -> int:
         """Of the widest of these figures and the widest name."""
@@ -56,7 +46,8 @@ class TokenFacts(QWidget):
         names = max(self._names[key].sizeHint().width() for key in keys)
         return names + GAP + max(figures.horizontalAdvance(SAMPLES[key]) for key in keys)
 
-    def _lay_out(self) -> None:
+    def fold(self) -> None:
+        """One below the other where two beside each other have no room."""
         need = self._width(("token", "logprob", "strength")) + GAP + self._width(("id", "rank"))
         in_pairs = self.width() >= need
         if in_pairs == self._in_pairs:

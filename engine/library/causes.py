@@ -26,14 +26,15 @@ _BY_SQLITE = {
     sqlite3.SQLITE_IOERR: ("The disk did not do what it was asked", "Check the disk, and try again."),
     sqlite3.SQLITE_ERROR: ("It is not as this version made it", INSTEAD),  # no such column, no such table
 }
+_IN_THE_WAY = ("There is a file where a folder should be", "Move it away, or choose another folder.")
 _BY_SYSTEM = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
     errno.EROFS: _RIGHTS,
-    errno.EEXIST: ("There is a file where a folder should be", "Move it away, or choose another folder."),
-    errno.ENOTDIR: ("There is a file where a folder should be", "Move it away, or choose another folder."),
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
 }
 _UNKNOWN = ("It cannot be used", "Copy the details into a report.")
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Shelf = Literal["conversation", "head", "run"]
-SHELVES: tuple[Shelf, ...] = ("conversation", "head", "run")
 
 
 @dataclass(frozen=True)
