@@ -170,6 +170,14 @@ class Comparing(QObject):
             self._stopping, self._waiting = True, False
             self._worker.withdraw(self._job)
 
+    @Slot()
+    def look(self) -> None:
+        """The heatmap is of an answer of this page, of none before the vote: it would tell who speaks."""
+        at = self.round
+        if at is not None and self._workspace.shown not in at.answers:
+            self._workspace.clear_selection()
+            self._workspace.show(None if at.blind else _steered(at.answers), veiled=at.blind)
+
     def vote(self, choice: int | None) -> None:
         """For the answer shown at a place, or for none (a tie): names come out, the vote is kept. It can be
         taken back, but not cast anew by one who knows the names."""

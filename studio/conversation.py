@@ -86,6 +86,13 @@ class Conversation(QScrollArea):
         """Whether anything near what is in sight is not yet made or laid out, or to be taken away."""
         return self._later.busy
 
+    def look(self) -> None:
+        """The heatmap is of an answer of this page, the newest where it was of none."""
+        turns = self._workspace.turns
+        if self._workspace.shown not in [answer for turn in turns for answer in turn.answers]:
+            self._workspace.clear_selection()
+            self._workspace.show(turns[-1].answers[0] if turns else None)
+
     def follow(self) -> None:
         """Back to the newest text."""
         self._following = True
@@ -126,11 +133,7 @@ class Conversation(QScrollArea):
             self._give_room()
             self._rooms[newest].fill()  # what one looks at first is there at once
         self._empty.setVisible(not wanted)
-        if wanted and self._workspace.shown not in [a for t in wanted for a in t.answers]:
-            self._workspace.show(wanted[-1].answers[0])
-        elif not wanted:
-            self._workspace.clear_selection()
-            self._workspace.show(None)
+        self.look()
         self._following = True
         self._anchor.lift()
 

@@ -265,8 +265,11 @@ class Window(QMainWindow):
         if key == "compare":
             tip = self.tr("Answer the question in every column at once, with the same seed")
             self.composer.name_send(self.tr("Compare"), tip)
+            self.comparing.look()
         else:
             self.composer.name_send(self.tr("Send"), self.actions_["send"].toolTip())
+            if key == "conversation":
+                self.conversation.look()
         self.session.metering.show(key)
         self.commands.enable()
 

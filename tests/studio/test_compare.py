@@ -332,3 +332,24 @@ def test_asked_while_a_comparison_ends_that_was_taken_back_it_waits_for_the_end(
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
     assert window.comparing.round.question == "And the castle?"
     assert all(answer.state == "length" for answer in window.comparing.round.answers)
+
+
+def test_the_heatmap_is_of_an_answer_of_the_page_that_is_seen(qtbot, window):
+    workspace = window.workspace
+    window.session.answering.send("Tell me about tea.")
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    spoken = workspace.shown
+    found = compare(qtbot, window)
+    workspace.select(found.answers[2], 1)
+    window.actions_["page_conversation"].trigger()
+    assert workspace.shown is spoken and workspace.selection is None
+    window.actions_["page_lab"].trigger()
+    assert workspace.shown is spoken
+    window.actions_["page_compare"].trigger()
+    assert workspace.shown is found.answers[2]
+    compare(qtbot, window, blind=True)
+    for _ in range(2):
+        assert workspace.shown is None and workspace.veiled
+        window.actions_["page_conversation"].trigger()
+        assert workspace.shown is spoken and not workspace.veiled
+        window.actions_["page_compare"].trigger()
