@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TOKENS = 2_000  # in all lanes together, while the lag is measured
 BLOCKS, COLUMNS = 32, 20_000  # of the heatmap
 CONVERSATION = 50_000  # tokens
+COMPARED = 5_000  # tokens of each of four answers beside each other
 OPENED, EACH = 500, 400  # turns of a conversation that is opened, and tokens of each
 ROUNDS = 5
 QUESTIONS = ("Tell me about the harbour.", "Tell me about bees.", "What is the lighthouse like?",
@@ -137,6 +138,31 @@ def opening() -> list[Bar]:
         bars = measured("500 turns opened", lambda: bench.window.shelf_work.open(item), OPENED)
         bars += measured("another page instead", workspace.begin_conversation, 0)
         return bars + measured("taken back", workspace.undo, OPENED)
+
+
+def comparing() -> list[Bar]:
+    """Four compared answers of 5,000 tokens each, which grow, scroll together and share a selection."""
+    from studio.comparing import Round
+
+    with _Bench() as bench:
+        workspace, comparing = bench.window.workspace, bench.window.comparing
+        bench.window.actions_["page_compare"].trigger()
+        answers = tuple(conversation(COMPARED, 6, COMPARED)[0].answers[0] for _ in range(4))
+        names = tuple(f"lane {place}" for place in range(4))
+        comparing._put({"round": Round(names, names, answers, {}, False), "shown": answers[0]})
+        bench.breathe(2.0)
+        bar = bench.window.compare_page.columns[0].area.verticalScrollBar()
+
+        def grow(_: int) -> None:
+            for answer in answers:
+                bench.grow(answer)
+
+        bars = bench.lagging("four columns growing", grow)
+        bars += bench.lagging("four columns scrolled", lambda step: bar.setValue(bar.maximum() * step // 100))
+        bars += bench.lagging("token selected in all", lambda step: workspace.select(answers[1], 40 * step))
+        wide = bench.window.width()
+        resize = lambda step: bench.window.resize(wide + 8 * (step % 9), 800)  # noqa: E731
+        return bars + bench.lagging("window resized, four columns", resize)
 
 
 def hands() -> list[Bar]:
@@ -274,5 +300,6 @@ PARTS = {
     "heatmap": long_answer,
     "conversation": long_conversation,
     "opening": opening,
+    "comparing": comparing,
     "hands": hands,
 }
