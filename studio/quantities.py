@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from studio.scale import ACTIVATION, SHARE, Scale
+from studio.scale import ACTIVATION, FIRST, SHARE, Scale
 from studio.translation import QT_TR_NOOP
+from studio.turns import Answer
 
 RECENT = 512  # tokens of a growing answer that a scale is read from
 BEYOND = 0.005  # share of them, and one in any case, that may lie beyond it: spikes do not pale the rest
@@ -49,6 +50,13 @@ QUANTITIES = (
         lambda trace, first: np.asarray(trace.gap[first:])),
 )
 # fmt: on
+
+
+def scales_of(answer: Answer) -> Mapping[str, Scale]:
+    """The scales that hold an answer that is over; found out once."""
+    if answer.scales is None:
+        answer.scales = holding(FIRST, answer.trace)
+    return answer.scales
 
 
 def holding(scales: Mapping[str, Scale], trace: Any, first: int = 0) -> dict[str, Scale]:

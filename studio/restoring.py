@@ -95,6 +95,8 @@ def values_of(
 
 def turn_of(record: TurnRecord, traces: Mapping[str, Any], said: Mapping[str, Any]) -> Turn:
     """A turn with its traces, by lane; an answer that was running has been cut off. Raises one of DAMAGE."""
+    from studio.quantities import scales_of  # brings numpy: not before the first paint
+
     facts = record.facts
     if not record.answers:
         raise ValueError
@@ -110,6 +112,8 @@ def turn_of(record: TurnRecord, traces: Mapping[str, Any], said: Mapping[str, An
         answer.state = "cancelled" if found.state in ("waiting", "running") else found.state  # type: ignore[assignment]
         answer.text = found.text
         answer.trace = traces.get(found.lane)
+        if len(answer):
+            scales_of(answer)  # here, and not while the window waits for hundreds of turns
         answer.said = said.get(found.lane)
         answer.tokens_per_second = float(found.facts.get("tokens_per_second", 0.0))
         answer.first_token_seconds = float(found.facts.get("first_token_seconds", 0.0))

@@ -32,6 +32,10 @@ class Scale:
     def levels(self) -> tuple[float, float]:
         return (-self.limit if self.signed else 0.0, self.limit)
 
+    def joined(self, other: Scale) -> Scale:
+        """The scale that holds what either holds."""
+        return Scale(max(self.limit, other.limit), self.signed or other.signed)
+
     def widened(self, size: float, lowest: float) -> Scale:
         """The scale that also holds values of this size, of which `lowest` is the lowest; it only grows, in
         round steps, so colours rarely move."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import uuid4
+
+from studio.scale import Scale
 
 STEERED, UNSTEERED = "steered", "unsteered"
 WRITTEN = "written"  # in place of how an answer was made: a person wrote its words
@@ -59,7 +62,7 @@ class Answer:
     said: its engine.generation.lanes.Said, once it is over; asked: None where nobody noted it; edited: a
     person wrote its words; cut: how many of the first messages the model did not read for want of room;
     prompt_tokens, prompt_coefficients: the prompt's length, and per block what was applied at its last token;
-    compiled: whether a compiled step said it.
+    compiled: whether a compiled step said it; scales: those that hold it, by unit, once somebody has asked.
     """
 
     lane: str
@@ -76,6 +79,7 @@ class Answer:
     prompt_tokens: int = 0
     prompt_coefficients: tuple[float, ...] = ()
     compiled: bool = False
+    scales: Mapping[str, Scale] | None = None
 
     def __len__(self) -> int:
         return 0 if self.trace is None else len(self.trace)

@@ -271,9 +271,14 @@ class Workspace(QObject):
 
     def hold(self, answer: Answer, first: int = 0) -> None:
         """The scales hold the answer's tokens from `first` on as well."""
-        if len(answer):
-            from studio.quantities import holding  # brings numpy: not before the first paint
+        if not len(answer):
+            return
+        from studio.quantities import holding, scales_of  # bring numpy: not before the first paint
 
+        if answer.over:
+            own = scales_of(answer)
+            self._rescale({unit: scale.joined(own[unit]) for unit, scale in self.scales.items()})
+        else:
             self._rescale(holding(self.scales, answer.trace, first))
 
     def _rescale(self, scales: Mapping[str, Scale]) -> None:
