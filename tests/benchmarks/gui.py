@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import statistics
 import tempfile
@@ -212,6 +213,7 @@ class _Bench:
         from studio.lag import LagProbe
         from studio.window import Window
 
+        gc.collect()  # this window is not to wait for what that of another part has left to the collector
         self.app = QApplication.instance() or QApplication([])
         assert isinstance(self.app, QApplication)
         self.app.setStyle("Fusion")
