@@ -67,7 +67,9 @@ class Docks(QObject):
         for place in PLACES:
             self._docks[place.key] = self._dock(place, actions[f"panel_{place.key}"])
         self._before = QByteArray(), window.size()  # arrangement and size that the look changes under
+        self._wanted: QSize | None = None  # the window's size, while something in it is too large for that
         self._crowding: str | None = None  # what the docks stand there for; None: they do not stand yet
+        window.installEventFilter(self)
 
     def __getitem__(self, key: str) -> QDockWidget:
         return self._docks[key]
@@ -117,16 +119,30 @@ class Docks(QObject):
         self._size(wide)
 
     def _take(self, size: QSize) -> None:
-        """The window grew with what was in it."""
+        """The window grew with what was in it, and is made smaller again as soon as that allows it."""
         layout = self._window.layout()
         if layout is not None:
-            layout.activate()  # and may be smaller again
+            layout.activate()
         self._window.resize(size)
+        self._wanted = None if self._window.size() == size else size
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if self._wanted is not None:
+            if event.type() == QEvent.Type.LayoutRequest:
+                QTimer.singleShot(0, self, self._shrink)  # when the layout has heard of it
+            elif event.type() == QEvent.Type.Resize and event.spontaneous():
+                self._wanted = None  # a person has chosen another
+        return super().eventFilter(watched, event)
+
+    @Slot()
+    def _shrink(self) -> None:
+        if self._wanted is not None:
+            self._take(self._wanted)
 
     @Slot()
     def remember(self) -> None:
         """The size of the text is about to change, and with it the room that everything takes."""
-        self._before = self._window.saveState(VERSION), self._window.size()
+        self._before = self._window.saveState(VERSION), self._wanted or self._window.size()
 
     @Slot()
     def fit(self) -> None:
@@ -134,7 +150,7 @@ class Docks(QObject):
         shown stand as they did when there was as much."""
         for place in PLACES:
             self._docks[place.key].setMinimumSize(*(theme.lines(side) for side in place.least))
-        if self._crowding not in (_crowded(self._before[1]), None):
+        if self._crowding is not None:
             QTimer.singleShot(0, self, self._regroup)  # when everything else has taken the size
 
     @Slot()
@@ -143,6 +159,7 @@ class Docks(QObject):
         QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
         crowding = _crowded(size)
         if crowding == self._crowding:
+            self._take(size)
             return
         at = window.focusWidget()
         typed_in = next((dock for dock in self._docks.values() if at and dock.isAncestorOf(at)), None)

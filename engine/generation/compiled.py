@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -67,13 +67,10 @@ class CompiledStep:
             self._allocate()
             self._attach()
             try:
-                # Isolated: without guards nothing else would tell this graph from another object's.
-                compiler: Any = torch.compile  # its published types lag behind its options
-                run = compiler(
-                    self._forward,
+                run = torch.compile(
+                    _apart(self._forward),
                     dynamic=False,
                     fullgraph=True,
-                    isolate_recompiles=True,
                     options={"guard_filter_fn": _no_guards, **self._threads},
                 )
                 run()
@@ -221,6 +218,14 @@ def _reduce_linears(network: Any) -> None:
 def _reduced(linear: nn.Linear, x: Tensor) -> Tensor:
     y = (x.unsqueeze(-2).float() * linear.weight.float()).sum(-1)
     return (y if linear.bias is None else y + linear.bias.float()).to(x.dtype)
+
+
+def _apart(method: Any) -> Callable[[], Tensor]:
+    """The method with code of its own: graphs are kept by code, and without guards nothing else would tell
+    this object's from another's."""
+    own = method.__func__
+    code = own.__code__.replace()
+    return MethodType(FunctionType(code, own.__globals__, own.__name__), method.__self__)
 
 
 def _no_guards(guards: Sequence[Any]) -> list[bool]:

@@ -48,7 +48,7 @@ def measure(shape: str, *, with_compiled: bool) -> list[Bar]:
     model.eos_ids = frozenset()
     model.network.generation_config.eos_token_id = None
     messages = [Message("user", "Tell me about the harbour.")]
-    ids = torch.tensor([encode(model, messages).ids])
+    ids = torch.tensor([encode(model, messages).ids], device=model.device)
     gated, constant = gates(model), constants(model)
     vectors = {index: part.z[0] * part.b[0] for index, part in constant.blocks.items()}
     sampling = Sampling(max_tokens=tokens)
@@ -76,7 +76,7 @@ def measure(shape: str, *, with_compiled: bool) -> list[Bar]:
     paces.show("transformers generate")
     print()
     shares.show({name: loops[name] for name in loops if name.startswith("ours")}, tokens, _ROUNDS[shape])
-    roof = bandwidth() / model.bytes
+    roof = bandwidth(model.device) / model.bytes
     print(f"roofline: {roof:.0f} tokens/s ({model.bytes / 1e6:.0f} MB of weights, read once per token)")
     return [
         Bar(
@@ -139,7 +139,8 @@ def half_billion() -> LanguageModel:
         network = Qwen2ForCausalLM(config)
     finally:
         torch.set_default_dtype(torch.float32)
-    return wrap(network, load().tokenizer, source="half-billion")
+    pocket = load()
+    return wrap(network.to(pocket.device), pocket.tokenizer, source="half-billion")
 
 
 def gates(model: LanguageModel) -> Head:
@@ -151,13 +152,13 @@ def constants(model: LanguageModel) -> Head:
     return _head(model, gate=0.0)
 
 
-def bandwidth() -> float:
-    """Bytes per second that this machine reads from memory, as a sum over far more than its caches."""
-    block = torch.ones(2**27)
+def bandwidth(device: torch.device) -> float:
+    """Bytes per second that it reads from its memory, as a sum over far more than its caches."""
+    block = torch.ones(2**27, device=device)
     best = float("inf")
     for _ in range(5):
         start = time.perf_counter()
-        block.sum()
+        block.sum().item()
         best = min(best, time.perf_counter() - start)
     return block.numel() * 4 / best
 

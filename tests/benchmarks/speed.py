@@ -31,7 +31,7 @@ def measure(options: argparse.Namespace) -> list[Bar]:
     # Every run has the same length; what is said past the answer's end is no matter.
     model.eos_ids = frozenset()
     model.network.generation_config.eos_token_id = None
-    ids = torch.tensor([encode(model, messages).ids])
+    ids = torch.tensor([encode(model, messages).ids], device=model.device)
 
     def ours(heads: Sequence[Head], steps: Sequence[CompiledStep] = ()) -> None:
         generate(model, [Lane(messages, heads=heads)], Sampling(max_tokens=_TOKENS), compiled=steps)

@@ -68,6 +68,17 @@ def test_strengths_stay_live(model: LanguageModel, step: CompiledStep) -> None:
     assert fired.tolist() == [False] * 5 + [True] * 5
 
 
+def test_two_steps_in_one_process_keep_apart(model: LanguageModel, step: CompiledStep) -> None:
+    other = tiny.model(initializer_range=0.05)
+    both = [(model, step), (other, CompiledStep(other, rows=3, columns=3, room=128).prepare())]
+    for made, own in [*both, *both]:
+        lanes = [Lane(ASK, heads=[tiny.head(made)], seed=seed) for seed in range(3)]
+        eager = generate(made, lanes, Sampling(max_tokens=12))
+        compiled = generate(made, lanes, Sampling(max_tokens=12), compiled=[own])
+        assert [a.compiled for a in compiled] == [True] * 3
+        assert [a.trace.ids.tolist() for a in compiled] == [a.trace.ids.tolist() for a in eager]
+
+
 def test_what_does_not_fit_is_generated_eagerly_and_says_so(model: LanguageModel, step: CompiledStep) -> None:
     four = tiny.head(model, rank=4)
     for lanes, tokens in (

@@ -113,7 +113,8 @@ def test_the_model_that_is_there_answers_while_another_is_fetched(qtbot, window,
     fetch(qtbot, window)
     qtbot.waitUntil(lambda: any(FETCHING.fullmatch(stage) for stage in stages), timeout=ANSWER_MS)
     header = window.header
-    assert header.progress.isVisible() and header.cancel.isVisible() and header.model.text() == "Pocket"
+    qtbot.waitUntil(header.progress.isVisible)  # a job says what it does when it has lasted for a while
+    assert header.cancel.isVisible() and header.model.text() == "Pocket"
     assert "tiny" in header.facts.text() and "downloading" in header.facts.text()
     assert window.workspace.loading.facts.is_pocket and window.actions_["cancel_loading"].isEnabled()
     ask(qtbot, window, "Tell me about the harbour.")

@@ -170,6 +170,22 @@ def test_large_text_puts_the_docks_into_tabs_and_normal_text_puts_them_back(qtbo
     assert window.docks["faithfulness"].isHidden() and window.size().toTuple() == size
 
 
+def test_what_is_tall_for_a_moment_leaves_the_window_as_large_as_it_was(qtbot, window):
+    window.resize(1280, 800)
+    window.docks.arrange()
+    window.preferences.set("zoom", 1.25)
+    window.header.setMinimumHeight(500)
+    qtbot.waitUntil(lambda: window.height() > 800)
+    window.preferences.set("zoom", 1.5)  # the size that it has now is nobody's choice
+    qtbot.waitUntil(lambda: window.docks["mixer"] in window.tabifiedDockWidgets(window.docks["steering"]))
+    assert window.height() > 800
+    window.header.setMinimumHeight(0)
+    qtbot.waitUntil(lambda: window.size().toTuple() == (1280, 800))
+    window.resize(1300, 900)
+    qtbot.wait(50)
+    assert window.size().toTuple() == (1300, 900)
+
+
 def test_the_settings_are_as_wide_as_their_panel(qtbot, window):
     window.actions_["panel_settings"].trigger()
     panel = window.docks["settings"].widget()

@@ -30,9 +30,9 @@ def directions(difference: Tensor, rank: int) -> Tensor:
     if count < width:
         left = torch.linalg.eigh(difference @ difference.T)[1]
         z = (left[:, -rank:].T @ difference).flip(0)
-        z = z / z.norm(dim=1, keepdim=True).clamp_min(1e-12)
     else:
         z = torch.linalg.eigh(difference.T @ difference)[1][:, -rank:].T.flip(0)
+    z = z / z.norm(dim=1, keepdim=True).clamp_min(1e-12)  # a GPU's are of unit length to 1e-5 only
     means = (difference @ z.T).mean(0)
     return z * torch.where(means < 0, -1.0, 1.0).unsqueeze(1)
 
