@@ -73,8 +73,13 @@ def test_the_coloured_conversation_needs_nothing_else(qtbot, answered, tmp_path)
     assert [title.split()[0] for title in reader.titles] == [f"{value:.2f}" for value in values]
     facts = json.loads(reader.facts)
     assert facts[0]["seed"] == 0 and facts[0]["heads"][0]["hash"] and facts[0]["model"]
-    if CHROMIUM is None:
-        return
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_a_browser_shows_the_coloured_conversation(qtbot, answered, tmp_path):
+    path = tmp_path / "chat.html"
+    reader = Reader()
+    reader.feed(export(qtbot, answered, "export_chat", path).decode())
     done = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()],
         capture_output=True, text=True, timeout=60, check=True,

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -44,6 +45,7 @@ def endless(window: Window) -> None:
     window.workspace.set_settings(replace(window.workspace.settings, max_tokens=900))
 
 
+@pytest.mark.slow
 def test_the_tour_goes_through(fresh_window, tmp_path):
     tour = Tour(fresh_window, tmp_path)
     assert tour.run() == 0
