@@ -24,7 +24,7 @@ from engine.events import Cancel
 from engine.model.memory import in_words
 from studio import theme
 from studio.list_rows import FittingRows
-from studio.source_names import with_short_revision
+from studio.source_names import of_typed, with_short_revision
 from studio.worker import Failed, Job, Worker
 
 NAME_WIDTH = 400  # pixels of a path or an id that are shown
@@ -84,12 +84,13 @@ class ModelPicker(QDialog):
         self.newer.clicked.connect(self._look_for_newer)
         self.use = QPushButton(self.tr("Use"))
         self.use.setProperty("role", "primary")
-        self.use.setDefault(True)
         self.use.clicked.connect(lambda: self._pick(self.list.currentItem().data(_Source)))
         cancel = QPushButton(self.tr("Cancel"))
         cancel.clicked.connect(self.reject)
-        for button in (self.look, self.fetch, folder, self.newer, cancel):
-            button.setAutoDefault(False)
+        for button in (self.look, self.fetch, folder, self.newer, cancel, self.use):
+            button.setAutoDefault(
+                False
+            )  # Enter belongs to the list and to the line, each with its own meaning
         self._lay_out(folder, cancel)
         self.list.setItemDelegate(FittingRows(self.list))
         self.resize(QSize(theme.lines(37), theme.lines(32)).boundedTo(self.screen().availableSize()))
@@ -155,8 +156,11 @@ class ModelPicker(QDialog):
 
     @Slot()
     def _look(self) -> None:
-        name = self.hub.text().strip()
+        name = of_typed(self.hub.text())
         if not name:
+            return
+        if Path(name).is_absolute():
+            self._pick(name)
             return
         if self._looking:
             self.worker.withdraw(self._looking)

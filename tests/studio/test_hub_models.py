@@ -7,6 +7,8 @@ import re
 import shutil
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 
 from studio.model_picker import ModelPicker
 from tests.engine import tiny
@@ -49,6 +51,30 @@ def fetch(qtbot, window, name: str = NAME) -> None:
     found.look.click()
     qtbot.waitUntil(found.fetch.isEnabled, timeout=ANSWER_MS)
     found.fetch.click()
+
+
+def test_enter_in_the_line_looks_up_and_enter_in_the_list_uses(qtbot, window, hub):
+    found, picked = picker(qtbot, window), []
+    found.picked.connect(picked.append)
+    found.activateWindow()
+    found.hub.setFocus()
+    QTest.keyClicks(found.hub, f"https://huggingface.co/{NAME}/tree/main?x=1")
+    QTest.keyClick(found.hub, Qt.Key.Key_Return)
+    qtbot.waitUntil(found.fetch.isEnabled, timeout=ANSWER_MS)
+    assert found.isVisible() and not picked and NAME in found.told.text()
+    found.list.setFocus()
+    QTest.keyClick(found.list, Qt.Key.Key_Return)
+    assert picked == ["pocket"] and not found.isVisible()
+
+
+def test_a_folder_may_be_typed(qtbot, window, tmp_path):
+    found = picker(qtbot, window)
+    found.hub.setText(str(tmp_path))
+    with qtbot.waitSignal(found.picked) as picked:
+        QTest.keyClick(found.hub, Qt.Key.Key_Return)
+    assert picked.args == [str(tmp_path)]
+    qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)  # it holds no model, and that is told
+    window.banner.close_button.click()
 
 
 def test_size_and_fit_are_told_before_anything_is_fetched(qtbot, window, hub, monkeypatch):
