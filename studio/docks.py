@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QObject, QSize, Qt, QTimer, Slot
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from studio import theme
@@ -66,8 +66,8 @@ class Docks(QObject):
         window.setCorner(Qt.Corner.BottomRightCorner, Area.RightDockWidgetArea)
         for place in PLACES:
             self._docks[place.key] = self._dock(place, actions[f"panel_{place.key}"])
-        self._before = QByteArray(), window.size()  # arrangement and size that the look changes under
-        self._wanted: QSize | None = None  # the window's size, while something in it is too large for that
+        self._before = QByteArray()  # the arrangement that the look changes under
+        self._chosen = window.size()  # the window's, as long as nothing in it needs more
         self._crowding: str | None = None  # what the docks stand there for; None: they do not stand yet
         window.installEventFilter(self)
 
@@ -96,7 +96,7 @@ class Docks(QObject):
 
     def arrange(self) -> None:
         """The arrangement of a first start, for the size that the window has."""
-        self._arrange(self._window.size())
+        self._arrange(self._chosen)
 
     def _arrange(self, size: QSize) -> None:
         wide = size.width() >= theme.lines(WIDE)
@@ -115,34 +115,32 @@ class Docks(QObject):
         for place in PLACES:
             if not self._behind(place, wide):
                 self._docks[place.key].raise_()
-        self._take(size)
+        self._take()
         self._size(wide)
 
-    def _take(self, size: QSize) -> None:
-        """The window grew with what was in it, and is made smaller again as soon as that allows it."""
+    def _take(self) -> None:
+        """The window grew with what was in it, and is made smaller again where that allows it."""
         layout = self._window.layout()
         if layout is not None:
             layout.activate()
-        self._window.resize(size)
-        self._wanted = None if self._window.size() == size else size
+        chosen = self._chosen
+        self._window.resize(chosen)
+        self._chosen = chosen  # though it came out larger
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if self._wanted is not None:
-            if event.type() == QEvent.Type.LayoutRequest:
-                QTimer.singleShot(0, self, self._shrink)  # when the layout has heard of it
-            elif event.type() == QEvent.Type.Resize and event.spontaneous():
-                self._wanted = None  # a person has chosen another
+        if isinstance(event, QResizeEvent):
+            old, new = event.oldSize(), event.size()
+            needed = old.expandedTo(self._window.minimumSizeHint())
+            if new != new.boundedTo(needed).expandedTo(old):  # not what is in it: somebody chose this size
+                self._chosen = new
+        elif event.type() == QEvent.Type.LayoutRequest and self._window.size() != self._chosen:
+            QTimer.singleShot(0, self, self._take)  # when the layout has heard of it
         return super().eventFilter(watched, event)
-
-    @Slot()
-    def _shrink(self) -> None:
-        if self._wanted is not None:
-            self._take(self._wanted)
 
     @Slot()
     def remember(self) -> None:
         """The size of the text is about to change, and with it the room that everything takes."""
-        self._before = self._window.saveState(VERSION), self._wanted or self._window.size()
+        self._before = self._window.saveState(VERSION)
 
     @Slot()
     def fit(self) -> None:
@@ -155,23 +153,23 @@ class Docks(QObject):
 
     @Slot()
     def _regroup(self) -> None:
-        window, (before, size) = self._window, self._before
+        window, size = self._window, self._chosen
         QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
         crowding = _crowded(size)
         if crowding == self._crowding:
-            self._take(size)
+            self._take()
             return
         at = window.focusWidget()
         typed_in = next((dock for dock in self._docks.values() if at and dock.isAncestorOf(at)), None)
         shown = {place.key: not self._docks[place.key].isHidden() for place in PLACES}
-        self._preferences.keep_layout(f"aside{self._crowding}", before)
+        self._preferences.keep_layout(f"aside{self._crowding}", self._before)
         kept = self._preferences.layout(f"aside{crowding}")
         if kept is None or not window.restoreState(kept, VERSION):
             self._arrange(size)
         self._crowding = crowding
         for key, is_shown in shown.items():
             self._docks[key].setVisible(is_shown)
-        self._take(size)
+        self._take()
         if at is not None and typed_in is not None:
             typed_in.raise_()
             at.setFocus()

@@ -181,9 +181,10 @@ def test_what_is_tall_for_a_moment_leaves_the_window_as_large_as_it_was(qtbot, w
     assert window.height() > 800
     window.header.setMinimumHeight(0)
     qtbot.waitUntil(lambda: window.size().toTuple() == (1280, 800))
-    window.resize(1300, 900)
+    window.preferences.set("scheme", "dark")
+    window.resize(1920, 1080)  # at once after a change of the look
     qtbot.wait(50)
-    assert window.size().toTuple() == (1300, 900)
+    assert window.size().toTuple() == (1920, 1080)
 
 
 def test_the_settings_are_as_wide_as_their_panel(qtbot, window):
