@@ -291,7 +291,7 @@ class AnswerView(QWidget):
         block = int(abs(row).argmax())
         return self.tr(
             "“{piece}”  token {index}\napplied coefficient {value:.2f} at block {block}\n"
-            "logprob {logprob:.2f}, rank {rank}"
+            "logprob {logprob:z.2f}, rank {rank}"
         ).format(
             piece=trace.pieces[token],
             index=token,

@@ -18,14 +18,19 @@ class Asking(QObject):
         super().__init__(window)
         self._workspace, self._window = workspace, window
 
-    def name(self, title: str, label: str, text: str, then: Callable[[str], object]) -> QInputDialog:
-        """Asks for a line of text and gives it to `then`, unless it is empty or one thinks better of it."""
+    def name(
+        self, title: str, label: str, text: str, then: Callable[[str], object], *, or_none: bool = False
+    ) -> QInputDialog:
+        """Asks for a line of text and gives it to `then`, unless one thinks better of it; empty only with
+        `or_none`."""
         dialog = QInputDialog(self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setWindowTitle(title)
         dialog.setLabelText(label)
         dialog.setTextValue(text)
-        dialog.textValueSelected.connect(lambda typed: then(typed.strip()) if typed.strip() else None)
+        dialog.textValueSelected.connect(
+            lambda typed: then(typed.strip()) if or_none or typed.strip() else None
+        )
         dialog.open()
         return dialog
 

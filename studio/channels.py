@@ -100,10 +100,9 @@ class Preset:
 
 
 def sounding(channels: Iterable[Channel]) -> tuple[Channel, ...]:
-    """The rows in the mix: usable, on, with a block left to steer, and solo where any usable row is."""
-    usable = [c for c in channels if not c.note and c.steering_head is not None]
-    soloed = [c for c in usable if c.solo]
-    return tuple(c for c in soloed or usable if c.enabled)
+    """The rows in the mix: usable, on, with a block left to steer, and solo where any of these is."""
+    on = [c for c in channels if c.enabled and not c.note and c.steering_head is not None]
+    return tuple(c for c in on if c.solo) or tuple(on)
 
 
 def preset_of(name: str, channels: Iterable[Channel]) -> Preset:
@@ -111,12 +110,12 @@ def preset_of(name: str, channels: Iterable[Channel]) -> Preset:
 
 
 def under(preset: Preset, channels: Iterable[Channel]) -> tuple[Channel, ...]:
-    """The rows as the preset has them; rows that it does not name are off."""
+    """The rows as the preset has them, none solo; rows that it does not name are off."""
     rows = {row.digest: row for row in preset.rows}
     return tuple(
-        replace(c, strength=rows[c.digest].strength, enabled=rows[c.digest].enabled)
+        replace(c, strength=rows[c.digest].strength, enabled=rows[c.digest].enabled, solo=False)
         if c.digest in rows
-        else replace(c, enabled=False)
+        else replace(c, enabled=False, solo=False)
         for c in channels
     )
 

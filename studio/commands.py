@@ -79,10 +79,12 @@ class Commands(QObject):
         }
 
     def _stop(self) -> None:
-        """What talks falls silent; the Lab's run ends on its own page, or when nothing talks."""
+        """What talks falls silent; the tour, or the Lab's run on another page, ends when nothing talks."""
         window = self._window
         talking = window.session.talking or window.comparing.running
-        if window.measuring.running and (window.pages.key == "lab" or not talking):
+        if window.welcome.running and not talking:
+            window.welcome.end()
+        elif window.measuring.running and (window.pages.key == "lab" or not talking):
             window.measuring.stop()
         else:
             window.session.answering.stop()
@@ -109,7 +111,10 @@ class Commands(QObject):
             "new": bool(workspace.turns) and not session.talking,
             "compare": self._window.pages.key != "compare",  # the columns there say who else answers
             "copy_chat": bool(workspace.turns),
-            "stop": session.talking or self._window.comparing.running or self._window.measuring.running,
+            "stop": session.talking
+            or self._window.comparing.running
+            or self._window.measuring.running
+            or self._window.welcome.running,
             "export_lab": self._window.measuring.finished is not None,
         }
         self._window.conversation.set_able(idle)

@@ -261,7 +261,7 @@ class Comparing(QObject):
         told = (
             f"{each.words} {self.round.methods[each.digest]}" for each in heard(self.round.answers[place])
         )
-        return self.round.made[place] or " + ".join(told) or self.tr("no head on")
+        return self.round.made[place] or " + ".join(told) or self.tr("no head applied")
 
     def _made(self, column: Column) -> str:
         if column.kind == "prompt":
@@ -271,7 +271,9 @@ class Comparing(QObject):
             return self.tr("no prompt, no head")
         if column.kind == "mixer":
             return ""
-        return " + ".join(self._method(head) for _, head, _ in self._rows(column)) or self.tr("no head on")
+        return " + ".join(self._method(head) for _, head, _ in self._rows(column)) or self.tr(
+            "no head applied"
+        )
 
     def _method(self, head: Any) -> str:
         titles = {method.key: method.title for method in self._workspace.methods}
@@ -313,4 +315,4 @@ def _steered(answers: Sequence[Answer]) -> Answer:
 
 def _heads(answer: Answer) -> list[list[Any]]:
     """Name, digest and strength of each, for a file; of one that moved the last strength too."""
-    return [[each.name, each.digest, each.first, *([each.last] * each.moved)] for each in heard(answer)]
+    return [[each.name, each.digest, *each.strengths] for each in heard(answer)]

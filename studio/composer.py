@@ -26,6 +26,7 @@ from studio.growing_edit import Growing
 from studio.number_box import NumberBox
 from studio.plain_edit import PlainEdit
 from studio.requests import ContextUse
+from studio.stop_button import StopButton
 from studio.switch import Switch
 from studio.workspace import Workspace
 
@@ -78,9 +79,9 @@ class Composer(Folding):
         self.sampling.setAccessibleName(self.tr("Sampling settings"))
         self.sampling.setToolTip(self.tr("How the next token is chosen"))
         self.sampling.setMenu(self._settings_menu())
-        self.send = _button(self.tr("Send"), actions["send"], "primary")
+        self.send = _button(QPushButton(self.tr("Send")), actions["send"], "primary")
         self._send_tip = self.send.toolTip()
-        self.stop = _button(self.tr("Stop"), actions["stop"])
+        self.stop = _button(StopButton(self.tr("Stop")), actions["stop"])
         self._buttons = QStackedWidget()  # Send and Stop share one place: nothing moves when a run begins
         self._buttons.addWidget(self.send)
         self._buttons.addWidget(self.stop)
@@ -135,7 +136,6 @@ class Composer(Folding):
         self._send_tip = tip
         self.send.setText(text)
         self.send.setToolTip(tip)
-        self.send.setAccessibleName(tip)
         self._fit_buttons()
 
     def set_talking(self, talking: bool) -> None:
@@ -148,7 +148,6 @@ class Composer(Folding):
         self.meter.show_use(use)
         tip = self.meter.toolTip() if use and use.too_long else self._send_tip
         self.send.setToolTip(tip)
-        self.send.setAccessibleName(tip)
 
     @Slot()
     def _on_typed(self) -> None:
@@ -226,10 +225,8 @@ class Composer(Folding):
         self.sampling.setText(self.tr("{0}, seed {1}").format(how, settings.seed))
 
 
-def _button(text: str, action: QAction, role: str = "") -> QPushButton:
-    button = QPushButton(text)
+def _button(button: QPushButton, action: QAction, role: str = "") -> QPushButton:
     button.setProperty("role", role)
     button.setToolTip(action.toolTip())
-    button.setAccessibleName(action.toolTip())
     button.clicked.connect(action.trigger)
     return button

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -107,14 +108,27 @@ class Distilling(QObject):
         facts = self._workspace.loading.facts
         if facts is None or self._talking or self.fitting or not self._enabled:
             return
-        if not self._wanted() or self._wanted() == self._done or self._has_head(self._wanted()):
+        if not self._wanted() or self._wanted() == self._done:
             return
-        row = self._draft()
+        row, made = self._draft(), self._row_of(self._wanted())
+        if made is not None:
+            self._done = self._wanted()
+            if row is not None and row.enabled:  # else the words would say one thing and the model another
+                self._workspace.hear_instead(made.key, row.key)
+                told = self.tr("“{0}” has a head of its own: it is on instead of the live one.")
+                self.noticed.emit(told.format(made.name))
+            return
         self._key = row.key if row else None
         self._submit(FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant"), live=True)
 
-    def _has_head(self, prompt: str) -> bool:
-        return any(c.head.info.prompt.strip() == prompt and not c.note for c in self._workspace.channels)
+    def _row_of(self, prompt: str) -> Channel | None:
+        fitting = (c for c in self._workspace.channels if not c.note and not c.slot.draft)
+        return next((c for c in fitting if c.head.info.prompt.strip() == prompt), None)
+
+    def _too_long(self, seconds: float) -> str:
+        if math.isinf(seconds):
+            return self.tr("how long a live head takes is known after the first Distill")
+        return self.tr("too slow to follow the typing: about {0:.0f} s").format(seconds)
 
     def _give_way(self) -> None:
         self._pause.stop()
@@ -209,9 +223,9 @@ class Distilling(QObject):
         if job is not self._job:
             return
         workspace, fit = self._workspace, self._workspace.fit
-        if result is None:  # live, and it would have taken too long
+        if isinstance(result, float):  # live, and it would have taken too long
             self._done = self._request.prompt if self._request else ""
-            self._end("", job)
+            self._end(self._too_long(result), job)
             return
         self._take(result.head)
         workspace.faithfulness[result.head.digest] = Faithfulness(

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from studio import theme
 from studio.axis import Axis
+from studio.choice import Choice
 from studio.color_bar import ColorBar
 from studio.color_map import STEPS, table
 from studio.label import Line
@@ -100,13 +101,12 @@ class Heatmap(QWidget):
         view.setDefaultPadding(0)
         self.plot.scene().sigMouseClicked.connect(self._on_click)
         self.plot.scene().sigMouseMoved.connect(self._on_hover)
-        self.choice = QComboBox()
+        self.choice = Choice(self.tr("What the heatmap shows"))
         for quantity in QUANTITIES:
             self.choice.addItem(shown(quantity.title), quantity.key)
             self.choice.setItemData(
                 self.choice.count() - 1, shown(quantity.words), Qt.ItemDataRole.ToolTipRole
             )
-        self.choice.setAccessibleName(self.tr("What the heatmap shows"))
         self.choice.setToolTip(self.tr("What every cell shows"))
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.choice.currentIndexChanged.connect(self._on_choice)
@@ -115,7 +115,6 @@ class Heatmap(QWidget):
         self.latest.setText(self.tr("Latest"))
         self.latest.setProperty("role", "small")
         self.latest.setToolTip(self.tr("Follow the newest token again"))
-        self.latest.setAccessibleName(self.latest.toolTip())
         self.latest.clicked.connect(self.follow)
         self.bar = ColorBar()
         self._empty = QLabel()

@@ -30,7 +30,6 @@ class InPlace(QWidget):
             (self.leave, self.tr("Leave the text as it was (Esc)"), self._on_left),
         ):
             button.setToolTip(tip)
-            button.setAccessibleName(tip)
             button.clicked.connect(act)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)

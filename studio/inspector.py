@@ -83,7 +83,7 @@ class Inspector(Scrolling):
         total = float(np.sum(trace.logprobs[span]))
         self._facts.say("token", f"{selection.start}–{selection.stop}" if several else str(at))
         self._facts.say("id", "" if several else str(int(trace.ids[at])))
-        self._facts.say("logprob", f"Σ {total:.3f}" if several else f"{total:.3f}")
+        self._facts.say("logprob", f"Σ {total:z.3f}" if several else f"{total:z.3f}")
         self._facts.say("rank", "" if several else str(int(trace.ranks[at])))
         self._facts.say(
             "strength", "" if several else ", ".join(f"{s:.2f}" for s in trace.strengths[at] if s) or "0"

@@ -43,7 +43,7 @@ class Bench:
         self._model: Any = None
         self._found: Any = None  # where it came from: engine.model.loading's Found
         self._memory: Any = None  # what the last answers left in the cache (engine.generation.memory)
-        self._pace: float | None = None  # seconds that the last instant head took on this model
+        self._pace: float | None = None  # seconds per answer of the last instant head on this model
         self._steps: list[Any] = []  # compiled for this model (engine.generation.compiled)
         self._laid: Any = None  # the step that is being compiled
         self.lanes = 0  # of the last run that no compiled step was there for, those of the truth included
@@ -104,13 +104,15 @@ class Bench:
 
     def distill(
         self, request: FitRequest, limit: float | None, emit: Emit, cancel: Cancel
-    ) -> Distillation | None:
-        """The heads come earlier, as HeadReady events. None, at once, when it is expected to take longer
-        than `limit` seconds."""
+    ) -> Distillation | float:
+        """The heads come earlier, as HeadReady events. The seconds that it would take, at once, when these
+        are more than `limit`."""
         from engine.distill import Request, distill
 
-        if limit is not None and self._expected() > limit:
-            return None
+        if limit is not None and (expected := self._expected(request)) > limit:
+            if self._pace is not None:
+                self._pace *= 0.5  # the last one may have been slow for once: later it is tried again
+            return expected
         asked = Request(
             request.prompt,
             method=request.method,
@@ -126,13 +128,13 @@ class Bench:
         )
         found = distill(self.need_model(), asked, cancel=cancel, emit=emit)
         if request.recipe == "instant":
-            self._pace = found.seconds["total"]
+            self._pace = found.seconds["total"] / found.responses
         return found
 
-    def _expected(self) -> float:
-        """Seconds for an instant head: as the last one took; before that, known for small models only."""
+    def _expected(self, request: FitRequest) -> float:
+        """Seconds for an instant head: by the last one; before that, known for small models only."""
         if self._pace is not None:
-            return self._pace
+            return self._pace * (request.responses or 1)
         return 0.0 if self.need_model().bytes < SMALL_MODEL else math.inf
 
     def generate(

@@ -8,7 +8,6 @@ from typing import Any
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QBoxLayout,
-    QComboBox,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio import theme
+from studio.choice import Choice
 from studio.folding import Folding
 from studio.lab_work import LabRequest
 from studio.wheel import turn_when_focused
@@ -70,22 +70,23 @@ class LabForm(Folding):
         self.kindChanged.emit()
 
     def _build(self) -> None:
-        self.kind = QComboBox()
+        self.kind = Choice(self.tr("What to measure"))
         self.kind.addItem(self.tr("At equal coherence"), "match")
         self.kind.addItem(self.tr("Sweep of strengths"), "sweep")
         self.methods = QLineEdit()
-        self.target = QComboBox()
+        self.target = Choice(self.tr("Coherence to match"))
         for percent in (90, 80, 70):
             self.target.addItem(self.tr("coherence {0} %").format(percent), percent / 100)
         self.target.addItem(self.tr("prompting's own"), "prompt")
         self.target.addItem(self.tr("KL 1 nat"), "kl")
         self.target.setCurrentIndex(1)
         self.strengths, self.blocks, self.ranks = (QLineEdit() for _ in range(3))
-        self.judge = QComboBox()
+        self.judge = Choice(self.tr("Judge"))
         self.judge.setEditable(True)
         self.judge.addItems(["", *JUDGES])
         line = self.judge.lineEdit()
         assert line is not None
+        line.setAccessibleName(self.tr("Judge"))
         self.strengths.setText(STRENGTHS)
         self.questions, self.seeds = QSpinBox(), QSpinBox()
         self.questions.setRange(2, 400)

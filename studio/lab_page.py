@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio import theme
+from studio.choice import Choice
 from studio.lab_form import LabForm
 from studio.lab_pictures import OF_KIND
 from studio.lab_series import group, icon_of
@@ -100,13 +101,11 @@ class LabPage(QWidget):
     # Building.
 
     def _build_results(self) -> None:
-        self.picture = QComboBox()
-        self.picture.setAccessibleName(self.tr("Picture"))
+        self.picture = Choice(self.tr("Picture"))
         self.picture.setToolTip(self.tr("What is drawn; File > Export writes the one that is shown"))
         self.picture.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.picture.currentIndexChanged.connect(self._on_picture)
-        self.block = QComboBox()
-        self.block.setAccessibleName(self.tr("Block"))
+        self.block = Choice(self.tr("Block"))
         self.block.setToolTip(self.tr("The block whose tokens are shown"))
         self.block.currentIndexChanged.connect(self._on_picture)
         self.caption = QLabel()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from engine.library.records import Item, Shelf
 from studio.autosave import Autosave
+from studio.choice import Choice
 from studio.jobs import HEAD_FILES
 from studio.list_rows import FittingRows
 from studio.worker import Job
@@ -45,8 +45,7 @@ class LibraryPanel(QWidget):
         self.setAcceptDrops(True)
         self._autosave = autosave
         self._asked = 0  # the newest question to the library; older answers are not shown
-        self.shelf = QComboBox()
-        self.shelf.setAccessibleName(self.tr("Shelf of the library"))
+        self.shelf = Choice(self.tr("Shelf of the library"))
         shelves: tuple[tuple[Shelf, str], ...] = (
             ("conversation", self.tr("Conversations")),
             ("head", self.tr("Heads")),

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QLineEdit,
     QPlainTextEdit,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.choice import Choice
 from studio.translation import QT_TR_NOOP, shown
 
 KEPT = 5000  # lines
@@ -90,14 +90,12 @@ class LogPanel(QWidget):
         self.filter.setPlaceholderText(self.tr("Filter"))
         self.filter.setAccessibleName(self.tr("Words that the lines must contain"))
         self.filter.setClearButtonEnabled(True)
-        self.level = QComboBox()
-        self.level.setAccessibleName(self.tr("Least level of the lines"))
+        self.level = Choice(self.tr("Least level of the lines"))
         for level, words in LEVELS:
             self.level.addItem(shown(words), level)
         self.level.setCurrentIndex(1)
         self.copy = QPushButton(self.tr("Copy"))
         self.copy.setToolTip(self.tr("Copy the lines that are shown"))
-        self.copy.setAccessibleName(self.copy.toolTip())
         self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.shown.toPlainText()))
         self.shown: QPlainTextEdit = QPlainTextEdit()
         self.shown.setReadOnly(True)

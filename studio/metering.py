@@ -21,7 +21,7 @@ Lanes = Callable[[], Sequence[LaneRequest]]
 
 
 class Metering(QObject):
-    """Lives on the GUI thread; the counting is the worker's, by the model's own chat template."""
+    """Lives on the GUI thread; the counting is a worker's of its own, by the model's own chat template."""
 
     measured = Signal(object)  # ContextUse, or None where there is no model to measure with
 
@@ -100,8 +100,6 @@ class Metering(QObject):
         if workspace.loading.facts is None:
             self.measured.emit(None)
             return
-        if any(not answer.over for turn in workspace.turns[-1:] for answer in turn.answers):
-            return  # its end is a change of its own
         for page in sorted(self._lanes, key=lambda page: page != self._page):  # the shown one first
             self._count(page)
 
@@ -111,7 +109,6 @@ class Metering(QObject):
         job = Job(
             self.tr("Counting tokens"),
             lambda emit, cancel: self._bench.foresee(requests, question, settings, emit, cancel),
-            urgent=True,
             quiet=True,  # what the model refuses is told when it is asked
         )
         job.on_done = lambda use: self._take(job, page, use)

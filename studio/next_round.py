@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio.channels import STRENGTH_LIMIT
+from studio.choice import Choice
 from studio.columns import LEAST, MOST, Column
 from studio.folding import Folding
 from studio.label import plain_label
@@ -113,8 +114,7 @@ class ColumnBox(QWidget):
         super().__init__()
         self._workspace = workspace
         self.column = Column("none")
-        self.choice = QComboBox()
-        self.choice.setAccessibleName(self.tr("Who speaks in this column"))
+        self.choice = Choice(self.tr("Who speaks in this column"))
         self.choice.setMinimumContentsLength(3)  # four heads fit a window of 1280 with all docks
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.strength = NumberBox()
@@ -128,7 +128,6 @@ class ColumnBox(QWidget):
         self.removeWanted.setText("×")
         self.removeWanted.setProperty("role", "quiet")
         self.removeWanted.setToolTip(self.tr("Remove this column"))
-        self.removeWanted.setAccessibleName(self.removeWanted.toolTip())
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(4)

@@ -41,7 +41,10 @@ class PaletteDialog(QDialog):
 
     def _filter(self, typed: str) -> None:
         self.list.clear()
-        found = [(score(typed, _name(a), a.statusTip()), place) for place, a in enumerate(self._actions)]
+        found = [
+            (score(typed, _name(a), f"{a.statusTip()} {_keys(a)}"), place)
+            for place, a in enumerate(self._actions)
+        ]
         for rank, place in sorted(found):
             if rank < MISS:
                 self._add(self._actions[place])
@@ -51,9 +54,8 @@ class PaletteDialog(QDialog):
         self.list.setCurrentRow(0)
 
     def _add(self, action: QAction) -> None:
-        keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
         tick = "✓ " if action.isChecked() else ""
-        item = QListWidgetItem(f"{tick}{_name(action)}    {keys}".rstrip())
+        item = QListWidgetItem(f"{tick}{_name(action)}    {_keys(action)}".rstrip())
         item.setToolTip(f"{item.text()}\n{action.statusTip()}")
         item.setData(Qt.ItemDataRole.UserRole, action)
         if not action.isEnabled():
@@ -73,6 +75,10 @@ class PaletteDialog(QDialog):
                 self.list.setCurrentRow((self.list.currentRow() + step) % self.list.count())
                 return True
         return super().eventFilter(watched, event)
+
+
+def _keys(action: QAction) -> str:
+    return action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
 
 
 MISS = 1000

@@ -40,7 +40,8 @@ class Session(QObject):
         self.bench = Bench()
         self.worker = Worker(self.bench.may_pause, self)
         self.answering = Answering(workspace, self.bench, self.worker, save, self)
-        self.metering = Metering(workspace, self.bench, self.worker, self)
+        self.counter = Worker(parent=self, name="counting")  # apart: one types while an answer streams
+        self.metering = Metering(workspace, self.bench, self.counter, self)
         self.distilling = Distilling(workspace, self.bench, self.worker, self)
         self.answering.noticed.connect(self.noticed)
         self.distilling.noticed.connect(self.noticed)
@@ -71,6 +72,7 @@ class Session(QObject):
     def start(self) -> None:
         """Starts the engine's thread, which begins with importing the engine."""
         self.worker.start()
+        self.counter.start()
         self.opening.start()
         self.worker.submit(Job(self.tr("Starting the engine"), self.bench.warm))
 
@@ -161,7 +163,8 @@ class Session(QObject):
         """Cancels everything and waits for the worker to end."""
         self.compiling.close()
         self.opening.close()
-        self.worker.close()
+        for worker in (self.counter, self.worker):
+            worker.close()
 
 
 def _misfit(head: Any, facts: ModelFacts) -> Misfit | None:

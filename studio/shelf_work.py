@@ -143,9 +143,10 @@ class ShelfWork(QObject):
     def _tag(self, item: Item) -> None:
         self._asking.name(
             self.tr("Tags"),
-            self.tr("Tags, with commas between; a single comma for none:"),
+            self.tr("Tags, with commas between:"),
             ", ".join(item.tags),
             lambda words: self.shelving.tag(item, _tags(words)),
+            or_none=True,
         )
 
     def _export(self, item: Item) -> None:
@@ -191,4 +192,4 @@ class ShelfWork(QObject):
 
 def _tags(words: str) -> tuple[str, ...]:
     """As the library keeps them: small letters, in order, each once."""
-    return tuple(sorted({word.strip().lower() for word in words.split(",") if word.strip()}))
+    return tuple(sorted({word.strip(" #").lower() for word in words.split(",") if word.strip(" #")}))

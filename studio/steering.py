@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtCore import QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -26,6 +26,7 @@ from studio.recipe_options import RecipeOptions
 from studio.requests import FitRequest
 from studio.scrolling import Scrolling
 from studio.sparkline import Sparkline
+from studio.stop_button import StopButton
 from studio.workspace import Workspace
 
 PROMPT_LINES = 3
@@ -59,9 +60,8 @@ class SteeringPanel(Scrolling):
         self.distill = QPushButton(self.tr("Distill"))
         self.distill.setProperty("role", "primary")
         self.distill.setToolTip(actions["distill"].toolTip())
-        self.distill.setAccessibleName(actions["distill"].toolTip())
         self.distill.clicked.connect(actions["distill"].trigger)
-        self.cancel = QPushButton(self.tr("Cancel"))
+        self.cancel = StopButton(self.tr("Cancel"))
         self.cancel.setToolTip(actions["cancel_distill"].toolTip())
         self.cancel.setAccessibleName(actions["cancel_distill"].text())
         self.cancel.clicked.connect(actions["cancel_distill"].trigger)
@@ -79,7 +79,9 @@ class SteeringPanel(Scrolling):
         self.progress.setAccessibleName(self.tr("Progress of the distillation"))
         self.curve = Sparkline()
         self.curve.setFixedHeight(32)
+        self._ran = False  # a distillation, when its state was last shown
         self._lay_out()
+        self.options.more.toggled.connect(self._on_more)
         self.options.changed.connect(self._on_options)
         workspace.promptChanged.connect(self._on_prompt)
         workspace.fitChanged.connect(self._on_fit)
@@ -135,6 +137,11 @@ class SteeringPanel(Scrolling):
         self.curve.setVisible(self.options.trains)  # the closed form has no loss curve
 
     @Slot()
+    def _on_more(self) -> None:
+        """What all the options are for stays in sight."""
+        QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(self._buttons, 0, 8))
+
+    @Slot()
     def _on_model(self) -> None:
         facts = self._workspace.loading.facts
         if facts:
@@ -172,8 +179,9 @@ class SteeringPanel(Scrolling):
             self.progress.setRange(0, 1)
             self.progress.setValue(0)
             self.eta.setText("")
-            if fit.outcome:  # of other words than those that stand there it would say nothing
+            if self._ran or fit.outcome:  # of other words than those that stand there it would say nothing
                 self.stage.setText(fit.outcome if fit.prompt == self._workspace.prompt.strip() else "")
+        self._ran = fit.running
         self._enable()
 
     def _enable(self) -> None:

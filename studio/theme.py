@@ -147,6 +147,7 @@ def _sheet(t: Theme, zoom: float) -> str:
     QPushButton:focus, QToolButton:focus {{ border-color: {t.accent}; }}
     QPushButton:pressed, QToolButton:pressed, QToolButton:checked {{ background: {t.line}; }}
     QPushButton:disabled, QToolButton:disabled {{ color: {t.muted}; background: {t.window}; }}
+    QToolButton[role="quiet"]:disabled {{ color: {t.line}; background: transparent; }}
     QPushButton[role="primary"] {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent};
         font-weight: 600; padding: 4px 16px; }}
     QPushButton[role="primary"]:hover {{ background: {t.accent_hover}; }}

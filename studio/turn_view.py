@@ -168,7 +168,7 @@ class AnswerColumn(QWidget):
             return self.tr("edited: your words, nothing steers them")
         if self._answer.lane != STEERED:
             return self.tr("unsteered, same seed")
-        return " + ".join(each.words for each in heard(self._answer)) or self.tr("no head on")
+        return " + ".join(each.words for each in heard(self._answer)) or self.tr("no head applied")
 
     def _ended(self) -> str:
         return self.tr("no coefficients") if self._answer.edited else ending(self._answer)
@@ -200,6 +200,5 @@ def _button(text: str, tip: str) -> QToolButton:
     button = QToolButton()
     button.setText(text)
     button.setToolTip(tip)
-    button.setAccessibleName(tip)
     button.setProperty("role", "quiet")
     return button

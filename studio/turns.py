@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -101,18 +102,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Heard:
-    """A head that steered an answer, and its strength at the first and at the last token."""
+    """A head that steered an answer: its strength where it turned, from the first token to the last."""
 
     name: str
     digest: str
-    first: float
-    last: float
-    moved: bool = False  # in between, or from the one to the other
+    strengths: tuple[float, ...]
 
     @property
     def words(self) -> str:
-        """Name and strength, both ends of one that moved."""
-        return f"{self.name} {self.first:.2f}{f' → {self.last:.2f}' if self.moved else ''}"
+        """Name and strengths."""
+        return f"{self.name} {' → '.join(f'{at:.2f}' for at in self.strengths)}"
 
 
 @dataclass(eq=False)
@@ -198,12 +197,19 @@ def heard(answer: Answer) -> list[Heard]:
     if answer.lane != STEERED or answer.edited:
         return []
     if used is None or not len(used) or used.shape[1] != len(mix):  # older turns name only heads that were on
-        return [Heard(name, digest, at, at) for name, digest, at in mix if at]
-    rows = [
-        Heard(name, digest, float(own[0]), float(own[-1]), bool((own != own[0]).any()))
-        for (name, digest, _), own in zip(mix, used.T, strict=True)
+        return [Heard(name, digest, (at,)) for name, digest, at in mix if at]
+    rows = [Heard(name, digest, _turns(own)) for (name, digest, _), own in zip(mix, used.T, strict=True)]
+    return [row for row in rows if any(row.strengths)]
+
+
+def _turns(strengths: Any) -> tuple[float, ...]:
+    """The first, the last, and in between the least and the greatest where they lie beyond both."""
+    first, last = float(strengths[0]), float(strengths[-1])
+    beyond = [
+        i for i in {int(strengths.argmin()), int(strengths.argmax())} if strengths[i] not in (first, last)
     ]
-    return [row for row in rows if row.first or row.moved]
+    told = [first, *(float(strengths[i]) for i in sorted(beyond)), last]
+    return (*(at for at, after in pairwise(told) if at != after), last)
 
 
 def told_how(answer: Answer) -> str:
@@ -221,7 +227,7 @@ def told_how(answer: Answer) -> str:
 def heads_in_words(answer: Answer) -> str:
     """Every head with its strength and hash, for a file."""
     return ", ".join(
-        f"{each.name} {each.first:g}{f' → {each.last:g}' if each.moved else ''} ({each.digest})"
+        f"{each.name} {' → '.join(f'{at:g}' for at in each.strengths)} ({each.digest})"
         for each in heard(answer)
     )
 

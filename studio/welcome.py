@@ -27,11 +27,13 @@ class Step:
 class Welcome(QObject):
     """Walks through `steps` over `window`; `ended` comes after the last one, or when it is skipped."""
 
+    begun = Signal()
     ended = Signal()
 
-    def __init__(self, steps: Sequence[Step], window: QWidget) -> None:
+    def __init__(self, steps: Sequence[Step], window: QWidget, free: Callable[[], QWidget]) -> None:
+        """free: what no bubble covers, but the one that points at it."""
         super().__init__(window)
-        self._steps, self._window = list(steps), window
+        self._steps, self._window, self._free = list(steps), window, free
         self._at = -1
         self.halo: _Halo | None = None
         self.bubble: _Bubble | None = None
@@ -42,14 +44,16 @@ class Welcome(QObject):
 
     @Slot()
     def start(self) -> None:
-        """From the first step, whether it was seen before or not."""
+        """From the first step, whether it was seen before or not; while it runs, the next step, so that the
+        same key leads through it."""
         if self.bubble is None:
             self.halo, self.bubble = _Halo(self._window), _Bubble(self._window)
             self.bubble.next.clicked.connect(self.forward)
             self.bubble.skip.clicked.connect(self.end)
             self._window.installEventFilter(self)
-        self._at = -1
+            self._at = -1
         self.forward()
+        self.begun.emit()
 
     @Slot()
     def forward(self) -> None:
@@ -59,6 +63,12 @@ class Welcome(QObject):
         elif self.bubble is not None:
             self.bubble.show_step(self._steps[self._at], self._at + 1, len(self._steps))
             self._place()
+
+    @Slot(bool)
+    def on_talking(self, talking: bool) -> None:
+        """A question was asked: the first step is done."""
+        if talking and self.running and self._at == 0:
+            self.forward()
 
     @Slot()
     def end(self) -> None:
@@ -83,7 +93,13 @@ class Welcome(QObject):
         self.halo.setGeometry(self._window.rect())
         self.halo.point_at(spot)
         self.bubble.adjustSize()
-        self.bubble.move(beside(spot, self.bubble.size().width(), self.bubble.height(), self._window.rect()))
+        place = QRect(QPoint(), self.bubble.size())
+        place.moveTopLeft(beside(spot, place.width(), place.height(), self._window.rect()))
+        free = self._free()
+        free_at = QRect(free.mapTo(self._window, QPoint(0, 0)), free.size())
+        if free is not target and free.isVisible() and place.intersects(free_at):
+            place.moveBottom(free_at.top() - GAP)
+        self.bubble.move(place.topLeft())
         for part in (self.halo, self.bubble):
             part.show()
             part.raise_()
@@ -153,9 +169,10 @@ class _Bubble(QFrame):
     def show_step(self, step: Step, number: int, total: int) -> None:
         self.title.setText(step.title)
         self.text.setText(step.text)
-        self.count.setText(self.tr("{0} of {1}").format(number, total))
+        self.count.setText(self.tr("{0} of {1}  ·  F1").format(number, total))
         last = number == total
         self.next.setText(self.tr("Done") if last else self.tr("Next"))
+        self.next.setToolTip(self.tr("Also by the key F1; Esc ends the tour"))
         self.next.setAccessibleName(self.tr("End the tour") if last else self.tr("Next step of the tour"))
         self.skip.setVisible(not last)
         self.setAccessibleName(f"{step.title}. {step.text}")

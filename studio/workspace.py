@@ -165,6 +165,12 @@ class Workspace(QObject):
     def set_enabled(self, key: int, enabled: bool) -> None:
         self._edit(key, self.tr("on or off"), enabled=enabled)
 
+    def hear_instead(self, key: int, other: int) -> None:
+        """The row `key` is on and the other off."""
+        on = {key: True, other: False}
+        rows = tuple(replace(c, enabled=on.get(c.key, c.enabled)) for c in self.channels)
+        self.change(self.tr("on or off"), channels=rows)
+
     def set_solo(self, key: int, solo: bool) -> None:
         self._edit(key, self.tr("solo"), solo=solo)
 

@@ -16,7 +16,12 @@ def provenance(turn: Turn) -> dict[str, Any]:
         "program": program(),
         "model": turn.model,
         "heads": [
-            {"name": head.name, "hash": head.digest, "strength": head.first, "strength_at_the_end": head.last}
+            {
+                "name": head.name,
+                "hash": head.digest,
+                "strength": head.strengths[0],
+                "strength_at_the_end": head.strengths[-1],
+            }
             for answer in turn.answers[:1]
             for head in heard(answer)
         ],

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
-from PySide6.QtGui import QGuiApplication, QWheelEvent
+from PySide6.QtGui import QAccessible, QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -22,6 +22,7 @@ from studio.palette_dialog import MISS, PaletteDialog, score
 from studio.settings import Preferences
 from studio.welcome import beside
 from tests.studio.conftest import ready
+from tests.studio.test_main_job import ANSWER_MS
 
 
 @pytest.mark.parametrize(
@@ -165,6 +166,36 @@ def test_bubbles_stand_beside_what_they_mean():
         at = QRect(beside(spot, 320, 180, room), QSize(320, 180))
         assert room.contains(at)
         assert spot == room or not at.intersects(spot)
+
+
+def test_the_tour_goes_on_by_the_keyboard_and_covers_no_heatmap(qtbot, window):
+    window.actions_["welcome"].trigger()
+    line, tour = window.composer.question, window.welcome
+    line.setFocus()
+
+    def covered() -> bool:
+        spot = QRect(window.docks["heatmap"].mapTo(window, QPoint()), window.docks["heatmap"].size())
+        return tour.bubble.geometry().intersects(spot)
+
+    assert tour.bubble.count.text().startswith("1 of 4") and not covered()
+    QTest.keyClick(line, Qt.Key.Key_Return)  # as the first step asks for
+    qtbot.waitUntil(lambda: tour.bubble.count.text().startswith("2 of 4"))
+    assert not covered()
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    QTest.keyClick(line, Qt.Key.Key_F1)
+    assert tour.bubble.count.text().startswith("3 of 4") and not covered()
+    QTest.keyClick(window, Qt.Key.Key_Escape)
+    assert not tour.running
+
+
+def test_a_screen_reader_hears_what_a_choice_is_about(window):
+    for choice in (window.heatmap.choice, window.lab_page.picture):
+        interface = QAccessible.queryAccessibleInterface(choice)
+        labels = [to.text(QAccessible.Text.Name) for to, how in interface.relations()]
+        assert choice.accessibleName() in labels
+    send = QAccessible.queryAccessibleInterface(window.composer.send)
+    assert send.text(QAccessible.Text.Name) == "Send"
+    assert send.text(QAccessible.Text.Description) == window.composer.send.toolTip()
 
 
 def test_the_model_picker_lists_what_is_here_and_tells_of_the_hub(qtbot, window, monkeypatch):

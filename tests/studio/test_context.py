@@ -40,6 +40,19 @@ def short(window, tokens: int = 60) -> None:
     window.workspace.set_settings(replace(window.workspace.settings, max_tokens=tokens))
 
 
+def test_the_next_question_is_counted_while_an_answer_streams(qtbot, window, uses):
+    window.session.bench.need_model().eos_ids = frozenset()
+    short(window, 900)
+    window.composer.set_question("Tell me about bees.")
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: window.session.talking and bool(uses) and uses[-1].question == 0)
+    window.composer.set_question("And then of tea, please.")
+    qtbot.waitUntil(lambda: uses[-1].question > 5)
+    assert window.session.talking
+    window.actions_["stop"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking)
+
+
 def test_the_meter_counts_what_the_model_would_read(qtbot, window, uses):
     window.composer.set_question("Tell me about bees, please.")
     use = newest(qtbot, uses)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from engine.errors import ModelError
 from engine.generation.trace import Token
+from studio.distilling import LIVE_RESPONSES
 from studio.requests import FitRequest
 from tests.studio.test_main_job import ANSWER_MS, FIT_MS, ask, endless
 
@@ -30,6 +31,38 @@ def test_a_head_follows_the_typing_in_one_row(qtbot, window):
     qtbot.waitUntil(lambda: not workspace.channels[3].slot.draft, timeout=FIT_MS)
     qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
     assert len(workspace.channels) == 4 and workspace.strength_of(row.key) == 0.7
+
+
+def test_words_that_have_a_head_switch_that_one_on(qtbot, window):
+    workspace = window.workspace
+    workspace.set_prompt("Be gloomy.")
+    qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    workspace.set_prompt(workspace.channels[0].head.info.prompt)
+    qtbot.waitUntil(lambda: [c.enabled for c in workspace.channels] == [True, False, False, False])
+    assert "instead of the live one" in window.status.busy.text()
+
+
+def test_one_slow_head_does_not_end_the_following(qtbot, window):
+    workspace, bench = window.workspace, window.session.bench
+    bench._pace = 8.0 / LIVE_RESPONSES  # as if the last had taken eight seconds
+    workspace.set_prompt("Be gloomy.")
+    qtbot.waitUntil(lambda: "too slow" in window.steering.stage.text(), timeout=FIT_MS)
+    assert "8 s" in window.steering.stage.text() and len(workspace.channels) == 3
+    workspace.set_prompt("Be polite.")
+    qtbot.waitUntil(lambda: "4 s" in window.steering.stage.text(), timeout=FIT_MS)
+    workspace.set_prompt("Be formal.")
+    qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
+
+
+def test_a_live_head_that_gave_way_leaves_no_stage_behind(qtbot, window):
+    endless(window)
+    window.workspace.set_prompt("Be gloomy.")
+    qtbot.waitUntil(lambda: window.session.fitting, timeout=FIT_MS)
+    assert window.steering.stage.text()
+    window.actions_["send"].trigger()
+    qtbot.waitUntil(lambda: window.session.talking and not window.session.fitting)
+    assert not window.steering.stage.text()
 
 
 def test_an_effect_is_shown_beside_the_words_that_it_was_measured_of(qtbot, window):

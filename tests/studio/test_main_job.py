@@ -113,7 +113,33 @@ def test_a_head_that_is_off_at_first_is_named_once_it_steers(qtbot, window):
     qtbot.waitUntil(lambda: answer.trace.strengths[-1][0] == 1.5, timeout=5000)
     window.actions_["stop"].trigger()
     qtbot.waitUntil(lambda: not window.session.talking)
-    assert [(head.name, head.first, head.last) for head in heard(answer)] == [("pirate", 0.0, 1.5)]
+    assert [(head.name, head.strengths) for head in heard(answer)] == [("pirate", (0.0, 1.5))]
+
+
+def test_a_strength_that_came_back_is_told_with_where_it_was_meanwhile(qtbot, window):
+    workspace, seen = window.workspace, 0
+    pirate = workspace.channels[0].key
+    endless(window)
+    window.actions_["send"].trigger()
+    for strength in (1.0, 0.0, -1.0, 1.0):
+        workspace.set_strength(pirate, strength)
+        qtbot.waitUntil(lambda seen=seen: workspace.turns and len(workspace.turns[0].answers[0]) > seen + 6)
+        seen = len(workspace.turns[0].answers[0])
+    window.actions_["stop"].trigger()
+    qtbot.waitUntil(lambda: not window.session.talking)
+    assert "pirate 1.00 → -1.00 → 1.00" in [x.text() for x in window.conversation.findChildren(QLabel)]
+
+
+def test_the_second_click_of_a_double_click_stops_nothing(qtbot, window):
+    endless(window)
+    handle, composer = window.windowHandle(), window.composer
+    spot = composer.send.mapTo(window, composer.send.rect().center())
+    QTest.mouseDClick(handle, Qt.MouseButton.LeftButton, pos=spot)
+    answer = window.workspace.turns[0].answers[0]
+    qtbot.waitUntil(lambda: len(answer) > 20, timeout=ANSWER_MS)
+    assert window.session.talking
+    QTest.mouseClick(handle, Qt.MouseButton.LeftButton, pos=spot)
+    qtbot.waitUntil(lambda: not window.session.talking)
 
 
 def test_bypass_gives_the_unsteered_answer(qtbot, window):

@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from studio.channels import Preset, Setting
 from studio.columns import Column
 from studio.recovery import FIRST_PROMPT
 from studio.requests import FitOptions
@@ -130,6 +131,18 @@ def test_after_undo_a_new_drag_is_a_step_of_its_own(workspace):
     workspace.set_strength(key, 0.2)
     workspace.undo()
     assert workspace.strength_of(key) == 0.1
+
+
+def test_solo_of_a_head_that_is_off_silences_nobody_and_a_preset_ends_every_solo(workspace):
+    one, two, *_ = workspace.channels
+    workspace.set_enabled(one.key, True)
+    workspace.set_enabled(two.key, False)
+    workspace.set_solo(two.key, True)
+    assert [c.key for c in workspace.sounding()] == [one.key]
+    workspace.set_enabled(two.key, True)
+    assert [c.key for c in workspace.sounding()] == [two.key]
+    workspace.apply_preset(Preset("one", (Setting(one.digest, 1.0, True),)))
+    assert [c.key for c in workspace.sounding()] == [one.key]
 
 
 def test_solo_and_block_range_decide_what_is_heard(workspace):
