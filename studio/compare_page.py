@@ -73,11 +73,13 @@ class ComparePage(QWidget):
         answers = list(at.answers) if at else []
         if [view.answer for view in self.columns] != answers:
             self._show(answers)
-        voting = bool(at and at.blind and at.over)
+        voting = bool(at and at.judgeable)
         for place, view in enumerate(self.columns):
             assert at is not None
             if at.blind:
-                view.name(self.tr("Answer {0}").format(LETTERS[place]), "")
+                name = self.tr("Answer {0}").format(LETTERS[place])
+                view.name(name, "")
+                view.vote.setAccessibleName(self.tr("This one is better: {0}").format(name))
             else:
                 view.name(at.names[place], self._comparing.made(place), at.choice == place)
             view.vote.setVisible(voting)
@@ -102,6 +104,8 @@ class ComparePage(QWidget):
     def _words(self, at: Round | None, voting: bool) -> str:
         if voting:
             return self.tr("Which answer is better? Names come out with your vote.")
+        if at and at.blind and at.over:
+            return self.tr("An answer has no words: ask again, and the names come out with your vote.")
         if at and at.blind:
             return self.tr("Names come out with your vote, once all have answered.")
         return self._comparing.told_votes()

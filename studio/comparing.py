@@ -45,6 +45,11 @@ class Round:
         return all(answer.over for answer in self.answers)
 
     @property
+    def judgeable(self) -> bool:
+        """Whether a blind vote is open: every answer has words and gets no more."""
+        return self.blind and self.over and all(len(answer) for answer in self.answers)
+
+    @property
     def question(self) -> str:
         return self.answers[0].turn.question
 
@@ -182,7 +187,7 @@ class Comparing(QObject):
         """For the answer shown at a place, or for none (a tie): names come out, the vote is kept. It can be
         taken back, but not cast anew by one who knows the names."""
         at = self.round
-        if at is None or not at.blind or not at.over:
+        if at is None or not at.judgeable:
             return
         chosen = TIE if choice is None else at.names[choice]
         facts = {

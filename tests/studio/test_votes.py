@@ -50,6 +50,20 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     assert window.comparing.tally == {found.names[1]: 1}
 
 
+def test_there_is_no_vote_on_answers_without_words(qtbot, window):
+    window.workspace.set_blind(True)
+    window.actions_["page_compare"].trigger()
+    window.composer.set_question("Tell me about the harbour.")
+    window.actions_["send"].trigger()
+    window.actions_["stop"].trigger()
+    qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
+    assert window.comparing.round.over and not any(len(a) for a in window.comparing.round.answers)
+    assert not any(view.vote.isVisible() for view in window.compare_page.columns)
+    assert "no words" in window.compare_page.note.text()
+    window.comparing.vote(0)
+    assert window.comparing.round.blind and not window.comparing.tally
+
+
 def test_votes_are_there_after_a_restart_to_see_and_to_export(qtbot, open_window):
     window = ready(qtbot, open_window())
     assert not window.compare_page.votes.isVisibleTo(window.compare_page)
