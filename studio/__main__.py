@@ -75,7 +75,7 @@ def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     door.came.connect(window.come_forward)
     report.told = window.troubles.show_fault
     if report.before:
-        window.troubles.show_crash(report.before)
+        window.troubles.show_crash(report.before, report.kept)
     window.open_when_ready(sources[: len(arguments.files)])
     window.show()
     _heed_interrupt(window)

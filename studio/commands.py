@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication
 
 from studio import actions
 from studio.exporting import KINDS
+from studio.metering import ASKING
 from studio.palette_dialog import PaletteDialog
 from studio.turns import as_markdown
 from studio.votes_dialog import VotesDialog
@@ -131,6 +132,7 @@ class Commands(QObject):
         free = not session.talking if self._window.pages.key == "compare" else session.answering.takes
         if question.strip() and free:
             objection = session.metering.objection()
+            self._window.banner.settle(ASKING)
             if objection is not None:
                 self._window.banner.show_failure(objection)
                 return

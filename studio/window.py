@@ -140,9 +140,7 @@ class Window(QMainWindow):
 
     def _wire(self) -> None:
         workspace, session = self.workspace, self.session
-        self.troubles = Troubles(
-            self.banner, session, session.worker, session.opening.fetcher, self.autosave.worker
-        )
+        self.troubles = Troubles(self.banner, session.worker, session.opening.fetcher, self.autosave.worker)
         session.noticed.connect(self.status.notice)
         self.exporting.noticed.connect(self.status.notice)
         self.files.refused.connect(self.banner.show_failure)

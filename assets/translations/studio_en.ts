@@ -53,6 +53,16 @@
     </message>
 </context>
 <context>
+    <name>Banner</name>
+    <message numerus="yes">
+        <source>%n more message(s)</source>
+        <translation>
+            <numerusform>%n more message</numerusform>
+            <numerusform>%n more messages</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>BlockRow</name>
     <message numerus="yes">
         <source>%n token(s), from {0:.2f} to {1:.2f}</source>
