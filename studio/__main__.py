@@ -79,6 +79,7 @@ def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     window.open_when_ready(sources[: len(arguments.files)])
     window.show()
     _heed_interrupt(window)
+    app.commitDataRequest.connect(window.leaving.insist)
     try:
         status = app.exec()
     finally:

@@ -40,6 +40,7 @@ class Commands(QObject):
             **{key: lambda key=key: window.exporting.ask(key) for key in KINDS},
             "votes": self._show_votes,
             "export_votes": window.shelf_work.choose_votes,
+            "save_now": window.autosave.save_now,
             "quit": window.close,
             "undo": workspace.undo,
             "redo": workspace.redo,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from studio.autosave import Autosave
 from studio.label import one_line
 from studio.session import Session
 from studio.settings import Preferences
-from studio.worker import Failed
+from studio.worker import Failed, Job
 from studio.workspace import Workspace
 
 FIRST_QUESTION = "Tell me about the harbour."
@@ -38,6 +39,7 @@ class Recovery(QObject):
         self._workspace, self._session, self._autosave = workspace, session, autosave
         self._preferences, self._window = preferences, window
         self._source: str | None = None
+        self._begun = False
         self.dialog: RecoveryDialog | None = None
 
     def start(self, source: str | None) -> None:
@@ -52,11 +54,13 @@ class Recovery(QObject):
             self.dialog = None
 
     def _on_left(self, left: Left | None) -> None:
-        if left is None or left.empty:
+        if self._begun and (self._workspace.touched or left is None or left.empty):
+            self._join(left)
+        elif left is None or left.empty:
             self._fresh()
         elif not left.session.clean and left.values["touched"]:  # else there is nothing to ask about
             self.dialog = RecoveryDialog(left, self._window)
-            self.dialog.finished.connect(lambda answer: self._on_answer(left, bool(answer)))
+            self.dialog.finished.connect(lambda answer: self._on_answer(left, answer))
             self.dialog.open()
             self.asked.emit()
         elif self._preferences.get("start") == "restore":
@@ -64,16 +68,18 @@ class Recovery(QObject):
         else:
             self._fresh()
 
-    def _on_answer(self, left: Left, restore: bool) -> None:
+    def _on_answer(self, left: Left, answer: int) -> None:
         self.dialog = None
-        if restore:
+        if answer:
             self._restore(left)
         else:
             self._fresh()
 
     def _on_unreadable(self, failed: Failed) -> None:
-        self._autosave.give_up()
-        self._fresh()
+        kept = self.tr("Until it can be opened, which is tried again and again, nothing that you do is kept.")
+        self._autosave.give_up(replace(failed, remedy=f"{failed.remedy} {kept}"))
+        if not self._begun:
+            self._fresh()
 
     def _restore(self, left: Left) -> None:
         values = dict(left.values)
@@ -97,7 +103,26 @@ class Recovery(QObject):
             self._workspace.restore(source=self._source)
         self._begin()
 
+    def _join(self, left: Left | None) -> None:
+        """The library opened late, and what was done meanwhile goes on: the session of before makes room."""
+        presets = left.values["presets"] if left is not None else ()
+        if presets:
+            joined = {preset.name: preset for preset in (*presets, *self._workspace.presets)}
+            self._workspace.change(self.tr("presets of before"), presets=tuple(joined.values()))
+        if left is not None and not left.empty:
+            label = self.tr("Keeping the session of before")
+            archive = self._autosave.archive
+            told = self.tr(
+                "The library could be opened, and all is kept from now on. Of the session before, the "
+                "conversation is in the Library (View, Library), the rest in {0}."
+            )
+            job = Job(label, lambda emit, cancel: archive.put_session_by())
+            job.on_done = lambda path: self._session.noticed.emit(told.format(path))
+            self._autosave.worker.submit(job)
+        self._autosave.begin()
+
     def _begin(self) -> None:
+        self._begun = True
         self._session.open_model(self._workspace.source)
         self._autosave.begin()
         self.begun.emit()

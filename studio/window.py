@@ -23,6 +23,7 @@ from studio.exporting import Exporting
 from studio.files import Files
 from studio.header import Header
 from studio.lab_page import LabPage
+from studio.leaving import Leaving
 from studio.log_panel import LogBook, LogPanel
 from studio.look import Look
 from studio.measuring import Measuring
@@ -89,6 +90,7 @@ class Window(QMainWindow):
         self.commands = Commands(self)
         self.actions_ = actions.build(self, self.commands.handlers(), self.menuBar())
         self.actions_["recent"].setMenu(self.files.recent)
+        self.leaving = Leaving(self.workspace, self.autosave, self.actions_["export_chat"], self)
         self.docks = Docks(self, self.preferences, self.actions_)
         self.recovery = Recovery(self.workspace, self.session, self.autosave, self.preferences, self)
         self.workspace.restore(prompt=FIRST_PROMPT, question=FIRST_QUESTION, source=source or "pocket")
@@ -133,7 +135,7 @@ class Window(QMainWindow):
         asking.toggleViewAction().setEnabled(False)
         asking.addWidget(self.composer)
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, asking)
-        self.status = Status(self.workspace)
+        self.status = Status(self.workspace, self.actions_["save_now"])
         self.setStatusBar(self.status)
         self.compare_page.setFocusProxy(self.composer.question)
         self.composer.question.setFocus()
@@ -160,7 +162,7 @@ class Window(QMainWindow):
         session.metering.measured.connect(self.composer.show_use)
         session.metering.add_page("compare", self.comparing.requests)
         session.answering.talkingChanged.connect(self._on_talking)
-        self.autosave.stateChanged.connect(self.status.set_saved)
+        self.autosave.stateChanged.connect(self._on_saved)
         self.mixer.dropped.connect(session.load_head)
         self.mixer.renameWanted.connect(self.asking.rename_head)
         self.welcome.ended.connect(self._on_welcomed)
@@ -215,13 +217,16 @@ class Window(QMainWindow):
             self.docks.fill(name, getattr(self, name))
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if not self.leaving.may_close():
+            event.ignore()
+            return
         self.docks.keep()
         self.recovery.abandon()
         for dialog in self.findChildren(QDialog):
             dialog.close()  # some have a thread of their own
         self.hide()
         self.session.close()
-        self.autosave.close()
+        self.autosave.close(abandon=not self.leaving.kept)
         self.workspace.forget()  # while everything is there that hears of it
         self.preferences.sync()
         self.log.close()
@@ -252,6 +257,11 @@ class Window(QMainWindow):
         if ready and self.autosave.keeps and not welcomed and not self.welcome.running:
             self.welcome.start()
         self.commands.enable()
+
+    @Slot(str)
+    def _on_saved(self, state: str) -> None:
+        if state != "saving":
+            self.status.set_saved(self.autosave.trouble)
 
     @Slot()
     def _on_talking(self) -> None:
