@@ -198,10 +198,17 @@
         </translation>
     </message>
     <message numerus="yes">
-        <source>%n head(s) in the mixer: {0}</source>
+        <source>%n head(s) in the mixer, as strong as they were: {0}</source>
         <translation>
-            <numerusform>%n head in the mixer: {0}</numerusform>
-            <numerusform>%n heads in the mixer: {0}</numerusform>
+            <numerusform>%n head in the mixer, as strong as it was: {0}</numerusform>
+            <numerusform>%n heads in the mixer, as strong as they were: {0}</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n preset(s) of strengths</source>
+        <translation>
+            <numerusform>%n preset of strengths</numerusform>
+            <numerusform>%n presets of strengths</numerusform>
         </translation>
     </message>
 </context>
