@@ -41,7 +41,7 @@ class Session(QObject):
         self.worker = Worker(self.bench.may_pause, self)
         self.answering = Answering(workspace, self.bench, self.worker, save, self)
         self.metering = Metering(workspace, self.bench, self.worker, self)
-        self.distilling = Distilling(workspace, self.bench, self.worker, self)
+        self.distilling = Distilling(workspace, self.bench, self.worker, save, self)
         self.answering.noticed.connect(self.noticed)
         self.distilling.noticed.connect(self.noticed)
         self.answering.talkingChanged.connect(self.distilling.set_talking)

@@ -74,7 +74,9 @@ class Window(QMainWindow):
         self.autosave = Autosave(self.workspace, home, self)
         self.session = Session(self.workspace, self.autosave.flush, self)
         self.files = Files(self.workspace, self.session, self.preferences, self)
-        self.measuring = Measuring(self.workspace, self.session.bench, self.session.worker, home, self)
+        self.measuring = Measuring(
+            self.workspace, self.session.bench, self.session.worker, self.autosave.flush, home, self
+        )
         self.comparing = Comparing(self.workspace, self.session.bench, self.session.worker, self)
         self.exporting = Exporting(
             self.workspace,
