@@ -75,10 +75,11 @@ def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     door.came.connect(window.come_forward)
     report.told = window.troubles.show_fault
     if report.before:
-        window.troubles.show_crash(report.before)
+        window.troubles.show_crash(report.before, report.kept)
     window.open_when_ready(sources[: len(arguments.files)])
     window.show()
     _heed_interrupt(window)
+    app.commitDataRequest.connect(window.leaving.insist)
     try:
         status = app.exec()
     finally:

@@ -94,6 +94,10 @@ class Archive:
         ]
         sessions.save_session(self._store, snapshot.session, snapshot.order, changed)
 
+    def put_session_by(self) -> Path:
+        """Writes the session's record beside the library, before another session takes its place."""
+        return self._put_by(sessions.raw_session(self._need()), "before")
+
     def close(self) -> None:
         """Ends the connection. Called by the window's thread after this one has ended."""
         if self._store is not None:
@@ -223,11 +227,11 @@ class Archive:
             details = "\n\n".join(part for part in (details, raw.decode("utf-8", "replace")) if part)
         return Left(session, found.values, tuple(words), details, whole=not opened.lost)
 
-    def _put_by(self, raw: bytes) -> Path:
-        """Writes a damaged session beside the library; the same one once."""
-        path = self._need().folder / f"session-{sha256(raw).hexdigest()[:12]}.damaged.json"
+    def _put_by(self, raw: bytes, why: str = "damaged") -> Path:
+        """Writes a session beside the library; the same one once."""
+        path = self._need().folder / f"session-{sha256(raw).hexdigest()[:12]}.{why}.json"
         if not path.exists():
-            write_whole(path, raw, "damaged session", LibraryError)
+            write_whole(path, raw, "session", LibraryError)
         return path
 
 

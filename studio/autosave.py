@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,21 +9,28 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from engine.errors import LibraryError
 from studio.archive import Archive
 from studio.snapshot import Signature, Snapshot, signature, take
 from studio.turns import Turn
 from studio.worker import Failed, Job, Worker
 from studio.workspace import Workspace
 
-log = logging.getLogger("studio.library")
-
 PAUSE_MS = 400  # after a change, though others follow
 STREAM_MS = 2000  # between saves while text streams
+RETRY_MS = 15_000  # after a failure
+
+
+class Saving(threading.Event):
+    """Set when everything up to a moment is on the disk, or could not be written; kept: which of the two."""
+
+    kept = False
 
 
 class Autosave(QObject):
-    """Owns the library's thread. Nothing is saved before `begin`: what was not read is never replaced."""
+    """Owns the library's thread. Nothing is saved before `begin`: what was not read is never replaced.
+
+    trouble: why nothing can be kept right now, None while all goes well. It is tried again by itself.
+    """
 
     stateChanged = Signal(str)  # "saved", "saving", "failed"
 
@@ -36,8 +42,14 @@ class Autosave(QObject):
         self.worker = Worker(parent=self, name="library")
         self._known: dict[str, dict[str, Signature]] = {}  # by conversation and turn, what the library has
         self._begun = False
-        self._pause = self._timer(PAUSE_MS)
-        self._stream = self._timer(STREAM_MS)
+        self._under_way = 0  # saves, and the opening
+        self.trouble: Failed | None = None
+        self._told: tuple[str, str] | None = None  # what and why of the failure that was told last
+        self._then: Callable[[Any], None] = lambda left: None
+        self._unreadable: Callable[[Failed], None] = lambda failed: None
+        self._pause = self._timer(PAUSE_MS, self._on_due)
+        self._stream = self._timer(STREAM_MS, self._on_due)
+        self._retry = self._timer(RETRY_MS, self.retry)
         for signal in (
             workspace.channelsChanged,
             workspace.strengthsChanged,
@@ -58,51 +70,65 @@ class Autosave(QObject):
         workspace.leaving.connect(self._on_leaving)
 
     def open(self, then: Callable[[Any], None], failed: Callable[[Failed], None]) -> None:
-        """Opens the library; `then` hears of the session that was left, an archive.Left or None."""
+        """Opens the library; `then` hears of the session that was left, an archive.Left or None.
+
+        After a failure that leads to `give_up` it is tried again, and either is called again.
+        """
+        self._then, self._unreadable = then, failed
         self.worker.start()
-        self.worker.submit(
-            Job(
-                self.tr("Opening the library"),
-                lambda emit, cancel: self.archive.open(),
-                on_done=then,
-                on_failed=failed,
-            )
-        )
+        self._open()
 
     def begin(self) -> None:
         """From now on the workspace is kept."""
         self._begun = self.keeps
         self.flush()
 
-    def give_up(self) -> None:
-        """Nothing is kept in this run: what lies in the library is never written over unread."""
+    def give_up(self, failed: Failed) -> None:
+        """Nothing is kept until the library opens: what lies in it is never written over unread."""
         self.keeps = False
-        self.stateChanged.emit("failed")
+        self._fail(failed)
+
+    @Slot()
+    def retry(self) -> None:
+        """Tries again what failed: to save, or to open the library."""
+        if self._begun:
+            self.flush()
+        elif self.trouble is not None and not self._under_way:
+            self._open()
+
+    def save_now(self) -> None:
+        """By the person's wish: what fails is told again."""
+        self._told = None
+        self.retry()
 
     def know(self, conversation: str, turns: tuple[Turn, ...]) -> None:
         """These turns are in the library as they are, and are not written again."""
         self._known[conversation] = {turn.key: signature(turn) for turn in turns}
 
-    def flush(self) -> threading.Event:
-        """Saves now; the event is set when everything up to now is on the disk, or could not be written."""
-        done = threading.Event()
-        self._pause.stop()
-        self._stream.stop()
+    def flush(self, clean: bool = False) -> Saving:
+        """Saves now; clean: the session ends in order with it. Where nothing is to be kept, all is."""
+        saving = Saving()
+        for timer in (self._pause, self._stream):
+            timer.stop()
         if not self._begun:
-            done.set()
-            return done
-        snapshot = self._take()
+            opening = self.keeps and self._under_way > 0
+            saving.kept = self.trouble is None and not opening
+            saving.set()
+            return saving
+        self._retry.stop()
+        snapshot, known = self._take(clean), self._known
         self.know(self._workspace.conversation, self._workspace.turns)
+        self._under_way += 1
         self.stateChanged.emit("saving")
-        self.worker.submit(
-            Job(
-                self.tr("Saving"),
-                lambda emit, cancel: self._save(snapshot, done),
-                on_done=lambda _: self._on_saved(),
-                on_failed=self._on_failed,
-            )
+        job = Job(
+            self.tr("Saving"),
+            lambda emit, cancel: self._save(snapshot, saving),
+            on_done=lambda _: self._on_saved(known),
+            on_failed=self._on_failed,
         )
-        return done
+        job.quiet = True  # a failure is told once, however often it is tried again
+        self.worker.submit(job)
+        return saving
 
     def read_votes(self, then: Callable[[list[dict[str, Any]]], None]) -> None:
         """`then` hears of the votes that were kept. A library that cannot be opened has told so already."""
@@ -125,19 +151,16 @@ class Autosave(QObject):
             Job(self.tr("Taking back the vote"), lambda emit, cancel: self.archive.drop_vote(key))
         )
 
-    def close(self) -> None:
-        """The last word: everything that waits is saved, and the session is marked as ended in order."""
-        self._pause.stop()
-        self._stream.stop()
-        self.worker.finish()
-        try:
-            if self._begun:
-                self._begun = False
-                self.archive.save(self._take(clean=True))
-        except LibraryError as error:  # nobody is there to be told any more
-            log.error("%s", error)
-        finally:
-            self.archive.close()
+    def close(self, abandon: bool = False) -> None:
+        """What waits is done, or dropped: abandon. The last save is made before, with `flush`."""
+        for timer in (self._pause, self._stream, self._retry):
+            timer.stop()
+        self._begun = False
+        if abandon:
+            self.worker.close()
+        else:
+            self.worker.finish()
+        self.archive.close()
 
     @Slot()
     def _on_change(self) -> None:
@@ -155,25 +178,79 @@ class Autosave(QObject):
         if self._begun and not self._stream.isActive():
             self._stream.start()
 
-    def _take(self, clean: bool = False) -> Snapshot:
+    @Slot()
+    def _on_due(self) -> None:
+        """One save at a time: while another program holds the library, each of them waits."""
+        if self._under_way:
+            self._pause.start()
+        else:
+            self.flush()
+
+    def _open(self) -> None:
+        def work() -> Any:
+            self.archive.close()  # of a try that came half-way
+            return self.archive.open()
+
+        self._under_way += 1
+        job = Job(
+            self.tr("Opening the library"),
+            lambda emit, cancel: work(),
+            on_done=self._on_opened,
+            on_failed=self._on_unopened,
+        )
+        job.quiet = True  # its words are for who asked
+        self.worker.submit(job)
+
+    def _on_opened(self, left: Any) -> None:
+        self._under_way -= 1
+        self.keeps = self.keeps or self.trouble is not None
+        self._settle()
+        self._then(left)
+
+    def _on_unopened(self, failed: Failed) -> None:
+        self._under_way -= 1
+        self._unreadable(failed)
+
+    def _take(self, clean: bool) -> Snapshot:
         return take(self._workspace, self._known.get(self._workspace.conversation, {}), clean)
 
-    def _save(self, snapshot: Snapshot, done: threading.Event) -> None:
+    def _save(self, snapshot: Snapshot, saving: Saving) -> None:
         try:
             self.archive.save(snapshot)
+            saving.kept = True
         finally:
-            done.set()
+            saving.set()
 
-    def _on_saved(self) -> None:
-        self.stateChanged.emit("saved")
+    def _on_saved(self, known: dict[str, dict[str, Signature]]) -> None:
+        self._under_way -= 1
+        if known is not self._known:
+            self.flush()  # one before it failed, and turns that it was to write are in neither
+        else:
+            self._settle()
+            self.stateChanged.emit("saved")
 
     def _on_failed(self, failed: Failed) -> None:
+        self._under_way -= 1
         self._known = {}  # nothing of it counts as written
-        self.stateChanged.emit("failed")
+        self._fail(failed)
 
-    def _timer(self, milliseconds: int) -> QTimer:
+    def _fail(self, failed: Failed) -> None:
+        self.trouble = failed
+        self._retry.start()
+        self.stateChanged.emit("failed")
+        if self._told != (failed.what, failed.why):
+            self._told = (failed.what, failed.why)
+            self.worker.failed.emit(failed)
+
+    def _settle(self) -> None:
+        """What failed has gone well."""
+        if self.trouble is not None:
+            self.worker.succeeded.emit(self.trouble.job)
+        self.trouble = self._told = None
+
+    def _timer(self, milliseconds: int, do: Callable[[], Any]) -> QTimer:
         timer = QTimer(self)
         timer.setSingleShot(True)
         timer.setInterval(milliseconds)
-        timer.timeout.connect(self.flush)
+        timer.timeout.connect(do)
         return timer

@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication
 
 from studio import actions
 from studio.exporting import KINDS
+from studio.metering import ASKING
 from studio.palette_dialog import PaletteDialog
 from studio.turns import as_markdown
 from studio.votes_dialog import VotesDialog
@@ -39,6 +40,7 @@ class Commands(QObject):
             **{key: lambda key=key: window.exporting.ask(key) for key in KINDS},
             "votes": self._show_votes,
             "export_votes": window.shelf_work.choose_votes,
+            "save_now": window.autosave.save_now,
             "quit": window.close,
             "undo": workspace.undo,
             "redo": workspace.redo,
@@ -136,6 +138,7 @@ class Commands(QObject):
         free = not session.talking if self._window.pages.key == "compare" else session.answering.takes
         if question.strip() and free:
             objection = session.metering.objection()
+            self._window.banner.settle(ASKING)
             if objection is not None:
                 self._window.banner.show_failure(objection)
                 return

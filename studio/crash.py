@@ -34,14 +34,15 @@ class CrashReport:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Takes over the report of the run before; `before` is its text, "" after a run without a fault."""
-        self.path, self.before = folder / "crash.txt", ""
+        """Takes over the report of the run before; `before` is its text, "" after a run without a fault, and
+        `kept` where it lies."""
+        self.path, self.kept, self.before = folder / "crash.txt", folder / "crash-before.txt", ""
         self._file: TextIO = sys.stderr
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.before = _read(self.path)
             if self.before:
-                self.path.replace(folder / "crash-before.txt")
+                self.path.replace(self.kept)
             self._file = self.path.open("w", encoding="utf-8")
         except OSError as error:
             log.error("No crash report can be kept: %s", error)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from engine.events import HeadReady, LossPoint, Progress
+from engine.events import Cancel, Emit, HeadReady, LossPoint, Progress
+from studio.answering import SAVING_S
 from studio.channels import Channel
 from studio.jobs import Bench
 from studio.progress import Faithfulness, Fit
@@ -29,10 +32,16 @@ class Distilling(QObject):
     distilled = Signal(object)  # engine.distill.Distillation of a head that was asked for
 
     def __init__(
-        self, workspace: Workspace, bench: Bench, worker: Worker, parent: QObject | None = None
+        self,
+        workspace: Workspace,
+        bench: Bench,
+        worker: Worker,
+        save: Callable[[], threading.Event],
+        parent: QObject | None = None,
     ) -> None:
+        """save: puts the workspace on the disk; its event is set when that is done."""
         super().__init__(parent)
-        self._workspace, self._bench, self._worker = workspace, bench, worker
+        self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
         self._job: Job | None = None
         self._request: FitRequest | None = None
         self._key: int | None = None  # the row that the running distillation fills
@@ -149,9 +158,15 @@ class Distilling(QObject):
             stage = (pause if short else end).format(doing)
         self._workspace.fit = Fit(running=True, live=live, stage=stage, prompt=request.prompt.strip())
         self._workspace.fitChanged.emit()
+        saved = self._save()
+
+        def work(emit: Emit, cancel: Cancel) -> Any:
+            saved.wait(SAVING_S)  # what was typed is on the disk before it runs
+            return self._bench.distill(request, LIVE_LIMIT_S if live else None, emit, cancel)
+
         job = Job(
             self.tr("Distilling"),
-            lambda emit, cancel: self._bench.distill(request, LIVE_LIMIT_S if live else None, emit, cancel),
+            work,
             urgent=short,
             quiet=live,
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from engine.events import Progress
+from engine.events import Cancel, Emit, Progress
+from studio.answering import SAVING_S
 from studio.jobs import Bench
 from studio.lab_work import Finished, LabRequest, NotMeasured, Place, Result, answers_at, measure
 from studio.worker import Job, Worker
@@ -33,12 +36,14 @@ class Measuring(QObject):
         workspace: Workspace,
         bench: Bench,
         worker: Worker,
+        save: Callable[[], threading.Event],
         home: Path | None,
         parent: QObject | None = None,
     ) -> None:
-        """home: where answers and scores are kept, so that nothing is measured twice."""
+        """save: puts the workspace on the disk; its event is set when that is done. home: where answers and
+        scores are kept, so that nothing is measured twice."""
         super().__init__(parent)
-        self._workspace, self._bench, self._worker = workspace, bench, worker
+        self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
         self._store = None if home is None else home / "lab.sqlite"
         self._job: Job | None = None
         self._opening: Job | None = None
@@ -70,12 +75,16 @@ class Measuring(QObject):
             self._worker.withdraw(self._opening)  # it belongs to the run before
         self.request, self._model = request, facts.key
         self.results, self.refused, self.progress, self.finished, self.block = [], [], None, None, None
+        saved = self._save()
+
+        def work(emit: Emit, cancel: Cancel) -> Finished:
+            saved.wait(SAVING_S)  # what was typed is on the disk before it runs
+            return measure(self._bench.need_model(), request, self._ready_store(), emit, cancel)
+
         self._job = self._worker.submit(
             Job(
                 self.tr("Measuring"),
-                lambda emit, cancel: measure(
-                    self._bench.need_model(), request, self._ready_store(), emit, cancel
-                ),
+                work,
                 self._on_events,
                 self._on_done,
                 lambda _: self._end(),

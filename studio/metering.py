@@ -16,6 +16,7 @@ from studio.workspace import Workspace
 
 PAUSE_MS = 150  # after the last change
 TALK = "conversation"  # the page that a conversation goes on from
+ASKING = "asking"  # whose failure an objection is: the next question that is sent settles it
 
 Lanes = Callable[[], Sequence[LaneRequest]]
 
@@ -72,6 +73,7 @@ class Metering(QObject):
             too_long(use),
             self.tr("Shorten it."),
             "",
+            ASKING,
         )
 
     @Slot()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -10,10 +11,13 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QW
 
 from studio.archive import Left
 from studio.autosave import Autosave
-from studio.label import one_line
+from studio.columns import Comparison
+from studio.label import one_line, plain_label
+from studio.requests import FitOptions
 from studio.session import Session
 from studio.settings import Preferences
-from studio.worker import Failed
+from studio.turns import Settings
+from studio.worker import Failed, Job
 from studio.workspace import Workspace
 
 FIRST_QUESTION = "Tell me about the harbour."
@@ -38,6 +42,7 @@ class Recovery(QObject):
         self._workspace, self._session, self._autosave = workspace, session, autosave
         self._preferences, self._window = preferences, window
         self._source: str | None = None
+        self._begun = False
         self.dialog: RecoveryDialog | None = None
 
     def start(self, source: str | None) -> None:
@@ -52,28 +57,32 @@ class Recovery(QObject):
             self.dialog = None
 
     def _on_left(self, left: Left | None) -> None:
-        if left is None or left.empty:
-            self._fresh()
+        if self._begun and (self._workspace.touched or left is None or left.empty):
+            self._join(left)
+        elif left is None or left.empty:
+            self._fresh(left)
         elif not left.session.clean and left.values["touched"]:  # else there is nothing to ask about
             self.dialog = RecoveryDialog(left, self._window)
-            self.dialog.finished.connect(lambda answer: self._on_answer(left, bool(answer)))
+            self.dialog.finished.connect(lambda answer: self._on_answer(left, answer))
             self.dialog.open()
             self.asked.emit()
         elif self._preferences.get("start") == "restore":
             self._restore(left)
         else:
-            self._fresh()
+            self._fresh(left)
 
-    def _on_answer(self, left: Left, restore: bool) -> None:
+    def _on_answer(self, left: Left, answer: int) -> None:
         self.dialog = None
-        if restore:
-            self._restore(left)
+        if answer == RecoveryDialog.FRESH:
+            self._fresh(left)
         else:
-            self._fresh()
+            self._restore(left)
 
     def _on_unreadable(self, failed: Failed) -> None:
-        self._autosave.give_up()
-        self._fresh()
+        kept = self.tr("Until it can be opened, which is tried again and again, nothing that you do is kept.")
+        self._autosave.give_up(replace(failed, remedy=f"{failed.remedy} {kept}"))
+        if not self._begun:
+            self._fresh(None)
 
     def _restore(self, left: Left) -> None:
         values = dict(left.values)
@@ -92,44 +101,63 @@ class Recovery(QObject):
             self._session.worker.failed.emit(Failed(what, lost, remedy, left.details))
         self._begin()
 
-    def _fresh(self) -> None:
+    def _fresh(self, left: Left | None) -> None:
+        """An empty page; the presets are no session's, but the person's."""
+        if left is not None:
+            self._workspace.restore(presets=left.values["presets"])
         if self._source is not None:
             self._workspace.restore(source=self._source)
         self._begin()
 
+    def _join(self, left: Left | None) -> None:
+        """The library opened late, and what was done meanwhile goes on: the session of before makes room."""
+        presets = left.values["presets"] if left is not None else ()
+        if presets:
+            joined = {preset.name: preset for preset in (*presets, *self._workspace.presets)}
+            self._workspace.change(self.tr("presets of before"), presets=tuple(joined.values()))
+        if left is not None and not left.empty:
+            label = self.tr("Keeping the session of before")
+            archive = self._autosave.archive
+            told = self.tr(
+                "The library could be opened, and all is kept from now on. Of the session before, the "
+                "conversation is in the Library (View, Library), the rest in {0}."
+            )
+            job = Job(label, lambda emit, cancel: archive.put_session_by())
+            job.on_done = lambda path: self._session.noticed.emit(told.format(path))
+            self._autosave.worker.submit(job)
+        self._autosave.begin()
+
     def _begin(self) -> None:
+        self._begun = True
         self._session.open_model(self._workspace.source)
         self._autosave.begin()
         self.begun.emit()
 
 
 class RecoveryDialog(QDialog):
-    """Says what would come back, and what becomes of it otherwise."""
+    """Says what would come back, and what becomes of it otherwise. Nothing goes but by the press of its
+    button: to close it in any other way restores."""
+
+    FRESH = 2  # how it finished, beside Accepted and Rejected
 
     def __init__(self, left: Left, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("The studio ended unexpectedly"))
         title = QLabel(self.tr("Go on where it ended?"))
         title.setProperty("role", "strong")
-        self.text = QLabel("\n".join(f"•  {line}" for line in self._lines(left)))
+        self.text = plain_label("\n".join(f"•  {line}" for line in self._lines(left)))
         self.text.setWordWrap(True)
-        self.note = QLabel(
-            self.tr(
-                "Starting fresh loses nothing: conversation and heads stay in the Library (View, Library), "
-                "from where they can be opened again. Only the typed but unsent words go."
-            )
-        )
+        self.note = plain_label(self._note(left), "muted")
         self.note.setWordWrap(True)
-        self.note.setProperty("role", "muted")
         buttons = QDialogButtonBox()
         self.restore = buttons.addButton(self.tr("Restore"), QDialogButtonBox.ButtonRole.AcceptRole)
-        self.fresh = buttons.addButton(self.tr("Start fresh"), QDialogButtonBox.ButtonRole.RejectRole)
+        self.fresh = buttons.addButton(self.tr("Start fresh"), QDialogButtonBox.ButtonRole.DestructiveRole)
         self.restore.setProperty("role", "primary")
         self.restore.setDefault(True)
         self.restore.setAccessibleName(self.tr("Restore the session"))
         self.fresh.setAccessibleName(self.tr("Start with an empty page"))
         buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
+        self.fresh.clicked.connect(lambda: self.done(self.FRESH))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 24, 24, 16)
         layout.setSpacing(16)
@@ -146,15 +174,49 @@ class RecoveryDialog(QDialog):
             lines.append(words.format(one_line(turns[-1].question)))
         if heads:
             names = ", ".join(c.name for c in heads[:4]) + (" …" if len(heads) > 4 else "")
-            lines.append(self.tr("%n head(s) in the mixer: {0}", "", len(heads)).format(names))
+            words = self.tr("%n head(s) in the mixer, as strong as they were: {0}", "", len(heads))
+            lines.append(words.format(names))
+        if values["presets"]:
+            lines.append(self.tr("%n preset(s) of strengths", "", len(values["presets"])))
         if values["prompt"].strip():
             lines.append(self.tr("the steering prompt “{0}”").format(one_line(values["prompt"])))
         if values["question"].strip():
             lines.append(
                 self.tr("the question “{0}”, typed and not yet sent").format(one_line(values["question"]))
             )
+        if values["settings"] != Settings():
+            lines.append(self.tr("the sampling settings"))
+        if values["fit_options"] != FitOptions():
+            lines.append(self.tr("the way of distilling"))
+        if values["comparison"] != Comparison():
+            lines.append(self.tr("the columns of the Compare page"))
         lines.append(self.tr("the model {0}").format(values["source"]))
         return lines + [self.tr("lost: {0}").format(words) for words in left.lost]
+
+    def _note(self, left: Left) -> str:
+        """What a fresh start takes away, and what it leaves."""
+        values = left.values
+        going = [
+            words
+            for words, there in (
+                (self.tr("the strengths in the mixer"), values["channels"]),
+                (self.tr("the live head"), any(c.slot.draft for c in values["channels"])),
+                (self.tr("the steering prompt"), values["prompt"].strip() not in ("", FIRST_PROMPT)),
+                (self.tr("the typed question"), values["question"].strip() not in ("", FIRST_QUESTION)),
+                (self.tr("the sampling settings"), values["settings"] != Settings()),
+                (self.tr("the way of distilling"), values["fit_options"] != FitOptions()),
+                (self.tr("the columns of the Compare page"), values["comparison"] != Comparison()),
+            )
+            if there
+        ]
+        stays = self.tr(
+            "Conversation and heads stay in the Library (View, Library), from where they can be opened "
+            "again, and presets in the mixer."
+        )
+        if not going:
+            return stays
+        gone = self.tr("Starting fresh gives up for good: {0}.").format(", ".join(going))
+        return f"{gone} {stays}"
 
 
 def _moment(saved: str) -> str:

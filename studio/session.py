@@ -42,7 +42,7 @@ class Session(QObject):
         self.answering = Answering(workspace, self.bench, self.worker, save, self)
         self.counter = Worker(parent=self, name="counting")  # apart: one types while an answer streams
         self.metering = Metering(workspace, self.bench, self.counter, self)
-        self.distilling = Distilling(workspace, self.bench, self.worker, self)
+        self.distilling = Distilling(workspace, self.bench, self.worker, save, self)
         self.answering.noticed.connect(self.noticed)
         self.distilling.noticed.connect(self.noticed)
         self.answering.talkingChanged.connect(self.distilling.set_talking)

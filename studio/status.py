@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 from PySide6.QtCore import QSize, Qt, QTimer, Slot
-from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QLabel, QStatusBar, QToolButton, QWidget
 
 from studio.label import Line
 from studio.turns import STEERED, Answer
+from studio.worker import Failed
 from studio.workspace import Workspace
 
 NOTICE_MS = 8000
@@ -17,7 +19,8 @@ NOTICE_MS = 8000
 class Status(QStatusBar):
     """Figures of the running or last answer; each has a fixed place."""
 
-    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+    def __init__(self, workspace: Workspace, save: QAction, parent: QWidget | None = None) -> None:
+        """save: tries at once to save the work."""
         super().__init__(parent)
         self._workspace = workspace
         self._begun: dict[Answer, float] = {}
@@ -30,7 +33,8 @@ class Status(QStatusBar):
         self.speed = _Figure(self.tr("{0:.0f} tok/s").format(9999))
         self.first = _Figure(self.tr("first token {0:.2f} s").format(99))
         self.seed = _Figure(self.tr("seed {0}").format(9999))
-        self.saved = _Figure(self.tr("autosaved"))
+        self.saved = _Saved()
+        self.saved.clicked.connect(save.trigger)
         for figure in (self.speed, self.first, self.seed, self.saved):
             self.addPermanentWidget(figure)
         workspace.answerGrew.connect(self._on_grown)
@@ -51,15 +55,9 @@ class Status(QStatusBar):
         self.busy.show_text(sentence)
         self._notice.start(NOTICE_MS)
 
-    @Slot(str)
-    def set_saved(self, state: str) -> None:
-        """state: see studio.autosave."""
-        if state == "saved":
-            self.saved.setText(self.tr("autosaved"))
-        elif state == "failed":
-            self.saved.setText(self.tr("not saved"))
-        self.saved.setProperty("role", "danger" if state == "failed" else "muted")
-        self.saved.style().polish(self.saved)
+    def set_saved(self, trouble: Failed | None) -> None:
+        """trouble: why the work is not saved."""
+        self.saved.show_trouble(trouble)
 
     @Slot()
     def _on_travelling(self) -> None:
@@ -116,5 +114,36 @@ class _Figure(QLabel):
         return (
             super().sizeHint().expandedTo(QSize(self.fontMetrics().horizontalAdvance(self._sample) + 16, 0))
         )
+
+    minimumSizeHint = sizeHint
+
+
+class _Saved(QToolButton):
+    """Whether the work is saved; while it is not, the keyboard reaches it, and a click tries again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sample = self.tr("autosaved")
+        self.setAccessibleName(self.tr("Nothing has been saved yet"))
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setProperty("role", "saved")
+
+    def show_trouble(self, trouble: Failed | None) -> None:
+        if trouble is None:
+            self.setText(self.tr("autosaved"))
+            self.setToolTip(self.tr("All of your work is in the library"))
+        else:
+            self.setText(self.tr("not saved"))
+            words = self.tr("Not saved. {0} It is tried again by itself; a click here tries at once.")
+            self.setToolTip(words.format(f"{trouble.what}: {trouble.why} {trouble.remedy}"))
+        self.setAccessibleName(self.text())
+        self.setAccessibleDescription(self.toolTip())
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus if trouble is None else Qt.FocusPolicy.TabFocus)
+        self.setProperty("role", "saved" if trouble is None else "unsaved")
+        self.style().polish(self)
+
+    def sizeHint(self) -> QSize:
+        room = self.fontMetrics().horizontalAdvance(self._sample) + 16
+        return super().sizeHint().expandedTo(QSize(room, 0))
 
     minimumSizeHint = sizeHint

@@ -156,6 +156,10 @@ def _sheet(t: Theme, zoom: float) -> str:
     QToolButton[role="flat"] {{ border: 1px solid transparent; background: transparent; padding: 2px 4px; }}
     QToolButton[role="flat"]:hover, QToolButton[role="flat"]:focus {{ border-color: {t.line}; }}
     QToolButton[role="flat"]:checked {{ background: {t.accent}; color: {t.on_accent}; }}
+    QToolButton[role="saved"], QToolButton[role="unsaved"] {{ border: 1px solid transparent;
+        background: transparent; color: {t.muted}; font-size: {small}pt; padding: 0 4px; margin-left: 12px; }}
+    QToolButton[role="unsaved"] {{ color: {t.danger}; text-decoration: underline; }}
+    QToolButton[role="unsaved"]:focus, QToolButton[role="unsaved"]:hover {{ border-color: {t.danger}; }}
     QToolButton[role="disclosure"] {{ border: 1px solid transparent; background: transparent;
         padding: 2px 4px 2px 0; color: {t.muted}; font-size: {small}pt; }}
     QToolButton[role="disclosure"]:focus {{ border-color: {t.accent}; }}

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Slot
+from pathlib import Path
+
+from PySide6.QtCore import QObject
 
 from studio.banner import Banner
-from studio.session import Session
 from studio.worker import Failed, Worker
 
 
 class Troubles(QObject):
     """Hears of every failed job of `workers`, and of faults that nobody caught."""
 
-    def __init__(self, banner: Banner, session: Session, *workers: Worker) -> None:
+    def __init__(self, banner: Banner, *workers: Worker) -> None:
         super().__init__(banner)
         self._banner = banner
         for worker in workers:
             worker.failed.connect(banner.show_failure)
-            worker.succeeded.connect(self._on_success)
-        session.answering.asked.connect(banner.hide)
+            worker.succeeded.connect(banner.settle)
 
-    @Slot(str)
-    def _on_success(self, job: str) -> None:
-        if job == self._banner.job:
-            self._banner.hide()
-
-    def show_crash(self, report: str) -> None:
-        """The report of a run before this one that ended in a fault."""
+    def show_crash(self, report: str, path: Path) -> None:
+        """The report of a run before this one that ended in a fault, and where it lies."""
         self._banner.show_failure(
             Failed(
                 self.tr("The studio had a fault last time"),
-                self.tr("Its report was kept."),
+                self.tr("Its report was kept as {0}.").format(path),
                 self.tr("Copy the details into an issue."),
                 report,
             )

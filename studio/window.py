@@ -23,6 +23,7 @@ from studio.exporting import Exporting
 from studio.files import Files
 from studio.header import Header
 from studio.lab_page import LabPage
+from studio.leaving import Leaving
 from studio.log_panel import LogBook, LogPanel
 from studio.look import Look
 from studio.measuring import Measuring
@@ -73,7 +74,9 @@ class Window(QMainWindow):
         self.autosave = Autosave(self.workspace, home, self)
         self.session = Session(self.workspace, self.autosave.flush, self)
         self.files = Files(self.workspace, self.session, self.preferences, self)
-        self.measuring = Measuring(self.workspace, self.session.bench, self.session.worker, home, self)
+        self.measuring = Measuring(
+            self.workspace, self.session.bench, self.session.worker, self.autosave.flush, home, self
+        )
         self.comparing = Comparing(self.workspace, self.session.bench, self.session.worker, self)
         self.exporting = Exporting(
             self.workspace,
@@ -89,6 +92,7 @@ class Window(QMainWindow):
         self.commands = Commands(self)
         self.actions_ = actions.build(self, self.commands.handlers(), self.menuBar())
         self.actions_["recent"].setMenu(self.files.recent)
+        self.leaving = Leaving(self.workspace, self.autosave, self.actions_["export_chat"], self)
         self.docks = Docks(self, self.preferences, self.actions_)
         self.recovery = Recovery(self.workspace, self.session, self.autosave, self.preferences, self)
         self.workspace.restore(prompt=FIRST_PROMPT, question=FIRST_QUESTION, source=source or "pocket")
@@ -133,16 +137,14 @@ class Window(QMainWindow):
         asking.toggleViewAction().setEnabled(False)
         asking.addWidget(self.composer)
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, asking)
-        self.status = Status(self.workspace)
+        self.status = Status(self.workspace, self.actions_["save_now"])
         self.setStatusBar(self.status)
         self.compare_page.setFocusProxy(self.composer.question)
         self.composer.question.setFocus()
 
     def _wire(self) -> None:
         workspace, session = self.workspace, self.session
-        self.troubles = Troubles(
-            self.banner, session, session.worker, session.opening.fetcher, self.autosave.worker
-        )
+        self.troubles = Troubles(self.banner, session.worker, session.opening.fetcher, self.autosave.worker)
         session.noticed.connect(self.status.notice)
         self.exporting.noticed.connect(self.status.notice)
         self.files.refused.connect(self.banner.show_failure)
@@ -163,7 +165,7 @@ class Window(QMainWindow):
         session.metering.add_page("compare", self.comparing.requests)
         session.answering.talkingChanged.connect(self._on_talking)
         session.answering.talkingChanged.connect(self.welcome.on_talking)
-        self.autosave.stateChanged.connect(self.status.set_saved)
+        self.autosave.stateChanged.connect(self._on_saved)
         self.mixer.dropped.connect(session.load_head)
         self.mixer.renameWanted.connect(self.asking.rename_head)
         self.welcome.ended.connect(self._on_welcomed)
@@ -220,13 +222,16 @@ class Window(QMainWindow):
             self.docks.fill(name, getattr(self, name))
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if not self.leaving.may_close():
+            event.ignore()
+            return
         self.docks.keep()
         self.recovery.abandon()
         for dialog in self.findChildren(QDialog):
             dialog.close()  # some have a thread of their own
         self.hide()
         self.session.close()
-        self.autosave.close()
+        self.autosave.close(abandon=not self.leaving.kept)
         self.workspace.forget()  # while everything is there that hears of it
         self.preferences.sync()
         self.log.close()
@@ -257,6 +262,11 @@ class Window(QMainWindow):
         if ready and self.autosave.keeps and not welcomed and not self.welcome.running:
             self.welcome.start()
         self.commands.enable()
+
+    @Slot(str)
+    def _on_saved(self, state: str) -> None:
+        if state != "saving":
+            self.status.set_saved(self.autosave.trouble)
 
     @Slot()
     def _on_talking(self) -> None:

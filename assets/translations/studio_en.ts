@@ -53,6 +53,16 @@
     </message>
 </context>
 <context>
+    <name>Banner</name>
+    <message numerus="yes">
+        <source>%n more message(s)</source>
+        <translation>
+            <numerusform>%n more message</numerusform>
+            <numerusform>%n more messages</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>BlockRow</name>
     <message numerus="yes">
         <source>%n token(s), from {0:.2f} to {1:.2f}</source>
@@ -188,10 +198,17 @@
         </translation>
     </message>
     <message numerus="yes">
-        <source>%n head(s) in the mixer: {0}</source>
+        <source>%n head(s) in the mixer, as strong as they were: {0}</source>
         <translation>
-            <numerusform>%n head in the mixer: {0}</numerusform>
-            <numerusform>%n heads in the mixer: {0}</numerusform>
+            <numerusform>%n head in the mixer, as strong as it was: {0}</numerusform>
+            <numerusform>%n heads in the mixer, as strong as they were: {0}</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n preset(s) of strengths</source>
+        <translation>
+            <numerusform>%n preset of strengths</numerusform>
+            <numerusform>%n presets of strengths</numerusform>
         </translation>
     </message>
 </context>

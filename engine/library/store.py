@@ -43,6 +43,7 @@ class Store:
             connection.close()
             raise
         self._connection = connection
+        self._file = _identity(self.path)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -58,6 +59,13 @@ class Store:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: on leaving, all of it is on the disk, or none of it when something was raised."""
         with self.reading() as connection:
+            if _identity(self.path) != self._file:  # SQLite would go on writing into a file that nobody finds
+                raise LibraryError(
+                    f"The library {self.path} failed",
+                    "Its file was moved away or removed while the studio was running.",
+                    "Put it back where it was. Where that cannot be, export what you need and start the "
+                    "studio again: a new library is begun then.",
+                )
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -72,6 +80,15 @@ class Store:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """The same as long as the same file lies there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def now() -> str:

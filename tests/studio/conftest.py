@@ -77,8 +77,9 @@ def nothing_left_behind(qapp: QApplication, qtlog, complaints):
 
 
 def close(made: Window) -> None:
-    """As a person would, whatever the window is doing."""
-    made.close()
+    """As a person would, whatever the window is doing; of what cannot be saved they take leave."""
+    if not made.close() and made.leaving.dialog is not None:
+        made.leaving.dialog.discard.click()
     assert not made.session.worker.alive and not made.autosave.worker.alive
     made.deleteLater()
 

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from engine.errors import InputError
+from studio import measuring
 from studio.archive import Archive
 from studio.snapshot import Snapshot
 from tests.studio.conftest import ready
@@ -47,6 +56,34 @@ def test_a_library_that_cannot_be_read_is_told_and_never_written_over(qtbot, ope
     window = ready(qtbot, open_window())
     assert "library" in window.banner.text.text()
     ask(qtbot, window, "Tell me about the harbour.")
-    assert window.status.saved.text() == "not saved"  # the message is gone by now
-    window.close()
+    assert window.status.saved.text() == "not saved"
+    assert not window.close()
+    window.leaving.dialog.discard.click()
     assert (home / "library.sqlite").read_bytes() == b"not a library" * 1000
+
+
+def kept_prompt(home: Path) -> str:
+    with closing(sqlite3.connect(home / "library.sqlite")) as db:
+        return json.loads(db.execute("SELECT state FROM session").fetchone()[0])["prompt"]
+
+
+@pytest.mark.parametrize("what", ["distillation", "lab"])
+def test_what_was_typed_is_kept_before_it_runs(qtbot, open_window, tmp_path, monkeypatch, what):
+    window = ready(qtbot, open_window())
+    window.preferences.set("live", False)
+    found: list[str] = []
+
+    def ran(*_: object) -> None:
+        found.append(kept_prompt(tmp_path / "home"))
+        raise InputError("Nothing was made", "It is a test.", "None.")
+
+    monkeypatch.setattr(window.session.bench, "distill", ran)
+    monkeypatch.setattr(measuring, "measure", ran)
+    window.workspace.set_prompt("Answer as a lighthouse keeper would.")
+    if what == "distillation":
+        window.actions_["distill"].trigger()
+    else:
+        window.measuring.run(window.lab_page.form.request(window.workspace.prompt))
+    qtbot.waitUntil(lambda: bool(found))
+    assert found == ["Answer as a lighthouse keeper would."]
+    qtbot.waitUntil(lambda: not window.session.worker.busy)

@@ -3,13 +3,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from PySide6.QtGui import QGuiApplication
+
 from studio.crash import CrashReport
+from tests.studio.test_main_job import ask
 
 FAILING = """
 import sys, threading, faulthandler
 from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QTimer
+from PySide6.QtGui import QGuiApplication
+
 from studio.crash import CrashReport
+from tests.studio.test_main_job import ask
 app = QCoreApplication([])
 report = CrashReport(Path(sys.argv[1]))
 report.install()
@@ -50,10 +56,11 @@ def test_a_folder_that_cannot_be_written_holds_no_start_up(tmp_path, complaints,
     complaints.clear()
 
 
-def test_the_window_offers_the_report(qtbot, fresh_window):
-    fresh_window.troubles.show_crash("Fatal Python error: Segmentation fault")
-    assert "fault last time" in fresh_window.banner.text.text()
-    fresh_window.banner.copy.click()
-    from PySide6.QtGui import QGuiApplication
-
+def test_the_window_offers_the_report_and_says_where_it_lies(qtbot, window, tmp_path):
+    window.troubles.show_crash("Fatal Python error: Segmentation fault", tmp_path / "crash-before.txt")
+    words = window.banner.text.text()
+    assert "fault last time" in words and str(tmp_path / "crash-before.txt") in words
+    window.banner.copy.click()
     assert "Segmentation fault" in QGuiApplication.clipboard().text()
+    ask(qtbot, window, "Tell me about the harbour.")
+    assert window.banner.isVisible() and window.banner.text.text() == words

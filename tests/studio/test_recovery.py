@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,46 @@ def test_starting_fresh_leaves_the_conversation_in_the_library(qtbot, open_windo
     qtbot.waitUntil(lambda: len(other.workspace.turns) == 1)
     other.workspace.undo()
     assert not other.workspace.turns
+
+
+def test_the_dialog_says_what_a_fresh_start_takes_and_presets_outlive_it(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    workspace = window.workspace
+    window.preferences.set("live", False)
+    workspace.set_strength(workspace.channels[0].key, 0.4)
+    workspace.keep_preset("soft")
+    workspace.set_prompt("Be gloomy.")
+    workspace.set_settings(replace(workspace.settings, temperature=0.7))
+    window.close()
+    crashed(tmp_path / "home")
+    other = open_window()
+    qtbot.waitUntil(lambda: other.recovery.dialog is not None)
+    dialog = other.recovery.dialog
+    for words in ("as strong as they were", "1 preset of strengths", "the sampling settings"):
+        assert words in dialog.text.text()
+    gone = dialog.note.text().split(". ")[0]
+    for words in ("strengths in the mixer", "steering prompt", "sampling settings"):
+        assert words in gone
+    assert "typed question" not in gone and "preset" not in gone  # what every start begins with is not lost
+    dialog.fresh.click()
+    ready(qtbot, other)
+    assert other.workspace.prompt == FIRST_PROMPT and other.workspace.channels[0].strength == 1.0
+    assert [preset.name for preset in other.workspace.presets] == ["soft"]
+    other.preferences.set("start", "fresh")
+    third = ready(qtbot, open_window())
+    assert [preset.name for preset in third.workspace.presets] == ["soft"]
+
+
+def test_escape_from_the_dialog_loses_nothing(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    window.workspace.set_question("And the castle?")
+    window.close()
+    crashed(tmp_path / "home")
+    other = open_window()
+    qtbot.waitUntil(lambda: other.recovery.dialog is not None)
+    QTest.keyClick(other.recovery.dialog, Qt.Key.Key_Escape)
+    ready(qtbot, other)
+    assert other.workspace.question == "And the castle?" and len(other.workspace.channels) == 3
 
 
 def test_a_fresh_start_by_choice(qtbot, open_window):
