@@ -24,14 +24,26 @@ def answered(qtbot, window, question: str) -> None:
 def uses(qtbot, window):
     """Everything that was measured after the model's arrival; [-1] is what the meter shows."""
     qtbot.waitUntil(lambda: bool(window.composer.meter.total.text()), timeout=10_000)
-    found: list = []
+    found = Uses(window.session.metering)
     window.session.metering.measured.connect(found.append)
     return found
+
+
+class Uses(list):
+    def __init__(self, metering) -> None:
+        super().__init__()
+        self.metering = metering
+
+    @property
+    def settled(self) -> bool:
+        """It counts while an answer streams, and once more at its end."""
+        return not self.metering._jobs and not self.metering._pause.isActive()
 
 
 def newest(qtbot, uses):
     count = len(uses)
     qtbot.waitUntil(lambda: len(uses) > count and uses[-1] is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: uses.settled, timeout=10_000)
     return uses[-1]
 
 
@@ -101,7 +113,8 @@ def test_the_meter_is_there_with_the_model_and_stays_through_haste_and_failures(
 
 def test_the_meter_follows_edits_settings_undo_and_a_new_conversation(qtbot, window, uses, monkeypatch):
     answered(qtbot, window, "Tell me about bees.")
-    full = newest(qtbot, uses)
+    qtbot.waitUntil(lambda: uses.settled, timeout=10_000)
+    full = uses[-1]
     short(window, 30)
     assert newest(qtbot, uses).wanted == 30
     window.session.answering.rewrite(window.workspace.turns[0].answers[0], "No.")
