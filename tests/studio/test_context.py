@@ -205,7 +205,7 @@ def test_one_sent_at_once_is_refused_by_the_engine_and_typed_again(qtbot, window
 
 def test_turns_that_were_cut_are_told_at_the_answer_and_kept(qtbot, open_window):
     window = ready(qtbot, open_window())
-    uses: list = []
+    uses = Uses(window.session.metering)
     window.session.metering.measured.connect(uses.append)
     context = window.session.bench.need_model().context
     short(window)
