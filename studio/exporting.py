@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from engine.durable import write_whole
 from engine.errors import InputError
 from engine.events import Cancel, Emit
+from studio.saving import ask_where, ending_of
 from studio.session import Session
 from studio.translation import QT_TR_NOOP, shown
 from studio.turns import as_markdown
@@ -37,10 +38,6 @@ class Kind:
 
     title: str
     suffixes: tuple[str, ...]
-
-    def ending(self, path: Path) -> str | None:
-        """Which of the endings the path has."""
-        return next((suffix for suffix in self.suffixes if path.name.endswith(suffix)), None)
 
 
 KINDS = {
@@ -75,17 +72,26 @@ class Exporting(QObject):
     def ask(self, key: str) -> None:
         """Asks for a file name and writes it."""
         kind = KINDS[key]
-        filters = ";;".join(f"{ending[1:].upper()} (*{ending})" for ending in kind.suffixes)
-        name, chosen = QFileDialog.getSaveFileName(self._window, shown(kind.title), "", filters)
-        if name:
-            ending = next((e for e in kind.suffixes if f"(*{e})" in chosen), kind.suffixes[0])
-            path = Path(name)
-            self.write(key, path if kind.ending(path) else path.with_name(path.name + ending))
+        kinds = {f"{ending[1:].upper()} (*{ending})": ending for ending in kind.suffixes}
+        path = ask_where(self._window, shown(kind.title), self._name(key), kinds)
+        if path is not None:
+            self.write(key, path)
+
+    def _name(self, key: str) -> str:
+        """What a file is called unless the person says otherwise: after what it is about."""
+        workspace, finished = self._workspace, self._measuring.finished
+        if key == "export_lab" and finished is not None:
+            return finished.request.prompt
+        if key == "export_faithfulness" and (row := workspace.channel(workspace.chosen)) is not None:
+            return row.name
+        if key == "export_chat" and workspace.turns:
+            return workspace.turns[0].question
+        return workspace.shown.turn.question if workspace.shown is not None else ""
 
     def write(self, key: str, path: Path) -> None:
         """Makes the file as a job: after a running answer, which is then whole in it."""
         left_out: list[str] = []
-        make, suffix = self._maker(key, left_out), KINDS[key].ending(path) or path.suffix
+        make, suffix = self._maker(key, left_out), ending_of(path.name, KINDS[key].suffixes) or path.suffix
 
         def work(emit: Emit, cancel: Cancel) -> None:
             write_whole(path, make(suffix), "export", InputError)
