@@ -65,6 +65,7 @@ class Window(QMainWindow):
         self.setAcceptDrops(True)
         self.resize(1280, 800)
         self._source, self._has_painted = source, False
+        self._leaving = False  # closes once the files are written that were promised
         self.log = LogBook(self)
         self.preferences = Preferences(home, self)
         self.look = Look(self.preferences, self)
@@ -144,6 +145,8 @@ class Window(QMainWindow):
             self.banner, session, session.worker, session.opening.fetcher, self.autosave.worker
         )
         session.noticed.connect(self.status.notice)
+        session.worker.failed.connect(self._on_failed)
+        session.worker.settled.connect(self._on_settled, Qt.ConnectionType.QueuedConnection)
         self.exporting.noticed.connect(self.status.notice)
         self.files.refused.connect(self.banner.show_failure)
         self.comparing.changed.connect(self._on_talking)
@@ -217,6 +220,16 @@ class Window(QMainWindow):
             self.docks.fill(name, getattr(self, name))
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        """What was promised to be written is written first, of a running answer what is there; who closes
+        again does not wait for it."""
+        if self.session.worker.promises and not self._leaving:
+            self._leaving = True
+            self.status.notice(self.tr("Closes as soon as the promised files are written."))
+            self.session.answering.stop()
+            self.comparing.stop()
+            self.session.worker.hurry()
+            event.ignore()
+            return
         self.docks.keep()
         self.recovery.abandon()
         for dialog in self.findChildren(QDialog):
@@ -247,6 +260,15 @@ class Window(QMainWindow):
         self.activateWindow()
 
     # What the parts tell.
+
+    @Slot()
+    def _on_settled(self) -> None:
+        if self._leaving:
+            self.close()
+
+    @Slot()
+    def _on_failed(self) -> None:
+        self._leaving = False  # the person is told, and closes again
 
     @Slot()
     def _on_model(self) -> None:
