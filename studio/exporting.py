@@ -114,6 +114,7 @@ class Exporting(QObject):
         quantity, measured = self._quantity(), self._measuring.finished
         shown = self._measuring.picture, self._measuring.block
         compared = self._comparing.round
+        source = None if answer is None else self._comparing.source(answer)
         row = self._workspace.channel(self._workspace.chosen)
         faith = self._workspace.faithfulness.get(row.digest) if row else None
 
@@ -147,10 +148,11 @@ class Exporting(QObject):
             lacking = self.tr("The shown answer has no token yet.")
             self._require(picture.has_values(answer), lacking, self.tr("Let it answer first."))
             if key == "export_trace":
-                return (table.to_csv(answer) if suffix == ".csv" else table.to_json(answer)).encode()
+                told = table.to_csv if suffix == ".csv" else table.to_json
+                return told(answer, source).encode()
             if key == "export_heatmap":
-                return picture.heatmap(answer, suffix, scales[quantity.unit], quantity)
-            return picture.figure(answer, suffix, scale)
+                return picture.heatmap(answer, suffix, scales[quantity.unit], quantity, source)
+            return picture.figure(answer, suffix, scale, source)
 
         return make
 

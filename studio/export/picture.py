@@ -12,10 +12,10 @@ import numpy as np
 from studio import theme
 from studio.answer import strongest
 from studio.color_map import table
-from studio.export.provenance import in_words, provenance
+from studio.export.provenance import in_words, of_answer
 from studio.quantities import QUANTITIES, Quantity, beyond
 from studio.scale import Scale
-from studio.turns import Answer
+from studio.turns import Answer, Source
 
 FORMATS = (".svg", ".pdf", ".png")
 _COLUMNS = 84  # characters in a line of the figure's text
@@ -32,17 +32,24 @@ LOOK: Any = {
 }
 
 
-def heatmap(answer: Answer, suffix: str, scale: Scale, quantity: Quantity = QUANTITIES[0]) -> bytes:
-    """Blocks by tokens with its legend and caption. scale: that of the quantity's unit."""
+def heatmap(
+    answer: Answer,
+    suffix: str,
+    scale: Scale,
+    quantity: Quantity = QUANTITIES[0],
+    source: Source | None = None,
+) -> bytes:
+    """Blocks by tokens with its legend and caption. scale: that of the quantity's unit; source: the column
+    that the answer stands in, where it does."""
     from matplotlib import rc_context
 
     with rc_context(LOOK):
         figure, (axes,) = _figure([_MAP + 0.6])
         _draw_heatmap(figure, axes, answer, scale, quantity)
-        return _bytes(figure, answer, suffix)
+        return _bytes(figure, answer, suffix, source)
 
 
-def figure(answer: Answer, suffix: str, scale: Scale) -> bytes:
+def figure(answer: Answer, suffix: str, scale: Scale, source: Source | None = None) -> bytes:
     """The coloured text above its heatmap, with legend and a caption that says where it comes from."""
     from matplotlib import rc_context
 
@@ -51,7 +58,7 @@ def figure(answer: Answer, suffix: str, scale: Scale) -> bytes:
         figure, (text, below) = _figure([max(1, len(lines)) * _LINE, _MAP + 0.6])
         _draw_text(text, answer, lines, scale)
         _draw_heatmap(figure, below, answer, scale, QUANTITIES[0])
-        return _bytes(figure, answer, suffix)
+        return _bytes(figure, answer, suffix, source)
 
 
 def _figure(heights: list[float]) -> tuple[Any, Any]:
@@ -148,11 +155,11 @@ def metadata_of(facts: dict[str, Any], suffix: str) -> dict[str, Any]:
     return taken[suffix]
 
 
-def _bytes(figure: Any, answer: Answer, suffix: str) -> bytes:
-    caption = "\n".join(wrap(in_words(answer), _CAPTION))
+def _bytes(figure: Any, answer: Answer, suffix: str, source: Source | None) -> bytes:
+    caption = "\n".join(wrap(in_words(answer, source), _CAPTION))
     figure.supxlabel(caption, fontsize=6.5, color=theme.LIGHT.muted, parse_math=False)
     data = io.BytesIO()
-    figure.savefig(data, format=suffix[1:], dpi=220, metadata=metadata_of(provenance(answer.turn), suffix))
+    figure.savefig(data, format=suffix[1:], dpi=220, metadata=metadata_of(of_answer(answer, source), suffix))
     return data.getvalue()
 
 
