@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
 
+from engine.lab.drawing import metadata_of
 from studio import theme
 from studio.answer import strongest
 from studio.color_map import table
@@ -142,17 +142,6 @@ def _lines(answer: Answer) -> list[list[tuple[int, int, str]]]:
                     lines.append([])
                     column = 0
     return lines
-
-
-def metadata_of(facts: dict[str, Any], suffix: str) -> dict[str, Any]:
-    """Where a picture comes from, as its format takes it; the same picture is the same file at any time."""
-    told = json.dumps(facts, ensure_ascii=False)
-    taken: dict[str, dict[str, Any]] = {
-        ".svg": {"Date": None, "Description": told},
-        ".pdf": {"CreationDate": None, "Subject": told},
-        ".png": {"Description": told},
-    }
-    return taken[suffix]
 
 
 def _bytes(figure: Any, answer: Answer, suffix: str, source: Source | None) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from engine.heads.head import BlockHead, Head, HeadInfo, ModelIdentity
@@ -79,6 +80,10 @@ def nothing_left_behind(qapp: QApplication, qtlog, complaints):
 def close(made: Window) -> None:
     """As a person would, whatever the window is doing."""
     made.close()
+    for _ in range(LOADING_MS // 10):
+        if not made.isVisible():
+            break
+        QTest.qWait(10)  # files that were promised are written first
     assert not made.session.worker.alive and not made.autosave.worker.alive
     made.deleteLater()
 
