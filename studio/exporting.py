@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +93,18 @@ class Exporting(QObject):
         """Makes the file as a job: after a running answer, which is then whole in it."""
         left_out: list[str] = []
         make, suffix = self._maker(key, left_out), ending_of(path.name, KINDS[key].suffixes) or path.suffix
+        taken_in = threading.Event()
 
         def work(emit: Emit, cancel: Cancel) -> None:
+            emit(None)  # delivered after all that came before: the last tokens of an answer are in it then
+            while not taken_in.wait(0.05):
+                cancel.check()
             write_whole(path, make(suffix), "export", InputError)
             log.info("Exported to %s", path)
+
+        def begun(_: object) -> None:
+            self.noticed.emit(self.tr("Writing {0}…").format(path.name))
+            taken_in.set()
 
         def done(_: object) -> None:
             words = self.tr("Saved {0}. Left out: {1}") if left_out else self.tr("Saved {0}")
@@ -105,7 +114,7 @@ class Exporting(QObject):
         if worker.doing:
             words = self.tr("{0} is written when this is done: {1}")
             self.noticed.emit(words.format(path.name, worker.doing))
-        worker.submit(Job(self.tr("Exporting"), work, on_done=done, promised=True))
+        worker.submit(Job(self.tr("Exporting"), work, begun, done, promised=True))
 
     def _maker(self, key: str, left_out: list[str]) -> Make:
         """left_out: takes what the file will not hold though it stands beside, in words."""

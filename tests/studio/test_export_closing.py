@@ -48,3 +48,18 @@ def test_who_closes_twice_waits_for_nothing(qtbot, window, tmp_path):
     assert window.isVisible()
     window.close()
     assert not window.isVisible()
+
+
+def test_an_answer_is_whole_in_a_file_that_waited_for_it(qtbot, window, tmp_path):
+    answer, told = answering(qtbot, window), []
+    window.exporting.noticed.connect(told.append)
+    path = tmp_path / "trace.json"
+    window.exporting.write("export_trace", path)
+    window.session.answering.stop()
+    while window.session.worker.doing != "Exporting":
+        pass  # the answer is over there, and its last tokens are not taken in here
+    assert not answer.over
+    qtbot.waitUntil(path.exists, timeout=WAIT_MS)
+    assert len(json.loads(path.read_text())["tokens"]) == len(answer) and answer.state == "cancelled"
+    qtbot.waitUntil(lambda: len(told) == 3, timeout=WAIT_MS)
+    assert told[0].startswith("trace.json is written when") and told[1] == "Writing trace.json…"
