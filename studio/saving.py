@@ -30,7 +30,7 @@ def ask_where(window: QWidget, title: str, name: str, kinds: Mapping[str, str]) 
             return Path(typed)
         # The dialog asked about the name as it was typed, not about the one that is written.
         whole = Path(typed + kinds.get(chosen, endings[0]))
-        if not whole.exists() or _may_replace(window, title, whole):
+        if not _is_there(whole) or _may_replace(window, title, whole):
             return whole
         proposed = str(whole)
 
@@ -44,6 +44,13 @@ def as_file_name(words: str) -> str:
     """The sentence as a name that every file system takes."""
     name = " ".join(_UNFIT.sub(" ", words).split())[:_LONGEST]
     return name.strip(" .") or tr("untitled")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # no file can have that name: who writes it says so
+        return False
 
 
 def _may_replace(window: QWidget, title: str, path: Path) -> bool:

@@ -204,6 +204,15 @@ def test_nothing_to_export_and_nowhere_to_write_are_told(qtbot, window, tmp_path
     assert "nothing to export" in failures[0].what.lower() and list(tmp_path.iterdir()) == []
 
 
+def test_a_name_that_is_too_long_is_told_as_such(qtbot, answered, tmp_path):
+    failures = []
+    answered.session.worker.failed.connect(failures.append)
+    answered.exporting.write("export_chat", tmp_path / f"{'a' * 300}.md")
+    qtbot.waitUntil(lambda: len(failures) == 1, timeout=10000)
+    assert "too long" in failures[0].why and "shorter name" in failures[0].remedy
+    export(qtbot, answered, "export_chat", tmp_path / f"{'a' * 252}.md")  # the longest that there can be
+
+
 def test_where_a_file_was_written_is_told(qtbot, answered, tmp_path):
     export(qtbot, answered, "export_chat", tmp_path / "chat.md")
     qtbot.waitUntil(lambda: answered.status.busy.text() == f"Saved {tmp_path / 'chat.md'}", timeout=5000)

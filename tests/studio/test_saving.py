@@ -69,6 +69,13 @@ def test_what_the_dialog_asked_about_is_not_asked_again(qtbot, answered, person,
     assert person.asked == [] and list(tmp_path.iterdir()) == [there]
 
 
+def test_a_name_that_no_file_can_have_is_told_by_the_writer(qtbot, answered, person, tmp_path):  # noqa: F811
+    person.name, person.kind = str(tmp_path / ("a" * 300)), ".md"
+    answered.exporting.ask("export_chat")
+    qtbot.waitUntil(lambda: answered.banner.isVisible(), timeout=20000)
+    assert "too long" in answered.banner.text.text() and answered.width() == 1280
+
+
 def test_any_sentence_is_a_file_name():
     assert as_file_name('What is "a/b"?\nSay: x*y.') == "What is a b Say x y"
     assert as_file_name("...") == "untitled"
