@@ -19,7 +19,7 @@ def write_whole(path: Path, data: bytes, thing: str, family: type[EngineError]) 
     require_writable(path, thing, family)
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=".saving.", dir=path.parent)  # no longer than any name
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
@@ -41,9 +41,13 @@ def write_whole(path: Path, data: bytes, thing: str, family: type[EngineError]) 
 def require_writable(path: Path, thing: str, family: type[EngineError]) -> None:
     """Raises `family` where `path` could not be written: no such folder, or what is there is no file."""
     what = f"The {thing} cannot be saved as {path}"
-    if not path.parent.is_dir():
+    try:
+        folder, taken = path.parent.is_dir(), path.exists() and not path.is_file()
+    except OSError as error:
+        raise family(what, f"{error.strerror or error}.", "Choose a shorter name, or another.") from None
+    if not folder:
         raise family(what, f"The folder {path.parent} does not exist.", "Create it, or choose another.")
-    if path.exists() and not path.is_file():
+    if taken:
         raise family(what, "What is there is not a file.", "Choose another name.")
     if not os.access(path.parent, os.W_OK):
         raise family(what, f"The folder {path.parent} is read-only.", "Choose another folder.")

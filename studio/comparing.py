@@ -16,7 +16,7 @@ from studio.columns import LEAST, MOST, Column
 from studio.intake import note_asked, take_events, take_results
 from studio.jobs import Bench, make_strengths
 from studio.requests import LaneRequest
-from studio.turns import STEERED, Answer, Turn, heard
+from studio.turns import STEERED, Answer, Source, Turn, heard
 from studio.undo import Values
 from studio.worker import Job, Worker
 from studio.workspace import Workspace
@@ -267,6 +267,14 @@ class Comparing(QObject):
             f"{each.words} {self.round.methods[each.digest]}" for each in heard(self.round.answers[place])
         )
         return self.round.made[place] or " + ".join(told) or self.tr("no head applied")
+
+    def source(self, answer: Answer) -> Source | None:
+        """Who gave the answer; None where it is not of this page, or nobody may know yet."""
+        at = self.round
+        if at is None or at.blind or answer not in at.answers:
+            return None
+        place = at.answers.index(answer)
+        return Source(at.names[place], self.made(place))
 
     def _made(self, column: Column) -> str:
         if column.kind == "prompt":

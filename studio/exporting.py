@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from engine.durable import write_whole
 from engine.errors import InputError
 from engine.events import Cancel, Emit
+from studio.saving import ask_where, ending_of
 from studio.session import Session
 from studio.translation import QT_TR_NOOP, shown
 from studio.turns import as_markdown
@@ -37,10 +39,6 @@ class Kind:
 
     title: str
     suffixes: tuple[str, ...]
-
-    def ending(self, path: Path) -> str | None:
-        """Which of the endings the path has."""
-        return next((suffix for suffix in self.suffixes if path.name.endswith(suffix)), None)
 
 
 KINDS = {
@@ -75,21 +73,38 @@ class Exporting(QObject):
     def ask(self, key: str) -> None:
         """Asks for a file name and writes it."""
         kind = KINDS[key]
-        filters = ";;".join(f"{ending[1:].upper()} (*{ending})" for ending in kind.suffixes)
-        name, chosen = QFileDialog.getSaveFileName(self._window, shown(kind.title), "", filters)
-        if name:
-            ending = next((e for e in kind.suffixes if f"(*{e})" in chosen), kind.suffixes[0])
-            path = Path(name)
-            self.write(key, path if kind.ending(path) else path.with_name(path.name + ending))
+        kinds = {f"{ending[1:].upper()} (*{ending})": ending for ending in kind.suffixes}
+        path = ask_where(self._window, shown(kind.title), self._name(key), kinds)
+        if path is not None:
+            self.write(key, path)
+
+    def _name(self, key: str) -> str:
+        """What a file is called unless the person says otherwise: after what it is about."""
+        workspace, finished = self._workspace, self._measuring.finished
+        if key == "export_lab" and finished is not None:
+            return finished.request.prompt
+        if key == "export_faithfulness" and (row := workspace.channel(workspace.chosen)) is not None:
+            return row.name
+        if key == "export_chat" and workspace.turns:
+            return workspace.turns[0].question
+        return workspace.shown.turn.question if workspace.shown is not None else ""
 
     def write(self, key: str, path: Path) -> None:
         """Makes the file as a job: after a running answer, which is then whole in it."""
         left_out: list[str] = []
-        make, suffix = self._maker(key, left_out), KINDS[key].ending(path) or path.suffix
+        make, suffix = self._maker(key, left_out), ending_of(path.name, KINDS[key].suffixes) or path.suffix
+        taken_in = threading.Event()
 
         def work(emit: Emit, cancel: Cancel) -> None:
+            emit(None)  # delivered after all that came before: the last tokens of an answer are in it then
+            while not taken_in.wait(0.05):
+                cancel.check()
             write_whole(path, make(suffix), "export", InputError)
             log.info("Exported to %s", path)
+
+        def begun(_: object) -> None:
+            self.noticed.emit(self.tr("Writing {0}…").format(path.name))
+            taken_in.set()
 
         def done(_: object) -> None:
             words = self.tr("Saved {0}. Left out: {1}") if left_out else self.tr("Saved {0}")
@@ -99,7 +114,7 @@ class Exporting(QObject):
         if worker.doing:
             words = self.tr("{0} is written when this is done: {1}")
             self.noticed.emit(words.format(path.name, worker.doing))
-        worker.submit(Job(self.tr("Exporting"), work, on_done=done))
+        worker.submit(Job(self.tr("Exporting"), work, begun, done, promised=True))
 
     def _maker(self, key: str, left_out: list[str]) -> Make:
         """left_out: takes what the file will not hold though it stands beside, in words."""
@@ -108,6 +123,7 @@ class Exporting(QObject):
         quantity, measured = self._quantity(), self._measuring.finished
         shown = self._measuring.picture, self._measuring.block
         compared = self._comparing.round
+        source = None if answer is None else self._comparing.source(answer)
         row = self._workspace.channel(self._workspace.chosen)
         faith = self._workspace.faithfulness.get(row.digest) if row else None
 
@@ -141,10 +157,11 @@ class Exporting(QObject):
             lacking = self.tr("The shown answer has no token yet.")
             self._require(picture.has_values(answer), lacking, self.tr("Let it answer first."))
             if key == "export_trace":
-                return (table.to_csv(answer) if suffix == ".csv" else table.to_json(answer)).encode()
+                told = table.to_csv if suffix == ".csv" else table.to_json
+                return told(answer, source).encode()
             if key == "export_heatmap":
-                return picture.heatmap(answer, suffix, scales[quantity.unit], quantity)
-            return picture.figure(answer, suffix, scale)
+                return picture.heatmap(answer, suffix, scales[quantity.unit], quantity, source)
+            return picture.figure(answer, suffix, scale, source)
 
         return make
 

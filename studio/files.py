@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from studio.jobs import HEAD_FILES, HEAD_SUFFIX
 from studio.model_picker import ModelPicker
+from studio.saving import ask_where
 from studio.session import Session
 from studio.settings import Preferences
 from studio.source_names import with_short_revision
@@ -68,12 +69,9 @@ class Files(QObject):
         channel = self._workspace.channel(self._workspace.chosen)
         if channel is None:
             return
-        heads = self.tr("Heads (*{0})").format(HEAD_SUFFIX)
-        name, _ = QFileDialog.getSaveFileName(
-            self._window, self.tr("Save the head"), channel.name + HEAD_SUFFIX, heads
-        )
-        if name:
-            path = Path(name if name.endswith(HEAD_SUFFIX) else name + HEAD_SUFFIX)
+        kinds = {self.tr("Heads (*{0})").format(HEAD_SUFFIX): HEAD_SUFFIX}
+        path = ask_where(self._window, self.tr("Save the head"), channel.name, kinds)
+        if path is not None:
             self._session.save_head(channel, path)
 
     def choose_model(self) -> ModelPicker:

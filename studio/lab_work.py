@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.events import Cancel, Emit, Pause, Progress
+from studio.requests import model_key
 
 TEMPERATURE, MAX_TOKENS = 1.0, 160  # as `steer lab` has them
 _QUESTION_SEED = 7
@@ -130,10 +131,10 @@ def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, can
             found = tuple(sweep(bench, wanted, emit=tell, cancel=cancel))
             itself = judged_twice(speaker, judge, request.prompt, questions, cancel)
         facts = {
-            "model": model.identity.id,
+            "model": model_key(model.identity),
             "judge": judge.name,
-            "questions": len(questions),
-            "seeds": request.seeds,
+            "questions": f"{len(questions)}, drawn with seed {_QUESTION_SEED}",
+            "seeds": ", ".join(map(str, range(request.seeds))),
             "temperature": TEMPERATURE,
             "max_tokens": MAX_TOKENS,
         }

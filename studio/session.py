@@ -152,6 +152,7 @@ class Session(QObject):
                 self.tr("Saving the head"),
                 lambda emit, cancel: self.bench.save_head(head, path),
                 on_done=self._on_head_saved,
+                promised=True,
             )
         )
 

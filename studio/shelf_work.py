@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QMessageBox, QWidget
 
 from engine.durable import write_whole
 from engine.errors import LibraryError
@@ -17,6 +17,7 @@ from studio.asking import Asking
 from studio.autosave import Autosave
 from studio.jobs import HEAD_SUFFIX
 from studio.library_panel import LibraryPanel
+from studio.saving import ask_where
 from studio.session import Session
 from studio.shelving import Shelving
 from studio.turns import as_markdown
@@ -93,11 +94,10 @@ class ShelfWork(QObject):
         self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
 
     def choose_votes(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(
-            self._window, self.tr("Export the votes"), "votes.json", self.tr("JSON (*{0})").format(".json")
-        )
-        if name:
-            self.export_votes(Path(name if name.endswith(".json") else name + ".json"))
+        kinds = {self.tr("JSON (*{0})").format(".json"): ".json"}
+        path = ask_where(self._window, self.tr("Export the votes"), self.tr("votes"), kinds)
+        if path is not None:
+            self.export_votes(path)
 
     def export_votes(self, path: Path) -> None:
         """Writes every vote that was ever kept, with what was compared, as JSON."""
@@ -155,10 +155,9 @@ class ShelfWork(QObject):
             "conversation": (".md", self.tr("Markdown (*{0})")),
             "run": (".json", self.tr("JSON (*{0})")),
         }[item.shelf]
-        proposed = item.title.replace("/", "-") + suffix
-        name, _ = QFileDialog.getSaveFileName(self._window, self.tr("Export"), proposed, kinds.format(suffix))
-        if name:
-            self.export(item, Path(name if name.endswith(suffix) else name + suffix))
+        path = ask_where(self._window, self.tr("Export"), item.title, {kinds.format(suffix): suffix})
+        if path is not None:
+            self.export(item, path)
 
     def _show(self, item: Item, facts: dict[str, Any]) -> None:
         box = QMessageBox(QMessageBox.Icon.NoIcon, item.title, item.title, parent=self._window)

@@ -212,11 +212,18 @@ def _turns(strengths: Any) -> tuple[float, ...]:
     return (*(at for at, after in pairwise(told) if at != after), last)
 
 
+@dataclass(frozen=True)
+class Source:
+    """Who gave an answer that stands beside others: its column's name, and how that was made, in words."""
+
+    name: str
+    made: str
+
+
 def told_how(answer: Answer) -> str:
     """Lane, heads and seed, for a file; or that a person wrote it; and what the model did not read."""
     turn = answer.turn
-    how = heads_in_words(answer) or "no head"
-    told = f"{answer.lane}: {how}; seed {turn.settings.seed}"
+    told = f"{answer.lane}: {steered_by(answer)}; seed {turn.settings.seed}"
     if answer.edited:
         told = f"{answer.lane}: edited by hand, not steered"
     if answer.cut:
@@ -224,19 +231,34 @@ def told_how(answer: Answer) -> str:
     return told
 
 
-def heads_in_words(answer: Answer) -> str:
-    """Every head with its strength and hash, for a file."""
-    return ", ".join(
+def steered_by(answer: Answer) -> str:
+    """Every head with its strength and hash, and the system prompt where there was one, for a file."""
+    made = [
         f"{each.name} {' → '.join(f'{at:g}' for at in each.strengths)} ({each.digest})"
         for each in heard(answer)
-    )
+    ]
+    if answer.asked is not None and answer.asked.system:
+        made.append(f"system prompt “{answer.asked.system}”")
+    return ", ".join(made) or "no head"
+
+
+def sampled_how(turn: Turn) -> str:
+    """Model and sampling, for a file."""
+    s = turn.settings
+    told = [turn.model, f"temperature {s.temperature:g}"]
+    if s.top_k != Settings.top_k:
+        told.append(f"top-k {s.top_k}")
+    if s.top_p != Settings.top_p:
+        told.append(f"top-p {s.top_p:g}")
+    return ", ".join([*told, f"at most {s.max_tokens} tokens"])
 
 
 def as_markdown(turns: tuple[Turn, ...]) -> str:
-    """The conversation for the clipboard, each answer with its heads and seed."""
+    """The conversation for others: each answer with its heads and seed, each turn with model and sampling."""
     parts = []
     for turn in turns:
         parts.append(f"**You:** {turn.question}")
         for answer in turn.answers:
             parts.append(f"**Model** ({told_how(answer)}): {answer.text}")
+        parts.append(f"*{sampled_how(turn)}*")
     return "\n\n".join(parts) + "\n"

@@ -66,6 +66,7 @@ class Window(QMainWindow):
         self.setAcceptDrops(True)
         self.resize(1280, 800)
         self._source, self._has_painted = source, False
+        self._closes = False  # closes once the files are written that were promised
         self.log = LogBook(self)
         self.preferences = Preferences(home, self)
         self.look = Look(self.preferences, self)
@@ -146,6 +147,8 @@ class Window(QMainWindow):
         workspace, session = self.workspace, self.session
         self.troubles = Troubles(self.banner, session.worker, session.opening.fetcher, self.autosave.worker)
         session.noticed.connect(self.status.notice)
+        session.worker.failed.connect(self._on_failed)
+        session.worker.settled.connect(self._on_settled, Qt.ConnectionType.QueuedConnection)
         self.exporting.noticed.connect(self.status.notice)
         self.files.refused.connect(self.banner.show_failure)
         self.comparing.changed.connect(self._on_talking)
@@ -222,6 +225,16 @@ class Window(QMainWindow):
             self.docks.fill(name, getattr(self, name))
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        """What was promised to be written is written first, of a running answer what is there; who closes
+        again does not wait for it."""
+        if self.session.worker.promises and not self._closes:
+            self._closes = True
+            self.status.notice(self.tr("Closes as soon as the promised files are written."))
+            self.session.answering.stop()
+            self.comparing.stop()
+            self.session.worker.hurry()
+            event.ignore()
+            return
         if not self.leaving.may_close():
             event.ignore()
             return
@@ -255,6 +268,15 @@ class Window(QMainWindow):
         self.activateWindow()
 
     # What the parts tell.
+
+    @Slot()
+    def _on_settled(self) -> None:
+        if self._closes:
+            self.close()
+
+    @Slot()
+    def _on_failed(self) -> None:
+        self._closes = False  # the person is told, and closes again
 
     @Slot()
     def _on_model(self) -> None:

@@ -63,7 +63,8 @@ def _nothing(*_: object) -> None:
 class Job:
     """One entry of the queue; the callbacks run on the GUI thread.
 
-    urgent: may run in a pause of a long one; quiet: its failure is its owner's affair and no banner's.
+    urgent: may run in a pause of a long one; quiet: its failure is its owner's affair and no banner's;
+    promised: a file that the person was told will be written: the window waits for it before it closes.
     """
 
     label: str
@@ -74,6 +75,7 @@ class Job:
     on_stopped: Callable[[], None] = _nothing
     urgent: bool = False
     quiet: bool = False
+    promised: bool = False
     cancel: Cancel = field(default_factory=Cancel)
     number: int = field(default_factory=itertools.count(1).__next__)
 
@@ -85,6 +87,7 @@ class Worker(QObject):
     succeeded = Signal(str)  # label of every job that was done and is not quiet
     progressed = Signal(object)  # Progress, the last one of a job's batch
     busyChanged = Signal(bool)
+    settled = Signal()  # the last promised job is over
     _wake = Signal()
 
     def __init__(
@@ -102,7 +105,7 @@ class Worker(QObject):
         self._closing = self._finishing = False
         self._mail: deque[tuple[Job, Any]] = deque()
         self._woken = False
-        self._open_jobs = 0
+        self._open_jobs = self._promises = 0
         self._frame = QTimer(self)
         self._frame.setSingleShot(True)
         self._frame.setTimerType(Qt.TimerType.PreciseTimer)
@@ -118,6 +121,7 @@ class Worker(QObject):
     def submit(self, job: Job) -> Job:
         """Puts `job` at the end of the queue (GUI thread)."""
         self._open_jobs += 1
+        self._promises += job.promised
         if self._open_jobs == 1:
             self.busyChanged.emit(True)
         with self._changed:
@@ -134,6 +138,18 @@ class Worker(QObject):
                 self._queue.remove(job)
         if waits:
             self._post(job, _Stopped())
+
+    def hurry(self) -> None:
+        """Cancels everything but what was promised, which then comes soon."""
+        with self._changed:
+            others = [job for job in (*self._queue, *self._running) if not job.promised]
+        for job in others:
+            self.withdraw(job)
+
+    @property
+    def promises(self) -> bool:
+        """Whether a promised job is not over yet."""
+        return self._promises > 0
 
     @property
     def busy(self) -> bool:
@@ -264,6 +280,7 @@ class Worker(QObject):
         if end is None:
             return
         self._open_jobs -= 1
+        self._promises -= job.promised
         if isinstance(end, _Done):
             job.on_done(end.result)
             if not job.quiet:
@@ -274,6 +291,8 @@ class Worker(QObject):
             job.on_failed(end)
             if not job.quiet:
                 self.failed.emit(end)
+        if job.promised and not self._promises:
+            self.settled.emit()
         if not self._open_jobs:
             self.busyChanged.emit(False)
 

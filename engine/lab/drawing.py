@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import LabError
@@ -20,6 +23,7 @@ FORMATS = (".svg", ".png", ".pdf")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800")
 _MARKS = "osD^vP*X"
 _SIZE = (6.4, 4.2)  # inches
+_CAPTION = 19  # letters of a caption in an inch
 _PAPER: Any = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -32,28 +36,41 @@ _PAPER: Any = {
     "svg.hashsalt": "lab",  # the same figure is the same file
 }
 GREY = "#777777"  # whatever the methods are held against
+NO_FACTS: Mapping[str, object] = MappingProxyType({})
 
 
 def svg(figure: Figure) -> str:
     """The figure as one <svg> element."""
-    text = io.StringIO()
+    text = drawn(figure, ".svg").decode()
+    return text[text.index("<svg") :]
+
+
+def drawn(figure: Figure, suffix: str, facts: Mapping[str, object] = NO_FACTS) -> bytes:
+    """The figure as .svg, .png or .pdf. facts: what it was measured with, for a caption and the metadata."""
+    data = io.BytesIO()
     with _style():
-        figure.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
+        if facts:
+            told = "; ".join(f"{name}: {value}" for name, value in facts.items())
+            lines = wrap(told, round(_CAPTION * figure.get_figwidth()))
+            figure.supxlabel("\n".join(lines), fontsize=6.5, color=GREY, parse_math=False)
+        figure.savefig(data, format=suffix[1:], dpi=200, metadata=metadata_of(facts, suffix))
+    return data.getvalue()
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path, facts: Mapping[str, object] = NO_FACTS) -> None:
     """Writes an .svg, .png or .pdf. Raises LabError when it cannot be written."""
     from engine.durable import write_whole
 
     if path.suffix not in FORMATS:
         raise LabError(f"{path} was not written", "It is no picture.", f"Name it {' or '.join(FORMATS)}.")
-    data = io.BytesIO()
-    # Without dates the same figure is the same file.
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-    with _style():
-        figure.savefig(data, format=path.suffix[1:], dpi=200, metadata=undated)
-    write_whole(path, data.getvalue(), "picture", LabError)
+    write_whole(path, drawn(figure, path.suffix, facts), "picture", LabError)
+
+
+def metadata_of(facts: Mapping[str, object], suffix: str) -> dict[str, Any]:
+    """Where a picture comes from, as its format takes it; the same picture is the same file at any time."""
+    undated: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
+    name = "Subject" if suffix == ".pdf" else "Description"
+    return {**undated, name: json.dumps(facts, ensure_ascii=False)} if facts else undated
 
 
 def values_of(means: Sequence[Mean]) -> list[float]:

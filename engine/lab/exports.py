@@ -27,14 +27,15 @@ def write_figures(
     rows: Iterable[Mapping[str, Any]],
     facts: Mapping[str, object],
 ) -> list[Path]:
-    """Every figure by its name, and points.csv. Raises LabError when that fails."""
+    """Every figure by its name, and points.csv, with what they were measured with. Raises LabError when that
+    fails."""
     make_folder(folder)
     written = [folder / "points.csv"]
     write_whole(written[0], as_csv(rows, facts).encode(), "table", LabError)
     for name, figure in figures.items():
         for suffix in _SUFFIXES:
             written.append(folder / f"{name}{suffix}")
-            save(figure, written[-1])
+            save(figure, written[-1], facts)
     return written
 
 
@@ -81,7 +82,7 @@ def match_points(found: Match) -> list[dict[str, Any]]:
                 "method": row.method, "point": "reported", "strength": row.strength, "trait": row.trait,
                 "trait_ci": row.trait_ci, "coherence": row.coherence, "coherence_ci": row.coherence_ci,
                 "n": row.n, "missing": row.missing, "target": found.coherence, "kl": row.kl,
-                "iso_kl": row.iso_kl, "note": row.note,
+                "iso_kl": row.iso_kl, "head": row.head, "note": row.note,
             }
         )  # fmt: skip
         rows += [

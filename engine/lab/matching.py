@@ -34,7 +34,8 @@ class Row:
     answers, missing: those the judge gave no score for. curve: the strengths tried, in order. kl: the 95th
     percentile over the tokens of the prompt's answers of KL(steered || unsteered) at `strength`, in nats;
     iso_kl: the strength at which it is 1. faithfulness and paraphrase per block as the Distillation tells
-    them; effects, prompted: how the lengths of what the head (at strength 1) and the prompt add are spread
+    them; head: its hash, "" without one;
+    effects, prompted: how the lengths of what the head (at strength 1) and the prompt add are spread
     over those tokens, per block; seconds: of the distillation; traits: what each answer was
     given, per question and seed.
     """
@@ -57,6 +58,7 @@ class Row:
     effects: Spread = field(default_factory=dict)
     prompted: Spread = field(default_factory=dict)
     seconds: float = 0.0
+    head: str = ""
     traits: tuple[tuple[float | None, ...], ...] = ()
 
 
@@ -77,6 +79,11 @@ class Match:
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...]
     disagreement: Disagreement
+
+    @property
+    def heads(self) -> str:
+        """The hashes of the heads that were compared."""
+        return ", ".join(f"{row.method} ({row.head})" for row in self.rows if row.head) or "none"
 
     @property
     def differences(self) -> list[Difference]:
@@ -243,6 +250,7 @@ def examine(
                 faithfulness=made.faithfulness,
                 paraphrase=made.paraphrase,
                 seconds=made.seconds["total"],
+                head=made.head.digest,
                 **tokens,
             )
         )

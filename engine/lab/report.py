@@ -120,7 +120,7 @@ def differences_table(found: Match, of: str = "") -> Table:
 
 
 def match_report(found: Match, facts: Mapping[str, object]) -> str:
-    facts = {**facts, "judge's disagreement with itself": found.disagreement.words()}
+    facts = {**facts, "heads": found.heads, "judge's disagreement with itself": found.disagreement.words()}
     pictures = [svg(figure) for figure in match_figures(found).values()]
     tables = [match_table(found), differences_table(found)]
     return report(f"Methods compared: {found.prompt}", facts, tables, pictures)

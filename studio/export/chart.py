@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from engine.lab.drawing import metadata_of
 from studio import theme
 from studio.channels import Channel
-from studio.export.picture import LOOK, metadata_of
+from studio.export.picture import LOOK
 from studio.export.provenance import program
 from studio.progress import Faithfulness
+from studio.requests import model_key
 
 _SIZE = (4.5, 2.8)  # inches
 
@@ -38,7 +40,7 @@ def faithfulness(channel: Channel, found: Faithfulness, suffix: str) -> bytes:
         axes.legend(frameon=False)
         facts: dict[str, Any] = {
             "program": program(),
-            "model": head.info.model.id,
+            "model": model_key(head.info.model),
             "head": {"name": channel.name, "hash": head.digest, "method": head.info.method},
             "prompt": head.info.prompt,
             "faithfulness": {str(block): value for block, value in found.blocks.items()},

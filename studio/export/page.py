@@ -8,14 +8,14 @@ from html import escape
 
 from studio import theme
 from studio.answer import strongest
-from studio.export.provenance import provenance
+from studio.export.provenance import of_turn
 from studio.scale import ACTIVATION, Scale
-from studio.turns import Answer, Turn, told_how
+from studio.turns import Answer, Turn, heard, sampled_how, told_how
 
 _STYLE = """
 body { font: 16px/1.7 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
   background: %(surface)s; color: %(text)s; }
-h2 { font-size: 1rem; margin: 2rem 0 .3rem; }
+h2 { font-size: 1rem; margin: 2rem 0 .3rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .lane, .legend, footer { color: %(muted)s; font-size: .85rem; }
 .answer { white-space: pre-wrap; overflow-wrap: anywhere; }
 .answer span { border-bottom: 3px solid transparent; }
@@ -30,12 +30,14 @@ def page(turns: Sequence[Turn], scale: Scale) -> str:
     """
     colours = theme.LIGHT
     style = _STYLE % {"surface": colours.surface, "text": colours.text, "muted": colours.muted}
-    facts = json.dumps([provenance(turn) for turn in turns], ensure_ascii=False).replace("<", "\\u003c")
+    facts = json.dumps([of_turn(turn) for turn in turns], ensure_ascii=False).replace("<", "\\u003c")
     body = [_legend(scale)]
     for turn in turns:
         body.append(f"<h2>{escape(turn.question)}</h2>")
         body += [_answer(answer, scale) for answer in turn.answers]
-    heads = {head["name"]: head["hash"] for turn in turns for head in provenance(turn)["heads"]}
+        body.append(f'<p class="lane">{escape(sampled_how(turn))}</p>')
+    answers = [answer for turn in turns for answer in turn.answers]
+    heads = {head.name: head.digest for answer in answers for head in heard(answer)}
     told = ", ".join(f"{name} ({digest})" for name, digest in heads.items()) or "none"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import io
-import json
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
 
+from engine.errors import InputError
+from engine.lab.drawing import metadata_of
 from studio import theme
 from studio.answer import strongest
 from studio.color_map import table
-from studio.export.provenance import in_words, provenance
+from studio.export.lines import Part, installed, lines_of, size_for, words_of
+from studio.export.provenance import in_words, of_answer
 from studio.quantities import QUANTITIES, Quantity, beyond
 from studio.scale import Scale
-from studio.turns import Answer
+from studio.translation import tr
+from studio.turns import Answer, Source
 
 FORMATS = (".svg", ".pdf", ".png")
-_COLUMNS = 84  # characters in a line of the figure's text
-_CAPTION = 130  # characters in a line of the caption
-_WIDTH = 7.0  # inches
-_LINE = 0.19  # inches per line of text
-_MAP = 1.9  # inches of the heatmap's height
+_COLUMNS = 84  # usual letters in a line of the figure's text
+_CAPTION = 130  # letters in a line of the caption
+_MOST = 150  # lines of text: as high as the largest sheet of paper
+_WIDTH = 7.0  # inches, as all below
+_EDGE = 0.1
+_LINE = 0.19  # per line of text
+_MAP = 1.9  # the heatmap's height
+_BELOW = 0.42  # its numbers and its label
+_LEFT, _RIGHT = 0.45, 1.25  # beside it; on the right is its legend
+_SMALL = 0.12  # per line of the caption
+_LABEL = 30  # letters of the legend's label beside each other
 LOOK: Any = {
     "font.size": 8,
     "svg.fonttype": "none",
@@ -32,37 +41,68 @@ LOOK: Any = {
 }
 
 
-def heatmap(answer: Answer, suffix: str, scale: Scale, quantity: Quantity = QUANTITIES[0]) -> bytes:
-    """Blocks by tokens with its legend and caption. scale: that of the quantity's unit."""
+def heatmap(
+    answer: Answer,
+    suffix: str,
+    scale: Scale,
+    quantity: Quantity = QUANTITIES[0],
+    source: Source | None = None,
+) -> bytes:
+    """Blocks by tokens with its legend and caption. scale: that of the quantity's unit; source: the column
+    that the answer stands in, where it does."""
+    return _picture(answer, suffix, scale, quantity, source, [])
+
+
+def figure(answer: Answer, suffix: str, scale: Scale, source: Source | None = None) -> bytes:
+    """The coloured text above its heatmap, with legend and a caption that says where it comes from. Raises
+    InputError for a text that is too long for a picture."""
+    lines = lines_of(answer.trace.pieces, _COLUMNS)
+    if len(lines) > _MOST:
+        why = tr("Its text has {0} lines, and a picture holds {1}.").format(len(lines), _MOST)
+        remedy = tr("Export the conversation as HTML, or the heatmap alone.")
+        raise InputError(tr("The answer is too long for a figure"), why, remedy)
+    return _picture(answer, suffix, scale, QUANTITIES[0], source, lines)
+
+
+def _picture(
+    answer: Answer,
+    suffix: str,
+    scale: Scale,
+    quantity: Quantity,
+    source: Source | None,
+    lines: list[list[Part]],
+) -> bytes:
+    """Every part has its place in inches: to find it by the sizes of all texts takes longer than to draw."""
     from matplotlib import rc_context
-
-    with rc_context(LOOK):
-        figure, (axes,) = _figure([_MAP + 0.6])
-        _draw_heatmap(figure, axes, answer, scale, quantity)
-        return _bytes(figure, answer, suffix)
-
-
-def figure(answer: Answer, suffix: str, scale: Scale) -> bytes:
-    """The coloured text above its heatmap, with legend and a caption that says where it comes from."""
-    from matplotlib import rc_context
-
-    lines = _lines(answer)
-    with rc_context(LOOK):
-        figure, (text, below) = _figure([max(1, len(lines)) * _LINE, _MAP + 0.6])
-        _draw_text(text, answer, lines, scale)
-        _draw_heatmap(figure, below, answer, scale, QUANTITIES[0])
-        return _bytes(figure, answer, suffix)
-
-
-def _figure(heights: list[float]) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(_WIDTH, sum(heights) + 0.3), layout="constrained")
-    axes = made.subplots(len(heights), 1, height_ratios=heights, squeeze=False)
-    return made, axes[:, 0]
+    caption = wrap(in_words(answer, source), _CAPTION)
+    foot = len(caption) * _SMALL + 2 * _EDGE
+    top = foot + _BELOW + _MAP + _EDGE
+    height = top + len(lines) * _LINE + (_EDGE if lines else 0.0)
+    with rc_context({**LOOK, "font.family": ["DejaVu Sans", *installed()]}):
+        made = Figure(figsize=(_WIDTH, height))
+
+        def place(left: float, bottom: float, width: float, high: float) -> Any:
+            return made.add_axes((left / _WIDTH, bottom / height, width / _WIDTH, high / height))
+
+        if lines:
+            text = place(_EDGE, top, _WIDTH - 2 * _EDGE, len(lines) * _LINE)
+            _draw_text(text, answer, lines, scale)
+        below = place(_LEFT, foot + _BELOW, _WIDTH - _LEFT - _RIGHT, _MAP)
+        legend = place(_WIDTH - _RIGHT + _EDGE, foot + _BELOW, 0.12, _MAP)
+        _draw_heatmap(below, legend, answer, scale, quantity)
+        made.text(
+            0.5, _EDGE / height, "\n".join(caption), ha="center", va="bottom", fontsize=6.5,
+            color=theme.LIGHT.muted, parse_math=False,
+        )  # fmt: skip
+        data = io.BytesIO()
+        facts = metadata_of(of_answer(answer, source), suffix)
+        made.savefig(data, format=suffix[1:], dpi=220, metadata=facts)
+        return data.getvalue()
 
 
-def _draw_heatmap(figure: Any, axes: Any, answer: Answer, scale: Scale, quantity: Quantity) -> None:
+def _draw_heatmap(axes: Any, legend: Any, answer: Answer, scale: Scale, quantity: Quantity) -> None:
     from matplotlib.colors import ListedColormap
 
     rows = quantity.rows(answer.trace, 0)
@@ -80,80 +120,38 @@ def _draw_heatmap(figure: Any, axes: Any, answer: Answer, scale: Scale, quantity
     axes.yaxis.get_major_locator().set_params(integer=True)
     ends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
     below, above = beyond(scale, rows)
-    figure.colorbar(
-        image, ax=axes, label=f"{quantity.words}\n({quantity.unit})", fraction=0.03, pad=0.01,
-        extend=ends[bool(below), bool(above)],
-    )  # fmt: skip
+    words = "\n".join([*wrap(quantity.words, _LABEL), f"({quantity.unit})"])
+    axes.figure.colorbar(image, cax=legend, label=words, extend=ends[bool(below), bool(above)])
 
 
-def _draw_text(axes: Any, answer: Answer, lines: list[list[tuple[int, int, str]]], scale: Scale) -> None:
-    """Every token at its column of a fixed-width font, on a background as strong as its coefficient."""
-    from matplotlib.patches import Rectangle
+def _draw_text(axes: Any, answer: Answer, lines: list[list[Part]], scale: Scale) -> None:
+    """Every token on a background as strong as its coefficient; a word is drawn at once, whatever tokens it
+    is of: each at its own place, so that a viewer with other letters moves none far."""
+    from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.font_manager import FontProperties
 
     axes.set_xlim(0, _COLUMNS)
     axes.set_ylim(len(lines), 0)
     axes.axis("off")
     values = strongest(answer.trace.coefficients)
-    # Six tenths of the size is how wide a letter of a fixed-width font is.
-    points = 0.9 * _WIDTH * 72 / _COLUMNS / 0.602
+    boxes, colours, marks = [], [], []
+    font = FontProperties(family=installed(), size=size_for((_WIDTH - 2 * _EDGE) / _COLUMNS))
     for row, line in enumerate(lines):
-        for token, column, piece in line:
-            weight = scale.weight(values[token])
+        for part in line:
+            value, (left, right) = values[part.token], (part.left, part.right)
+            weight = scale.weight(value)
             if weight > 0.01:
-                hue = theme.LIGHT.positive if values[token] > 0 else theme.LIGHT.negative
-                alpha = theme.LIGHT.shade * weight
-                box = Rectangle((column, row + 0.06), len(piece), 0.88, color=hue, alpha=alpha, lw=0)
-                axes.add_patch(box)
-                if scale.exceeded_by(values[token]):
-                    dark = {"color": theme.LIGHT.text, "lw": 0.8, "solid_capstyle": "butt"}
-                    axes.plot([column, column + len(piece)], [row + 0.92] * 2, **dark)
-        for _, column, piece in line:
-            for offset, letter in enumerate(piece):
-                if not letter.isspace():
-                    axes.text(
-                        column + offset + 0.5, row + 0.5, letter, family="monospace", fontsize=points,
-                        ha="center", va="center_baseline", parse_math=False,
-                    )  # fmt: skip
-
-
-def _lines(answer: Answer) -> list[list[tuple[int, int, str]]]:
-    """(token, column, text) per line, broken at words where there is room, at new lines in any case."""
-    lines: list[list[tuple[int, int, str]]] = [[]]
-    column = 0
-    for token, piece in enumerate(answer.trace.pieces):
-        for number, part in enumerate(piece.split("\n")):
-            if number or column + len(part.rstrip()) > _COLUMNS:
-                lines.append([])
-                column = 0
-                part = part if number else part.lstrip()
-            while part:
-                room = _COLUMNS - column
-                lines[-1].append((token, column, part[:room]))
-                column += len(part[:room])
-                part = part[room:]
-                if part:
-                    lines.append([])
-                    column = 0
-    return lines
-
-
-def metadata_of(facts: dict[str, Any], suffix: str) -> dict[str, Any]:
-    """Where a picture comes from, as its format takes it; the same picture is the same file at any time."""
-    told = json.dumps(facts, ensure_ascii=False)
-    taken: dict[str, dict[str, Any]] = {
-        ".svg": {"Date": None, "Description": told},
-        ".pdf": {"CreationDate": None, "Subject": told},
-        ".png": {"Description": told},
-    }
-    return taken[suffix]
-
-
-def _bytes(figure: Any, answer: Answer, suffix: str) -> bytes:
-    caption = "\n".join(wrap(in_words(answer), _CAPTION))
-    figure.supxlabel(caption, fontsize=6.5, color=theme.LIGHT.muted, parse_math=False)
-    data = io.BytesIO()
-    figure.savefig(data, format=suffix[1:], dpi=220, metadata=metadata_of(provenance(answer.turn), suffix))
-    return data.getvalue()
+                top, bottom = row + 0.06, row + 0.94
+                boxes.append([(left, top), (right, top), (right, bottom), (left, bottom)])
+                hue = theme.LIGHT.positive if value > 0 else theme.LIGHT.negative
+                colours.append((hue, theme.LIGHT.shade * weight))
+                if scale.exceeded_by(value):
+                    marks.append([(left, row + 0.92), (right, row + 0.92)])
+        for word, left in words_of(line):
+            axes.text(left, row + 0.7, word, font=font, parse_math=False)
+    axes.add_collection(PolyCollection(boxes, facecolors=colours, linewidths=0), autolim=False)
+    dark: Any = {"colors": theme.LIGHT.text, "linewidths": 0.8, "capstyle": "butt"}
+    axes.add_collection(LineCollection(marks, **dark), autolim=False)
 
 
 def has_values(answer: Answer | None) -> bool:

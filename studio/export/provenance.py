@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from textwrap import shorten
 from typing import Any
 
-from studio.turns import Answer, Turn, heads_in_words, heard
+from studio.turns import Answer, Source, Turn, heard, sampled_how, steered_by
+
+_LONGEST = 240  # letters of a question in a caption
+_ENDS = {"length": "cut at the limit", "cancelled": "stopped", "failed": "broken off"}
 
 
-def provenance(turn: Turn) -> dict[str, Any]:
-    """Program, model, heads with hash and strength at start and end, seed and sampling of a turn; and of
-    every answer how it ended, whether a person edited it, and how many messages there was no room for."""
+def of_turn(turn: Turn) -> dict[str, Any]:
+    """Program, model, seed and sampling of a turn, and how every answer of it was made."""
+    return {**_asked(turn), "answers": [_made(answer) for answer in turn.answers]}
+
+
+def of_answer(answer: Answer, source: Source | None = None) -> dict[str, Any]:
+    """The same of one answer alone. source: the column that it stands in, where it does."""
+    return {**_asked(answer.turn), **_made(answer, source)}
+
+
+def in_words(answer: Answer, source: Source | None = None) -> str:
+    """The same in a few lines, for a caption."""
+    turn = answer.turn
+    told = [
+        f"“{shorten(turn.question, _LONGEST, placeholder=' …')}”",
+        f"{source.name}: {steered_by(answer)}" if source else steered_by(answer),
+        f"{sampled_how(turn)}, seed {turn.settings.seed}",
+    ]
+    if answer.state in _ENDS:
+        told.append(_ENDS[answer.state])
+    if answer.cut:
+        told.append(f"without the first {answer.cut} messages, for which there was no room")
+    return "; ".join(told)
+
+
+def _asked(turn: Turn) -> dict[str, Any]:
     s = turn.settings
     return {
         "program": program(),
         "model": turn.model,
-        "heads": [
-            {
-                "name": head.name,
-                "hash": head.digest,
-                "strength": head.strengths[0],
-                "strength_at_the_end": head.strengths[-1],
-            }
-            for answer in turn.answers[:1]
-            for head in heard(answer)
-        ],
+        "question": turn.question,
         "seed": s.seed,
         "sampling": {
             "temperature": s.temperature,
@@ -32,18 +50,31 @@ def provenance(turn: Turn) -> dict[str, Any]:
             "top_p": s.top_p,
             "max_tokens": s.max_tokens,
         },
-        "answers": [
-            {"lane": a.lane, "ended": a.state, "edited": a.edited, "messages_left_out": a.cut}
-            for a in turn.answers
-        ],
     }
 
 
-def in_words(answer: Answer) -> str:
-    """The same in a line or two, for a caption."""
-    turn = answer.turn
-    how = heads_in_words(answer) or "no head"
-    return f"{turn.model}; {how}; seed {turn.settings.seed}, temperature {turn.settings.temperature:g}"
+def _made(answer: Answer, source: Source | None = None) -> dict[str, Any]:
+    """Heads with hash and strength at start and end, the prompts, how it ended, whether a person edited it,
+    and how many messages there was no room for."""
+    asked = answer.asked
+    return {
+        "lane": source.name if source else answer.lane,
+        "made": source.made if source else steered_by(answer),
+        "system_prompt": asked.system if asked else None,
+        "measured_beside": asked.truth if asked else None,
+        "heads": [
+            {
+                "name": head.name,
+                "hash": head.digest,
+                "strength": head.strengths[0],
+                "strength_at_the_end": head.strengths[-1],
+            }
+            for head in heard(answer)
+        ],
+        "ended": answer.state,
+        "edited": answer.edited,
+        "messages_left_out": answer.cut,
+    }
 
 
 def program() -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from engine.heads.head import BlockHead, Head, HeadInfo, ModelIdentity
@@ -78,8 +79,13 @@ def nothing_left_behind(qapp: QApplication, qtlog, complaints):
 
 def close(made: Window) -> None:
     """As a person would, whatever the window is doing; of what cannot be saved they take leave."""
-    if not made.close() and made.leaving.dialog is not None:
-        made.leaving.dialog.discard.click()
+    made.close()
+    for _ in range(LOADING_MS // 10):
+        if made.leaving.dialog is not None:
+            made.leaving.dialog.discard.click()
+        if not made.isVisible():
+            break
+        QTest.qWait(10)  # files that were promised are written first
     assert not made.session.worker.alive and not made.autosave.worker.alive
     made.deleteLater()
 

@@ -16,7 +16,11 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from studio.answer import strongest
+from studio.export.page import page
 from studio.export.provenance import in_words
+from studio.scale import Scale
+from studio.turns import STEERED, UNSTEERED, Settings, Turn, steered_by
+from tests.studio.test_compare import compare
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -72,7 +76,8 @@ def test_the_coloured_conversation_needs_nothing_else(qtbot, answered, tmp_path)
     values = strongest(answer.trace.coefficients)
     assert [title.split()[0] for title in reader.titles] == [f"{value:.2f}" for value in values]
     facts = json.loads(reader.facts)
-    assert facts[0]["seed"] == 0 and facts[0]["heads"][0]["hash"] and facts[0]["model"]
+    assert facts[0]["seed"] == 0 and facts[0]["answers"][0]["heads"][0]["hash"] and facts[0]["model"]
+    assert f"{answer.turn.model}, temperature 0, at most 256 tokens" in path.read_text().split("<script")[0]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -93,6 +98,7 @@ def test_markdown_csv_and_json_hold_every_token(qtbot, answered, tmp_path):
     answer = answered.workspace.shown
     text = export(qtbot, answered, "export_chat", tmp_path / "chat.md").decode()
     assert answer.text in text and "seed 0" in text
+    assert f"*{answer.turn.model}, temperature 0, at most 256 tokens*" in text
     told = json.loads(export(qtbot, answered, "export_trace", tmp_path / "trace.json"))
     assert [token["id"] for token in told["tokens"]] == answer.trace.ids.tolist()
     assert told["tokens"][3]["truth"] == pytest.approx(answer.trace.truth[3].tolist())
@@ -117,6 +123,54 @@ def test_pictures_in_every_format_carry_their_provenance(qtbot, answered, tmp_pa
     assert caption[:40] in drawn and caption[-20:] in drawn
     answered.heatmap.show_quantity("truth")
     assert len(export(qtbot, answered, key, tmp_path / "other.svg")) > 5000
+
+
+def facts_of(lines: bytes) -> dict:
+    """The comment lines of a CSV."""
+    told = [line[2:].split(": ", 1) for line in lines.decode().splitlines() if line.startswith("# ")]
+    return {name: json.loads(value) for name, value in told}
+
+
+def test_an_export_of_a_column_says_which_one_and_how_it_was_made(qtbot, window, tmp_path):
+    window.workspace.set_prompt("Talk like a pirate.")
+    found = compare(qtbot, window)
+    kinds = {}
+    for answer, name in zip(found.answers, found.names, strict=True):
+        window.workspace.show(answer)
+        kinds[name] = facts_of(export(qtbot, window, "export_trace", tmp_path / f"{name}.csv"))
+        drawn = export(qtbot, window, "export_figure", tmp_path / f"{name}.svg").decode()
+        assert f"{name}: {steered_by(answer)[:20]}" in " ".join(drawn.split())
+    assert [facts["lane"] for facts in kinds.values()] == ["unsteered", "prompt", "mixer"]
+    prompted = kinds["prompt"]
+    assert prompted["system_prompt"] == "Talk like a pirate." and prompted["heads"] == []
+    assert prompted["made"] == "“Talk like a pirate.”" and kinds["unsteered"]["made"] == "no prompt, no head"
+    assert kinds["unsteered"]["system_prompt"] is None and kinds["mixer"]["heads"][0]["hash"]
+
+
+def test_an_unsteered_answer_does_not_bear_the_heads_of_the_one_beside_it(qtbot, window, tmp_path):
+    window.workspace.set_compare(True)
+    window.session.answering.send("Tell me about bees.")
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=30000)
+    plain = window.workspace.turns[0].answer(UNSTEERED)
+    window.workspace.show(plain)
+    assert facts_of(export(qtbot, window, "export_trace", tmp_path / "plain.csv"))["heads"] == []
+    digest = plain.turn.mix[0][1].encode()
+    assert digest not in export(qtbot, window, "export_heatmap", tmp_path / "plain.png")
+
+
+def test_a_caption_tells_the_question_the_sampling_and_what_is_lacking():
+    turn = Turn("Tell me\nabout bees.", Settings(0.7, 40, 0.9, 100, 3), model="pocket@#ff")
+    answer = turn.add(STEERED)
+    answer.state, answer.cut = "cancelled", 2
+    assert in_words(answer) == (
+        "“Tell me about bees.”; no head; pocket@#ff, temperature 0.7, top-k 40, top-p 0.9, at most 100 "
+        "tokens, seed 3; stopped; without the first 2 messages, for which there was no room"
+    )
+
+
+def test_a_questions_line_breaks_are_kept_in_the_page():
+    html = page([Turn("One\nTwo", Settings())], Scale())
+    assert "<h2>One\nTwo</h2>" in html and "pre-wrap" in html[html.index("h2 {") :].split("}")[0]
 
 
 def test_the_window_and_a_picture_have_one_colour_for_one_number(qtbot, answered, tmp_path):
@@ -148,6 +202,15 @@ def test_nothing_to_export_and_nowhere_to_write_are_told(qtbot, window, tmp_path
     window.exporting.write("export_chat", tmp_path / "chat.html")
     qtbot.waitUntil(lambda: len(failures) == 1, timeout=10000)
     assert "nothing to export" in failures[0].what.lower() and list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_too_long_is_told_as_such(qtbot, answered, tmp_path):
+    failures = []
+    answered.session.worker.failed.connect(failures.append)
+    answered.exporting.write("export_chat", tmp_path / f"{'a' * 300}.md")
+    qtbot.waitUntil(lambda: len(failures) == 1, timeout=10000)
+    assert "too long" in failures[0].why and "shorter name" in failures[0].remedy
+    export(qtbot, answered, "export_chat", tmp_path / f"{'a' * 252}.md")  # the longest that there can be
 
 
 def test_where_a_file_was_written_is_told(qtbot, answered, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -89,6 +90,17 @@ def test_every_picture_is_drawn_and_the_shown_one_is_exported(qtbot, window, tmp
     qtbot.waitUntil(lambda: (tmp_path / "effects.svg").exists(), timeout=WAIT_MS)
     assert "Effect per token" in (tmp_path / "effects.svg").read_text()
     assert "Faithfulness" in (tmp_path / "faithfulness.svg").read_text()
+    found, model = window.measuring.finished.found, window.workspace.loading.facts.key
+    digest = found.rows[1].head
+    assert digest and not found.rows[0].head
+    for suffix in (".png", ".html", ".csv"):
+        window.exporting.write("export_lab", tmp_path / f"lab{suffix}")
+    qtbot.waitUntil(lambda: (tmp_path / "lab.csv").exists(), timeout=WAIT_MS)
+    for name in ("effects.svg", "lab.png", "lab.html", "lab.csv"):  # where the figures come from
+        told = (tmp_path / name).read_bytes().decode(errors="ignore")
+        assert model in told and digest in told and window.workspace.prompt in told, name
+    caption = " ".join(re.findall(r">([^<]*)</text>", (tmp_path / "effects.svg").read_text()))
+    assert model in caption and "seeds: 0;" in caption
     with qtbot.waitSignal(window.measuring.opened, timeout=WAIT_MS) as told:
         page.plot.chosen.emit(page.plot.marks[-1].place)
     assert told.args[0].words == "a-psr"
