@@ -35,6 +35,7 @@ class Autosave(QObject):
         self.archive = Archive(folder)
         self.worker = Worker(parent=self, name="library")
         self._known: dict[str, dict[str, Signature]] = {}  # by conversation and turn, what the library has
+        self._gone: set[str] = set()  # rounds that were taken back; each save says so, for one may fail
         self._begun = False
         self._pause = self._timer(PAUSE_MS)
         self._stream = self._timer(STREAM_MS)
@@ -51,6 +52,7 @@ class Autosave(QObject):
             workspace.compareChanged,
             workspace.truthChanged,
             workspace.comparisonChanged,
+            workspace.roundChanged,
             workspace.sourceChanged,
         ):
             signal.connect(self._on_change)
@@ -93,6 +95,8 @@ class Autosave(QObject):
             return done
         snapshot = self._take()
         self.know(self._workspace.conversation, self._workspace.turns)
+        if self._workspace.round is not None:
+            self.know(self._workspace.round.key, self._workspace.round.turns)
         self.stateChanged.emit("saving")
         self.worker.submit(
             Job(
@@ -125,6 +129,13 @@ class Autosave(QObject):
             Job(self.tr("Taking back the vote"), lambda emit, cancel: self.archive.drop_vote(key))
         )
 
+    @Slot(str)
+    def drop_round(self, key: str) -> None:
+        """A comparison was taken back: the library keeps it no longer, unless it is shown again."""
+        self._gone.add(key)
+        self._known.pop(key, None)
+        self._on_change()
+
     def close(self) -> None:
         """The last word: everything that waits is saved, and the session is marked as ended in order."""
         self._pause.stop()
@@ -146,7 +157,7 @@ class Autosave(QObject):
 
     @Slot()
     def _on_leaving(self) -> None:
-        """What was not yet saved of a conversation is saved while it is still there."""
+        """What was not yet saved of a page is saved while it is still there."""
         if self._pause.isActive() or self._stream.isActive():
             self.flush()
 
@@ -156,7 +167,11 @@ class Autosave(QObject):
             self._stream.start()
 
     def _take(self, clean: bool = False) -> Snapshot:
-        return take(self._workspace, self._known.get(self._workspace.conversation, {}), clean)
+        at = self._workspace.round
+        pages = [self._workspace.conversation] + ([at.key] if at else [])
+        self._gone.difference_update(pages)
+        known = {turn: told for page in pages for turn, told in self._known.get(page, {}).items()}
+        return take(self._workspace, known, clean, self._gone)
 
     def _save(self, snapshot: Snapshot, done: threading.Event) -> None:
         try:

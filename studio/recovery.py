@@ -77,9 +77,10 @@ class Recovery(QObject):
 
     def _restore(self, left: Left) -> None:
         values = dict(left.values)
-        if left.whole:
-            self._autosave.know(values["conversation"], values["turns"])
-        else:  # it goes on as another one: what could not be read is left where it lies
+        for key, turns in left.known.items():
+            self._autosave.know(key, turns)
+        if values["conversation"] not in left.known:
+            # It goes on as another one: what could not be read is left where it lies.
             values["conversation"] = uuid4().hex
         if self._source is not None:
             values["source"] = self._source
@@ -115,8 +116,8 @@ class RecoveryDialog(QDialog):
         self.text.setWordWrap(True)
         self.note = QLabel(
             self.tr(
-                "Starting fresh loses nothing: conversation and heads stay in the Library (View, Library), "
-                "from where they can be opened again. Only the typed but unsent words go."
+                "Starting fresh loses nothing: conversation, comparison and heads stay in the Library (View, "
+                "Library), from where they can be opened again. Only the typed but unsent words go."
             )
         )
         self.note.setWordWrap(True)
@@ -144,6 +145,9 @@ class RecoveryDialog(QDialog):
         if turns:
             words = self.tr("a conversation of %n turn(s), the last: “{0}”", "", len(turns))
             lines.append(words.format(one_line(turns[-1].question)))
+        if values["round"]:
+            words = self.tr("a comparison of %n answer(s): “{0}”", "", len(values["round"].answers))
+            lines.append(words.format(one_line(values["round"].question)))
         if heads:
             names = ", ".join(c.name for c in heads[:4]) + (" …" if len(heads) > 4 else "")
             lines.append(self.tr("%n head(s) in the mixer: {0}", "", len(heads)).format(names))
