@@ -222,7 +222,7 @@ class Archive:
 
         prune_heads(self._need())
         heads, lost = heads_of(self._need(), head_keys(session.state))
-        opened, compared = self.turns(session.conversation), self.turns(str(session.state.get("round")))
+        opened, compared = self.turns(session.conversation), self.turns(str(session.state.get("round") or ""))
         found = values_of(session, opened.turns, heads, RESTORED_KEYS)
         words = [*lost, *opened.lost, *compared.lost, *found.lost]
         details = "\n\n".join(part for part in (opened.details, compared.details) if part)

@@ -145,18 +145,17 @@ class RecoveryDialog(QDialog):
         if turns:
             words = self.tr("a conversation of %n turn(s), the last: “{0}”", "", len(turns))
             lines.append(words.format(one_line(turns[-1].question)))
-        if values["round"]:
-            words = self.tr("a comparison of %n answer(s): “{0}”", "", len(values["round"].answers))
-            lines.append(words.format(one_line(values["round"].question)))
+        at, question = values["round"], values["question"].strip()
+        if at:
+            words = self.tr("a comparison of %n answer(s): “{0}”", "", len(at.answers))
+            lines.append(words.format(one_line(at.question)))
         if heads:
             names = ", ".join(c.name for c in heads[:4]) + (" …" if len(heads) > 4 else "")
             lines.append(self.tr("%n head(s) in the mixer: {0}", "", len(heads)).format(names))
         if values["prompt"].strip():
             lines.append(self.tr("the steering prompt “{0}”").format(one_line(values["prompt"])))
-        if values["question"].strip():
-            lines.append(
-                self.tr("the question “{0}”, typed and not yet sent").format(one_line(values["question"]))
-            )
+        if question and not (at and at.question == question):  # there it stays typed
+            lines.append(self.tr("the question “{0}”, typed and not yet sent").format(one_line(question)))
         lines.append(self.tr("the model {0}").format(values["source"]))
         return lines + [self.tr("lost: {0}").format(words) for words in left.lost]
 

@@ -119,6 +119,7 @@ def test_after_a_crash_a_blind_one_is_blind_until_the_vote(qtbot, open_window, t
     other = open_window()
     qtbot.waitUntil(lambda: other.recovery.dialog is not None)
     assert "a comparison of 3 answers: “Tell me about bees.”" in other.recovery.dialog.text.text()
+    assert "not yet sent" not in other.recovery.dialog.text.text()
     other.actions_["page_compare"].trigger()  # the page that is seen when it comes back
     other.recovery.dialog.restore.click()
     ready(qtbot, other)
