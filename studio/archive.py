@@ -151,7 +151,7 @@ class Archive:
                 at = round_of(key, record.facts, turns)
             except DAMAGE as error:
                 log.info("Comparison “%s”: %r", record.title, error)
-                at = nameless(key, turns)
+                at = nameless(key, record.facts, turns)
                 lost.append(tr("Who answered in “{0}” cannot be read.").format(record.title))
         if not damaged and not faded and not lost:
             return Opened(tuple(turns), at)

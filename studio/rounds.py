@@ -70,11 +70,19 @@ def round_of(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> Round
     )
 
 
-def nameless(key: str, turns: Sequence[Turn]) -> Round:
-    """A round of which nothing but its turns can be read."""
+def nameless(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> Round:
+    """A round whose names cannot be read; blind it stays, if that much can."""
     answers = tuple(turn.answers[0] for turn in turns)
     names = tuple(heads_in_words(answer) or tr("no head") for answer in answers)
-    return Round(names, tuple(tr("its name is lost") for _ in answers), answers, {}, False, None, key)
+    return Round(
+        names,
+        tuple(tr("its name is lost") for _ in answers),
+        answers,
+        {},
+        bool(facts.get("blind")),
+        None,
+        key,
+    )
 
 
 def as_markdown(at: Round) -> str:

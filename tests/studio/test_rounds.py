@@ -206,6 +206,23 @@ def test_the_library_lists_finds_renames_tags_and_opens_comparisons(qtbot, open_
     ]  # fmt: skip
 
 
+def test_while_one_is_answered_no_other_is_opened_and_the_shown_one_is_only_turned_to(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    compare(qtbot, window, "Tell me about tea.")
+    talking(qtbot, window)
+    saved(qtbot, window)
+    at, found = window.comparing.round, items(listed(qtbot, window, 2))
+    window.shelf_work.open(next(item for item in found if item.key != at.key))
+    qtbot.waitUntil(lambda: "Stop the answers first" in window.status.busy.text(), timeout=WAIT_MS)
+    window.actions_["page_conversation"].trigger()
+    steps = window.workspace.stack.count()
+    window.shelf_work.open(next(item for item in found if item.key == at.key))
+    assert window.pages.key == "compare" and window.comparing.round is at and window.comparing.running
+    assert window.workspace.stack.count() == steps
+    window.comparing.stop()
+    qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
+
+
 def test_a_removed_comparison_leaves_the_page_and_undo_brings_both_back(qtbot, open_window, tmp_path):
     window = ready(qtbot, open_window())
     first = compare(qtbot, window, "Tell me about tea.")
