@@ -10,17 +10,13 @@ from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from engine.events import Cancel, Emit
 from studio.channels import Channel, sounding, sounding_as
-from studio.intake import note_asked, take_events, take_results
+from studio.intake import note_asked, once_saved, take_events, take_results
 from studio.jobs import Bench, make_strengths
 from studio.lane_requests import NO_OPENINGS, lane_requests
-from studio.requests import LaneRequest
-from studio.turns import STEERED, UNSTEERED, Answer, Settings, Turn, rewritten, widened
+from studio.turns import STEERED, UNSTEERED, Answer, Turn, rewritten, widened
 from studio.worker import Job, Worker
 from studio.workspace import Workspace
-
-SAVING_S = 5.0  # the longest that an answer waits for its question to be on the disk
 
 
 class Answering(QObject):
@@ -227,7 +223,9 @@ class Answering(QObject):
         self._job = self._worker.submit(
             Job(
                 self.tr("Answering"),
-                lambda emit, cancel: self._generate(saved, lanes, turn.settings, emit, cancel),
+                lambda emit, cancel: once_saved(
+                    saved, lambda: self._bench.generate(lanes, turn.settings, emit, cancel)
+                ),
                 partial(take_events, workspace, answers),
                 partial(self._on_answered, answers),
                 lambda _: self._on_failed(turn, answers),
@@ -237,18 +235,6 @@ class Answering(QObject):
         )
         self.asked.emit()
         self.talkingChanged.emit(True)
-
-    def _generate(
-        self,
-        saved: threading.Event,
-        lanes: Sequence[LaneRequest],
-        settings: Settings,
-        emit: Emit,
-        cancel: Cancel,
-    ) -> list[Any]:
-        """In the worker's thread: what was typed is on the disk before it runs."""
-        saved.wait(SAVING_S)
-        return self._bench.generate(lanes, settings, emit, cancel)
 
     def _on_answered(self, answers: Sequence[Answer], generations: list[Any]) -> None:
         take_results(answers, generations)

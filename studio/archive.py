@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,11 @@ from uuid import uuid4
 from engine.durable import write_whole
 from engine.errors import LibraryError
 from engine.library import sessions, shelves
-from engine.library.records import AnswerRecord, Item, SessionRecord, Shelf, TurnRecord
+from engine.library.records import COMPARISON, AnswerRecord, Item, SessionRecord, Shelf, TurnRecord
 from engine.library.store import Store
 from studio.label import one_line
 from studio.restoring import DAMAGE, head_keys, turn_of, values_of
+from studio.rounds import Round, nameless, round_of
 from studio.snapshot import Snapshot
 from studio.translation import tr
 from studio.turns import Turn
@@ -32,10 +33,12 @@ RESTORED_KEYS = 1 << 20  # keys of restored rows begin here: no row of this run 
 
 @dataclass(frozen=True)
 class Opened:
-    """A conversation of the library. lost: what of it cannot be read, in sentences; details: those records as
-    they lie there. Where something is lost, the turns have keys of their own: they are copies."""
+    """A conversation of the library. round: that of a comparison; lost: what of it cannot be read, in
+    sentences; details: those records as they lie there. Where something is lost, round and turns have keys of
+    their own: they are copies."""
 
     turns: tuple[Turn, ...] = ()
+    round: Round | None = None
     lost: tuple[str, ...] = ()
     details: str = ""
 
@@ -43,18 +46,19 @@ class Opened:
 @dataclass(frozen=True)
 class Left:
     """The session as it was left: values for the workspace, whether it ended in order, what was lost, and
-    that as it lies in the library; whole: whether every turn of its conversation could be read."""
+    that as it lies in the library; known: the turns of what lies there just as it is here, by its key."""
 
     session: SessionRecord
     values: dict[str, Any]
     lost: tuple[str, ...] = ()
     details: str = ""
-    whole: bool = True
+    known: Mapping[str, tuple[Turn, ...]] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing in it that anybody would miss."""
-        return not (self.values["turns"] or self.values["channels"] or self.lost)
+        values = self.values
+        return not (values["turns"] or values["round"] or values["channels"] or self.lost)
 
 
 class Archive:
@@ -83,16 +87,9 @@ class Archive:
         if self._store is None:
             return
         self._keep(snapshot.heads)
-        changed = [
-            replace(
-                turn,
-                answers=tuple(
-                    replace(a, trace=_packed(snapshot.traces.get((turn.key, a.lane)))) for a in turn.answers
-                ),
-            )
-            for turn in snapshot.changed
-        ]
-        sessions.save_session(self._store, snapshot.session, snapshot.order, changed)
+        changed = _traced(snapshot.changed, snapshot.traces)
+        beside = [replace(p, changed=_traced(p.changed, snapshot.traces)) for p in snapshot.beside]
+        sessions.save_session(self._store, snapshot.session, snapshot.order, changed, beside)
 
     def put_session_by(self) -> Path:
         """Writes the session's record beside the library, before another session takes its place."""
@@ -152,10 +149,17 @@ class Archive:
             turns.append(turn)
             if not whole:
                 faded.append(found.key)
-        if not damaged and not faded:
-            return Opened(tuple(turns))
+        at, lost = None, []
+        if record.kind == COMPARISON and turns:
+            try:
+                at = round_of(key, record.facts, turns)
+            except DAMAGE as error:
+                log.info("Comparison “%s”: %r", record.title, error)
+                at = nameless(key, record.facts, turns)
+                lost.append(tr("Who answered in “{0}” cannot be read.").format(record.title))
+        if not damaged and not faded and not lost:
+            return Opened(tuple(turns), at)
         raw = {turn: sessions.raw_turn(store, turn) for turn in (*damaged, *faded)}
-        lost = []
         if damaged:
             words = tr("%n turn(s) of “{0}” cannot be read: {1}.", "", len(damaged))
             lost.append(words.format(record.title, _questions(raw, damaged)))
@@ -165,7 +169,11 @@ class Archive:
         for turn in turns:
             turn.key = uuid4().hex  # a copy's: else the next save would take them out of the conversation
         told = {"conversation": key, "title": record.title, "records": list(raw.values())}
-        return Opened(tuple(turns), tuple(lost), json.dumps(told, indent=2, ensure_ascii=False, default=repr))
+        details = json.dumps(told, indent=2, ensure_ascii=False, default=repr)
+        if record.facts.get("blind"):
+            details = ""  # they would tell who speaks
+        copy = replace(at, key=uuid4().hex) if at else None
+        return Opened(tuple(turns), copy, tuple(lost), details)
 
     def add_run(self, kind: str, title: str, facts: dict[str, Any]) -> None:
         if self._store is not None:
@@ -218,14 +226,20 @@ class Archive:
 
         prune_heads(self._need())
         heads, lost = heads_of(self._need(), head_keys(session.state))
-        opened = self.turns(session.conversation)
+        opened, compared = self.turns(session.conversation), self.turns(str(session.state.get("round") or ""))
         found = values_of(session, opened.turns, heads, RESTORED_KEYS)
-        words, details = [*lost, *opened.lost, *found.lost], opened.details
+        words = [*lost, *opened.lost, *compared.lost, *found.lost]
+        details = "\n\n".join(part for part in (opened.details, compared.details) if part)
         if lost or found.lost:  # the next save writes over the record
             raw = sessions.raw_session(self._need())
             words.append(tr("The record of the session was kept as {0}.").format(self._put_by(raw)))
             details = "\n\n".join(part for part in (details, raw.decode("utf-8", "replace")) if part)
-        return Left(session, found.values, tuple(words), details, whole=not opened.lost)
+        pages = [(session.conversation, opened)]
+        if compared.round is not None:
+            pages.append((compared.round.key, compared))
+        known = {key: page.turns for key, page in pages if not page.lost}
+        values = {**found.values, "round": compared.round}
+        return Left(session, values, tuple(words), details, known)
 
     def _put_by(self, raw: bytes, why: str = "damaged") -> Path:
         """Writes a session beside the library; the same one once."""
@@ -257,6 +271,17 @@ def _questions(raw: Mapping[str, dict[str, Any]], keys: Iterable[str]) -> str:
 def _heads(answer: AnswerRecord) -> list[str]:
     found = answer.facts.get("heads", ())
     return [str(digest) for digest in found] if isinstance(found, list | tuple) else []
+
+
+def _traced(turns: Iterable[TurnRecord], traces: Mapping[tuple[str, str], Any]) -> tuple[TurnRecord, ...]:
+    """The turns with their answers' traces, as bytes."""
+    return tuple(
+        replace(
+            turn,
+            answers=tuple(replace(a, trace=_packed(traces.get((turn.key, a.lane)))) for a in turn.answers),
+        )
+        for turn in turns
+    )
 
 
 def _packed(trace: Any) -> bytes | None:

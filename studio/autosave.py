@@ -41,6 +41,7 @@ class Autosave(QObject):
         self.archive = Archive(folder)
         self.worker = Worker(parent=self, name="library")
         self._known: dict[str, dict[str, Signature]] = {}  # by conversation and turn, what the library has
+        self._gone: set[str] = set()  # rounds that were taken back; each save says so, for one may fail
         self._begun = False
         self._under_way = 0  # saves, and the opening
         self.trouble: Failed | None = None
@@ -63,6 +64,7 @@ class Autosave(QObject):
             workspace.compareChanged,
             workspace.truthChanged,
             workspace.comparisonChanged,
+            workspace.roundChanged,
             workspace.sourceChanged,
         ):
             signal.connect(self._on_change)
@@ -118,6 +120,8 @@ class Autosave(QObject):
         self._retry.stop()
         snapshot, known = self._take(clean), self._known
         self.know(self._workspace.conversation, self._workspace.turns)
+        if self._workspace.round is not None:
+            self.know(self._workspace.round.key, self._workspace.round.turns)
         self._under_way += 1
         self.stateChanged.emit("saving")
         job = Job(
@@ -151,6 +155,13 @@ class Autosave(QObject):
             Job(self.tr("Taking back the vote"), lambda emit, cancel: self.archive.drop_vote(key))
         )
 
+    @Slot(str)
+    def drop_round(self, key: str) -> None:
+        """A comparison was taken back: the library keeps it no longer, unless it is shown again."""
+        self._gone.add(key)
+        self._known.pop(key, None)
+        self._on_change()
+
     def close(self, abandon: bool = False) -> None:
         """What waits is done, or dropped: abandon. The last save is made before, with `flush`."""
         for timer in (self._pause, self._stream, self._retry):
@@ -169,7 +180,7 @@ class Autosave(QObject):
 
     @Slot()
     def _on_leaving(self) -> None:
-        """What was not yet saved of a conversation is saved while it is still there."""
+        """What was not yet saved of a page is saved while it is still there."""
         if self._pause.isActive() or self._stream.isActive():
             self.flush()
 
@@ -212,7 +223,11 @@ class Autosave(QObject):
         self._unreadable(failed)
 
     def _take(self, clean: bool) -> Snapshot:
-        return take(self._workspace, self._known.get(self._workspace.conversation, {}), clean)
+        at = self._workspace.round
+        pages = [self._workspace.conversation] + ([at.key] if at else [])
+        self._gone.difference_update(pages)
+        known = {turn: told for page in pages for turn, told in self._known.get(page, {}).items()}
+        return take(self._workspace, known, clean, self._gone)
 
     def _save(self, snapshot: Snapshot, saving: Saving) -> None:
         try:

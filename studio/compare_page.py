@@ -7,14 +7,14 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from studio.compared import Compared
-from studio.comparing import Comparing, Round
+from studio.comparing import Comparing
 from studio.label import one_line, plain_label
 from studio.later import Later
 from studio.next_round import NextRound
+from studio.rounds import LETTERS, Round
 from studio.turns import Answer
 from studio.workspace import Workspace
 
-LETTERS = "ABCD"
 LONGEST = 240  # characters of the question that are shown
 
 

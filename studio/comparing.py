@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -13,47 +14,16 @@ from uuid import uuid4
 from PySide6.QtCore import QObject, Signal, Slot
 
 from studio.columns import LEAST, MOST, Column
-from studio.intake import note_asked, take_events, take_results
+from studio.intake import note_asked, once_saved, take_events, take_results
 from studio.jobs import Bench, make_strengths
 from studio.requests import LaneRequest
+from studio.rounds import Round
 from studio.turns import STEERED, Answer, Source, Turn, heard
 from studio.undo import Values
 from studio.worker import Job, Worker
 from studio.workspace import Workspace
 
 TIE = "tie"
-
-
-@dataclass(frozen=True)
-class Round:
-    """One question's answers, in the order that they are shown.
-
-    names, made: who spoke in each column, and how that was made, "" for a mix, whose strengths move while it
-    speaks; methods: titles by the digests of its heads; blind: nobody knows yet who is who; choice: the place
-    of the answer that was voted for.
-    """
-
-    names: tuple[str, ...]
-    made: tuple[str, ...]
-    answers: tuple[Answer, ...]
-    methods: Mapping[str, str]
-    blind: bool
-    choice: int | None = None
-
-    @property
-    def over(self) -> bool:
-        return all(answer.over for answer in self.answers)
-
-    @property
-    def judgeable(self) -> bool:
-        """Whether a blind vote is open: every answer has words and gets no more."""
-        return self.blind and self.over and all(len(answer) for answer in self.answers)
-
-    @property
-    def question(self) -> str:
-        return self.answers[0].turn.question
-
-
 VOTE = {"choice", "lanes", "question", "model"}  # what must be known of a vote
 
 
@@ -63,22 +33,33 @@ class Comparing(QObject):
     changed = Signal()  # another round, its end, or a vote
     voted = Signal(str, dict)  # a vote's key and facts, to be kept
     unvoted = Signal(str)  # the key of a vote that was taken back
+    takenBack = Signal(str)  # the key of a round that is kept no longer
     noticed = Signal(str)
 
     def __init__(
-        self, workspace: Workspace, bench: Bench, worker: Worker, parent: QObject | None = None
+        self,
+        workspace: Workspace,
+        bench: Bench,
+        worker: Worker,
+        save: Callable[[], threading.Event],
+        parent: QObject | None = None,
     ) -> None:
+        """save: puts the workspace on the disk; its event is set when that is done."""
         super().__init__(parent)
-        self._workspace, self._bench, self._worker = workspace, bench, worker
+        self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
         self._job: Job | None = None
-        self.round: Round | None = None
         self._stopping = self._waiting = False  # told to end; asked anew before it has
         self._live: list[Any] = []  # strengths of the columns that the mixer's sliders move
         self.votes: dict[str, dict[str, Any]] = {}  # facts by key, the oldest first
-        self._known: set[tuple[Answer, ...]] = set()  # answers whose names came out
+        self._known: set[str] = set()  # keys of rounds whose names came out
         workspace.turnsChanged.connect(self._hold)
+        workspace.roundChanged.connect(self._on_round)
         workspace.strengthsChanged.connect(self._on_strengths)
         workspace.channelsChanged.connect(self._on_strengths)
+
+    @property
+    def round(self) -> Round | None:
+        return self._workspace.round
 
     @property
     def running(self) -> bool:
@@ -126,24 +107,19 @@ class Comparing(QObject):
         names = tuple(self.name(column) for column in order)
         made = tuple(self._made(column) for column in order)
         methods = {head.digest: self._method(head) for c in order for _, head, _ in self._rows(c)}
-        self._workspace.step(
-            self.tr("comparison"),
-            self._put,
-            {"round": self.round, "shown": self._workspace.shown},
-            {
-                "round": Round(names, made, tuple(answers), methods, blind),
-                "shown": None if blind else _steered(answers),  # its heatmap would tell
-            },
-        )
+        fresh = Round(names, made, tuple(answers), methods, blind)
+        self._show(self.tr("comparison"), fresh, {"taken back": fresh.key})
         keys = [channel.key for channel in self._workspace.sounding()]
         self._live = [lane.strengths for lane, at in zip(lanes, order, strict=True) if at.kind == "mixer"]
         for strengths in self._live:
             self._workspace.go_live(keys, strengths)
-        settings = self._workspace.settings
+        settings, saved = self._workspace.settings, self._save()
         self._job = self._worker.submit(
             Job(
                 self.tr("Comparing"),
-                lambda emit, cancel: self._bench.generate(lanes, settings, emit, cancel),
+                lambda emit, cancel: once_saved(
+                    saved, lambda: self._bench.generate(lanes, settings, emit, cancel)
+                ),
                 partial(take_events, self._workspace, answers),
                 partial(self._on_answered, answers),
                 lambda _: self._end(answers, "failed"),
@@ -152,6 +128,24 @@ class Comparing(QObject):
             )
         )
         self.changed.emit()
+
+    def open(self, at: Round) -> bool:
+        """Shows a round of the library; the present one stays there. False while one is answered."""
+        if self.running and at is not self.round:
+            self.noticed.emit(self.tr("Stop the answers first."))
+            return False
+        if at is not self.round:
+            self._show(self.tr("open comparison"), at)
+        return True
+
+    def _show(self, label: str, at: Round, undone: Values | None = None) -> None:
+        """A step to another round; undone: what else comes of taking it back."""
+        self._workspace.step(
+            label,
+            self._put,
+            {"round": self.round, "shown": self._workspace.shown, **(undone or {})},
+            {"round": at, "shown": None if at.blind else _steered(at.answers)},  # its heatmap would tell
+        )
 
     def requests(self, columns: Sequence[Column] | None = None) -> list[LaneRequest]:
         """What each of the columns, all unless told, is asked."""
@@ -177,11 +171,15 @@ class Comparing(QObject):
 
     @Slot()
     def look(self) -> None:
-        """The heatmap is of an answer of this page, of none before the vote: it would tell who speaks."""
-        at = self.round
-        if at is not None and self._workspace.shown not in at.answers:
+        """The heatmap is of an answer of this page, of none before the vote: it would tell who speaks. On an
+        empty page it may be the conversation's."""
+        at, shown = self.round, self._workspace.shown
+        if at is not None and shown not in at.answers:
             self._workspace.clear_selection()
             self._workspace.show(None if at.blind else _steered(at.answers), veiled=at.blind)
+        elif at is None and (shown is None or shown.turn not in self._workspace.turns):
+            self._workspace.clear_selection()
+            self._workspace.show(None)
 
     def vote(self, choice: int | None) -> None:
         """For the answer shown at a place, or for none (a tie): names come out, the vote is kept. It can be
@@ -194,7 +192,7 @@ class Comparing(QObject):
             "question": at.question,
             "model": at.answers[0].turn.model,
             "seed": at.answers[0].turn.settings.seed,
-            "prompt": self._workspace.prompt,
+            "prompt": next((a.asked.system for a in at.answers if a.asked and a.asked.system), ""),
             "lanes": [
                 {"name": name, "heads": _heads(answer), "text": answer.text}
                 for name, answer in zip(at.names, at.answers, strict=True)
@@ -202,7 +200,7 @@ class Comparing(QObject):
             "choice": chosen,
         }
         key, shown = uuid4().hex, _steered(at.answers)
-        self._known.add(at.answers)
+        self._known.add(at.key)
         self._workspace.step(
             self.tr("vote"),
             self._put,
@@ -217,16 +215,21 @@ class Comparing(QObject):
             self._workspace.hold(answer)
 
     @Slot()
+    def _on_round(self) -> None:
+        """What is being answered is no longer wanted."""
+        self.stop()
+        self._hold()
+        self.changed.emit()
+
+    @Slot()
     def _on_strengths(self) -> None:
         late = self._workspace.late()
         if self._live and late:
             self.noticed.emit(self.tr("“{0}” joins with the next comparison.").format(late[-1].name))
 
     def _put(self, values: Values) -> None:
-        """Another round in the place of the one that is there; what is being answered is no longer wanted."""
-        self.stop()
+        """Another round in the place of the one that is there."""
         at = values["round"]
-        self.round = replace(at, blind=False) if at and at.answers in self._known else at
         if "vote" in values:
             key, facts = values["vote"]
             self.votes[key] = facts
@@ -238,11 +241,14 @@ class Comparing(QObject):
             self.noticed.emit(
                 self.tr("The vote is taken back. Its names are known: ask again to vote again.")
             )
-        self._hold()
+        self._workspace.show_round(replace(at, blind=False) if at and at.key in self._known else at)
+        if "taken back" in values:
+            self.takenBack.emit(values["taken back"])
+        if "vote" in values or "unvote" in values:
+            self._save()  # nobody votes twice because the studio ended meanwhile
         self._workspace.clear_selection()
         veiled = values["shown"] is None and self.round is not None and self.round.blind
         self._workspace.show(values["shown"], veiled=veiled)
-        self.changed.emit()
 
     def name(self, column: Column) -> str:
         """What a column is called."""

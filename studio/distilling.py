@@ -11,9 +11,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from engine.events import Cancel, Emit, HeadReady, LossPoint, Progress
-from studio.answering import SAVING_S
+from engine.events import HeadReady, LossPoint, Progress
 from studio.channels import Channel
+from studio.intake import once_saved
 from studio.jobs import Bench
 from studio.progress import Faithfulness, Fit
 from studio.requests import FitRequest
@@ -158,15 +158,10 @@ class Distilling(QObject):
             stage = (pause if short else end).format(doing)
         self._workspace.fit = Fit(running=True, live=live, stage=stage, prompt=request.prompt.strip())
         self._workspace.fitChanged.emit()
-        saved = self._save()
-
-        def work(emit: Emit, cancel: Cancel) -> Any:
-            saved.wait(SAVING_S)  # what was typed is on the disk before it runs
-            return self._bench.distill(request, LIVE_LIMIT_S if live else None, emit, cancel)
-
+        saved, limit = self._save(), LIVE_LIMIT_S if live else None
         job = Job(
             self.tr("Distilling"),
-            work,
+            lambda emit, cancel: once_saved(saved, lambda: self._bench.distill(request, limit, emit, cancel)),
             urgent=short,
             quiet=live,
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from engine.events import Begun
@@ -11,6 +12,16 @@ from studio.jobs import make_trace
 from studio.requests import LaneRequest
 from studio.turns import Answer, Asked
 from studio.workspace import Workspace
+
+SAVING_S = 5.0  # the longest that an answer waits for its question to be on the disk
+
+T = TypeVar("T")
+
+
+def once_saved(saved: threading.Event, work: Callable[[], T]) -> T:
+    """In the worker's thread: what was typed is on the disk before it runs."""
+    saved.wait(SAVING_S)
+    return work()
 
 
 def note_asked(answers: Sequence[Answer], lanes: Sequence[LaneRequest]) -> None:

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.library.records import Item, Shelf
+from engine.library.records import COMPARISON, Item, Shelf
 from studio.autosave import Autosave
 from studio.choice import Choice
 from studio.jobs import HEAD_FILES
@@ -126,14 +126,18 @@ class LibraryPanel(QWidget):
         kept = {item.key for item in self.chosen()}
         self.list.clear()
         for item in items:
-            row = QListWidgetItem(f"{item.title}\n{self._facts(item)}")
-            row.setToolTip(f"{item.title}\n{self._facts(item)}")
+            words = f"{self._title(item)}\n{self._facts(item)}"
+            row = QListWidgetItem(words)
+            row.setToolTip(words)
             row.setData(_Item, item)
             self.list.addItem(row)
             row.setSelected(item.key in kept)
         self._empty.setText(self._describe_empty())
         self._pages.setCurrentIndex(0 if items else 1)
         self._enable()
+
+    def _title(self, item: Item) -> str:
+        return self.tr("Comparison: {0}").format(item.title) if item.kind == COMPARISON else item.title
 
     def _facts(self, item: Item) -> str:
         tags = "".join(f"  #{tag}" for tag in item.tags)
@@ -145,7 +149,9 @@ class LibraryPanel(QWidget):
         if not self._autosave.keeps:
             return self.tr("Nothing is kept in this run.")
         return {
-            "conversation": self.tr("Every conversation is kept here by itself. Ask something."),
+            "conversation": self.tr(
+                "Every conversation and every comparison is kept here by itself. Ask something."
+            ),
             "head": self.tr("Heads that you distill or load are kept here. A head file can be dropped here."),
             "run": self.tr("Every distillation leaves its figures here."),
         }[self.shelf.currentData()]

@@ -11,7 +11,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.events import Cancel, Emit, Progress
-from studio.answering import SAVING_S
+from studio.intake import once_saved
 from studio.jobs import Bench
 from studio.lab_work import Finished, LabRequest, NotMeasured, Place, Result, answers_at, measure
 from studio.worker import Job, Worker
@@ -78,13 +78,12 @@ class Measuring(QObject):
         saved = self._save()
 
         def work(emit: Emit, cancel: Cancel) -> Finished:
-            saved.wait(SAVING_S)  # what was typed is on the disk before it runs
             return measure(self._bench.need_model(), request, self._ready_store(), emit, cancel)
 
         self._job = self._worker.submit(
             Job(
                 self.tr("Measuring"),
-                work,
+                lambda emit, cancel: once_saved(saved, lambda: work(emit, cancel)),
                 self._on_events,
                 self._on_done,
                 lambda _: self._end(),

@@ -86,9 +86,10 @@ class Recovery(QObject):
 
     def _restore(self, left: Left) -> None:
         values = dict(left.values)
-        if left.whole:
-            self._autosave.know(values["conversation"], values["turns"])
-        else:  # it goes on as another one: what could not be read is left where it lies
+        for key, turns in left.known.items():
+            self._autosave.know(key, turns)
+        if values["conversation"] not in left.known:
+            # It goes on as another one: what could not be read is left where it lies.
             values["conversation"] = uuid4().hex
         if self._source is not None:
             values["source"] = self._source
@@ -172,6 +173,10 @@ class RecoveryDialog(QDialog):
         if turns:
             words = self.tr("a conversation of %n turn(s), the last: “{0}”", "", len(turns))
             lines.append(words.format(one_line(turns[-1].question)))
+        at, question = values["round"], values["question"].strip()
+        if at:
+            words = self.tr("a comparison of %n answer(s): “{0}”", "", len(at.answers))
+            lines.append(words.format(one_line(at.question)))
         if heads:
             names = ", ".join(c.name for c in heads[:4]) + (" …" if len(heads) > 4 else "")
             words = self.tr("%n head(s) in the mixer, as strong as they were: {0}", "", len(heads))
@@ -180,10 +185,8 @@ class RecoveryDialog(QDialog):
             lines.append(self.tr("%n preset(s) of strengths", "", len(values["presets"])))
         if values["prompt"].strip():
             lines.append(self.tr("the steering prompt “{0}”").format(one_line(values["prompt"])))
-        if values["question"].strip():
-            lines.append(
-                self.tr("the question “{0}”, typed and not yet sent").format(one_line(values["question"]))
-            )
+        if question and not (at and at.question == question):  # there it stays typed
+            lines.append(self.tr("the question “{0}”, typed and not yet sent").format(one_line(question)))
         if values["settings"] != Settings():
             lines.append(self.tr("the sampling settings"))
         if values["fit_options"] != FitOptions():
@@ -210,8 +213,8 @@ class RecoveryDialog(QDialog):
             if there
         ]
         stays = self.tr(
-            "Conversation and heads stay in the Library (View, Library), from where they can be opened "
-            "again, and presets in the mixer."
+            "Conversation, comparison and heads stay in the Library (View, Library), from where they can be "
+            "opened again, and presets in the mixer."
         )
         if not going:
             return stays

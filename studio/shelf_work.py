@@ -11,11 +11,13 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 
 from engine.durable import write_whole
 from engine.errors import LibraryError
-from engine.library.records import Item
+from engine.library.records import COMPARISON, Item
+from studio import rounds
 from studio.archive import Opened
 from studio.asking import Asking
 from studio.autosave import Autosave
 from studio.jobs import HEAD_SUFFIX
+from studio.label import one_line
 from studio.library_panel import LibraryPanel
 from studio.saving import ask_where
 from studio.session import Session
@@ -29,6 +31,7 @@ class ShelfWork(QObject):
     """Connects one panel with library, session and workspace."""
 
     noticed = Signal(str)
+    comparisonOpened = Signal(object)  # Round
 
     def __init__(
         self,
@@ -57,15 +60,17 @@ class ShelfWork(QObject):
         return panel
 
     def open(self, item: Item) -> None:
-        """A conversation instead of the present one (which stays kept), a head into the mixer, a run's
-        figures in a dialog."""
-        archive = self._autosave.archive
-        if item.shelf == "conversation":
-            if self._session.talking:
+        """A conversation, or a comparison, instead of the present one (which stays kept), a head into the
+        mixer, a run's figures in a dialog."""
+        archive, at = self._autosave.archive, self._workspace.round
+        if at is not None and at.key == item.key:
+            self.comparisonOpened.emit(at)
+        elif item.shelf == "conversation":
+            if item.kind != COMPARISON and self._session.talking:
                 self.noticed.emit(self.tr("Stop the answer first."))
                 return
             self._ask(
-                self.tr("Opening a conversation"),
+                self.tr("Opening {0}").format(one_line(item.title)),
                 lambda: archive.turns(item.key),
                 lambda opened: self._begin(item, opened),
             )
@@ -85,7 +90,8 @@ class ShelfWork(QObject):
                 return self._session.bench.save_head(archive.head(item.key), path)
             if item.shelf == "conversation":
                 opened = archive.turns(item.key)
-                text = as_markdown(opened.turns) + "".join(f"\n*{words}*\n" for words in opened.lost)
+                text = rounds.as_markdown(opened.round) if opened.round else as_markdown(opened.turns)
+                text += "".join(f"\n*{words}*\n" for words in opened.lost)
             else:
                 text = json.dumps(archive.run(item.key), indent=2, ensure_ascii=False) + "\n"
             write_whole(path, text.encode(), item.shelf, LibraryError)
@@ -123,14 +129,16 @@ class ShelfWork(QObject):
             failed = Failed(
                 self.tr("“{0}” was not opened whole").format(item.title),
                 " ".join(opened.lost),
-                self.tr("A copy goes on without that; the library keeps the conversation as it is."),
+                self.tr("A copy goes on without that; the library keeps what it has as it is."),
                 opened.details,
             )
             self._session.worker.failed.emit(failed)
-            self._workspace.begin_conversation(opened.turns)
         else:
             self._autosave.know(item.key, opened.turns)
-            self._workspace.begin_conversation(opened.turns, item.key)
+        if item.kind != COMPARISON:
+            self._workspace.begin_conversation(opened.turns, "" if opened.lost else item.key)
+        elif opened.round is not None:
+            self.comparisonOpened.emit(opened.round)
 
     def _ask(self, label: str, work: Any, then: Any) -> None:
         self._autosave.worker.submit(Job(label, lambda emit, cancel: work(), on_done=then))

@@ -38,12 +38,17 @@ class Shelving(QObject):
             self._workspace.step(self.tr("tags"), self._put, before, after)
 
     def remove(self, items: list[Item]) -> None:
-        """All but the conversation on the page, which would come back with its next word."""
+        """All but the conversation on the page, which would come back with its next word. The comparison on
+        the Compare page goes from there too."""
         going = tuple(item for item in items if item.key != self._workspace.conversation)
         if len(going) < len(items):
             self.noticed.emit(self.tr("The open conversation stays; begin a new one to remove it."))
         if going:
-            before, after = {"put back": (going,)}, {"remove": (going,)}
+            before: dict[str, Any] = {"put back": (going,)}
+            after: dict[str, Any] = {"remove": (going,)}
+            at = self._workspace.round
+            if at is not None and at.key in [item.key for item in going]:
+                before, after = {**before, "round": at}, {"round": None, **after}  # never shown while gone
             self._workspace.step(self.tr("remove from the library"), self._put, before, after)
             if len(going) == len(items):
                 words = self.tr("Removed {0}; Undo brings it back.")
@@ -58,6 +63,9 @@ class Shelving(QObject):
             "put back": (self.tr("Putting back"), archive.put_back),
         }
         for name, given in values.items():
+            if name == "round":
+                self._workspace.show_round(given)
+                continue
             label, deed = deeds[name]
             self._autosave.worker.submit(_job(label, deed, given, self.changed.emit))
 

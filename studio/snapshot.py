@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from engine.library.records import AnswerRecord, SessionRecord, TurnRecord
+from engine.library.records import COMPARISON, AnswerRecord, Page, SessionRecord, TurnRecord
 from studio.columns import kept
 from studio.restoring import PLAIN
+from studio.rounds import facts_of
 from studio.turns import Answer, Turn
 from studio.workspace import Workspace
 
@@ -19,29 +20,43 @@ Signature = tuple[Any, ...]
 class Snapshot:
     """All that one save needs, taken on the GUI thread and never changed after.
 
-    order: keys of all turns; changed: those that are to be written; traces: by (turn, lane), of answers that
-    are over; heads: (head, listed, name) of the mixer, "" where no name was given, and of the answers, None.
+    order: keys of all turns of the conversation; changed: those that are to be written; beside: the round of
+    the Compare page, and those that are kept no longer; traces: by (turn, lane), of answers that are over;
+    heads: (head, listed, name) of the mixer, "" where no name was given, and of the answers, None.
     """
 
     session: SessionRecord
     order: tuple[str, ...] = ()
     changed: tuple[TurnRecord, ...] = ()
+    beside: tuple[Page, ...] = ()
     traces: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     heads: tuple[tuple[Any, bool, str | None], ...] = ()
 
 
-def take(workspace: Workspace, known: Mapping[str, Signature], clean: bool = False) -> Snapshot:
-    """The workspace now; turns whose signature is in `known` are not taken again."""
-    changed = [turn for turn in workspace.turns if known.get(turn.key) != signature(turn)]
+def take(
+    workspace: Workspace, known: Mapping[str, Signature], clean: bool = False, gone: Iterable[str] = ()
+) -> Snapshot:
+    """The workspace now; turns whose signature is in `known` are not taken again; gone: rounds, by key, that
+    are kept no longer."""
+    at = workspace.round
+    columns = at.turns if at else ()
+    changed = [t for t in (*workspace.turns, *columns) if known.get(t.key) != signature(t)]
     over = [answer for turn in changed for answer in turn.answers if answer.over and answer.trace is not None]
     heads: list[tuple[Any, bool, str | None]] = [
         (c.head, not c.slot.draft, c.title) for c in workspace.channels
     ]
     heads += [(head, False, None) for answer in over for head in getattr(answer.said, "heads", ())]
+    records = {turn.key: _turn_record(turn) for turn in changed}
+
+    def parts(turns: tuple[Turn, ...]) -> tuple[tuple[str, ...], tuple[TurnRecord, ...]]:
+        order = tuple(turn.key for turn in turns)
+        return order, tuple(records[key] for key in order if key in records)
+
+    shown = [Page(at.key, *parts(columns), COMPARISON, facts_of(at))] if at else []
     return Snapshot(
         SessionRecord(workspace.conversation, _state(workspace), clean),
-        tuple(turn.key for turn in workspace.turns),
-        tuple(_turn_record(turn) for turn in changed),
+        *parts(workspace.turns),
+        (*shown, *map(Page, gone)),
         {(answer.turn.key, answer.lane): answer.trace for answer in over},
         tuple(heads),
     )
@@ -75,6 +90,7 @@ def _state(workspace: Workspace) -> dict[str, Any]:
         ],
         "presets": [asdict(preset) for preset in workspace.presets],
         "comparison": kept(workspace.comparison, keys),
+        "round": workspace.round.key if workspace.round else None,
     }
 
 

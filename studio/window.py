@@ -30,6 +30,7 @@ from studio.measuring import Measuring
 from studio.mixer import Mixer
 from studio.pages import Pages
 from studio.recovery import FIRST_PROMPT, FIRST_QUESTION, Recovery
+from studio.rounds import Round
 from studio.session import Session
 from studio.settings import Preferences
 from studio.settings_panel import SettingsPanel
@@ -78,7 +79,9 @@ class Window(QMainWindow):
         self.measuring = Measuring(
             self.workspace, self.session.bench, self.session.worker, self.autosave.flush, home, self
         )
-        self.comparing = Comparing(self.workspace, self.session.bench, self.session.worker, self)
+        self.comparing = Comparing(
+            self.workspace, self.session.bench, self.session.worker, self.autosave.flush, self
+        )
         self.exporting = Exporting(
             self.workspace,
             self.session,
@@ -158,12 +161,15 @@ class Window(QMainWindow):
         self.measuring.changed.connect(self.commands.enable)
         self.comparing.voted.connect(self.autosave.keep_vote)
         self.comparing.unvoted.connect(self.autosave.drop_vote)
+        self.comparing.takenBack.connect(self.autosave.drop_round)
         self.conversation.againWanted.connect(session.answering.again)
         self.conversation.editWanted.connect(session.answering.edit)
         self.conversation.rewriteWanted.connect(session.answering.rewrite)
         for changed in (self.conversation.editWanted, self.conversation.rewriteWanted):
             changed.connect(self._on_turn_changed)
         self.shelf_work.noticed.connect(self.status.notice)
+        self.shelf_work.comparisonOpened.connect(self._on_comparison)
+        workspace.roundChanged.connect(self._on_round)
         session.metering.measured.connect(self.composer.show_use)
         session.metering.add_page("compare", self.comparing.requests)
         session.answering.talkingChanged.connect(self._on_talking)
@@ -307,6 +313,16 @@ class Window(QMainWindow):
                 self.conversation.look()
         self.session.metering.show(key)
         self.commands.enable()
+
+    @Slot()
+    def _on_round(self) -> None:
+        if self.pages.key == "compare":
+            self.comparing.look()
+
+    @Slot(object)
+    def _on_comparison(self, at: Round) -> None:
+        if self.comparing.open(at):
+            self.pages.turn("compare")
 
     @Slot(object, int, int)
     def _on_fork(self, answer: Answer, token: int, choice: int) -> None:

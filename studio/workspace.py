@@ -14,6 +14,7 @@ from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Misfit, Preset, Slo
 from studio.columns import Column, Comparison
 from studio.progress import Faithfulness, Fit, Loading
 from studio.requests import FitOptions, MethodFacts
+from studio.rounds import Round
 from studio.scale import ACTIVATION, FIRST, Scale
 from studio.turns import Answer, Selection, Settings, Turn
 from studio.undo import Change, Values, make_stack
@@ -28,7 +29,7 @@ class Workspace(QObject):
     strengthsChanged = Signal()  # strength, on/off, solo, blocks or bypass of existing rows
     bypassChanged = Signal(bool)
     presetsChanged = Signal()
-    leaving = Signal()  # another conversation is about to take the place of the present one
+    leaving = Signal()  # another conversation, or round, is about to take the place of the present one
     turnsChanged = Signal()  # turns or answers added or removed
     answerGrew = Signal(object, int)  # Answer, index of the first new token
     answerChanged = Signal(object)  # its state or figures
@@ -48,6 +49,7 @@ class Workspace(QObject):
     truthChanged = Signal(bool)
     travelling = Signal()  # a step is about to be taken back or made again
     comparisonChanged = Signal()  # of the Compare page: columns, blind
+    roundChanged = Signal()  # other answers on the Compare page, or a vote on them
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -60,6 +62,7 @@ class Workspace(QObject):
         self.compare = False
         self.truth = False  # what the prompt would have done is measured with the next answers
         self.comparison = Comparison()
+        self.round: Round | None = None  # the answers on the Compare page
         self.prompt = ""
         self.question = ""
         self.settings = Settings()
@@ -91,6 +94,7 @@ class Workspace(QObject):
             "compare": lambda _: self.compareChanged.emit(self.compare),
             "truth": lambda _: self.truthChanged.emit(self.truth),
             "comparison": lambda _: self.comparisonChanged.emit(),
+            "round": lambda _: self.roundChanged.emit(),
             "prompt": lambda _: self.promptChanged.emit(),
             "question": lambda _: self.questionChanged.emit(),
             "settings": lambda _: self.settingsChanged.emit(),
@@ -308,6 +312,10 @@ class Workspace(QObject):
         merge = f"column {place}" if same else ""
         self._compare(self.tr("column"), self.comparison.changed(place, column), merge)
 
+    def show_round(self, at: Round | None) -> None:
+        """A part of a step that knows more of it than the workspace does."""
+        self._put({"round": at})
+
     def _compare(self, label: str, comparison: Comparison, merge: str = "") -> None:
         self._put_one(label, "comparison", comparison, merge)
 
@@ -395,7 +403,8 @@ class Workspace(QObject):
     def _put(self, values: Mapping[str, Any]) -> None:
         """Sets all of them, then tells: nobody who listens sees half a step."""
         before = {name: getattr(self, name) for name in values}
-        if values.get("conversation", self.conversation) != self.conversation:
+        conversation, at = values.get("conversation", self.conversation), values.get("round", self.round)
+        if conversation != self.conversation or at is not self.round:
             self.leaving.emit()
         for name, value in values.items():
             setattr(self, name, value)

@@ -198,6 +198,13 @@
         </translation>
     </message>
     <message numerus="yes">
+        <source>a comparison of %n answer(s): “{0}”</source>
+        <translation>
+            <numerusform>a comparison of %n answer: “{0}”</numerusform>
+            <numerusform>a comparison of %n answers: “{0}”</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>%n head(s) in the mixer, as strong as they were: {0}</source>
         <translation>
             <numerusform>%n head in the mixer, as strong as it was: {0}</numerusform>

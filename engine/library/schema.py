@@ -8,7 +8,7 @@ from contextlib import closing
 from engine.errors import LibraryError
 from engine.library.causes import INSTEAD
 
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x57EE2  # marks the file as ours, so that no other database is ever written into
 
 _TABLES = """
@@ -24,7 +24,9 @@ CREATE TABLE conversation (
     title TEXT NOT NULL,
     named INTEGER NOT NULL DEFAULT 0,
     created TEXT NOT NULL,
-    changed TEXT NOT NULL
+    changed TEXT NOT NULL,
+    kind TEXT NOT NULL DEFAULT '',
+    facts TEXT NOT NULL DEFAULT '{}'
 );
 CREATE TABLE turn (
     key TEXT PRIMARY KEY,
@@ -74,6 +76,13 @@ CREATE TABLE vote (
 );
 """
 
+_STEPS = {  # from the version to the next one
+    1: (
+        "ALTER TABLE conversation ADD COLUMN kind TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE conversation ADD COLUMN facts TEXT NOT NULL DEFAULT '{}'",
+    ),
+}
+
 
 def prepare(connection: sqlite3.Connection, name: str) -> None:
     """Makes the tables of a new file; brings an old one up to date.
@@ -81,8 +90,8 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
     Raises LibraryError for a file of a newer version, one that is not a library, or one that lacks a part.
     """
     what = f"The library {name} was not opened"
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
+    version = _version(connection)
     if version > VERSION and application == APPLICATION:
         raise LibraryError(
             what, f"It has version {version}, and this studio knows up to {VERSION}.", "Update the studio."
@@ -90,14 +99,35 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and application != APPLICATION:
         raise LibraryError(what, "It is another program's database.", "Choose another folder.")
-    if tables and (lacking := _columns_wanted() - _columns(connection)):
-        why = f"It lacks {', '.join(sorted(lacking))}: another program has changed it."
-        raise LibraryError(what, why, INSTEAD)
-    if not tables:
+    if tables:
+        _bring_up(connection, what)
+    else:
         connection.executescript(
             f"BEGIN; {_TABLES} PRAGMA application_id = {APPLICATION}; "
             f"PRAGMA user_version = {VERSION}; COMMIT;"
         )
+
+
+def _bring_up(connection: sqlite3.Connection, what: str) -> None:
+    """All steps to this version, or none where a part is lacking then."""
+    connection.execute("BEGIN IMMEDIATE" if _version(connection) < VERSION else "BEGIN")
+    try:
+        for version in range(_version(connection), VERSION):  # asked anew: another studio may have done it
+            for step in _STEPS[version]:
+                connection.execute(step)
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+        if lacking := _columns_wanted() - _columns(connection):
+            why = f"It lacks {', '.join(sorted(lacking))}: another program has changed it."
+            raise LibraryError(what, why, INSTEAD)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _columns(connection: sqlite3.Connection) -> set[str]:

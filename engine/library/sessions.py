@@ -7,24 +7,29 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from engine.library.records import AnswerRecord, ConversationRecord, SessionRecord, TurnRecord
+from engine.library.records import AnswerRecord, ConversationRecord, Page, SessionRecord, TurnRecord
 from engine.library.store import Store, now
 
 TITLE = 60  # characters of the first question that name a conversation
 
 
 def save_session(
-    store: Store, session: SessionRecord, order: Sequence[str] = (), changed: Iterable[TurnRecord] = ()
+    store: Store,
+    session: SessionRecord,
+    order: Sequence[str] = (),
+    changed: Iterable[TurnRecord] = (),
+    beside: Iterable[Page] = (),
 ) -> None:
-    """Writes the session, its conversation's `changed` turns, and the `order` of all its turns by key.
+    """Writes the session, its conversation's `changed` turns, the `order` of all its turns by key, and the
+    pages `beside` it.
 
-    Turns that `order` does not name are gone from the conversation. When this returns, all of it survives
+    Turns that an order does not name are gone from their conversation. When this returns, all of it survives
     `kill -9` and a power cut. Raises LibraryError; then nothing of it is written.
     """
     moment = now()
     with store.writing() as db:
-        changed = tuple(changed)
-        _save_conversation(db, session.conversation, order, changed, moment)
+        for page in (Page(session.conversation, order, tuple(changed)), *beside):
+            _save_page(db, page, moment)
         db.execute(
             "INSERT INTO session VALUES (1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET conversation = "
             "excluded.conversation, state = excluded.state, clean = excluded.clean, saved = excluded.saved",
@@ -42,7 +47,7 @@ def last_session(store: Store) -> SessionRecord | None:
 def conversation(store: Store, key: str) -> ConversationRecord | None:
     """The conversation with all turns that can be read; None where there is none of that key."""
     with store.reading() as db:
-        found = db.execute("SELECT title FROM conversation WHERE key = ?", (key,)).fetchone()
+        found = db.execute("SELECT title, kind, facts FROM conversation WHERE key = ?", (key,)).fetchone()
         rows = db.execute(
             "SELECT key, question, facts FROM turn WHERE conversation = ? ORDER BY place", (key,)
         ).fetchall()
@@ -57,7 +62,8 @@ def conversation(store: Store, key: str) -> ConversationRecord | None:
             damaged.append(turn)  # one bad record never hides the rest
         else:
             turns.append(TurnRecord(turn, question, values, answers[turn] or ()))
-    return ConversationRecord(key, found[0], tuple(turns), tuple(damaged))
+    title, kind, text = found
+    return ConversationRecord(key, title, tuple(turns), tuple(damaged), kind, _values(text) or {})
 
 
 def raw_turn(store: Store, key: str) -> dict[str, Any]:
@@ -87,22 +93,22 @@ def _rows(db: sqlite3.Connection, query: str, key: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row)) for row in found]
 
 
-def _save_conversation(
-    db: sqlite3.Connection, key: str, order: Sequence[str], changed: tuple[TurnRecord, ...], moment: str
-) -> None:
+def _save_page(db: sqlite3.Connection, page: Page, moment: str) -> None:
+    key, order, changed, facts = page.key, page.order, page.changed, _text(page.facts)
     kept = [
         row[0] for row in db.execute("SELECT key FROM turn WHERE conversation = ? ORDER BY place", (key,))
     ]
-    if not changed and list(order) == kept:
+    was = db.execute("SELECT facts FROM conversation WHERE key = ?", (key,)).fetchone()
+    if not changed and list(order) == kept and was in (None, (facts,)):
         return
     if not order:  # an empty page is no conversation, unless somebody gave it a name
         db.execute("DELETE FROM turn WHERE conversation = ?", (key,))
         db.execute("DELETE FROM conversation WHERE key = ? AND NOT named", (key,))
         return
     db.execute(
-        "INSERT INTO conversation (key, title, created, changed) VALUES (?, '', ?, ?) "
-        "ON CONFLICT DO UPDATE SET changed = excluded.changed",
-        (key, moment, moment),
+        "INSERT INTO conversation VALUES (?, '', 0, ?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET changed = excluded.changed, facts = excluded.facts",
+        (key, moment, moment, page.kind, facts),
     )
     for turn in changed:
         db.execute(

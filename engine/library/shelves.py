@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from engine.errors import LibraryError
-from engine.library.records import Item, Shelf
+from engine.library.records import COMPARISON, Item, Shelf
 from engine.library.store import Store, now
 
 _ABOUT = {
@@ -18,9 +18,9 @@ _ABOUT = {
     "run": "i.kind",
 }
 _WORDS = {  # where a search looks, beside title and tags
-    "conversation": "EXISTS (SELECT 1 FROM turn LEFT JOIN answer ON answer.turn = turn.key "
-    "WHERE turn.conversation = i.key AND (turn.question LIKE :w ESCAPE '\\' "
-    "OR answer.text LIKE :w ESCAPE '\\'))",
+    "conversation": "(i.kind LIKE :w ESCAPE '\\' OR EXISTS (SELECT 1 FROM turn LEFT JOIN answer "
+    "ON answer.turn = turn.key WHERE turn.conversation = i.key AND (turn.question LIKE :w ESCAPE '\\' "
+    "OR answer.text LIKE :w ESCAPE '\\')))",
     "head": "(i.prompt LIKE :w ESCAPE '\\' OR i.facts LIKE :w ESCAPE '\\')",
     "run": "(i.kind LIKE :w ESCAPE '\\' OR i.facts LIKE :w ESCAPE '\\')",
 }
@@ -39,15 +39,27 @@ def items(store: Store, shelf: Shelf, words: str = "", limit: int = 500) -> list
         clauses.append(clause.replace(":w", f":w{number}"))
         given[f"w{number}"] = pattern
     named = "i.named" if shelf == "conversation" else "0"
+    kind = "''" if shelf == "head" else "i.kind"
     with store.reading() as db:
         rows = db.execute(
-            f"SELECT i.key, i.title, {_ABOUT[shelf]}, i.created, i.changed, {named} FROM {shelf} AS i "
+            f"SELECT i.key, i.title, {_ABOUT[shelf]}, i.created, i.changed, {named}, {kind} "
+            f"FROM {shelf} AS i "
             f"WHERE {' AND '.join(clauses)} ORDER BY i.changed DESC, i.rowid DESC LIMIT :limit",
             given,
         ).fetchall()
         return [
-            Item(shelf, key, title, _about(shelf, about), created, changed, _tags(db, shelf, key), bool(own))
-            for key, title, about, created, changed, own in rows
+            Item(
+                shelf,
+                key,
+                title,
+                _about(shelf, kind, about),
+                created,
+                changed,
+                _tags(db, shelf, key),
+                bool(own),
+                kind,
+            )
+            for key, title, about, created, changed, own, kind in rows
         ]
 
 
@@ -165,9 +177,10 @@ def _vote(facts: str) -> dict[str, Any]:
         return {"unread": facts}
 
 
-def _about(shelf: Shelf, value: Any) -> str:
+def _about(shelf: Shelf, kind: str, value: Any) -> str:
     if shelf == "conversation":
-        return f"{value} turns" if value != 1 else "1 turn"
+        what = "answer" if kind == COMPARISON else "turn"
+        return f"{value} {what}s" if value != 1 else f"1 {what}"
     if shelf == "run":
         return str(value)
     try:

@@ -143,7 +143,7 @@ def opening() -> list[Bar]:
 
 def comparing() -> list[Bar]:
     """Four compared answers of 5,000 tokens each, which grow, scroll together and share a selection."""
-    from studio.comparing import Round
+    from studio.rounds import Round
 
     with _Bench() as bench:
         workspace, comparing = bench.window.workspace, bench.window.comparing

@@ -9,10 +9,11 @@ import pytest
 
 from engine.errors import LibraryError
 from engine.library import sessions, shelves
-from engine.library.records import AnswerRecord, SessionRecord, TurnRecord
+from engine.library.records import COMPARISON, AnswerRecord, Page, SessionRecord, TurnRecord
 from engine.library.store import Store
 
 FIRST_VERSION = Path(__file__).parent / "library-1.sqlite"
+SECOND_VERSION = Path(__file__).parent / "library-2.sqlite"
 
 
 @pytest.fixture
@@ -274,5 +275,62 @@ def test_a_library_of_version_1_opens(tmp_path):
     assert found.turns[0].answers[0].text == "Arr, the harbour be old, matey."
     assert json.dumps(session.state["channels"]) and session.state["prompt"] == "Talk like a pirate."
     assert shelves.items(store, "conversation", "sea")[0].tags == ("sea",)
-    assert len(shelves.votes(store)) == 1
+    assert len(shelves.votes(store)) == 1 and (found.kind, found.facts) == ("", {})
+    page = Page("new", ["n"], (turn("n"),), COMPARISON, {"blind": True})
+    sessions.save_session(store, session, ["t1"], beside=[page])  # as a library of today
     store.close()
+    again = Store(tmp_path)
+    assert sessions.conversation(again, "new").facts == {"blind": True}
+    assert sessions.conversation(again, session.conversation).turns == found.turns
+    again.close()
+
+
+def test_a_library_of_version_2_opens(tmp_path):
+    shutil.copy(SECOND_VERSION, tmp_path / "library.sqlite")
+    store = Store(tmp_path)
+    session = sessions.last_session(store)
+    [voted] = shelves.items(store, "conversation", "insects")
+    assert (voted.title, voted.kind, voted.about) == ("Tell me about bees.", COMPARISON, "3 answers")
+    assert session.state["round"] == voted.key and len(shelves.votes(store)) == 1
+    found = sessions.conversation(store, voted.key)
+    names = [found.facts["columns"][each.key][0] for each in found.turns]
+    assert sorted(names) == ["mixer", "prompt", "unsteered"] and not found.facts["blind"]
+    assert found.facts["columns"][found.facts["choice"]][0] == "mixer"
+    assert all(each.answers[0].trace for each in found.turns)
+    talk = sessions.conversation(store, session.conversation)
+    assert [t.question for t in talk.turns] == ["Tell me about the harbour."] and talk.kind == ""
+    store.close()
+
+
+def test_an_old_library_that_lacks_a_column_is_refused_and_not_brought_up(tmp_path):
+    path = tmp_path / "library.sqlite"
+    shutil.copy(FIRST_VERSION, path)
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE answer DROP COLUMN text")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(LibraryError, match=r"lacks answer\.text: another"):
+        Store(tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_pages_are_kept_beside_the_conversation_in_one_step(store):
+    def keep(*pages: Page) -> None:
+        sessions.save_session(store, SessionRecord("c1", {}, False), ["a"], [turn("a")], pages)
+
+    def page(*turns: TurnRecord, **facts) -> Page:
+        return Page("c2", ["x", "y"], turns, COMPARISON, facts)
+
+    keep(page(turn("x", "Bees?"), turn("y", "Bees?"), blind=True))
+    keep(page(blind=False))  # the vote: no answer is written for it
+    found = sessions.conversation(store, "c2")
+    assert (found.kind, found.facts, len(found.turns)) == (COMPARISON, {"blind": False}, 2)
+    assert [i.title for i in shelves.items(store, "conversation", "comparison")] == ["Bees?"]
+    with pytest.raises(ValueError):
+        keep(Page("c3", ["z"], (turn("z"),)), page(blind=float("nan")))
+    assert sessions.conversation(store, "c3") is None
+    taken = shelves.remove(store, "conversation", "c2")
+    shelves.put_back(store, taken)
+    assert sessions.conversation(store, "c2") == found
+    keep(Page("c2"))
+    assert sessions.conversation(store, "c2") is None and sessions.conversation(store, "c1").turns

@@ -277,3 +277,15 @@ def test_an_old_library_is_opened_by_the_window(qtbot, open_window, tmp_path):
     assert window.workspace.turns[0].answers[0].text == "Arr, the harbour be old, matey."
     assert window.workspace.fit_options == FitOptions() and "options" not in window.banner.text.text()
     assert window.workspace.settings.seed == 7 and json.dumps(window.workspace.prompt)
+
+
+def test_a_library_of_version_2_is_opened_by_the_window_with_its_comparison(qtbot, open_window, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(Path(__file__).parents[1] / "library" / "library-2.sqlite", home / "library.sqlite")
+    window = ready(qtbot, open_window())
+    window.actions_["page_compare"].trigger()
+    at = window.comparing.round
+    assert at.names[at.choice] == "mixer" and window.compare_page.asked.text() == "Tell me about bees."
+    assert [view.text.answer.text for view in window.compare_page.columns] == [a.text for a in at.answers]
+    assert all(len(answer) == 6 for answer in at.answers) and window.workspace.turns
