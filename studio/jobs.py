@@ -109,7 +109,7 @@ class Bench:
         are more than `limit`."""
         from engine.distill import Request, distill
 
-        if limit is not None and (expected := self._expected(request)) > limit:
+        if limit is not None and (expected := self._expected(request.responses)) > limit:
             if self._pace is not None:
                 self._pace *= 0.5  # the last one may have been slow for once: later it is tried again
             return expected
@@ -131,10 +131,11 @@ class Bench:
             self._pace = found.seconds["total"] / found.responses
         return found
 
-    def _expected(self, request: FitRequest) -> float:
+    def _expected(self, responses: int | None) -> float:
         """Seconds for an instant head: by the last one; before that, known for small models only."""
         if self._pace is not None:
-            return self._pace * (request.responses or 1)
+            assert responses is not None, "who sets a limit says how many responses it is for"
+            return self._pace * responses
         return 0.0 if self.need_model().bytes < SMALL_MODEL else math.inf
 
     def generate(
