@@ -42,7 +42,13 @@ def _run(options: argparse.Namespace) -> None:
     where = differences(run, answers)
     if options.json:
         lanes = [
-            {"text": answer.text, "tokens": len(answer.trace), "same": at is None, "differs_at": at}
+            {
+                "text": answer.text,
+                "tokens": len(answer.trace),
+                "same": at is None,
+                "differs_at": at,
+                "ties": answer.ties,
+            }
             for answer, at in zip(answers, where, strict=True)
         ]
         told = {"same": all(at is None for at in where), "lanes": lanes, "left_out": run.left_out}
@@ -51,6 +57,8 @@ def _run(options: argparse.Namespace) -> None:
     for answer, at in zip(answers, where, strict=True):
         print(answer.text)
         print("The very same tokens." if at is None else f"Other tokens from number {at} on.")
+        if answer.ties:
+            print(f"Rounding decides at {answer.ties} of them; there the recorded token was taken.")
     for words in run.left_out:
         print(f"Left out when it was recorded: {words}")
 

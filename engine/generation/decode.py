@@ -17,11 +17,12 @@ from engine.generation.answer import Answer, Generation
 from engine.generation.applied import Applied
 from engine.generation.batch import Batch, interruptible
 from engine.generation.cache import growing_cache, plain
+from engine.generation.choice import Choice
 from engine.generation.compiled import CompiledStep
 from engine.generation.fitting import Fitted, fit, without
 from engine.generation.lanes import Lane, require_sense, truth_lanes
 from engine.generation.memory import Memory, Past
-from engine.generation.sampling import Sampling, choose, seeded
+from engine.generation.sampling import Sampling
 from engine.generation.trace import ALTERNATIVES, Token, Trace
 from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
@@ -90,6 +91,7 @@ class _Run:
         self._compiled = compiled
         self._on_forward = on_forward
         self._stepped = False  # whether a compiled step was used
+        self._ties = [0] * len(lanes)
         self._lanes, self._truths = [*lanes], []
         for index, lane in enumerate(lanes):
             if lane.truth is not None:
@@ -176,7 +178,8 @@ class _Run:
     ) -> None:
         answers = self._answers
         texts = TokenTexts(self._model.tokenizer)
-        choice = _Choice(self._lanes, self._leaders, self._room, self._sampling, self._model.device)
+        choice = Choice(self._lanes, self._leaders, self._room, self._sampling, self._model)
+        self._ties = choice.ties
         for count in range(self._room + 1):
             ids = choice(logits, count)
             figures = _figures(logits, ids)
@@ -220,8 +223,10 @@ class _Run:
         for answer in self._answers:
             answer.cancel()
         return [
-            answer.result(lane, fitted, self._stepped)
-            for answer, lane, fitted in zip(self._answers, self._lanes, self._fitted, strict=True)
+            answer.result(lane, fitted, self._stepped, ties)
+            for answer, lane, fitted, ties in zip(
+                self._answers, self._lanes, self._fitted, self._ties, strict=True
+            )
         ]
 
     def _answer(self, index: int, started: float, on_token: Callable[[Token], object]) -> Answer:
@@ -248,52 +253,6 @@ class _Run:
             fitted = fit(self._model, [self._lanes[index] for index in group], wanted)
             found |= dict(zip(group, fitted, strict=True))
         return [found[index] for index in range(len(self._lanes))]
-
-
-class _Choice:
-    """The next id of every row: drawn, forced, or the one that another row got."""
-
-    def __init__(
-        self,
-        lanes: Sequence[Lane],
-        leaders: Sequence[int],
-        room: int,
-        sampling: Sampling,
-        device: torch.device,
-    ) -> None:
-        self._sampling = sampling
-        self._generators = [seeded(lane.seed) for lane in lanes]
-        self._forced = _forced(lanes, room, device)
-        self._leaders = list(leaders)
-        self._rows = list(range(len(lanes)))
-        self._device = device
-        self._select()
-
-    def __call__(self, logits: Tensor, step: int) -> Tensor:
-        ids = choose(logits, self._sampling, [self._generators[row] for row in self._rows])
-        if self._forced is not None and step < self._forced.shape[1]:
-            ids = torch.where(self._forced[:, step] >= 0, self._forced[:, step], ids)
-        return ids if self._sources is None else ids[self._sources]
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Drops all other rows."""
-        self._rows = [self._rows[row] for row in rows]
-        self._forced = None if self._forced is None else self._forced[list(rows)]
-        self._select()
-
-    def _select(self) -> None:
-        places = {lane: row for row, lane in enumerate(self._rows)}
-        sources = [places[self._leaders[lane]] for lane in self._rows]
-        led = sources != list(range(len(sources)))
-        self._sources = torch.tensor(sources, device=self._device) if led else None
-
-
-def _forced(lanes: Sequence[Lane], room: int, device: torch.device) -> Tensor | None:
-    """The ids [rows, room] that lanes are made to say, -1 where they choose; None when all choose."""
-    if all(lane.forced is None and not lane.opening for lane in lanes):
-        return None
-    rows = [[*(lane.opening if lane.forced is None else lane.forced)][:room] for lane in lanes]
-    return torch.tensor([[*row, *[-1] * (room - len(row))] for row in rows], device=device)
 
 
 def _figures(logits: Tensor, ids: Tensor) -> list[tuple[int, float, int, list[int], list[float]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -37,7 +37,9 @@ class Lane:
     heads and strengths: what steers it, one live strength per head (None: 1 each); a head knows itself which
     tokens it steers. forced: the ids that this lane is made to say, whatever its model would choose; such a
     lane ends with them and knows no other limit. opening: ids that it is made to say first, before it goes
-    on by itself. follows: another lane of the batch whose tokens this one
+    on by itself. recorded: per token the ids of which it said one before; where it would say another and
+    rounding alone may have made the difference, the recorded one counts, and one that it leaves for any other
+    reason ends that. follows: another lane of the batch whose tokens this one
     is made to say, as they come. truth: a steering prompt; the trace then holds, per token and block, what
     that prompt would have done at the very same tokens.
     """
@@ -49,6 +51,7 @@ class Lane:
     seed: int = 0
     forced: Sequence[int] | None = None
     opening: Sequence[int] = ()
+    recorded: Sequence[Collection[int]] = ()
     follows: int | None = None
     truth: str | None = None
 
@@ -67,7 +70,15 @@ def truth_lanes(lane: Lane, index: int) -> tuple[Lane, Lane]:
         for message in lane.messages
     ]
     bare = replace(
-        lane, messages=messages, heads=(), strengths=None, forced=None, opening=(), follows=index, truth=None
+        lane,
+        messages=messages,
+        heads=(),
+        strengths=None,
+        forced=None,
+        opening=(),
+        recorded=(),
+        follows=index,
+        truth=None,
     )
     if lane.system in (None, lane.truth):
         return replace(bare, system=None), replace(bare, system=lane.truth)

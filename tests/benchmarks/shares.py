@@ -14,11 +14,12 @@ from engine.generation import decode
 from engine.generation.answer import Answer
 from engine.generation.applied import Applied
 from engine.generation.batch import Batch
+from engine.generation.choice import Choice
 from tests.benchmarks.table import print_table
 
 STAGES: dict[str, tuple[tuple[object, str], ...]] = {
     "network, steering included": ((Batch, "step"),),
-    "choosing": ((decode._Choice, "__call__"),),
+    "choosing": ((Choice, "__call__"),),
     "logprob, rank, alternatives": ((decode, "_figures"),),
     "strengths": ((Applied, "prepare_step"),),
     "reading coefficients": ((Applied, "read"),),

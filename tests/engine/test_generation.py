@@ -13,7 +13,7 @@ from engine.generation.answer import Generation
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.plan import plan, steered
-from engine.generation.sampling import Sampling, choose
+from engine.generation.sampling import Sampling, choose, draw, near
 from engine.generation.strengths import Strengths
 from engine.generation.trace import Token
 from engine.heads.head import Head
@@ -195,7 +195,7 @@ def test_choices_follow_the_distribution_and_its_limits() -> None:
 
     def count(**rules: Any) -> list[float]:
         generators = [torch.Generator().manual_seed(seed) for seed in range(2000)]
-        ids = choose(logits, Sampling(**rules), generators)
+        ids = choose(logits, Sampling(**rules), draw(generators))
         return (torch.bincount(ids, minlength=4) / 2000).tolist()
 
     assert count(temperature=1.0) == pytest.approx(shares.tolist(), abs=0.04)
@@ -203,6 +203,36 @@ def test_choices_follow_the_distribution_and_its_limits() -> None:
     assert count(temperature=1.0, top_p=0.9) == pytest.approx([0.526, 0.316, 0.158, 0], abs=0.04)
     assert count(temperature=1e-6) == count(temperature=1e-320) == [1, 0, 0, 0]
     assert count() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        {"temperature": 1.0},
+        {"temperature": 0.3},
+        {"temperature": 1.0, "top_k": 5},
+        {"temperature": 0.8, "top_p": 0.8},
+        {"temperature": 1.0, "top_k": 9, "top_p": 0.6},
+    ],
+)
+@pytest.mark.parametrize("slack", [0.25, 1e-3])
+def test_what_rounding_can_make_of_a_choice_is_near_and_little_else(
+    rules: dict[str, Any], slack: float
+) -> None:
+    sampling, generator = Sampling(**rules), torch.Generator().manual_seed(1)
+    logits = 2 * torch.randn(500, 30, generator=generator)
+    moved = logits + slack * (torch.rand(logits.shape, generator=generator) - 0.5)
+    draws = torch.rand(500, generator=generator, dtype=torch.float64)
+    greedy = sampling.temperature == 0
+    others = choose(moved, sampling, None if greedy else draws).tolist()
+
+    def nearby(row: int, token: int) -> bool:
+        return near(logits[row], sampling, None if greedy else float(draws[row]), token, slack)
+
+    assert all(nearby(row, token) for row, token in enumerate(others))
+    most = sum(nearby(row, token) for row in range(50) for token in range(30)) / 50
+    assert most < (1.1 if slack == 1e-3 else 9)
 
 
 def test_the_growing_cache_gives_the_logits_of_the_librarys_own_over_several_growths() -> None:

@@ -19,12 +19,14 @@ from engine.events import Cancel
 from engine.generation.decode import generate
 from engine.generation.export import to_csv, to_json
 from engine.generation.lanes import Lane
+from engine.generation.memory import Memory
 from engine.generation.recording import Run, differences, load_run, record, replay, save_run
 from engine.generation.sampling import Sampling
 from engine.generation.strengths import Strengths
 from engine.generation.trace import Token
 from engine.model.chat import Message
 from engine.model.language_model import LanguageModel
+from engine.model.loading import load
 from tests.engine import tiny
 
 ASK = [Message("user", "Tell me about the garden!")]
@@ -123,6 +125,46 @@ def test_pocket_replays_a_steered_answer(pocket: LanguageModel, tmp_path: Path) 
     answers = generate(pocket, [lane], replace(FREE, max_tokens=40), on_token=move)
     run = record(pocket, [lane], replace(FREE, max_tokens=40), answers)
     assert differences(run, replay(pocket, stored(run, tmp_path / "a"))) == [None]
+
+
+@pytest.fixture(scope="module")
+def pocket16() -> LanguageModel:
+    return load(dtype="bfloat16")
+
+
+@pytest.mark.parametrize("sampling", [replace(FREE, max_tokens=60), Sampling(max_tokens=60)])
+def test_later_turns_in_half_precision_are_the_same_though_rounding_decides_some(
+    pocket16: LanguageModel, sampling: Sampling
+) -> None:
+    """Recorded from kept states row by row, replayed from states made again in one batch."""
+    heads = (tiny.head(pocket16, size=0.3),)
+    memory, ties, runs = Memory(), 0, []
+    told: list[list[Message]] = [[], []]
+    for question in ("Tell me about bees.", "Tell me about tea.", "What is a lighthouse?", "And a castle?"):
+        asked = [[*before, Message("user", question)] for before in told]
+        lanes = [Lane(asked[0], heads=heads, seed=8, truth="Be brief."), Lane(asked[1], seed=8)]
+        run = record(pocket16, lanes, sampling, generate(pocket16, lanes, sampling, memory=memory))
+        again = replay(pocket16, run)
+        assert differences(run, again) == [None, None]
+        ties += sum(answer.ties for answer in again)
+        runs.append(run)
+        for turn, words, answer in zip(told, asked, run.answers, strict=True):
+            turn[:] = [*words, Message("assistant", answer.text, answer.said)]
+    assert 0 < ties < sum(len(answer.trace) for run in runs for answer in run.answers) / 20
+    if sampling.temperature:
+        first, *_ = runs  # later ones say little that is not certain
+        others = tuple(replace(lane, seed=lane.seed + 1) for lane in first.lanes)
+        assert None not in differences(first, replay(pocket16, replace(first, lanes=others)))
+
+
+def test_the_record_does_not_cover_another_steering(model: LanguageModel) -> None:
+    run = moving(model)
+    bare = tuple(replace(lane, heads=(), strengths=Strengths([])) for lane in run.lanes)
+    answers = [
+        replace(answer, said=replace(answer.said, heads=(), strengths=answer.said.strengths[:, :0]))
+        for answer in run.answers
+    ]
+    assert differences(run, replay(model, replace(run, lanes=bare, answers=tuple(answers))))[0] is not None
 
 
 def test_another_model_is_refused(model: LanguageModel) -> None:

@@ -1,0 +1,94 @@
+"""The next id of every row of a running batch: drawn, forced, recorded, or the one that another row got."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from engine.generation.lanes import Lane
+from engine.generation.sampling import Sampling, choose, draw, near, seeded
+from engine.model.language_model import LanguageModel
+
+
+class Choice:
+    """Called once per forward with the logits [rows, V] and the number of the token, gives the ids [rows].
+
+    ties: per lane how many recorded ids were taken that the row itself did not choose, see Lane.recorded.
+    """
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        leaders: Sequence[int],
+        room: int,
+        sampling: Sampling,
+        model: LanguageModel,
+    ) -> None:
+        """leaders: per lane the one whose tokens it says, mostly its own; room: the longest answer."""
+        self.ties = [0] * len(lanes)
+        self._sampling, self._slack, self._device = sampling, slack(model.dtype), model.device
+        self._generators = [seeded(lane.seed) for lane in lanes]
+        self._forced = _forced(lanes, room, self._device)
+        self._recorded = {index: lane.recorded for index, lane in enumerate(lanes) if lane.recorded}
+        self._leaders = list(leaders)
+        self._rows = list(range(len(lanes)))
+        self._select()
+
+    def __call__(self, logits: Tensor, step: int) -> Tensor:
+        greedy = self._sampling.temperature == 0
+        draws = None if greedy else draw([self._generators[row] for row in self._rows])
+        ids = choose(logits, self._sampling, draws)
+        if self._forced is not None and step < self._forced.shape[1]:
+            ids = torch.where(self._forced[:, step] >= 0, self._forced[:, step], ids)
+        if self._recorded:
+            ids = self._as_recorded(logits, draws, ids, step)
+        return ids if self._sources is None else ids[self._sources]
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drops all other rows."""
+        self._rows = [self._rows[row] for row in rows]
+        self._forced = None if self._forced is None else self._forced[list(rows)]
+        self._select()
+
+    def _as_recorded(self, logits: Tensor, draws: Tensor | None, ids: Tensor, step: int) -> Tensor:
+        """The ids with the recorded ones where rounding alone made the difference. A row that leaves its
+        record for any other reason goes its own way from there on."""
+        chosen = ids.tolist()
+        for row, lane in enumerate(self._rows):
+            recorded = self._recorded.get(lane, ())
+            if step >= len(recorded) or chosen[row] in recorded[step]:
+                continue
+            drawn = None if draws is None else float(draws[row])
+            for token in recorded[step]:
+                if near(logits[row], self._sampling, drawn, token, self._slack):
+                    chosen[row] = token
+                    self.ties[lane] += 1
+                    break
+            else:
+                del self._recorded[lane]
+        return torch.tensor(chosen, device=ids.device)
+
+    def _select(self) -> None:
+        places = {lane: row for row, lane in enumerate(self._rows)}
+        sources = [places[self._leaders[lane]] for lane in self._rows]
+        led = sources != list(range(len(sources)))
+        self._sources = torch.tensor(sources, device=self._device) if led else None
+
+
+def slack(dtype: torch.dtype) -> float:
+    """How far the difference of two logits may come out otherwise, computed in this precision by another way:
+    in a batch of other rows, or with states that were kept instead of made again.
+
+    Several times of what was seen on a handful of models (1e-4 in float32, 0.1 in bfloat16).
+    """
+    return max(1e-3, 32 * torch.finfo(dtype).eps)
+
+
+def _forced(lanes: Sequence[Lane], room: int, device: torch.device) -> Tensor | None:
+    """The ids [rows, room] that lanes are made to say, -1 where they choose; None when all choose."""
+    if all(lane.forced is None and not lane.opening for lane in lanes):
+        return None
+    rows = [[*(lane.opening if lane.forced is None else lane.forced)][:room] for lane in lanes]
+    return torch.tensor([[*row, *[-1] * (room - len(row))] for row in rows], device=device)
