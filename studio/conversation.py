@@ -13,6 +13,7 @@ from studio.anchor import Anchor, Rows
 from studio.answer import AnswerView
 from studio.later import Later
 from studio.room import Room
+from studio.tab_order import go_through, stops
 from studio.turn_view import AnswerColumn, TurnView, guessed_height
 from studio.turns import Answer, Turn
 from studio.workspace import Workspace
@@ -167,10 +168,7 @@ class Conversation(QScrollArea):
         made = [
             room.turn for room in map(self._rooms.get, above) if room is not None and room.turn is not None
         ]
-        last: QWidget = ([self, *(made[-1].stops() if made else ())])[-1]
-        for widget in view.stops():
-            QWidget.setTabOrder(last, widget)
-            last = widget
+        go_through(([self, *(stops(made[-1]) if made else ())])[-1], [view])
 
     def _place(self) -> None:
         """Puts the rooms where they will be, before anybody asks for a height on the page."""

@@ -128,7 +128,10 @@ class Docks(QObject):
         self._chosen = chosen  # though it came out larger
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if isinstance(event, QResizeEvent):
+        if isinstance(watched, QTabBar):
+            if event.type() == QEvent.Type.Move:
+                _take_focus(watched)
+        elif isinstance(event, QResizeEvent):
             old, new = event.oldSize(), event.size()
             needed = old.expandedTo(self._window.minimumSizeHint())
             if new != new.boundedTo(needed).expandedTo(old):  # not what is in it: somebody chose this size
@@ -203,6 +206,8 @@ class Docks(QObject):
         """For a screen reader; Qt makes the tabs when docks come to stand behind each other."""
         for tabs in self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
             tabs.setAccessibleName(self.tr("Panels that stand behind each other"))
+            tabs.installEventFilter(self)
+            _take_focus(tabs)
 
     def _make(self, key: str) -> None:
         if key in self._makers:
@@ -227,6 +232,11 @@ class Docks(QObject):
             left, heights = [*left, docks["library"]], [348, 316, 240]
         window.resizeDocks(left, heights, Qt.Orientation.Vertical)
         window.resizeDocks(right, [472, 200], Qt.Orientation.Vertical)
+
+
+def _take_focus(tabs: QTabBar) -> None:
+    """Qt keeps tabs with nothing to choose between out of sight, where the keyboard must not get lost."""
+    tabs.setFocusPolicy(Qt.FocusPolicy.TabFocus if tabs.x() >= 0 else Qt.FocusPolicy.NoFocus)
 
 
 def _crowded(window: QSize) -> str:

@@ -13,6 +13,7 @@ from studio.label import one_line
 from studio.mixer_row import Row
 from studio.scrolling import Scrolling
 from studio.switch import Switch
+from studio.tab_order import go_through
 from studio.workspace import Workspace
 
 SETTLED_MS = 50  # until the layout has made room for a new row and its note
@@ -57,6 +58,7 @@ class Mixer(QWidget):
         tools.addStretch(1)
         tools.addWidget(self.presets)
         tools.addWidget(load)
+        self._last_tool = load
         self._empty = QLabel(self.tr("The ready heads are being loaded…"))
         self._empty.setProperty("role", "muted")
         self._empty.setWordWrap(True)
@@ -106,6 +108,7 @@ class Mixer(QWidget):
                 self._settling.start()
             self._list.insertWidget(place + 1, row)
             row.show_channel(channel, channel.key == self._workspace.chosen)
+        go_through(self._last_tool, [self._rows[channel.key] for channel in channels])
         self._empty.setVisible(not channels)
         self._describe_empty()
         self._on_strengths()

@@ -52,10 +52,6 @@ class TurnView(QFrame):
         for column in self.columns.values():
             column.view.leave()
 
-    def stops(self) -> list[QWidget]:
-        """What Tab goes through in it, in order."""
-        return [w for w in self.findChildren(QWidget) if w.focusPolicy() & Qt.FocusPolicy.TabFocus]
-
     def set_able(self, able: bool) -> None:
         """Whether the turn can be changed and answered now."""
         for button in (self.edit, self.again, self.field.take):
