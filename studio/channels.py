@@ -99,6 +99,16 @@ class Preset:
     rows: tuple[Setting, ...] = field(default=())
 
 
+def title_beside(channels: Iterable[Channel], name: str, method: str) -> str:
+    """What a head of this name is called beside these rows: "" where its name is no other's; else with its
+    method, and where there is such a one too, with a number."""
+    taken = {c.name for c in channels}
+    if name not in taken:
+        return ""
+    titles = (f"{name}, {method}", *(f"{name}, {method} {n}" for n in range(2, len(taken) + 3)))
+    return next(title for title in titles if title not in taken)
+
+
 def sounding(channels: Iterable[Channel]) -> tuple[Channel, ...]:
     """The rows in the mix: usable, on, with a block left to steer, and solo where any of these is."""
     on = [c for c in channels if c.enabled and not c.note and c.steering_head is not None]

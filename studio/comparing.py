@@ -106,7 +106,9 @@ class Comparing(QObject):
         note_asked(answers, lanes)
         names = tuple(self.name(column) for column in order)
         made = tuple(self._made(column) for column in order)
-        methods = {head.digest: self._method(head) for c in order for _, head, _ in self._rows(c)}
+        methods = {
+            head.digest: self._workspace.method_of(head) for c in order for _, head, _ in self._rows(c)
+        }
         fresh = Round(names, made, tuple(answers), methods, blind)
         self._show(self.tr("comparison"), fresh, {"taken back": fresh.key})
         keys = [channel.key for channel in self._workspace.sounding()]
@@ -290,13 +292,9 @@ class Comparing(QObject):
             return self.tr("no prompt, no head")
         if column.kind == "mixer":
             return ""
-        return " + ".join(self._method(head) for _, head, _ in self._rows(column)) or self.tr(
+        return " + ".join(self._workspace.method_of(head) for _, head, _ in self._rows(column)) or self.tr(
             "no head applied"
         )
-
-    def _method(self, head: Any) -> str:
-        titles = {method.key: method.title for method in self._workspace.methods}
-        return titles.get(head.info.method, str(head.info.method))
 
     def _rows(self, column: Column) -> list[tuple[str, Any, float]]:
         """(name, head, strength) of everything that steers a column."""

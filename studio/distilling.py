@@ -206,7 +206,7 @@ class Distilling(QObject):
             workspace.swap_head(self._key, head, draft=live)
             if refined:
                 words = self.tr("The refined head of “{0}” is in the mixer.")
-                self.noticed.emit(words.format(head.info.name))
+                self.noticed.emit(words.format(row.name))
         else:
             self._add(head, live)
 
@@ -227,7 +227,8 @@ class Distilling(QObject):
             told = self.tr("The head “{0}” is in the mixer and on.")
         else:
             told = self.tr("The head “{0}” is in the mixer; switch it on to hear it.")
-        self.noticed.emit(told.format(head.info.name))
+        row = self._workspace.channel(self._key)
+        self.noticed.emit(told.format(row.name if row else head.info.name))
 
     def _on_done(self, job: Job, result: Any) -> None:
         if job is not self._job:

@@ -140,10 +140,10 @@ class Session(QObject):
         keep_faithfulness(self.workspace, head)
         facts = self.opening.facts
         misfit = _misfit(head, facts) if facts is not None else None
-        self.workspace.add_head(head, misfit=misfit)
-        if misfit is not None:
+        row = self.workspace.channel(self.workspace.add_head(head, misfit=misfit))
+        if misfit is not None and row is not None:
             words = self.tr("“{0}” lies in the mixer, silent: {1}.")
-            self.noticed.emit(words.format(head.info.name, misfit.why))
+            self.noticed.emit(words.format(row.name, misfit.why))
 
     def save_head(self, channel: Channel, path: Path) -> None:
         head = channel.head.renamed(channel.name)

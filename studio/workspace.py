@@ -10,7 +10,18 @@ from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
 
-from studio.channels import STRENGTH_LIMIT, Blocks, Channel, Misfit, Preset, Slot, preset_of, sounding, under
+from studio.channels import (
+    STRENGTH_LIMIT,
+    Blocks,
+    Channel,
+    Misfit,
+    Preset,
+    Slot,
+    preset_of,
+    sounding,
+    title_beside,
+    under,
+)
 from studio.columns import Column, Comparison
 from studio.progress import Faithfulness, Fit, Loading
 from studio.requests import FitOptions, MethodFacts
@@ -121,10 +132,16 @@ class Workspace(QObject):
         key = next(self._keys)
         # Heads of another model are silent anyway, and are to be on again when that one comes back.
         others = tuple(replace(c, enabled=c.enabled and not (alone and not c.note)) for c in self.channels)
-        row = Channel(key, Slot(head, misfit, draft), strength, enabled)
-        self.change(self.tr("add head"), channels=(*others, row))
-        self.choose(key)
+        # What follows the typing has another name with the next words.
+        title = "" if draft else title_beside(others, head.info.name, self.method_of(head))
+        row = Channel(key, Slot(head, misfit, draft), strength, enabled, title=title)
+        self.change(self.tr("add head"), channels=(*others, row), chosen=key)
         return key
+
+    def method_of(self, head: Any) -> str:
+        """The title of the method that the head was made with."""
+        titles = {method.key: method.title for method in self.methods}
+        return titles.get(head.info.method, str(head.info.method))
 
     def lay_out(self, heads: Sequence[Any]) -> None:
         """The heads that come with a model, the first one on and chosen: nobody's change, and no step."""
@@ -147,8 +164,12 @@ class Workspace(QObject):
         self._push()
 
     def remove_head(self, key: int | None) -> None:
-        if key is not None and self.channel(key) is not None:
-            values: dict[str, Any] = {"channels": tuple(c for c in self.channels if c.key != key)}
+        row = self.channel(key)
+        if key is not None and row is not None:
+            place, rest = self.channels.index(row), tuple(c for c in self.channels if c is not row)
+            values: dict[str, Any] = {"channels": rest}
+            if self.chosen == key:
+                values["chosen"] = rest[min(place, len(rest) - 1)].key if rest else None
             if self.comparison.without_head(key) != self.comparison:
                 values["comparison"] = self.comparison.without_head(key)
             self.change(self.tr("remove head"), **values)

@@ -180,3 +180,30 @@ def test_scales_are_of_the_turns_that_are_there(qtbot):
     assert workspace.scale != usual
     workspace.undo()
     assert workspace.scale == usual
+
+
+def test_the_chosen_row_comes_back_with_its_head(workspace):
+    first, second, third = (workspace.add_head(make_head(name)) for name in "abc")
+    workspace.choose(second)
+    workspace.remove_head(second)
+    assert workspace.chosen == third
+    workspace.undo()
+    assert workspace.chosen == second
+    fourth = workspace.add_head(make_head("d"))
+    assert workspace.chosen == fourth
+    workspace.undo()
+    assert workspace.chosen == second
+    for key in (third, second, first):
+        workspace.remove_head(key)
+    assert workspace.chosen is None
+    workspace.undo()
+    assert workspace.chosen == first
+
+
+def test_no_two_heads_that_come_are_called_the_same(workspace):
+    for _ in range(3):
+        workspace.add_head(make_head("pirate"))
+    workspace.add_head(make_head("words"), draft=True)
+    method = make_head().info.method
+    names = [c.name for c in workspace.channels]
+    assert names == ["pirate", f"pirate, {method}", f"pirate, {method} 2", "words"]
