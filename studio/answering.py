@@ -10,11 +10,11 @@ from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from studio.channels import Channel, sounding, sounding_as
+from studio.channels import Channel, share_of, sounding, sounding_as
 from studio.intake import note_asked, once_saved, take_events, take_results
 from studio.jobs import Bench, make_strengths
 from studio.lane_requests import NO_OPENINGS, lane_requests
-from studio.turns import STEERED, UNSTEERED, Answer, Turn, rewritten, widened
+from studio.turns import STEERED, UNSTEERED, Answer, Share, Turn, rewritten, widened
 from studio.worker import Job, Worker
 from studio.workspace import Workspace
 
@@ -179,7 +179,7 @@ class Answering(QObject):
     ) -> Turn:
         """unsteered: with an unsteered answer also where those are not asked for."""
         workspace = self._workspace
-        mix = tuple((c.name, c.digest, strength) for c, strength in rows)
+        mix = tuple(share_of(c, strength) for c, strength in rows)
         turn = Turn(question, workspace.settings, mix, model=workspace.loading.facts.key)
         turn.add(STEERED)
         if workspace.compare or unsteered:
@@ -215,7 +215,7 @@ class Answering(QObject):
         channels = workspace.sounding()
         live = self._live = make_strengths([workspace.strength_of(c.key) for c in channels])
         lanes = lane_requests(workspace, before, turn.question, [a.lane for a in answers], live, openings)
-        note_asked(answers, lanes)
+        note_asked(answers, lanes, workspace.loading.facts.precision)
         workspace.go_live([c.key for c in channels], live)
         workspace.show(turn.answer(STEERED) or answers[0])
         saved = self._save()
@@ -282,9 +282,9 @@ class Answering(QObject):
             self.noticed.emit(self.tr("“{0}” joins with the next answer.").format(late[-1].name))
 
 
-def _mix_at(answer: Answer, token: int) -> list[tuple[str, str, float]]:
+def _mix_at(answer: Answer, token: int) -> list[Share]:
     """The heads in the answer's mix, as strong as at a token of it."""
     mix, used = answer.turn.mix, answer.trace.strengths
     if used.shape[1] != len(mix):  # older turns name only heads that were on
         return list(mix)
-    return [(name, digest, float(at)) for (name, digest, _), at in zip(mix, used[token], strict=True)]
+    return [each._replace(strength=float(at)) for each, at in zip(mix, used[token], strict=True)]

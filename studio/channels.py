@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from studio.turns import Share
+
 SLIDER_LIMIT = 3.0  # what the slider reaches
 STRENGTH_LIMIT = 100.0  # what the number box takes
 EXTREME = 10.0  # beyond it every model tested speaks nonsense: marked
@@ -115,6 +117,11 @@ def sounding(channels: Iterable[Channel]) -> tuple[Channel, ...]:
     return tuple(c for c in on if c.solo) or tuple(on)
 
 
+def share_of(channel: Channel, strength: float) -> Share:
+    """The row in a mix, this strong."""
+    return Share(channel.name, channel.digest, strength, channel.blocks)
+
+
 def preset_of(name: str, channels: Iterable[Channel]) -> Preset:
     return Preset(name, tuple(Setting(c.digest, c.strength, c.enabled) for c in channels))
 
@@ -130,18 +137,15 @@ def under(preset: Preset, channels: Iterable[Channel]) -> tuple[Channel, ...]:
     )
 
 
-def sounding_as(
-    mix: Sequence[tuple[str, str, float]], channels: Iterable[Channel]
-) -> tuple[tuple[Channel, ...], list[str]]:
-    """The rows so that these heads are heard, (name, digest, strength) each, and no other; and the names of
-    those that no row holds ready."""
+def sounding_as(mix: Sequence[Share], channels: Iterable[Channel]) -> tuple[tuple[Channel, ...], list[str]]:
+    """The rows so that these heads are heard, each as strong and in the blocks as told, and no other; and the
+    names of those that no row holds ready."""
     lacking, rows = list(mix), []
     for c in channels:
-        ready = not c.note and c.steering_head is not None
-        found = next((each for each in lacking if ready and each[1] == c.digest), None)
+        found = next((each for each in lacking if not c.note and each.digest == c.digest), None)
         if found is not None:
             lacking.remove(found)
-            rows.append(replace(c, strength=found[2], enabled=True, solo=False))
+            rows.append(replace(c, strength=found.strength, blocks=found.blocks, enabled=True, solo=False))
         else:  # heads of another model are silent anyway, and are to be on again when that one comes back
             rows.append(replace(c, enabled=c.enabled and bool(c.note), solo=False))
-    return tuple(rows), [name for name, _, _ in lacking]
+    return tuple(rows), [each.name for each in lacking]

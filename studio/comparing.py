@@ -13,12 +13,13 @@ from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from studio.channels import Channel, share_of
 from studio.columns import LEAST, MOST, Column
 from studio.intake import note_asked, once_saved, take_events, take_results
 from studio.jobs import Bench, make_strengths
 from studio.requests import LaneRequest
 from studio.rounds import Round
-from studio.turns import STEERED, Answer, Source, Turn, heard
+from studio.turns import STEERED, Answer, Source, Turn, heard, in_blocks
 from studio.undo import Values
 from studio.worker import Job, Worker
 from studio.workspace import Workspace
@@ -100,15 +101,14 @@ class Comparing(QObject):
             random.SystemRandom().shuffle(order)
         answers, lanes = [], self.requests(order)
         for column in order:
-            mix = tuple((name, head.digest, strength) for name, head, strength in self._rows(column))
+            mix = tuple(share_of(channel, strength) for channel, strength in self._rows(column))
             turn = Turn(question, self._workspace.settings, mix, model=facts.key)
             answers.append(turn.add(STEERED))
-        note_asked(answers, lanes)
+        note_asked(answers, lanes, facts.precision)
         names = tuple(self.name(column) for column in order)
         made = tuple(self._made(column) for column in order)
-        methods = {
-            head.digest: self._workspace.method_of(head) for c in order for _, head, _ in self._rows(c)
-        }
+        heard_of = [row for column in order for row, _ in self._rows(column)]
+        methods = {row.digest: self._workspace.method_of(row.head) for row in heard_of}
         fresh = Round(names, made, tuple(answers), methods, blind)
         self._show(self.tr("comparison"), fresh, {"taken back": fresh.key})
         keys = [channel.key for channel in self._workspace.sounding()]
@@ -158,8 +158,8 @@ class Comparing(QObject):
             lanes.append(
                 LaneRequest(
                     (("user", question, None),),
-                    heads=tuple(head for _, head, _ in rows),
-                    strengths=make_strengths([strength for _, _, strength in rows]),
+                    heads=tuple(channel.steering_head for channel, _ in rows),
+                    strengths=make_strengths([strength for _, strength in rows]),
                     system=prompt or None if column.kind == "prompt" else None,
                 )
             )
@@ -292,12 +292,13 @@ class Comparing(QObject):
             return self.tr("no prompt, no head")
         if column.kind == "mixer":
             return ""
-        return " + ".join(self._workspace.method_of(head) for _, head, _ in self._rows(column)) or self.tr(
-            "no head applied"
-        )
+        methods = [
+            in_blocks(self._workspace.method_of(row.head), row.blocks) for row, _ in self._rows(column)
+        ]
+        return " + ".join(methods) or self.tr("no head applied")
 
-    def _rows(self, column: Column) -> list[tuple[str, Any, float]]:
-        """(name, head, strength) of everything that steers a column."""
+    def _rows(self, column: Column) -> list[tuple[Channel, float]]:
+        """Every row that steers a column, and how strongly."""
         workspace = self._workspace
         if column.kind == "mixer":
             rows = [(c, workspace.strength_of(c.key)) for c in workspace.sounding()]
@@ -305,7 +306,7 @@ class Comparing(QObject):
             rows = [(c, column.strength) for c in workspace.usable() if c.key == column.key]
         else:
             rows = []
-        return [(c.name, c.steering_head, s) for c, s in rows if c.steering_head is not None]
+        return [(c, strength) for c, strength in rows if c.steering_head is not None]
 
     def _on_answered(self, answers: Sequence[Answer], generations: list[Any]) -> None:
         take_results(answers, generations)
@@ -332,4 +333,4 @@ def _steered(answers: Sequence[Answer]) -> Answer:
 
 def _heads(answer: Answer) -> list[list[Any]]:
     """Name, digest and strength of each, for a file; of one that moved the last strength too."""
-    return [[each.name, each.digest, *each.strengths] for each in heard(answer)]
+    return [[each.called, each.digest, *each.strengths] for each in heard(answer)]

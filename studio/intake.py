@@ -24,11 +24,11 @@ def once_saved(saved: threading.Event, work: Callable[[], T]) -> T:
     return work()
 
 
-def note_asked(answers: Sequence[Answer], lanes: Sequence[LaneRequest]) -> None:
-    """How each of the answers is asked for, all in one batch."""
+def note_asked(answers: Sequence[Answer], lanes: Sequence[LaneRequest], precision: str) -> None:
+    """How each of the answers is asked for, all in one batch of a model in this precision."""
     batch = uuid4().hex
     for answer, lane in zip(answers, lanes, strict=True):
-        answer.asked = Asked(lane.system, lane.truth, lane.opening, batch)
+        answer.asked = Asked(lane.system, lane.truth, lane.opening, batch, precision)
 
 
 def take_events(workspace: Workspace, answers: Sequence[Answer], events: Sequence[Any]) -> None:

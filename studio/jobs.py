@@ -235,6 +235,7 @@ class Bench:
             source,
             str(model.device),
             str(model.dtype).removeprefix("torch."),
+            model.precision,
             len(model.blocks),
             model.width,
             model.bytes,

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """The loaded model in plain values; identity: its ModelIdentity; bytes: size of the weights."""
+    """The loaded model in plain values; dtype: that it computes in, precision: that of its matrices;
+    identity: its ModelIdentity; bytes: size of the weights."""
 
     name: str
     source: str
     device: str
     dtype: str
+    precision: str
     blocks: int
     width: int
     bytes: int

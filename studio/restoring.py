@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from studio.channels import Channel, Preset, Setting, Slot
 from studio.columns import Comparison, restored
 from studio.requests import FitOptions
 from studio.translation import tr
-from studio.turns import Asked, Settings, Turn
+from studio.turns import Asked, Settings, Share, Turn
 
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 """What reading a record raises that is not as it was written."""
@@ -103,7 +103,7 @@ def turn_of(record: TurnRecord, traces: Mapping[str, Any], said: Mapping[str, An
     turn = Turn(
         record.question,
         _settings(facts["settings"]),
-        tuple((str(name), str(digest), float(strength)) for name, digest, strength in facts["mix"]),
+        tuple(_share(*share) for share in facts["mix"]),
         key=record.key,
         model=facts.get("model", ""),
     )
@@ -126,6 +126,13 @@ def turn_of(record: TurnRecord, traces: Mapping[str, Any], said: Mapping[str, An
         if asked is not None:
             answer.asked = Asked(**{**asked, "opening": tuple(asked["opening"])})
     return turn
+
+
+def _share(name: str, digest: str, strength: float, blocks: Sequence[int] | None = None) -> Share:
+    """Older turns know of no blocks."""
+    return Share(
+        str(name), str(digest), float(strength), (int(blocks[0]), int(blocks[1])) if blocks else None
+    )
 
 
 def _alike(state: Mapping[str, Any], name: str, was: Any) -> Any:

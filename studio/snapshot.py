@@ -97,7 +97,7 @@ def _state(workspace: Workspace) -> dict[str, Any]:
 def _turn_record(turn: Turn) -> TurnRecord:
     facts = {
         "settings": asdict(turn.settings),
-        "mix": [list(share) for share in turn.mix],
+        "mix": [list(share) for share in turn.mix],  # the blocks as a list, or null
         "model": turn.model,
     }
     answers = tuple(AnswerRecord(a.lane, a.state, a.text, _answer_facts(a)) for a in turn.answers)

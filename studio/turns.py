@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 from studio.scale import Scale
+from studio.translation import tr
 
 STEERED, UNSTEERED = "steered", "unsteered"
 WRITTEN = "written"  # in place of how an answer was made: a person wrote its words
@@ -46,13 +47,14 @@ class Selection:
 @dataclass(frozen=True)
 class Asked:
     """What else an answer was asked with: a system message, the prompt whose effect was measured beside, the
-    ids that it was made to begin with; batch: the same for answers that came together, "" where nobody noted
-    it."""
+    ids that it was made to begin with; batch: the same for answers that came together; precision: of the
+    model's matrices. Both are "" where nobody noted it."""
 
     system: str | None = None
     truth: str | None = None
     opening: tuple[int, ...] = ()
     batch: str = ""
+    precision: str = ""
 
 
 @dataclass(eq=False)
@@ -100,6 +102,21 @@ class Answer:
         return self.state not in ("waiting", "running")
 
 
+class Share(NamedTuple):
+    """A head in a mix. digest: of the whole head; blocks: the first and the last that it steered, None for
+    all of its own."""
+
+    name: str
+    digest: str
+    strength: float
+    blocks: tuple[int, int] | None = None
+
+
+def in_blocks(what: str, blocks: tuple[int, int] | None) -> str:
+    """What steers, and in which blocks where these are not all of its own."""
+    return tr("{0} (blocks {1}–{2})").format(what, *blocks) if blocks else what
+
+
 @dataclass(frozen=True)
 class Heard:
     """A head that steered an answer: its strength where it turned, from the first token to the last."""
@@ -107,21 +124,26 @@ class Heard:
     name: str
     digest: str
     strengths: tuple[float, ...]
+    blocks: tuple[int, int] | None = None
 
     @property
     def words(self) -> str:
-        """Name and strengths."""
-        return f"{self.name} {' → '.join(f'{at:.2f}' for at in self.strengths)}"
+        """Name, blocks where they are not all, and strengths."""
+        return f"{self.called} {' → '.join(f'{at:.2f}' for at in self.strengths)}"
+
+    @property
+    def called(self) -> str:
+        return in_blocks(self.name, self.blocks)
 
 
 @dataclass(eq=False)
 class Turn:
-    """A question and its answers; `mix`: the heads at the start, as (name, digest, strength); `key`: its
-    name in the library; `model`: which model answered, see studio.requests.ModelFacts."""
+    """A question and its answers; `mix`: the heads at the start; `key`: its name in the library; `model`:
+    which model answered, see studio.requests.ModelFacts."""
 
     question: str
     settings: Settings
-    mix: tuple[tuple[str, str, float], ...] = ()
+    mix: tuple[Share, ...] = ()
     answers: list[Answer] = field(default_factory=list)
     key: str = field(default_factory=lambda: uuid4().hex)
     model: str = ""
@@ -197,8 +219,10 @@ def heard(answer: Answer) -> list[Heard]:
     if answer.lane != STEERED or answer.edited:
         return []
     if used is None or not len(used) or used.shape[1] != len(mix):  # older turns name only heads that were on
-        return [Heard(name, digest, (at,)) for name, digest, at in mix if at]
-    rows = [Heard(name, digest, _turns(own)) for (name, digest, _), own in zip(mix, used.T, strict=True)]
+        return [Heard(each.name, each.digest, (each.strength,), each.blocks) for each in mix if each.strength]
+    rows = [
+        Heard(each.name, each.digest, _turns(own), each.blocks) for each, own in zip(mix, used.T, strict=True)
+    ]
     return [row for row in rows if any(row.strengths)]
 
 
@@ -224,6 +248,8 @@ def told_how(answer: Answer) -> str:
     """Lane, heads and seed, for a file; or that a person wrote it; and what the model did not read."""
     turn = answer.turn
     told = f"{answer.lane}: {steered_by(answer)}; seed {turn.settings.seed}"
+    if answer.asked is not None and answer.asked.precision:
+        told += f"; {answer.asked.precision}"
     if answer.edited:
         told = f"{answer.lane}: edited by hand, not steered"
     if answer.cut:
@@ -234,7 +260,7 @@ def told_how(answer: Answer) -> str:
 def steered_by(answer: Answer) -> str:
     """Every head with its strength and hash, and the system prompt where there was one, for a file."""
     made = [
-        f"{each.name} {' → '.join(f'{at:g}' for at in each.strengths)} ({each.digest})"
+        f"{each.called} {' → '.join(f'{at:g}' for at in each.strengths)} ({each.digest})"
         for each in heard(answer)
     ]
     if answer.asked is not None and answer.asked.system:

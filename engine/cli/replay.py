@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from engine.cli.model import add_model_options, load_model
 
 if TYPE_CHECKING:
     from engine.generation.recording import Run
+    from engine.generation.retelling import Agreement
 
 
 def add(commands: Any) -> None:
@@ -47,20 +49,28 @@ def _run(options: argparse.Namespace) -> None:
                 "tokens": len(answer.trace),
                 "same": at is None,
                 "differs_at": at,
-                "ties": answer.ties,
+                **({} if answer.agreement is None else asdict(answer.agreement)),
             }
             for answer, at in zip(answers, where, strict=True)
         ]
-        told = {"same": all(at is None for at in where), "lanes": lanes, "left_out": run.left_out}
+        same = all(lane["same"] and lane.get("alike", True) for lane in lanes)
+        told = {"same": same, "lanes": lanes, "left_out": run.left_out}
         print(json.dumps(told))
         return
     for answer, at in zip(answers, where, strict=True):
         print(answer.text)
         print("The very same tokens." if at is None else f"Other tokens from number {at} on.")
-        if answer.ties:
-            print(f"Rounding decides at {answer.ties} of them; there the recorded token was taken.")
+        if answer.agreement is not None:
+            print(_told(answer.agreement))
     for words in run.left_out:
         print(f"Left out when it was recorded: {words}")
+
+
+def _told(agreement: Agreement) -> str:
+    told = f"Logprobs are within {agreement.within:.1g} of the recorded ones at nine of ten tokens"
+    if not agreement.alike:
+        return f"{told}: more than rounding makes of it, so the steering or the model's state was another."
+    return f"{told}; at {agreement.ties} rounding decided, and the recorded one was taken."
 
 
 def _export(run: Run, path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from engine.generation.applied import Done
 from engine.generation.fitting import Fitted
 from engine.generation.lanes import Lane, Said
+from engine.generation.retelling import Agreement
 from engine.generation.stops import StopText
 from engine.generation.trace import Alternative, Token, Trace
 from engine.model.text import PieceDecoder
@@ -29,8 +30,8 @@ class Generation:
     messages were left out for want of room; prompt_coefficients: float32 [L], those
     of the last prompt token; said: what a Message carries for this answer to be run again as it was;
     seconds: from the call until this lane ended; first_token_seconds: until its first token was chosen;
-    tokens_per_second: the pace after that; compiled: whether a compiled step was used; ties: how many tokens
-    are recorded ones that rounding alone kept this run from choosing (see Lane.recorded).
+    tokens_per_second: the pace after that; compiled: whether a compiled step was used; agreement: with
+    the recorded answer that this one was to give again, see Lane.recorded.
     """
 
     trace: Trace
@@ -45,7 +46,7 @@ class Generation:
     tokens_per_second: float
     seed: int
     compiled: bool = False
-    ties: int = 0
+    agreement: Agreement | None = None
 
 
 @dataclass(slots=True)
@@ -138,7 +139,7 @@ class Answer:
             self.stopped = "cancelled"
         self.release()
 
-    def result(self, lane: Lane, fitted: Fitted, compiled: bool, ties: int) -> Generation:
+    def result(self, lane: Lane, fitted: Fitted, compiled: bool, agreement: Agreement | None) -> Generation:
         count, end = len(self.trace), self._end or time.perf_counter()
         first = self._first or end
         nothing = np.zeros(self.trace.coefficients.shape[1], np.float32)
@@ -160,7 +161,7 @@ class Answer:
             tokens_per_second=count / (end - first) if end > first else 0.0,
             seed=lane.seed,
             compiled=compiled,
-            ties=ties,
+            agreement=agreement,
         )
 
     def _stop(self, why: Stopped) -> None:

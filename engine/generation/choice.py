@@ -8,15 +8,13 @@ import torch
 from torch import Tensor
 
 from engine.generation.lanes import Lane
-from engine.generation.sampling import Sampling, choose, draw, near, seeded
+from engine.generation.retelling import Agreement, Retelling
+from engine.generation.sampling import Sampling, choose, draw, seeded
 from engine.model.language_model import LanguageModel
 
 
 class Choice:
-    """Called once per forward with the logits [rows, V] and the number of the token, gives the ids [rows].
-
-    ties: per lane how many recorded ids were taken that the row itself did not choose, see Lane.recorded.
-    """
+    """Called once per forward with the logits [rows, V] and the number of the token, gives the ids [rows]."""
 
     def __init__(
         self,
@@ -27,11 +25,14 @@ class Choice:
         model: LanguageModel,
     ) -> None:
         """leaders: per lane the one whose tokens it says, mostly its own; room: the longest answer."""
-        self.ties = [0] * len(lanes)
-        self._sampling, self._slack, self._device = sampling, slack(model.dtype), model.device
+        self._sampling, self._device = sampling, model.device
         self._generators = [seeded(lane.seed) for lane in lanes]
         self._forced = _forced(lanes, room, self._device)
-        self._recorded = {index: lane.recorded for index, lane in enumerate(lanes) if lane.recorded}
+        self._retellings = {
+            index: Retelling(lane.recorded, model)
+            for index, lane in enumerate(lanes)
+            if lane.recorded is not None
+        }
         self._leaders = list(leaders)
         self._rows = list(range(len(lanes)))
         self._select()
@@ -42,8 +43,8 @@ class Choice:
         ids = choose(logits, self._sampling, draws)
         if self._forced is not None and step < self._forced.shape[1]:
             ids = torch.where(self._forced[:, step] >= 0, self._forced[:, step], ids)
-        if self._recorded:
-            ids = self._as_recorded(logits, draws, ids, step)
+        if self._retellings:
+            ids = self._as_recorded(logits, draws, ids)
         return ids if self._sources is None else ids[self._sources]
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -52,22 +53,17 @@ class Choice:
         self._forced = None if self._forced is None else self._forced[list(rows)]
         self._select()
 
-    def _as_recorded(self, logits: Tensor, draws: Tensor | None, ids: Tensor, step: int) -> Tensor:
-        """The ids with the recorded ones where rounding alone made the difference. A row that leaves its
-        record for any other reason goes its own way from there on."""
+    def agreement(self, lane: int) -> Agreement | None:
+        """How the lane agrees with its record; None where it has none."""
+        retelling = self._retellings.get(lane)
+        return None if retelling is None else retelling.agreement
+
+    def _as_recorded(self, logits: Tensor, draws: Tensor | None, ids: Tensor) -> Tensor:
         chosen = ids.tolist()
         for row, lane in enumerate(self._rows):
-            recorded = self._recorded.get(lane, ())
-            if step >= len(recorded) or chosen[row] in recorded[step]:
-                continue
-            drawn = None if draws is None else float(draws[row])
-            for token in recorded[step]:
-                if near(logits[row], self._sampling, drawn, token, self._slack):
-                    chosen[row] = token
-                    self.ties[lane] += 1
-                    break
-            else:
-                del self._recorded[lane]
+            if lane in self._retellings:
+                drawn = None if draws is None else float(draws[row])
+                chosen[row] = self._retellings[lane](logits[row], self._sampling, drawn, chosen[row])
         return torch.tensor(chosen, device=ids.device)
 
     def _select(self) -> None:
@@ -75,15 +71,6 @@ class Choice:
         sources = [places[self._leaders[lane]] for lane in self._rows]
         led = sources != list(range(len(sources)))
         self._sources = torch.tensor(sources, device=self._device) if led else None
-
-
-def slack(dtype: torch.dtype) -> float:
-    """How far the difference of two logits may come out otherwise, computed in this precision by another way:
-    in a batch of other rows, or with states that were kept instead of made again.
-
-    Several times of what was seen on a handful of models (1e-4 in float32, 0.1 in bfloat16).
-    """
-    return max(1e-3, 32 * torch.finfo(dtype).eps)
 
 
 def _forced(lanes: Sequence[Lane], room: int, device: torch.device) -> Tensor | None:

@@ -22,6 +22,7 @@ from engine.generation.compiled import CompiledStep
 from engine.generation.fitting import Fitted, fit, without
 from engine.generation.lanes import Lane, require_sense, truth_lanes
 from engine.generation.memory import Memory, Past
+from engine.generation.retelling import Agreement
 from engine.generation.sampling import Sampling
 from engine.generation.trace import ALTERNATIVES, Token, Trace
 from engine.heads.mix import Mix
@@ -91,7 +92,7 @@ class _Run:
         self._compiled = compiled
         self._on_forward = on_forward
         self._stepped = False  # whether a compiled step was used
-        self._ties = [0] * len(lanes)
+        self._agreement: Callable[[int], Agreement | None] = lambda lane: None
         self._lanes, self._truths = [*lanes], []
         for index, lane in enumerate(lanes):
             if lane.truth is not None:
@@ -179,7 +180,7 @@ class _Run:
         answers = self._answers
         texts = TokenTexts(self._model.tokenizer)
         choice = Choice(self._lanes, self._leaders, self._room, self._sampling, self._model)
-        self._ties = choice.ties
+        self._agreement = choice.agreement
         for count in range(self._room + 1):
             ids = choice(logits, count)
             figures = _figures(logits, ids)
@@ -223,9 +224,9 @@ class _Run:
         for answer in self._answers:
             answer.cancel()
         return [
-            answer.result(lane, fitted, self._stepped, ties)
-            for answer, lane, fitted, ties in zip(
-                self._answers, self._lanes, self._fitted, self._ties, strict=True
+            answer.result(lane, fitted, self._stepped, self._agreement(index))
+            for index, (answer, lane, fitted) in enumerate(
+                zip(self._answers, self._lanes, self._fitted, strict=True)
             )
         ]
 

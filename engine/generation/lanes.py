@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from engine.errors import InputError
 from engine.generation.strengths import Strengths
 from engine.heads.head import Head
 from engine.model.chat import Message
+
+if TYPE_CHECKING:
+    from engine.generation.answer import Generation
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +41,10 @@ class Lane:
     heads and strengths: what steers it, one live strength per head (None: 1 each); a head knows itself which
     tokens it steers. forced: the ids that this lane is made to say, whatever its model would choose; such a
     lane ends with them and knows no other limit. opening: ids that it is made to say first, before it goes
-    on by itself. recorded: per token the ids of which it said one before; where it would say another and
-    rounding alone may have made the difference, the recorded one counts, and one that it leaves for any other
-    reason ends that. follows: another lane of the batch whose tokens this one
-    is made to say, as they come. truth: a steering prompt; the trace then holds, per token and block, what
-    that prompt would have done at the very same tokens.
+    on by itself. recorded: an answer that it gave before and is to give again; where it would say another
+    token and rounding alone made the difference, the recorded one counts. follows: another lane of the batch
+    whose tokens this one is made to say, as they come. truth: a steering prompt; the trace then holds, per
+    token and block, what that prompt would have done at the very same tokens.
     """
 
     messages: Sequence[Message]
@@ -51,7 +54,7 @@ class Lane:
     seed: int = 0
     forced: Sequence[int] | None = None
     opening: Sequence[int] = ()
-    recorded: Sequence[Collection[int]] = ()
+    recorded: Generation | None = None
     follows: int | None = None
     truth: str | None = None
 
@@ -76,7 +79,7 @@ def truth_lanes(lane: Lane, index: int) -> tuple[Lane, Lane]:
         strengths=None,
         forced=None,
         opening=(),
-        recorded=(),
+        recorded=None,
         follows=index,
         truth=None,
     )

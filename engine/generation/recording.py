@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count, zip_longest
 from pathlib import Path
@@ -67,7 +67,7 @@ def replay(
 
     The same model gives the same tokens in the same precision, see `differences`. A draw that falls so near
     to the bound between two tokens that rounding decides (the states of earlier turns were kept then and are
-    made again now) is settled by the record; Generation.ties has how many were.
+    made again now) is settled by the record; Generation.agreement tells how often, and how near both are.
     A run that was stopped goes as far as it had come. Raises RunError for another model, and what `generate`
     raises.
     """
@@ -85,7 +85,7 @@ def replay(
             messages=lane.messages[answer.cut :],
             strengths=strengths,
             forced=_forced(lane, len(answer.trace)),
-            recorded=_recorded(model, lane, answer),
+            recorded=answer if lane.forced is None and lane.follows is None else None,
         )
         for lane, strengths, answer in zip(run.lanes, live, run.answers, strict=True)
     ]
@@ -190,14 +190,6 @@ def _forced(lane: Lane, told: int) -> Sequence[int] | None:
     if lane.forced is not None:
         return lane.forced[:told]
     return None if told or lane.follows is not None else ()
-
-
-def _recorded(model: LanguageModel, lane: Lane, answer: Generation) -> Sequence[Collection[int]]:
-    """What a lane that chooses for itself said, its end included."""
-    if lane.forced is not None or lane.follows is not None:
-        return ()
-    said: list[Collection[int]] = [(token,) for token in answer.trace.ids.tolist()]
-    return [*said, model.eos_ids] if answer.stopped == "eos" else said
 
 
 def _as_far(run: Run) -> Sampling:

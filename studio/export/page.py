@@ -37,8 +37,8 @@ def page(turns: Sequence[Turn], scale: Scale) -> str:
         body += [_answer(answer, scale) for answer in turn.answers]
         body.append(f'<p class="lane">{escape(sampled_how(turn))}</p>')
     answers = [answer for turn in turns for answer in turn.answers]
-    heads = {head.name: head.digest for answer in answers for head in heard(answer)}
-    told = ", ".join(f"{name} ({digest})" for name, digest in heads.items()) or "none"
+    heads = dict.fromkeys((head.name, head.digest) for answer in answers for head in heard(answer))
+    told = ", ".join(f"{name} ({digest})" for name, digest in heads) or "none"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'

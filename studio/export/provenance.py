@@ -28,13 +28,17 @@ def in_words(answer: Answer, source: Source | None = None) -> str:
     told = [
         f"“{shorten(turn.question, _LONGEST, placeholder=' …')}”",
         f"{source.name}: {steered_by(answer)}" if source else steered_by(answer),
-        f"{sampled_how(turn)}, seed {turn.settings.seed}",
+        f"{sampled_how(turn)}, seed {turn.settings.seed}{_precision(answer)}",
     ]
     if answer.state in _ENDS:
         told.append(_ENDS[answer.state])
     if answer.cut:
         told.append(f"without the first {answer.cut} messages, for which there was no room")
     return "; ".join(told)
+
+
+def _precision(answer: Answer) -> str:
+    return f", {answer.asked.precision}" if answer.asked and answer.asked.precision else ""
 
 
 def _asked(turn: Turn) -> dict[str, Any]:
@@ -54,18 +58,20 @@ def _asked(turn: Turn) -> dict[str, Any]:
 
 
 def _made(answer: Answer, source: Source | None = None) -> dict[str, Any]:
-    """Heads with hash and strength at start and end, the prompts, how it ended, whether a person edited it,
-    and how many messages there was no room for."""
+    """Precision, heads with hash, blocks and strength at start and end, the prompts, how it ended, whether a
+    person edited it, and how many messages there was no room for."""
     asked = answer.asked
     return {
         "lane": source.name if source else answer.lane,
         "made": source.made if source else steered_by(answer),
+        "precision": asked.precision if asked else "",
         "system_prompt": asked.system if asked else None,
         "measured_beside": asked.truth if asked else None,
         "heads": [
             {
                 "name": head.name,
                 "hash": head.digest,
+                "blocks": list(head.blocks) if head.blocks else None,  # all of its own
                 "strength": head.strengths[0],
                 "strength_at_the_end": head.strengths[-1],
             }

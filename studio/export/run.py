@@ -46,7 +46,11 @@ def as_bytes(
 def _run(model: Any, turns: tuple[Turn, ...], answers: Sequence[Answer]) -> Run:
     settings = answers[0].turn.settings
     lanes = lanes_of(model, [_request(turns, answer) for answer in answers], settings.seed)
-    return record(model, lanes, sampling_of(settings), [_generation(answer) for answer in answers])
+    run = record(model, lanes, sampling_of(settings), [_generation(answer) for answer in answers])
+    assert answers[0].asked is not None
+    return replace(
+        run, precision=answers[0].asked.precision
+    )  # the model may have been loaded in another since
 
 
 def _request(turns: tuple[Turn, ...], answer: Answer) -> LaneRequest:
@@ -91,6 +95,6 @@ def _why_not(model: Any, answer: Answer) -> tuple[str, str] | None:
         return why, tr("Load that model first.")
     if answer.said is None or answer.trace is None:
         return tr("It broke off, or a head of it is lost."), tr("Answer the question again.")
-    if answer.asked is None or len(answer.prompt_coefficients) != loaded.blocks:
+    if answer.asked is None or not answer.asked.precision or len(answer.prompt_coefficients) != loaded.blocks:
         return tr("An older version kept it without all that is needed."), tr("Answer the question again.")
     return None

@@ -21,6 +21,7 @@ from engine.generation.export import to_csv, to_json
 from engine.generation.lanes import Lane
 from engine.generation.memory import Memory
 from engine.generation.recording import Run, differences, load_run, record, replay, save_run
+from engine.generation.retelling import Agreement
 from engine.generation.sampling import Sampling
 from engine.generation.strengths import Strengths
 from engine.generation.trace import Token
@@ -146,7 +147,8 @@ def test_later_turns_in_half_precision_are_the_same_though_rounding_decides_some
         run = record(pocket16, lanes, sampling, generate(pocket16, lanes, sampling, memory=memory))
         again = replay(pocket16, run)
         assert differences(run, again) == [None, None]
-        ties += sum(answer.ties for answer in again)
+        ties += sum(answer.agreement.ties for answer in again)
+        assert all(answer.agreement.alike for answer in again)
         runs.append(run)
         for turn, words, answer in zip(told, asked, run.answers, strict=True):
             turn[:] = [*words, Message("assistant", answer.text, answer.said)]
@@ -155,6 +157,26 @@ def test_later_turns_in_half_precision_are_the_same_though_rounding_decides_some
         first, *_ = runs  # later ones say little that is not certain
         others = tuple(replace(lane, seed=lane.seed + 1) for lane in first.lanes)
         assert None not in differences(first, replay(pocket16, replace(first, lanes=others)))
+
+
+def test_other_strengths_are_noticed_though_the_tokens_are_the_same(
+    pocket: LanguageModel, pocket16: LanguageModel
+) -> None:
+    from engine.heads.files import load_head
+
+    head = load_head(Path(__file__).parents[2] / "assets" / "heads" / "1-pirate.head.safetensors")
+    sampling = Sampling(max_tokens=40)
+    for made in (pocket, pocket16):
+        lane = Lane([Message("user", "Tell me about bees.")], heads=(head,), strengths=Strengths([1.2]))
+        run = record(made, [lane], sampling, generate(made, [lane], sampling))
+        answer = run.answers[0]
+        said = replace(answer.said, strengths=answer.said.strengths / np.float32(1.2))
+        weaker = replace(lane, strengths=Strengths([1.0]))
+        other = replace(run, answers=(replace(answer, said=said),), lanes=(weaker,))
+        [same], [again] = replay(made, run), replay(made, other)
+        assert same.agreement == Agreement(0, same.agreement.within, True)
+        assert again.agreement.within > 3 * same.agreement.within
+        assert made is pocket16 or not again.agreement.alike  # there as much may be rounding
 
 
 def test_the_record_does_not_cover_another_steering(model: LanguageModel) -> None:

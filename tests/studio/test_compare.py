@@ -179,7 +179,7 @@ def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, win
     assert window.pages.key == "conversation" and "Ctrl+Z" in window.status.busy.text()
     [turn] = workspace.turns
     qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
-    assert turn.question == "Tell me about bees." and turn.mix == (("terse", terse.digest, 1.5),)
+    assert turn.question == "Tell me about bees." and turn.mix == (("terse", terse.digest, 1.5, None),)
     assert turn.answers[0].trace.ids[:3].tolist() == [*answer.trace.ids[:2].tolist(), others[place][0]]
     assert (turn.answers[0].trace.strengths == 1.5).all()
     heard = {c.name: c.strength for c in workspace.sounding()}
@@ -201,6 +201,24 @@ def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, win
     answer.state = "running"
     assert not window.session.answering.fork(answer, 2, 5)
     assert "is being made" in window.status.busy.text()
+
+
+def test_a_fork_takes_the_blocks_that_the_head_steered(qtbot, window):
+    workspace = window.workspace
+    key, digest = workspace.channels[0].key, workspace.channels[0].digest
+    workspace.set_blocks(key, (1, 3))
+    workspace.set_column(0, Column("head", key, 1.5))
+    answer = compare(qtbot, window).answers[0]
+    assert window.comparing.made(0) == "A-PSR (blocks 1–3)"
+    assert not answer.trace.coefficients[:, [0, 4, 5]].any() and answer.trace.coefficients[:, 1:4].any()
+    workspace.set_blocks(key, None)
+    assert window.session.answering.fork(answer, 2, int(answer.trace.alternatives[2][1][0]))
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    assert workspace.turns[0].mix == (("pirate", digest, 1.5, (1, 3)),)
+    assert workspace.channel(key).blocks == (1, 3)
+    assert not workspace.turns[0].answers[0].trace.coefficients[:, [0, 4, 5]].any()
+    workspace.undo()
+    assert workspace.channel(key).blocks is None
 
 
 def test_columns_are_undone_and_come_back_at_the_next_start(qtbot, open_window):

@@ -20,6 +20,7 @@ from studio.export.page import page
 from studio.export.provenance import in_words
 from studio.scale import Scale
 from studio.turns import STEERED, UNSTEERED, Settings, Turn, steered_by
+from tests.studio.conftest import ready
 from tests.studio.test_compare import compare
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -145,6 +146,21 @@ def test_an_export_of_a_column_says_which_one_and_how_it_was_made(qtbot, window,
     assert prompted["system_prompt"] == "Talk like a pirate." and prompted["heads"] == []
     assert prompted["made"] == "“Talk like a pirate.”" and kinds["unsteered"]["made"] == "no prompt, no head"
     assert kinds["unsteered"]["system_prompt"] is None and kinds["mixer"]["heads"][0]["hash"]
+
+
+def test_exports_name_the_blocks_and_the_precision(qtbot, open_window, tmp_path):
+    window = ready(qtbot, open_window())
+    row = window.workspace.channels[0]
+    window.workspace.set_blocks(row.key, (0, 2))
+    window.session.answering.send("Tell me about bees.")
+    qtbot.waitUntil(lambda: not window.session.talking, timeout=30000)
+    window = ready(qtbot, open_window())
+    window.workspace.show(window.workspace.turns[0].answers[0])
+    facts = facts_of(export(qtbot, window, "export_trace", tmp_path / "trace.csv"))
+    [head] = facts["heads"]
+    assert head["hash"] == row.digest and head["blocks"] == [0, 2] and facts["precision"] == "float32"
+    told = export(qtbot, window, "export_chat", tmp_path / "chat.md").decode()
+    assert f"pirate (blocks 0–2) 1 ({row.digest}); seed 0; float32" in told
 
 
 def test_an_unsteered_answer_does_not_bear_the_heads_of_the_one_beside_it(qtbot, window, tmp_path):

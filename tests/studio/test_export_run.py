@@ -140,6 +140,30 @@ def test_what_is_left_of_a_batch_after_an_edit(qtbot, open_window, tmp_path, cap
     assert f"Left out when it was recorded: {left_out}" in capsys.readouterr().out
 
 
+def test_a_run_keeps_the_precision_that_it_was_answered_in(qtbot, window, tmp_path, capsys):
+    def load(precision: str) -> None:
+        window.preferences.set("precision", precision)
+        window.session.opening.open("pocket")
+        qtbot.waitUntil(
+            lambda: window.workspace.loading.facts and window.workspace.loading.facts.precision == precision,
+            timeout=20_000,
+        )
+
+    load("bfloat16")
+    sampled(window, temperature=1.0, seed=4)
+    for question in ("Tell me about bees.", "Tell me about tea."):
+        ask(qtbot, window, question)
+    load("float32")
+    path = tmp_path / "tea.run.safetensors"
+    window.workspace.show(window.workspace.turns[1].answers[0])
+    window.exporting.write("export_run", path)
+    qtbot.waitUntil(path.exists, timeout=20_000)
+    assert load_run(path).precision == "bfloat16"
+    assert main(["replay", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["same"] is True and told["lanes"][0]["text"] == window.workspace.turns[1].answers[0].text
+
+
 def test_what_cannot_be_replayed_says_why(qtbot, window, tmp_path):
     failures: list = []
     window.session.worker.failed.connect(failures.append)
@@ -147,7 +171,7 @@ def test_what_cannot_be_replayed_says_why(qtbot, window, tmp_path):
     qtbot.waitUntil(lambda: len(failures) == 1, timeout=10_000)
     ask(qtbot, window, "Tell me about bees.")
     answer = window.workspace.turns[0].answers[0]
-    asked, answer.asked = answer.asked, None
+    asked, answer.asked = answer.asked, replace(answer.asked, precision="")
     window.exporting.write("export_run", tmp_path / "none.run.safetensors")
     qtbot.waitUntil(lambda: len(failures) == 2, timeout=10_000)
     assert "older version" in failures[-1].why
