@@ -41,11 +41,11 @@ def sampling_of(settings: Settings) -> Sampling:
 def _message(model: Any, told: Told) -> Message:
     """What a person wrote in an answer's place has the tokens of its text, and no head steers them."""
     from engine.generation.lanes import Said
-    from engine.model.chat import Message
+    from engine.model.chat import Message, written_ids
 
     role, text, said = told
     if said == WRITTEN:
-        said = Said(tuple(ids_of(model, text)))
+        said = Said(tuple(written_ids(model, text)))
     return Message(role, text, said)
 
 

@@ -73,6 +73,13 @@ def encode(model: LanguageModel, messages: Sequence[Message], system: str | None
     return _tokens(model, text, pieces)
 
 
+def written_ids(model: LanguageModel, text: str) -> list[int]:
+    """The tokens of what a person wrote in an answer's place."""
+    plain = not getattr(model.tokenizer, "chat_template", None)
+    text = f" {text}" if plain and not text[:1].isspace() else text
+    return list(model.tokenizer.encode(text, add_special_tokens=False, verbose=False))
+
+
 def _require_text(texts: Sequence[str]) -> None:
     """Bytes that are no UTF-8 come from a command line as halves of characters; no vocabulary knows them."""
     try:
@@ -120,8 +127,15 @@ class _Turn:
 def _plain(turns: Sequence[_Turn]) -> _Pieces:
     pieces: _Pieces = []
     for turn in turns:
-        head = "" if turn.role == "system" else f"{turn.role.capitalize()}: "
-        pieces += [(head, None), (turn.text, turn.mark), ("\n", None)]
+        head = "" if turn.role == "system" else f"{turn.role.capitalize()}:"
+        text = turn.text
+        if (
+            head and turn.said is not None
+        ):  # its own tokens stand right behind the colon, where they were said
+            text = text if text[:1].isspace() else f" {text}"
+        elif head:
+            head += " "
+        pieces += [(head, None), (text, turn.mark), ("\n", None)]
     return [*pieces, ("Assistant:", None)]
 
 

@@ -14,8 +14,9 @@ from torch import nn
 
 from engine.errors import Cancelled, ModelError
 from engine.events import Cancel, Progress
+from engine.generation.lanes import Said
 from engine.model.blocks import find_blocks
-from engine.model.chat import Message, encode
+from engine.model.chat import Message, encode, written_ids
 from engine.model.language_model import LanguageModel
 from engine.model.loading import load
 from engine.model.text import PieceDecoder
@@ -161,6 +162,21 @@ def test_without_a_system_role_the_system_message_opens_the_first_user_turn(temp
 def test_without_a_template_plain_turns_are_written() -> None:
     made = tiny.model(template=None)
     assert encode(made, TALK[:1], "Be brief.").text == "Be brief.\nUser: user\nAssistant:"
+
+
+@pytest.mark.parametrize("words", [" I like it.", "I like it.", "你好"])
+def test_without_a_template_an_earlier_answer_stands_where_it_was_said(words: str) -> None:
+    made = tiny.model(template=None)
+    question = Message("user", "Who are you?")
+    first = encode(made, [question]).ids
+    said = Said(tuple(made.tokenizer.encode(words, add_special_tokens=False)))
+    later = encode(made, [question, Message("assistant", words, said), question])
+    assert later.ids[: len(first) + len(said.ids)] == [*first, *said.ids]
+    span = next(span for span in later.spans if span.role == "assistant")
+    assert (span.start, span.stop) == (len(first), len(first) + len(said.ids))
+    written = Message("assistant", words.strip(), Said(tuple(written_ids(made, words.strip()))))
+    typed = made.tokenizer.decode(encode(made, [question, written]).ids)
+    assert f"Assistant: {words.strip()}\n" in typed
 
 
 def test_empty_messages_have_no_span(model: LanguageModel) -> None:
