@@ -69,7 +69,7 @@ def _run(options: argparse.Namespace) -> None:
 def _told(agreement: Agreement) -> str:
     told = f"Logprobs are within {agreement.within:.1g} of the recorded ones at nine of ten tokens"
     if not agreement.alike:
-        return f"{told}: more than rounding makes of it, so the steering or the model's state was another."
+        return f"{told}: more than rounding usually makes of it. The steering or the state may be another."
     return f"{told}; at {agreement.ties} rounding decided, and the recorded one was taken."
 
 

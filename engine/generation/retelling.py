@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.model.language_model import LanguageModel
 
 _MOST = 32  # units: a mixture of experts that takes another expert by rounding was seen to go that far
-_ALIKE = 3  # units that nine of ten tokens stay within; models of 4 to 28 blocks were seen within 1
+_ALIKE = 4  # units that nine of ten tokens stay within; those of most models were seen within 1
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Agreement:
 
     ties: tokens that are the recorded ones though this run drew others, as rounding alone decided; within: by
     how much nine of ten tokens differ at most, in the logprobs of the recorded token and its alternatives;
-    alike: whether that is what rounding makes of it, and not another steering or another state.
+    alike: whether that is no more than rounding usually makes of it; else the steering or the model's state
+    may have been another.
     """
 
     ties: int
@@ -38,15 +39,15 @@ class Retelling:
     """Called once per token while the lane keeps to its record.
 
     Two ways of computing the same (in a batch of other rows, or with states that were kept instead of made
-    again) give logits that differ by about a unit in the last place of the largest one, and more in a deep
-    model. How far they do differ is seen at every token, from the logprobs that the record holds.
+    again) give logits that differ by about a unit in the last place of the largest one. How far they do
+    differ is seen at every token, from the logprobs that the record holds.
     """
 
     def __init__(self, answer: Generation, model: LanguageModel) -> None:
         self._trace = answer.trace
         self._ends = list(model.eos_ids) if answer.stopped == "eos" else []
         # In single precision sums go wrong by more than the last place of what they come to.
-        self._epsilon = max(torch.finfo(model.dtype).eps, 1e-5) * math.sqrt(len(model.blocks))
+        self._epsilon = max(torch.finfo(model.dtype).eps, 1e-5)
         self._ties = 0
         self._off: list[float] = []  # per token the greatest difference of a logprob
         self._units: list[float] = []  # and the same in units
