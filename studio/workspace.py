@@ -365,6 +365,11 @@ class Workspace(QObject):
         """Another model is wanted: its folder, hub id, or "pocket"."""
         self._put_one(self.tr("model"), "source", source)
 
+    def settle_source(self, source: str) -> None:
+        """What came of a source that was put here before: this one is there. No step, and none is lost."""
+        if source != self.source:
+            self._put({"source": source})
+
     def set_loading(self, loading: Loading) -> None:
         before, self.loading = self.loading, loading
         self.loadingChanged.emit()

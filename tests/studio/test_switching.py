@@ -221,6 +221,37 @@ def test_undo_to_a_model_that_is_gone_stays_with_the_present_one(qtbot, window, 
     assert answer_of(window).state == "eos"
 
 
+def settled(qtbot, window) -> None:
+    qtbot.waitUntil(lambda: not window.workspace.loading.coming, timeout=ANSWER_MS)
+
+
+def test_the_history_goes_past_a_model_that_is_gone_or_was_cancelled(qtbot, window, tmp_path, gpt2):
+    gone, workspace = Path(gpt2).rename(tmp_path / "moved"), window.workspace
+    workspace.set_prompt("typed before")
+    try:
+        switch(qtbot, window, str(gone))
+        switch(qtbot, window, "pocket")
+        workspace.undo()
+        window.session.opening.cancel()
+        settled(qtbot, window)
+        assert workspace.source == "pocket" and workspace.stack.index() == 2
+        workspace.redo()
+        settled(qtbot, window)
+    finally:
+        gone.rename(gpt2)
+    workspace.set_bypass(True)
+    for index in (3, 2, 1, 0):
+        workspace.undo()
+        settled(qtbot, window)
+        assert workspace.stack.index() == index and workspace.source == "pocket"
+    assert workspace.prompt != "typed before"
+    for index in (1, 2, 3, 4):
+        workspace.redo()
+        settled(qtbot, window)
+        assert workspace.stack.index() == index and workspace.source == "pocket"
+    assert workspace.prompt == "typed before" and workspace.bypass
+
+
 def test_of_several_wishes_the_last_one_counts(qtbot, window, gpt2, llama, tmp_path):
     for source in (gpt2, str(tmp_path / "nothing"), llama, gpt2, "pocket", llama):
         window.session.open_model(source)
