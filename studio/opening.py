@@ -91,6 +91,9 @@ class Opening(QObject):
         """It is here and fits: from now on the present model cannot be used any more."""
         if job is not self._job:
             return
+        if job.cancel:  # just as it was found
+            self._give_up(job, self.tr("Loading was cancelled"))
+            return
         if self.facts is not None:
             self.leaving.emit()
         doing = self._worker.doing
