@@ -27,7 +27,8 @@ class Slot:
     """What lies in a row: the head, and why it is not the loaded model's (None if it is).
 
     Outside the undo history: a refined head takes the place of its draft in every step at once, and whether
-    a head fits is the loaded model's word. draft: made while typing, replaced with the next words.
+    a head fits is the loaded model's word, told anew whenever rows are put. draft: made while typing,
+    replaced with the next words.
     """
 
     head: Any

@@ -92,6 +92,7 @@ class Workspace(QObject):
         self.faithfulness: dict[str, Faithfulness] = {}  # by head digest
         self.stack = make_stack(self, UNDO_DEPTH)
         self._live: list[tuple[tuple[int, ...], Any]] = []
+        self._misfit_of: Callable[[Any], Misfit | None] = lambda head: None
         self._keys = itertools.count(1)
         self._travelled = True  # the next change begins a step of its own
         self._told: dict[str, Callable[[Any], None]] = {
@@ -125,7 +126,6 @@ class Workspace(QObject):
         strength: float = 1.0,
         enabled: bool = True,
         alone: bool = False,
-        misfit: Misfit | None = None,
         draft: bool = False,
     ) -> int:
         """A new row at the end, the only one that is heard if `alone`; the key of the row."""
@@ -134,7 +134,7 @@ class Workspace(QObject):
         others = tuple(replace(c, enabled=c.enabled and not (alone and not c.note)) for c in self.channels)
         # What follows the typing has another name with the next words.
         title = "" if draft else title_beside(others, head.info.name, self.method_of(head))
-        row = Channel(key, Slot(head, misfit, draft), strength, enabled, title=title)
+        row = Channel(key, Slot(head, draft=draft), strength, enabled, title=title)
         self.change(self.tr("add head"), channels=(*others, row), chosen=key)
         return key
 
@@ -154,14 +154,20 @@ class Workspace(QObject):
         row = self.channel(key)
         if row is not None:
             row.slot.head, row.slot.draft = head, draft
+            self._note_misfits()
             self.channelsChanged.emit()
 
-    def note(self, misfits: Mapping[int, Misfit]) -> None:
-        """Marks rows, by key, as none of the loaded model's; rows not named are."""
-        for channel in self.channels:
-            channel.slot.misfit = misfits.get(channel.key)
+    def judge_by(self, misfit_of: Callable[[Any], Misfit | None]) -> None:
+        """Another model is there: `misfit_of` says of a head why it is none of its. All rows are judged now,
+        and those that come later, by undo and redo too, as they come."""
+        self._misfit_of = misfit_of
+        self._note_misfits()
         self.channelsChanged.emit()
         self._push()
+
+    def _note_misfits(self) -> None:
+        for channel in self.channels:
+            channel.slot.misfit = self._misfit_of(channel.head)
 
     def remove_head(self, key: int | None) -> None:
         row = self.channel(key)
@@ -434,6 +440,8 @@ class Workspace(QObject):
             self.leaving.emit()
         for name, value in values.items():
             setattr(self, name, value)
+        if "channels" in values:
+            self._note_misfits()
         for name in values:
             self._told[name](before[name])
         self._push()

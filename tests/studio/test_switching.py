@@ -252,6 +252,27 @@ def test_the_history_goes_past_a_model_that_is_gone_or_was_cancelled(qtbot, wind
     assert workspace.prompt == "typed before" and workspace.bypass
 
 
+def test_a_head_of_a_model_that_is_gone_comes_back_silent(qtbot, window, tmp_path, twin):
+    gone, workspace = Path(twin).rename(tmp_path / "moved"), window.workspace
+    try:
+        switch(qtbot, window, str(gone))
+        made = workspace.channels[0].head
+        info = replace(made.info, name="twin's", model=workspace.loading.facts.identity)
+        window.session.take(replace(made, info=info))
+        assert [bool(c.note) for c in workspace.channels] == [True, True, True, False]
+        workspace.undo()
+        workspace.undo()
+        loaded(qtbot, window, "pocket")
+    finally:
+        gone.rename(twin)
+    workspace.redo()
+    workspace.redo()
+    settled(qtbot, window)
+    assert workspace.source == "pocket"
+    assert [bool(c.note) for c in workspace.channels] == [False, False, False, True]
+    assert not workspace.sounding()[0].note and window.mixer.row(workspace.channels[3].key).note.isVisible()
+
+
 def test_of_several_wishes_the_last_one_counts(qtbot, window, gpt2, llama, tmp_path):
     for source in (gpt2, str(tmp_path / "nothing"), llama, gpt2, "pocket", llama):
         window.session.open_model(source)
