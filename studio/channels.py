@@ -121,14 +121,17 @@ def preset_of(name: str, channels: Iterable[Channel]) -> Preset:
 
 
 def under(preset: Preset, channels: Iterable[Channel]) -> tuple[Channel, ...]:
-    """The rows as the preset has them, none solo; rows that it does not name are off."""
-    rows = {row.digest: row for row in preset.rows}
-    return tuple(
-        replace(c, strength=rows[c.digest].strength, enabled=rows[c.digest].enabled, solo=False)
-        if c.digest in rows
-        else replace(c, enabled=False, solo=False)
-        for c in channels
-    )
+    """The rows as the preset has them, each setting for one row, none solo; rows that it does not name are
+    off. A row that is so already stays the same object."""
+    left, rows = list(preset.rows), []
+    for c in channels:
+        found = next((setting for setting in left if setting.digest == c.digest), None)
+        strength, enabled = (found.strength, found.enabled) if found else (c.strength, False)
+        if found:
+            left.remove(found)
+        same = (c.strength, c.enabled, c.solo) == (strength, enabled, False)
+        rows.append(c if same else replace(c, strength=strength, enabled=enabled, solo=False))
+    return tuple(rows)
 
 
 def sounding_as(

@@ -239,7 +239,7 @@ class Workspace(QObject):
         self.change(self.tr("remove preset"), presets=tuple(p for p in self.presets if p.name != name))
 
     def apply_preset(self, preset: Preset) -> None:
-        self.change(self.tr("preset"), channels=under(preset, self.channels))
+        self._put_one(self.tr("preset"), "channels", under(preset, self.channels))
 
     def usable(self) -> tuple[Channel, ...]:
         """The rows that fit the loaded model, on or off."""
