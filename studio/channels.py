@@ -120,9 +120,9 @@ def preset_of(name: str, channels: Iterable[Channel]) -> Preset:
     return Preset(name, tuple(Setting(c.digest, c.strength, c.enabled) for c in channels))
 
 
-def under(preset: Preset, channels: Iterable[Channel]) -> tuple[Channel, ...]:
+def under(preset: Preset, channels: Iterable[Channel]) -> tuple[tuple[Channel, ...], int]:
     """The rows as the preset has them, each setting for one row, none solo; rows that it does not name are
-    off. A row that is so already stays the same object."""
+    off. A row that is so already stays the same object. And how many settings found no row."""
     left, rows = list(preset.rows), []
     for c in channels:
         found = next((setting for setting in left if setting.digest == c.digest), None)
@@ -131,7 +131,7 @@ def under(preset: Preset, channels: Iterable[Channel]) -> tuple[Channel, ...]:
             left.remove(found)
         same = (c.strength, c.enabled, c.solo) == (strength, enabled, False)
         rows.append(c if same else replace(c, strength=strength, enabled=enabled, solo=False))
-    return tuple(rows)
+    return tuple(rows), len(left)
 
 
 def sounding_as(

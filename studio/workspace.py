@@ -238,8 +238,11 @@ class Workspace(QObject):
     def drop_preset(self, name: str) -> None:
         self.change(self.tr("remove preset"), presets=tuple(p for p in self.presets if p.name != name))
 
-    def apply_preset(self, preset: Preset) -> None:
-        self._put_one(self.tr("preset"), "channels", under(preset, self.channels))
+    def apply_preset(self, preset: Preset) -> int:
+        """How many of the heads that it names are not in the mixer."""
+        rows, lacking = under(preset, self.channels)
+        self._put_one(self.tr("preset"), "channels", rows)
+        return lacking
 
     def usable(self) -> tuple[Channel, ...]:
         """The rows that fit the loaded model, on or off."""
