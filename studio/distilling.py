@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine.events import HeadReady, LossPoint, Progress
 from studio.channels import Channel
+from studio.channels import Slot as RowSlot
 from studio.intake import once_saved
 from studio.jobs import Bench
 from studio.progress import Faithfulness, Fit
@@ -44,7 +45,7 @@ class Distilling(QObject):
         self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
         self._job: Job | None = None
         self._request: FitRequest | None = None
-        self._key: int | None = None  # the row that the running distillation fills
+        self._slot: RowSlot | None = None  # what the running distillation fills, in the mixer or undone
         self._done = ""  # the prompt that the live head was last made for, or found to be without effect
         self._enabled = False
         self._talking = False
@@ -66,7 +67,7 @@ class Distilling(QObject):
             return
         self._give_way()
         row = self._draft()
-        self._key = row.key if row and row.head.info.prompt == request.prompt else None
+        self._slot = row.slot if row and row.head.info.prompt == request.prompt else None
         self._submit(request, live=False)
 
     def cancel(self) -> None:
@@ -127,7 +128,7 @@ class Distilling(QObject):
                 told = self.tr("“{0}” has a head of its own: it is on instead of the live one.")
                 self.noticed.emit(told.format(made.name))
             return
-        self._key = row.key if row else None
+        self._slot = row.slot if row else None
         self._submit(FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant"), live=True)
 
     def _row_of(self, prompt: str) -> Channel | None:
@@ -198,17 +199,24 @@ class Distilling(QObject):
             self._workspace.fitChanged.emit()
 
     def _take(self, head: Any) -> None:
-        workspace, live = self._workspace, self._workspace.fit.live
+        workspace, live, slot = self._workspace, self._workspace.fit.live, self._slot
         keep_faithfulness(workspace, head)
-        row = workspace.channel(self._key)
-        if row is not None and self._key is not None:
-            refined = not live and not row.slot.draft and row.digest != head.digest
-            workspace.swap_head(self._key, head, draft=live)
-            if refined:
-                words = self.tr("The refined head of “{0}” is in the mixer.")
-                self.noticed.emit(words.format(row.name))
-        else:
+        way = workspace.way_to(slot) if slot is not None else ""
+        if slot is None or not way:
             self._add(head, live)
+            return
+        told = {
+            "here": self.tr("The refined head of “{0}” is in the mixer."),
+            "undo": self.tr("The refined head of “{0}” is in the row that was removed; Ctrl+Z brings it."),
+            "redo": self.tr(
+                "The refined head of “{0}” is in the row that was undone; Ctrl+Shift+Z brings it."
+            ),
+        }
+        refined = not live and not slot.draft and slot.head.digest != head.digest
+        workspace.swap_head(slot, head, draft=live)
+        if refined:
+            row = next((c for c in workspace.channels if c.slot is slot), None)
+            self.noticed.emit(told[way].format(row.name if row else head.info.name))
 
     def _draft(self) -> Channel | None:
         """The row that follows the typing."""
@@ -218,7 +226,9 @@ class Distilling(QObject):
         """A new row. Heard alone, so that what it does is seen; but a running answer keeps its mix, and the
         next one is not to be steered twice: then, and for a live head, it waits for its switch."""
         quiet, others = not self._talking, self._workspace.sounding()
-        self._key = self._workspace.add_head(head, enabled=quiet, alone=quiet, draft=live)
+        key = self._workspace.add_head(head, enabled=quiet, alone=quiet, draft=live)
+        row = self._workspace.channel(key)
+        self._slot = row.slot if row else None
         if quiet and others:
             told = self.tr("The head “{0}” is in the mixer and heard alone; Ctrl+Z brings the others back.")
         elif live:
@@ -227,7 +237,6 @@ class Distilling(QObject):
             told = self.tr("The head “{0}” is in the mixer and on.")
         else:
             told = self.tr("The head “{0}” is in the mixer; switch it on to hear it.")
-        row = self._workspace.channel(self._key)
         self.noticed.emit(told.format(row.name if row else head.info.name))
 
     def _on_done(self, job: Job, result: Any) -> None:

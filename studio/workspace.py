@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
@@ -149,13 +149,23 @@ class Workspace(QObject):
         self._put({"channels": tuple(rows)})
         self.choose(rows[0].key)
 
-    def swap_head(self, key: int, head: Any, *, draft: bool = False) -> None:
-        """The same row with a better head; strength and switch stay, and no undo brings the old one back."""
-        row = self.channel(key)
-        if row is not None:
-            row.slot.head, row.slot.draft = head, draft
-            self._note_misfits()
-            self.channelsChanged.emit()
+    def swap_head(self, slot: Slot, head: Any, *, draft: bool = False) -> None:
+        """The same row with a better head, wherever in the history it is; strength and switch stay, and no
+        undo brings the old one back."""
+        slot.head, slot.draft = head, draft
+        self._note_misfits()
+        self.channelsChanged.emit()
+
+    def way_to(self, slot: Slot) -> Literal["here", "undo", "redo", ""]:
+        """Where the row with this slot is: in the mixer, in steps that undo or redo bring, or nowhere."""
+        if any(c.slot is slot for c in self.channels):
+            return "here"
+        for place in range(self.stack.count()):
+            step, taken = self.stack.command(place), place < self.stack.index()
+            rows = step.holds("channels")[0 if taken else 1] if isinstance(step, Change) else None
+            if any(c.slot is slot for c in rows or ()):
+                return "undo" if taken else "redo"
+        return ""
 
     def judge_by(self, misfit_of: Callable[[Any], Misfit | None]) -> None:
         """Another model is there: `misfit_of` says of a head why it is none of its. All rows are judged now,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from engine.errors import ModelError
 from engine.generation.trace import Token
 from studio.distilling import LIVE_RESPONSES
@@ -130,6 +132,33 @@ def test_the_model_is_switched_while_it_answers(qtbot, window):
     window.workspace.set_settings(replace(window.workspace.settings, max_tokens=40))
     ask(qtbot, window, "And the castle?")
     assert window.workspace.turns[1].answers[0].over
+
+
+@pytest.mark.parametrize("taken", ["undone", "removed", "out of reach"])
+def test_a_head_that_is_refined_while_its_row_is_away_is_in_that_row(qtbot, window, taken):
+    workspace = window.workspace
+    window.preferences.set("live", False)
+    window.session.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=8))
+    qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
+    row = workspace.channels[3]
+    draft = row.digest
+    if taken == "removed":
+        workspace.remove_head(row.key)
+    else:
+        workspace.undo()
+    if taken == "out of reach":
+        workspace.set_bypass(True)
+    steps = workspace.stack.count()
+    assert window.session.fitting
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    told = window.status.busy.text()
+    if taken == "out of reach":
+        assert workspace.channels[3].slot is not row.slot and "heard alone" in told
+        return
+    assert len(workspace.channels) == 3 and workspace.stack.count() == steps
+    assert ("Ctrl+Shift+Z" if taken == "undone" else "Ctrl+Z") in told
+    window.actions_["redo" if taken == "undone" else "undo"].trigger()
+    assert workspace.channels[3].key == row.key and workspace.channels[3].digest != draft
 
 
 def test_closing_while_distilling_ends_everything(qtbot, window):

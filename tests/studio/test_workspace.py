@@ -78,7 +78,7 @@ def test_undo_brings_a_removed_head_back(workspace):
 def test_a_refined_head_takes_its_row_over_and_no_undo_loses_it(workspace):
     key = workspace.add_head(make_head("instant"))
     workspace.set_strength(key, 0.5)
-    workspace.swap_head(key, make_head("refined", blocks=3))
+    workspace.swap_head(workspace.channel(key).slot, make_head("refined", blocks=3))
     assert workspace.channel(key).name == "refined" and workspace.strength_of(key) == 0.5
     workspace.undo()
     assert workspace.channel(key).name == "refined" and workspace.strength_of(key) == 1.0
