@@ -47,6 +47,7 @@ class Distilling(QObject):
         self._request: FitRequest | None = None
         self._slot: RowSlot | None = None  # what the running distillation fills, in the mixer or undone
         self._done = ""  # the prompt that the live head was last made for, or found to be without effect
+        self._typed = False  # whether the words that stand there were typed; else the history brought them
         self._enabled = False
         self._talking = False
         self._waits = False  # until another job, which tells how long it takes, is done
@@ -54,7 +55,7 @@ class Distilling(QObject):
         self._pause.setSingleShot(True)
         self._pause.setInterval(TYPING_PAUSE_MS)
         self._pause.timeout.connect(self._follow)
-        workspace.promptChanged.connect(self._on_prompt)
+        workspace.promptChanged.connect(self._on_words)
         worker.progressed.connect(self._on_progressed)
 
     @property
@@ -88,6 +89,7 @@ class Distilling(QObject):
     def set_live(self, on: bool) -> None:
         self._enabled = on
         if on:
+            self._typed = True  # to be followed is what was asked for
             self._on_prompt()
         else:
             self._give_way()
@@ -102,6 +104,15 @@ class Distilling(QObject):
             self._on_prompt()
 
     @Slot()
+    def _on_words(self) -> None:
+        self._typed = not self._workspace.travelled
+        self._on_prompt()
+
+    def _may_step(self) -> bool:
+        """Whether a live head may change the mixer by a step: it follows the typing, not the way through the
+        history, and takes from nobody what could be made again."""
+        return self._typed and not self._workspace.stack.canRedo()
+
     def _on_prompt(self) -> None:
         if self._workspace.fit.live and self._request and self._request.prompt != self._wanted():
             self._give_way()
@@ -121,6 +132,8 @@ class Distilling(QObject):
         if not self._wanted() or self._wanted() == self._done:
             return
         row, made = self._draft(), self._row_of(self._wanted())
+        if (row is None or made is not None) and not self._may_step():
+            return
         if made is not None:
             self._done = self._wanted()
             if row is not None and row.enabled:  # else the words would say one thing and the model another
@@ -203,7 +216,9 @@ class Distilling(QObject):
         keep_faithfulness(workspace, head)
         way = workspace.way_to(slot) if slot is not None else ""
         if slot is None or not way:
-            self._add(head, live)
+            self._slot = None
+            if not live or self._may_step():
+                self._add(head, live)
             return
         told = {
             "here": self.tr("The refined head of “{0}” is in the mixer."),
@@ -254,13 +269,13 @@ class Distilling(QObject):
         fit.effect, fit.verdict = result.effect.kl, result.effect.verdict
         fit.losses = [float(x) for x in result.loss]
         workspace.lossAdded.emit()
-        if fit.live:
-            self._done = self._request.prompt if self._request else ""
-        else:
+        if not fit.live:
             self.distilled.emit(result)
+        elif self._slot is not None:
+            self._done = self._request.prompt if self._request else ""
         total = result.seconds.get("total", sum(result.seconds.values()))
         words = self.tr("live head, {0:.1f} s") if fit.live else self.tr("done in {0:.1f} s")
-        self._end(words.format(total), job)
+        self._end(words.format(total) if self._slot is not None else "", job)
         workspace.channelsChanged.emit()
 
     def _on_failed(self, job: Job, failed: Failed) -> None:

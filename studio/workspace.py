@@ -94,7 +94,7 @@ class Workspace(QObject):
         self._live: list[tuple[tuple[int, ...], Any]] = []
         self._misfit_of: Callable[[Any], Misfit | None] = lambda head: None
         self._keys = itertools.count(1)
-        self._travelled = True  # the next change begins a step of its own
+        self.travelled = True  # through the history, or at its beginning: the next change begins a step
         self._told: dict[str, Callable[[Any], None]] = {
             "channels": self._tell_channels,
             "presets": lambda _: self.presetsChanged.emit(),
@@ -411,7 +411,7 @@ class Workspace(QObject):
         merge: str = "",
     ) -> None:
         """One step of the history; `put`, a method, puts the values, which may be kept elsewhere."""
-        begins, self._travelled = self._travelled, False
+        begins, self.travelled = self.travelled, False
         self.touched = True
         self.stack.push(Change(put, before, after, label, merge, begins))
 
@@ -421,19 +421,19 @@ class Workspace(QObject):
         self.forget()
 
     def undo(self) -> None:
-        self._travelled = True
+        self.travelled = True
         self.travelling.emit()
         self.stack.undo()
 
     def redo(self) -> None:
-        self._travelled = True
+        self.travelled = True
         self.travelling.emit()
         self.stack.redo()
 
     def forget(self) -> None:
         """What is now is the beginning: nothing to undo."""
         self.stack.clear()
-        self._travelled = True
+        self.travelled = True
 
     def _put_one(self, label: str, name: str, value: Any, merge: str = "") -> None:
         if value != getattr(self, name):
