@@ -27,6 +27,7 @@ class Session(QObject):
     noticed = Signal(str)  # a sentence worth telling, no failure
     modelOpened = Signal(str)  # its source
     headFileUsed = Signal(str)  # path read or written
+    taken = Signal(object)  # a head that the person brought is in the mixer
 
     def __init__(
         self,
@@ -138,6 +139,7 @@ class Session(QObject):
         """Puts a head into the mixer, on; one that was made for another model lies there silent."""
         keep_faithfulness(self.workspace, head)
         row = self.workspace.channel(self.workspace.add_head(head))
+        self.taken.emit(head)
         if row is not None and row.note:
             words = self.tr("“{0}” lies in the mixer, silent: {1}.")
             self.noticed.emit(words.format(row.name, row.note))
