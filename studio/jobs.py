@@ -24,6 +24,7 @@ from studio.requests import (
     MethodFacts,
     ModelFacts,
 )
+from studio.source_names import from_anywhere
 from studio.translation import tr
 from studio.turns import Settings, turns_in
 
@@ -226,8 +227,9 @@ class Bench:
         return path
 
     def _facts(self, source: str) -> ModelFacts:
-        """What came of the hub is named by its commit: so a session gets the very same model again."""
-        model = self._model
+        """What came of the hub is named by its commit, a folder by its whole path: so a session gets the very
+        same model again."""
+        model, source = self._model, from_anywhere(source)
         if model.identity.revision:
             source = f"{model.identity.id}@{model.identity.revision}"
         return ModelFacts(

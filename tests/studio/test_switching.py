@@ -14,6 +14,7 @@ import pytest
 from engine.model import loading
 from engine.model.language_model import wrap
 from engine.model.loading import load
+from studio.__main__ import _parse
 from studio.quantities import QUANTITIES
 from studio.requests import FitRequest
 from studio.turns import STEERED
@@ -342,6 +343,21 @@ def test_the_memory_of_the_model_before_comes_back(qtbot, window, gpt2):
     switch(qtbot, window, gpt2)
     gc.collect()
     assert weights() is None
+
+
+def test_a_folder_named_from_where_one_stands_is_found_from_anywhere(qtbot, open_window, gpt2, monkeypatch):
+    monkeypatch.chdir(Path(gpt2).parent)
+    name = Path(gpt2).name
+    assert _parse(["--model", name]).model == gpt2
+    assert _parse(["--model", "pocket"]).model == "pocket" and _parse([]).model is None
+    window = ready(qtbot, open_window(name))
+    assert window.workspace.source == gpt2 == window.workspace.loading.facts.source
+    assert window.workspace.stack.count() == 0
+    shorter(window)
+    ask(qtbot, window, "Tell me about the harbour.")  # else there is nothing to come back to
+    monkeypatch.chdir("/")
+    window = ready(qtbot, open_window())
+    assert window.workspace.loading.facts.source == gpt2
 
 
 def test_a_session_of_another_model_comes_back_with_its_silent_heads(qtbot, open_window, gpt2):
