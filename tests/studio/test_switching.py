@@ -178,6 +178,20 @@ def test_a_question_sent_while_it_is_switched_is_answered_by_the_other_model(qtb
     assert answer_of(window).turn.model == window.workspace.loading.facts.key and answer_of(window).over
 
 
+def test_a_question_that_is_emptied_while_it_waits_for_a_model_is_over(qtbot, window):
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.session.open_model("pocket")
+    qtbot.waitUntil(lambda: window.workspace.loading.facts is None, timeout=ANSWER_MS)
+    window.composer.set_question("And the castle?")
+    window.actions_["send"].trigger()
+    assert window.session.talking and window.composer.stop.isVisible()
+    window.composer.question.clear()
+    loaded(qtbot, window, "pocket")
+    settled(qtbot, window)
+    assert not window.session.talking and len(window.workspace.turns) == 1
+    assert not window.composer.stop.isVisible() and window.actions_["again"].isEnabled()
+
+
 def test_switched_while_it_distills_the_distillation_is_waited_for_and_that_is_told(qtbot, window, gpt2):
     window.session.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=8))
     qtbot.waitUntil(lambda: bool(window.workspace.fit.losses), timeout=FIT_MS)
