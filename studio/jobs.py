@@ -211,10 +211,10 @@ class Bench:
     def load_head(self, path: Path, emit: Emit, cancel: Cancel) -> Any:
         """The head in the file, whichever model of this shape it was made for, or an Imported one."""
         from engine.heads.files import load_head
-        from engine.heads.formats import FORMATS, Choice
+        from engine.heads.formats import Choice, detect
 
         identity = self.need_model().identity
-        foreign = [f for f in FORMATS if f.name != "head" and f.detect(path)]
+        foreign = [f for f in detect(path) if f.name != "head"]
         if foreign and not path.name.endswith(HEAD_SUFFIX):
             found = foreign[0].read(path, lambda: identity, Choice())
             return Imported(found.head, foreign[0].name, tuple(found.losses))
