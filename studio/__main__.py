@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studio.source_names import from_anywhere
+
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
@@ -123,7 +125,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "files", nargs="*", metavar="FILE", help="head files for the mixer, or a folder with a model"
     )
     parser.add_argument(
-        "--model", metavar="M", help="pocket, a folder, or a hub id owner/name; else that of the last session"
+        "--model",
+        metavar="M",
+        type=from_anywhere,  # it may be handed to a studio that was started in another folder
+        help="pocket, a folder, or a hub id owner/name; else that of the last session",
     )
     parser.add_argument(
         "--tour", type=Path, metavar="DIR", help="drive the window and save a picture of each state"

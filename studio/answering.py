@@ -77,6 +77,8 @@ class Answering(QObject):
         if self._waiting:
             self._waiting = False
             self.send(self._workspace.question)
+            if not self.talking:  # it was taken back while it waited
+                self.talkingChanged.emit(False)
 
     def again(self, turn: Turn | None = None) -> None:
         """Answers a question again, the last one unless told; later turns go, undo brings all back."""

@@ -122,6 +122,13 @@ class Archive:
             if removed is not None:  # else its removal had failed
                 shelves.put_back(self._need(), removed)
 
+    def list_head(self, key: str) -> None:
+        """The person made it anew, or brought it: it is in the list, though it may have been removed."""
+        from engine.library.heads import list_head
+
+        if self._store is not None:
+            list_head(self._store, key)
+
     def head(self, key: str) -> Head:
         from engine.library.heads import head_of
 
@@ -211,9 +218,12 @@ class Archive:
             first, was_listed, named = found.get(head.digest, (head, False, None))
             found[head.digest] = (first, was_listed or listed, named if name is None else named or name)
         for key, (head, listed, name) in found.items():
-            if self._written.get(key) == (head.info, listed, name):
+            written = self._written.get(key)
+            if written == (head.info, listed, name):
                 continue
             keep_head(store, head, listed=listed)
+            if written is not None and name and name != written[2]:
+                self.list_head(key)  # renamed in the mixer: wanted, though it may have been removed
             if name:
                 self._titles.setdefault(key, shelves.title(store, "head", key))
                 shelves.rename(store, "head", key, name)

@@ -29,7 +29,8 @@ class Slot:
     """What lies in a row: the head, and why it is not the loaded model's (None if it is).
 
     Outside the undo history: a refined head takes the place of its draft in every step at once, and whether
-    a head fits is the loaded model's word. draft: made while typing, replaced with the next words.
+    a head fits is the loaded model's word, told anew whenever rows are put. draft: made while typing,
+    replaced with the next words.
     """
 
     head: Any
@@ -126,15 +127,18 @@ def preset_of(name: str, channels: Iterable[Channel]) -> Preset:
     return Preset(name, tuple(Setting(c.digest, c.strength, c.enabled) for c in channels))
 
 
-def under(preset: Preset, channels: Iterable[Channel]) -> tuple[Channel, ...]:
-    """The rows as the preset has them, none solo; rows that it does not name are off."""
-    rows = {row.digest: row for row in preset.rows}
-    return tuple(
-        replace(c, strength=rows[c.digest].strength, enabled=rows[c.digest].enabled, solo=False)
-        if c.digest in rows
-        else replace(c, enabled=False, solo=False)
-        for c in channels
-    )
+def under(preset: Preset, channels: Iterable[Channel]) -> tuple[tuple[Channel, ...], int]:
+    """The rows as the preset has them, each setting for one row, none solo; rows that it does not name are
+    off. A row that is so already stays the same object. And how many settings found no row."""
+    left, rows = list(preset.rows), []
+    for c in channels:
+        found = next((setting for setting in left if setting.digest == c.digest), None)
+        strength, enabled = (found.strength, found.enabled) if found else (c.strength, False)
+        if found:
+            left.remove(found)
+        same = (c.strength, c.enabled, c.solo) == (strength, enabled, False)
+        rows.append(c if same else replace(c, strength=strength, enabled=enabled, solo=False))
+    return tuple(rows), len(left)
 
 
 def sounding_as(mix: Sequence[Share], channels: Iterable[Channel]) -> tuple[tuple[Channel, ...], list[str]]:

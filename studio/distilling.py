@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine.events import HeadReady, LossPoint, Progress
 from studio.channels import Channel
+from studio.channels import Slot as RowSlot
 from studio.intake import once_saved
 from studio.jobs import Bench
 from studio.progress import Faithfulness, Fit
@@ -44,8 +45,9 @@ class Distilling(QObject):
         self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
         self._job: Job | None = None
         self._request: FitRequest | None = None
-        self._key: int | None = None  # the row that the running distillation fills
+        self._slot: RowSlot | None = None  # what the running distillation fills, in the mixer or undone
         self._done = ""  # the prompt that the live head was last made for, or found to be without effect
+        self._typed = False  # whether the words that stand there were typed; else the history brought them
         self._enabled = False
         self._talking = False
         self._waits = False  # until another job, which tells how long it takes, is done
@@ -53,7 +55,7 @@ class Distilling(QObject):
         self._pause.setSingleShot(True)
         self._pause.setInterval(TYPING_PAUSE_MS)
         self._pause.timeout.connect(self._follow)
-        workspace.promptChanged.connect(self._on_prompt)
+        workspace.promptChanged.connect(self._on_words)
         worker.progressed.connect(self._on_progressed)
 
     @property
@@ -66,7 +68,7 @@ class Distilling(QObject):
             return
         self._give_way()
         row = self._draft()
-        self._key = row.key if row and row.head.info.prompt == request.prompt else None
+        self._slot = row.slot if row and row.head.info.prompt == request.prompt else None
         self._submit(request, live=False)
 
     def cancel(self) -> None:
@@ -87,6 +89,7 @@ class Distilling(QObject):
     def set_live(self, on: bool) -> None:
         self._enabled = on
         if on:
+            self._typed = True  # to be followed is what was asked for
             self._on_prompt()
         else:
             self._give_way()
@@ -101,6 +104,15 @@ class Distilling(QObject):
             self._on_prompt()
 
     @Slot()
+    def _on_words(self) -> None:
+        self._typed = not self._workspace.travelled
+        self._on_prompt()
+
+    def _may_step(self) -> bool:
+        """Whether a live head may change the mixer by a step: it follows the typing, not the way through the
+        history, and takes from nobody what could be made again."""
+        return self._typed and not self._workspace.stack.canRedo()
+
     def _on_prompt(self) -> None:
         if self._workspace.fit.live and self._request and self._request.prompt != self._wanted():
             self._give_way()
@@ -120,6 +132,8 @@ class Distilling(QObject):
         if not self._wanted() or self._wanted() == self._done:
             return
         row, made = self._draft(), self._row_of(self._wanted())
+        if (row is None or made is not None) and not self._may_step():
+            return
         if made is not None:
             self._done = self._wanted()
             if row is not None and row.enabled:  # else the words would say one thing and the model another
@@ -127,7 +141,7 @@ class Distilling(QObject):
                 told = self.tr("“{0}” has a head of its own: it is on instead of the live one.")
                 self.noticed.emit(told.format(made.name))
             return
-        self._key = row.key if row else None
+        self._slot = row.slot if row else None
         self._submit(FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant"), live=True)
 
     def _row_of(self, prompt: str) -> Channel | None:
@@ -198,17 +212,26 @@ class Distilling(QObject):
             self._workspace.fitChanged.emit()
 
     def _take(self, head: Any) -> None:
-        workspace, live = self._workspace, self._workspace.fit.live
+        workspace, live, slot = self._workspace, self._workspace.fit.live, self._slot
         keep_faithfulness(workspace, head)
-        row = workspace.channel(self._key)
-        if row is not None and self._key is not None:
-            refined = not live and not row.slot.draft and row.digest != head.digest
-            workspace.swap_head(self._key, head, draft=live)
-            if refined:
-                words = self.tr("The refined head of “{0}” is in the mixer.")
-                self.noticed.emit(words.format(row.name))
-        else:
-            self._add(head, live)
+        way = workspace.way_to(slot) if slot is not None else ""
+        if slot is None or not way:
+            self._slot = None
+            if not live or self._may_step():
+                self._add(head, live)
+            return
+        told = {
+            "here": self.tr("The refined head of “{0}” is in the mixer."),
+            "undo": self.tr("The refined head of “{0}” is in the row that was removed; Ctrl+Z brings it."),
+            "redo": self.tr(
+                "The refined head of “{0}” is in the row that was undone; Ctrl+Shift+Z brings it."
+            ),
+        }
+        refined = not live and not slot.draft and slot.head.digest != head.digest
+        workspace.swap_head(slot, head, draft=live)
+        if refined:
+            row = next((c for c in workspace.channels if c.slot is slot), None)
+            self.noticed.emit(told[way].format(row.name if row else head.info.name))
 
     def _draft(self) -> Channel | None:
         """The row that follows the typing."""
@@ -218,7 +241,9 @@ class Distilling(QObject):
         """A new row. Heard alone, so that what it does is seen; but a running answer keeps its mix, and the
         next one is not to be steered twice: then, and for a live head, it waits for its switch."""
         quiet, others = not self._talking, self._workspace.sounding()
-        self._key = self._workspace.add_head(head, enabled=quiet, alone=quiet, draft=live)
+        key = self._workspace.add_head(head, enabled=quiet, alone=quiet, draft=live)
+        row = self._workspace.channel(key)
+        self._slot = row.slot if row else None
         if quiet and others:
             told = self.tr("The head “{0}” is in the mixer and heard alone; Ctrl+Z brings the others back.")
         elif live:
@@ -227,7 +252,6 @@ class Distilling(QObject):
             told = self.tr("The head “{0}” is in the mixer and on.")
         else:
             told = self.tr("The head “{0}” is in the mixer; switch it on to hear it.")
-        row = self._workspace.channel(self._key)
         self.noticed.emit(told.format(row.name if row else head.info.name))
 
     def _on_done(self, job: Job, result: Any) -> None:
@@ -245,13 +269,13 @@ class Distilling(QObject):
         fit.effect, fit.verdict = result.effect.kl, result.effect.verdict
         fit.losses = [float(x) for x in result.loss]
         workspace.lossAdded.emit()
-        if fit.live:
-            self._done = self._request.prompt if self._request else ""
-        else:
+        if not fit.live:
             self.distilled.emit(result)
+        elif self._slot is not None:
+            self._done = self._request.prompt if self._request else ""
         total = result.seconds.get("total", sum(result.seconds.values()))
         words = self.tr("live head, {0:.1f} s") if fit.live else self.tr("done in {0:.1f} s")
-        self._end(words.format(total), job)
+        self._end(words.format(total) if self._slot is not None else "", job)
         workspace.channelsChanged.emit()
 
     def _on_failed(self, job: Job, failed: Failed) -> None:

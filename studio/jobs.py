@@ -24,6 +24,7 @@ from studio.requests import (
     MethodFacts,
     ModelFacts,
 )
+from studio.source_names import from_anywhere
 from studio.translation import tr
 from studio.turns import Settings, turns_in
 
@@ -210,10 +211,10 @@ class Bench:
     def load_head(self, path: Path, emit: Emit, cancel: Cancel) -> Any:
         """The head in the file, whichever model of this shape it was made for, or an Imported one."""
         from engine.heads.files import load_head
-        from engine.heads.formats import FORMATS, Choice
+        from engine.heads.formats import Choice, detect
 
         identity = self.need_model().identity
-        foreign = [f for f in FORMATS if f.name != "head" and f.detect(path)]
+        foreign = [f for f in detect(path) if f.name != "head"]
         if foreign and not path.name.endswith(HEAD_SUFFIX):
             found = foreign[0].read(path, lambda: identity, Choice())
             return Imported(found.head, foreign[0].name, tuple(found.losses))
@@ -226,8 +227,9 @@ class Bench:
         return path
 
     def _facts(self, source: str) -> ModelFacts:
-        """What came of the hub is named by its commit: so a session gets the very same model again."""
-        model = self._model
+        """What came of the hub is named by its commit, a folder by its whole path: so a session gets the very
+        same model again."""
+        model, source = self._model, from_anywhere(source)
         if model.identity.revision:
             source = f"{model.identity.id}@{model.identity.revision}"
         return ModelFacts(

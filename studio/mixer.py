@@ -8,6 +8,7 @@ from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
+from studio.channels import Preset
 from studio.jobs import HEAD_FILES
 from studio.label import one_line
 from studio.mixer_row import Row
@@ -24,6 +25,7 @@ class Mixer(QWidget):
 
     dropped = Signal(object)  # Path
     renameWanted = Signal(int)  # key of a row
+    noticed = Signal(str)
 
     def __init__(
         self, workspace: Workspace, actions: dict[str, QAction], parent: QWidget | None = None
@@ -144,7 +146,7 @@ class Mixer(QWidget):
         self._preset_menu.clear()
         for preset in self._workspace.presets:
             self._preset_menu.addAction(_words(preset.name)).triggered.connect(
-                lambda _=False, p=preset: self._workspace.apply_preset(p)
+                lambda _=False, p=preset: self._apply(p)
             )
         if self._workspace.presets:
             removal = self._preset_menu.addMenu(self.tr("Remove"))
@@ -154,6 +156,14 @@ class Mixer(QWidget):
                 )
             self._preset_menu.addSeparator()
         self._preset_menu.addAction(self._keep_preset)
+
+    def _apply(self, preset: Preset) -> None:
+        lacking = self._workspace.apply_preset(preset)
+        if lacking:
+            words = self.tr(
+                "The preset “{0}” also sets %n head(s) that the mixer does not hold.", "", lacking
+            )
+            self.noticed.emit(words.format(one_line(preset.name)))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if _heads(event):

@@ -91,6 +91,9 @@ class Opening(QObject):
         """It is here and fits: from now on the present model cannot be used any more."""
         if job is not self._job:
             return
+        if job.cancel:  # just as it was found
+            self._give_up(job, self.tr("Loading was cancelled"))
+            return
         if self.facts is not None:
             self.leaving.emit()
         doing = self._worker.doing
@@ -110,9 +113,12 @@ class Opening(QObject):
         self.arrived.emit(loaded)
         if not self._ends(job):
             return
-        self._wanted = self.facts.source  # a hub model's names its commit from now on
+        asked, self._wanted = self._wanted, self.facts.source  # a hub model's names its commit from now on
         self._workspace.set_loading(Loading(self.facts))
-        self._workspace.set_source(self.facts.source)
+        if self._workspace.source == asked:  # by undo, redo or the start: the step, if any, is there
+            self._workspace.settle_source(self.facts.source)
+        else:
+            self._workspace.set_source(self.facts.source)
         self.opened.emit(self.facts.source)
 
     def _on_failed(self, job: Job, failed: Failed) -> None:
@@ -129,7 +135,7 @@ class Opening(QObject):
             self._wanted = self._workspace.source
             return
         self._wanted = self.facts.source
-        self._workspace.set_source(self._wanted)  # undo may have asked for another
+        self._workspace.settle_source(self._wanted)  # undo may have asked for another
         self.noticed.emit(self.tr("{0}; {1} is still there.").format(what, self.facts.name))
 
     def _tell(self, stage: str, done: int = 0, total: int = 0) -> None:

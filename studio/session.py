@@ -27,6 +27,7 @@ class Session(QObject):
     noticed = Signal(str)  # a sentence worth telling, no failure
     modelOpened = Signal(str)  # its source
     headFileUsed = Signal(str)  # path read or written
+    taken = Signal(object)  # a head that the person brought is in the mixer
 
     def __init__(
         self,
@@ -103,8 +104,7 @@ class Session(QObject):
 
     def _note_misfits(self, facts: ModelFacts) -> None:
         """Which heads stay silent with this model: for good, or until the person says otherwise."""
-        found = {c.key: _misfit(c.head, facts) for c in self.workspace.channels}
-        self.workspace.note({key: misfit for key, misfit in found.items() if misfit is not None})
+        self.workspace.judge_by(lambda head: _misfit(head, facts))
         silent = [c for c in self.workspace.channels if c.note]
         told = (
             (self.tr("These heads do not fit {0} and stay in the mixer, silent: {1}."), False),
@@ -138,12 +138,11 @@ class Session(QObject):
     def take(self, head: Any) -> None:
         """Puts a head into the mixer, on; one that was made for another model lies there silent."""
         keep_faithfulness(self.workspace, head)
-        facts = self.opening.facts
-        misfit = _misfit(head, facts) if facts is not None else None
-        row = self.workspace.channel(self.workspace.add_head(head, misfit=misfit))
-        if misfit is not None and row is not None:
+        row = self.workspace.channel(self.workspace.add_head(head))
+        self.taken.emit(head)
+        if row is not None and row.note:
             words = self.tr("“{0}” lies in the mixer, silent: {1}.")
-            self.noticed.emit(words.format(row.name, misfit.why))
+            self.noticed.emit(words.format(row.name, row.note))
 
     def save_head(self, channel: Channel, path: Path) -> None:
         head = channel.head.renamed(channel.name)

@@ -47,6 +47,7 @@ class ShelfWork(QObject):
         self.shelving = Shelving(workspace, autosave, self)
         self.shelving.noticed.connect(self.noticed)
         session.distilling.distilled.connect(self._on_distilled)
+        session.taken.connect(self._list)
 
     def make_panel(self) -> LibraryPanel:
         panel = LibraryPanel(self._autosave)
@@ -174,7 +175,12 @@ class ShelfWork(QObject):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 
+    def _list(self, head: Any) -> None:
+        archive, digest = self._autosave.archive, head.digest
+        self._ask(self.tr("Keeping the head"), lambda: archive.list_head(digest), lambda _: None)
+
     def _on_distilled(self, result: Any) -> None:
+        self._list(result.head)
         info = result.head.info
         facts = {
             "prompt": info.prompt,

@@ -19,6 +19,12 @@ def short_name(source: str) -> str:
     return "Pocket" if source == "pocket" else Path(with_short_revision(source)).name
 
 
+def from_anywhere(source: str) -> str:
+    """The same source seen from any folder: one that is a folder, by its whole path."""
+    folder = Path(source).expanduser()
+    return str(folder.absolute()) if source != "pocket" and folder.is_dir() else source
+
+
 def of_typed(words: str) -> str:
     """The source that is meant by an id, the address of its page on the hub, or a folder's path."""
     words = words.strip()

@@ -69,6 +69,10 @@ class Change(QUndoCommand):
         self.setObsolete(self._before == self._after)  # typed and taken back: no step at all
         return True
 
+    def holds(self, name: str) -> tuple[Any, Any]:
+        """The value `name` before and after; None where it is none of the step's."""
+        return self._before.get(name), self._after.get(name)
+
     def undo(self) -> None:
         self._put(self._before)
 

@@ -176,6 +176,7 @@ class Window(QMainWindow):
         session.answering.talkingChanged.connect(self.welcome.on_talking)
         self.autosave.stateChanged.connect(self._on_saved)
         self.mixer.dropped.connect(session.load_head)
+        self.mixer.noticed.connect(self.status.notice)
         self.mixer.renameWanted.connect(self.asking.rename_head)
         self.welcome.ended.connect(self._on_welcomed)
         for signal in (self.welcome.begun, self.welcome.ended):

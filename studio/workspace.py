@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
@@ -92,8 +92,9 @@ class Workspace(QObject):
         self.faithfulness: dict[str, Faithfulness] = {}  # by head digest
         self.stack = make_stack(self, UNDO_DEPTH)
         self._live: list[tuple[tuple[int, ...], Any]] = []
+        self._misfit_of: Callable[[Any], Misfit | None] = lambda head: None
         self._keys = itertools.count(1)
-        self._travelled = True  # the next change begins a step of its own
+        self.travelled = True  # through the history, or at its beginning: the next change begins a step
         self._told: dict[str, Callable[[Any], None]] = {
             "channels": self._tell_channels,
             "presets": lambda _: self.presetsChanged.emit(),
@@ -125,7 +126,6 @@ class Workspace(QObject):
         strength: float = 1.0,
         enabled: bool = True,
         alone: bool = False,
-        misfit: Misfit | None = None,
         draft: bool = False,
     ) -> int:
         """A new row at the end, the only one that is heard if `alone`; the key of the row."""
@@ -134,7 +134,7 @@ class Workspace(QObject):
         others = tuple(replace(c, enabled=c.enabled and not (alone and not c.note)) for c in self.channels)
         # What follows the typing has another name with the next words.
         title = "" if draft else title_beside(others, head.info.name, self.method_of(head))
-        row = Channel(key, Slot(head, misfit, draft), strength, enabled, title=title)
+        row = Channel(key, Slot(head, draft=draft), strength, enabled, title=title)
         self.change(self.tr("add head"), channels=(*others, row), chosen=key)
         return key
 
@@ -149,19 +149,35 @@ class Workspace(QObject):
         self._put({"channels": tuple(rows)})
         self.choose(rows[0].key)
 
-    def swap_head(self, key: int, head: Any, *, draft: bool = False) -> None:
-        """The same row with a better head; strength and switch stay, and no undo brings the old one back."""
-        row = self.channel(key)
-        if row is not None:
-            row.slot.head, row.slot.draft = head, draft
-            self.channelsChanged.emit()
+    def swap_head(self, slot: Slot, head: Any, *, draft: bool = False) -> None:
+        """The same row with a better head, wherever in the history it is; strength and switch stay, and no
+        undo brings the old one back."""
+        slot.head, slot.draft = head, draft
+        self._note_misfits()
+        self.channelsChanged.emit()
 
-    def note(self, misfits: Mapping[int, Misfit]) -> None:
-        """Marks rows, by key, as none of the loaded model's; rows not named are."""
-        for channel in self.channels:
-            channel.slot.misfit = misfits.get(channel.key)
+    def way_to(self, slot: Slot) -> Literal["here", "undo", "redo", ""]:
+        """Where the row with this slot is: in the mixer, in steps that undo or redo bring, or nowhere."""
+        if any(c.slot is slot for c in self.channels):
+            return "here"
+        for place in range(self.stack.count()):
+            step, taken = self.stack.command(place), place < self.stack.index()
+            rows = step.holds("channels")[0 if taken else 1] if isinstance(step, Change) else None
+            if any(c.slot is slot for c in rows or ()):
+                return "undo" if taken else "redo"
+        return ""
+
+    def judge_by(self, misfit_of: Callable[[Any], Misfit | None]) -> None:
+        """Another model is there: `misfit_of` says of a head why it is none of its. All rows are judged now,
+        and those that come later, by undo and redo too, as they come."""
+        self._misfit_of = misfit_of
+        self._note_misfits()
         self.channelsChanged.emit()
         self._push()
+
+    def _note_misfits(self) -> None:
+        for channel in self.channels:
+            channel.slot.misfit = self._misfit_of(channel.head)
 
     def remove_head(self, key: int | None) -> None:
         row = self.channel(key)
@@ -232,8 +248,11 @@ class Workspace(QObject):
     def drop_preset(self, name: str) -> None:
         self.change(self.tr("remove preset"), presets=tuple(p for p in self.presets if p.name != name))
 
-    def apply_preset(self, preset: Preset) -> None:
-        self.change(self.tr("preset"), channels=under(preset, self.channels))
+    def apply_preset(self, preset: Preset) -> int:
+        """How many of the heads that it names are not in the mixer."""
+        rows, lacking = under(preset, self.channels)
+        self._put_one(self.tr("preset"), "channels", rows)
+        return lacking
 
     def usable(self) -> tuple[Channel, ...]:
         """The rows that fit the loaded model, on or off."""
@@ -365,6 +384,11 @@ class Workspace(QObject):
         """Another model is wanted: its folder, hub id, or "pocket"."""
         self._put_one(self.tr("model"), "source", source)
 
+    def settle_source(self, source: str) -> None:
+        """What came of a source that was put here before: this one is there. No step, and none is lost."""
+        if source != self.source:
+            self._put({"source": source})
+
     def set_loading(self, loading: Loading) -> None:
         before, self.loading = self.loading, loading
         self.loadingChanged.emit()
@@ -387,7 +411,7 @@ class Workspace(QObject):
         merge: str = "",
     ) -> None:
         """One step of the history; `put`, a method, puts the values, which may be kept elsewhere."""
-        begins, self._travelled = self._travelled, False
+        begins, self.travelled = self.travelled, False
         self.touched = True
         self.stack.push(Change(put, before, after, label, merge, begins))
 
@@ -397,19 +421,19 @@ class Workspace(QObject):
         self.forget()
 
     def undo(self) -> None:
-        self._travelled = True
+        self.travelled = True
         self.travelling.emit()
         self.stack.undo()
 
     def redo(self) -> None:
-        self._travelled = True
+        self.travelled = True
         self.travelling.emit()
         self.stack.redo()
 
     def forget(self) -> None:
         """What is now is the beginning: nothing to undo."""
         self.stack.clear()
-        self._travelled = True
+        self.travelled = True
 
     def _put_one(self, label: str, name: str, value: Any, merge: str = "") -> None:
         if value != getattr(self, name):
@@ -429,6 +453,8 @@ class Workspace(QObject):
             self.leaving.emit()
         for name, value in values.items():
             setattr(self, name, value)
+        if "channels" in values:
+            self._note_misfits()
         for name in values:
             self._told[name](before[name])
         self._push()

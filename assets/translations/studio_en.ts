@@ -172,6 +172,16 @@
     </message>
 </context>
 <context>
+    <name>Mixer</name>
+    <message numerus="yes">
+        <source>The preset “{0}” also sets %n head(s) that the mixer does not hold.</source>
+        <translation>
+            <numerusform>The preset “{0}” also sets %n head that the mixer does not hold.</numerusform>
+            <numerusform>The preset “{0}” also sets %n heads that the mixer does not hold.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>ModelPicker</name>
     <message numerus="yes">
         <source>{architecture}, %n block(s); file {size}, at work {needs} in {dtype}: {fits}</source>

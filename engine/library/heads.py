@@ -17,7 +17,8 @@ SUFFIX = ".head.safetensors"
 def keep_head(store: Store, head: Head, *, listed: bool = True) -> str:
     """Writes the head, file first; its key. listed: shown in the library, and not only there for a session.
 
-    A head that is there already keeps its name and tags; facts measured later replace the older ones.
+    A head that is there already keeps its name and tags; facts measured later replace the older ones. One
+    that the person took out of the library (its `kept` is -1) stays out until `list_head`.
     """
     key, moment = head.digest, now()
     save_head(head, path_of(store, key))
@@ -26,10 +27,16 @@ def keep_head(store: Store, head: Head, *, listed: bool = True) -> str:
     with store.writing() as db:
         db.execute(
             "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "facts = excluded.facts, kept = max(kept, excluded.kept)",
+            "facts = excluded.facts, kept = CASE WHEN kept < 0 THEN kept ELSE max(kept, excluded.kept) END",
             (key, info.name, info.prompt, json.dumps(facts), listed, info.created or moment, moment),
         )
     return key
+
+
+def list_head(store: Store, key: str) -> None:
+    """Shows the head in the library again, by the person's wish; no head under the key: nothing to do."""
+    with store.writing() as db:
+        db.execute("UPDATE head SET kept = 1 WHERE key = ? AND kept < 0", (key,))
 
 
 def head_of(store: Store, key: str) -> Head:
@@ -64,7 +71,7 @@ def prune_heads(store: Store) -> int:
             for query in ("SELECT state FROM session", "SELECT facts FROM answer", "SELECT facts FROM turn")
             for row in db.execute(query)
         )
-        spare = [key for (key,) in db.execute("SELECT key FROM head WHERE NOT kept") if key not in needed]
+        spare = [key for (key,) in db.execute("SELECT key FROM head WHERE kept <= 0") if key not in needed]
         db.executemany("DELETE FROM head WHERE key = ?", [(key,) for key in spare])
     for key in spare:
         path_of(store, key).unlink(missing_ok=True)

@@ -28,7 +28,7 @@ _WORDS = {  # where a search looks, beside title and tags
 
 def items(store: Store, shelf: Shelf, words: str = "", limit: int = 500) -> list[Item]:
     """What lies on the shelf, the newest first; every one of `words` is in its title, a tag or its text."""
-    clauses = ["i.kept"] if shelf == "head" else ["1"]
+    clauses = ["i.kept > 0"] if shelf == "head" else ["1"]
     given: dict[str, str | int] = {"limit": limit, "shelf": shelf}
     for number, word in enumerate(words.split()):
         pattern = "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
@@ -103,7 +103,8 @@ class Removed:
 
 
 def remove(store: Store, shelf: Shelf, key: str) -> Removed:
-    """Takes the item out of the library; the file of a head stays until no session and no answer uses it."""
+    """Takes the item out of the library; the file of a head stays until no session and no answer uses it, and
+    until then no save lists it again."""
     with store.writing() as db:
         rows = [] if shelf == "head" else _rows(db, shelf, "key = ?", key)
         if shelf == "conversation":
@@ -112,7 +113,7 @@ def remove(store: Store, shelf: Shelf, key: str) -> Removed:
         rows += _rows(db, "tag", f"shelf = '{shelf}' AND key = ?", key)
         db.execute("DELETE FROM tag WHERE shelf = ? AND key = ?", (shelf, key))
         if shelf == "head":
-            db.execute("UPDATE head SET kept = 0 WHERE key = ?", (key,))
+            db.execute("UPDATE head SET kept = -1 WHERE key = ?", (key,))
         else:
             db.execute(f"DELETE FROM {shelf} WHERE key = ?", (key,))
     return Removed(shelf, key, tuple(rows))

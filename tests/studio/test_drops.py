@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 
@@ -27,6 +29,20 @@ def test_heads_and_model_folders_can_be_dropped_on_the_window(qtbot, open_window
     pocket = Path(__file__).parents[2] / "assets" / "pocket"
     drop(window, pocket)
     qtbot.waitUntil(lambda: window.workspace.source == str(pocket), timeout=60_000)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("name", ["pipe.gguf", "pipe.head.safetensors", "pipe.pt"])
+def test_a_pipe_is_refused_and_never_waited_for(qtbot, window, tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    keeper = os.open(tmp_path / name, os.O_RDWR)  # should it be opened after all, the test fails, not hangs
+    drop(window, tmp_path / name)
+    try:
+        qtbot.waitUntil(window.banner.isVisible, timeout=5000)
+    finally:
+        os.write(keeper, bytes(4096))
+        os.close(keeper)
+    assert "It is not a file." in window.banner.text.text() and len(window.workspace.channels) == 3
 
 
 def test_what_is_neither_head_nor_model_is_told_of_when_it_is_dropped(qtbot, open_window, tmp_path):

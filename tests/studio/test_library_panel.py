@@ -11,6 +11,7 @@ from PySide6.QtGui import QDropEvent, QGuiApplication
 
 from engine.heads.files import load_head, save_head
 from studio.library_panel import LibraryPanel
+from studio.worker import Job
 from tests.studio.conftest import ready
 from tests.studio.test_main_job import ANSWER_MS, ask
 
@@ -37,6 +38,39 @@ def items(panel: LibraryPanel) -> list:
 
 def titles(panel: LibraryPanel) -> list[str]:
     return [panel.list.item(i).data(Qt.ItemDataRole.UserRole).title for i in range(panel.list.count())]
+
+
+def test_a_head_that_was_removed_stays_so_while_it_lies_in_the_mixer(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    window.autosave.flush()
+    panel = library_of_heads(qtbot, window)
+    window.shelf_work.shelving.remove(items(panel))
+    qtbot.waitUntil(lambda: titles(panel) == [])
+    window.workspace.undo()
+    qtbot.waitUntil(lambda: len(titles(panel)) == 3)
+    window.workspace.redo()
+    qtbot.waitUntil(lambda: titles(panel) == [])
+    window = ready(qtbot, open_window())
+    workspace = window.workspace
+    workspace.set_strength(workspace.channels[0].key, 1.1)
+
+    assert heads_after_a_save(qtbot, window) == [] and len(workspace.channels) == 3
+    window.session.take(workspace.channels[1].head)
+    assert len(heads_after_a_save(qtbot, window)) == 1
+    workspace.rename_head(workspace.channels[0].key, "buccaneer")
+    found = heads_after_a_save(qtbot, window)
+    assert len(found) == 2 and "buccaneer" in found
+
+
+def heads_after_a_save(qtbot, window) -> list[str]:
+    """Titles of the heads that the library lists."""
+    window.autosave.flush()
+    found: list[list] = []
+    archive = window.autosave.archive
+    ask_for = Job("", lambda emit, cancel: archive.items("head", ""), on_done=found.append)
+    window.autosave.worker.submit(ask_for)
+    qtbot.waitUntil(lambda: bool(found))
+    return [item.title for item in found[0]]
 
 
 def test_the_library_searches_renames_tags_removes_and_exports(qtbot, open_window, tmp_path):

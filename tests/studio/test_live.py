@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from engine.errors import ModelError
 from engine.generation.trace import Token
-from studio.distilling import LIVE_RESPONSES
+from studio.distilling import LIVE_RESPONSES, TYPING_PAUSE_MS
 from studio.requests import FitRequest
 from tests.studio.test_main_job import ANSWER_MS, FIT_MS, ask, endless
 
@@ -41,6 +43,52 @@ def test_words_that_have_a_head_switch_that_one_on(qtbot, window):
     workspace.set_prompt(workspace.channels[0].head.info.prompt)
     qtbot.waitUntil(lambda: [c.enabled for c in workspace.channels] == [True, False, False, False])
     assert "instead of the live one" in window.status.busy.text()
+
+
+def test_the_live_head_follows_no_undo_and_no_redo(qtbot, window):
+    workspace = window.workspace
+
+    def quiet() -> None:
+        qtbot.wait(TYPING_PAUSE_MS + 200)
+        qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+
+    window.steering.prompt.setPlainText("Be gloomy.")
+    qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
+    quiet()
+    workspace.set_strength(workspace.channels[3].key, 2.5)
+    steps = workspace.stack.count()
+    while workspace.stack.canUndo():
+        workspace.undo()
+        quiet()
+    while workspace.stack.canRedo():
+        workspace.redo()
+        quiet()
+        assert workspace.stack.count() == steps
+    assert len(workspace.channels) == 4 and workspace.strength_of(workspace.channels[3].key) == 2.5
+    pirate = workspace.channels[0]
+    window.steering.prompt.setPlainText(pirate.head.info.prompt)
+    qtbot.waitUntil(lambda: workspace.channels[0].enabled)
+    steps = workspace.stack.count()
+    for _ in range(2):  # the switch, then the words
+        workspace.undo()
+    workspace.redo()
+    quiet()
+    assert workspace.stack.index() == steps - 1 and workspace.stack.canRedo()
+
+
+def test_a_live_head_that_comes_after_an_undo_leaves_what_can_be_made_again(qtbot, window):
+    workspace = window.workspace
+    window.steering.prompt.setPlainText("Be gloomy.")
+    workspace.set_bypass(True)
+    qtbot.waitUntil(lambda: window.session.fitting, timeout=FIT_MS)
+    workspace.undo()
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    assert len(workspace.channels) == 3 and workspace.stack.canRedo() and not window.steering.stage.text()
+    workspace.redo()
+    assert workspace.bypass
+    workspace.set_bypass(False)
+    window.steering.prompt.setPlainText("Be very gloomy.")
+    qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
 
 
 def test_one_slow_head_does_not_end_the_following(qtbot, window):
@@ -130,6 +178,33 @@ def test_the_model_is_switched_while_it_answers(qtbot, window):
     window.workspace.set_settings(replace(window.workspace.settings, max_tokens=40))
     ask(qtbot, window, "And the castle?")
     assert window.workspace.turns[1].answers[0].over
+
+
+@pytest.mark.parametrize("taken", ["undone", "removed", "out of reach"])
+def test_a_head_that_is_refined_while_its_row_is_away_is_in_that_row(qtbot, window, taken):
+    workspace = window.workspace
+    window.preferences.set("live", False)
+    window.session.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=8))
+    qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
+    row = workspace.channels[3]
+    draft = row.digest
+    if taken == "removed":
+        workspace.remove_head(row.key)
+    else:
+        workspace.undo()
+    if taken == "out of reach":
+        workspace.set_bypass(True)
+    steps = workspace.stack.count()
+    assert window.session.fitting
+    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    told = window.status.busy.text()
+    if taken == "out of reach":
+        assert workspace.channels[3].slot is not row.slot and "heard alone" in told
+        return
+    assert len(workspace.channels) == 3 and workspace.stack.count() == steps
+    assert ("Ctrl+Shift+Z" if taken == "undone" else "Ctrl+Z") in told
+    window.actions_["redo" if taken == "undone" else "undo"].trigger()
+    assert workspace.channels[3].key == row.key and workspace.channels[3].digest != draft
 
 
 def test_closing_while_distilling_ends_everything(qtbot, window):

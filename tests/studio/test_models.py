@@ -63,6 +63,16 @@ def test_presets_are_kept_and_applied_from_the_menu(qtbot, window):
     assert [c.enabled for c in workspace.channels] == [True, False, False]
 
 
+def test_a_preset_tells_how_many_of_its_heads_the_mixer_does_not_hold(qtbot, window):
+    workspace = window.workspace
+    workspace.keep_preset("all three")
+    for gone, told in ((1, "“all three” also sets 1 head that"), (2, "“all three” also sets 2 heads that")):
+        workspace.remove_head(workspace.channels[-1].key)
+        window.mixer._preset_menu.aboutToShow.emit()
+        window.mixer._preset_menu.actions()[0].trigger()
+        assert told in window.status.busy.text() and len(workspace.channels) == 3 - gone
+
+
 def test_every_option_of_a_method_reaches_the_request(qtbot, window):
     options = window.steering.options
     options.more.click()

@@ -14,6 +14,7 @@ import pytest
 from engine.model import loading
 from engine.model.language_model import wrap
 from engine.model.loading import load
+from studio.__main__ import _parse
 from studio.quantities import QUANTITIES
 from studio.requests import FitRequest
 from studio.turns import STEERED
@@ -177,6 +178,20 @@ def test_a_question_sent_while_it_is_switched_is_answered_by_the_other_model(qtb
     assert answer_of(window).turn.model == window.workspace.loading.facts.key and answer_of(window).over
 
 
+def test_a_question_that_is_emptied_while_it_waits_for_a_model_is_over(qtbot, window):
+    ask(qtbot, window, "Tell me about the harbour.")
+    window.session.open_model("pocket")
+    qtbot.waitUntil(lambda: window.workspace.loading.facts is None, timeout=ANSWER_MS)
+    window.composer.set_question("And the castle?")
+    window.actions_["send"].trigger()
+    assert window.session.talking and window.composer.stop.isVisible()
+    window.composer.question.clear()
+    loaded(qtbot, window, "pocket")
+    settled(qtbot, window)
+    assert not window.session.talking and len(window.workspace.turns) == 1
+    assert not window.composer.stop.isVisible() and window.actions_["again"].isEnabled()
+
+
 def test_switched_while_it_distills_the_distillation_is_waited_for_and_that_is_told(qtbot, window, gpt2):
     window.session.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=8))
     qtbot.waitUntil(lambda: bool(window.workspace.fit.losses), timeout=FIT_MS)
@@ -219,6 +234,58 @@ def test_undo_to_a_model_that_is_gone_stays_with_the_present_one(qtbot, window, 
     assert window.workspace.source == "pocket" == window.workspace.loading.facts.source
     ask(qtbot, window, "Tell me about the harbour.")
     assert answer_of(window).state == "eos"
+
+
+def settled(qtbot, window) -> None:
+    qtbot.waitUntil(lambda: not window.workspace.loading.coming, timeout=ANSWER_MS)
+
+
+def test_the_history_goes_past_a_model_that_is_gone_or_was_cancelled(qtbot, window, tmp_path, gpt2):
+    gone, workspace = Path(gpt2).rename(tmp_path / "moved"), window.workspace
+    workspace.set_prompt("typed before")
+    try:
+        switch(qtbot, window, str(gone))
+        switch(qtbot, window, "pocket")
+        workspace.undo()
+        window.session.opening.cancel()
+        settled(qtbot, window)
+        assert workspace.source == "pocket" and workspace.stack.index() == 2
+        workspace.redo()
+        settled(qtbot, window)
+    finally:
+        gone.rename(gpt2)
+    workspace.set_bypass(True)
+    for index in (3, 2, 1, 0):
+        workspace.undo()
+        settled(qtbot, window)
+        assert workspace.stack.index() == index and workspace.source == "pocket"
+    assert workspace.prompt != "typed before"
+    for index in (1, 2, 3, 4):
+        workspace.redo()
+        settled(qtbot, window)
+        assert workspace.stack.index() == index and workspace.source == "pocket"
+    assert workspace.prompt == "typed before" and workspace.bypass
+
+
+def test_a_head_of_a_model_that_is_gone_comes_back_silent(qtbot, window, tmp_path, twin):
+    gone, workspace = Path(twin).rename(tmp_path / "moved"), window.workspace
+    try:
+        switch(qtbot, window, str(gone))
+        made = workspace.channels[0].head
+        info = replace(made.info, name="twin's", model=workspace.loading.facts.identity)
+        window.session.take(replace(made, info=info))
+        assert [bool(c.note) for c in workspace.channels] == [True, True, True, False]
+        workspace.undo()
+        workspace.undo()
+        loaded(qtbot, window, "pocket")
+    finally:
+        gone.rename(twin)
+    workspace.redo()
+    workspace.redo()
+    settled(qtbot, window)
+    assert workspace.source == "pocket"
+    assert [bool(c.note) for c in workspace.channels] == [False, False, False, True]
+    assert not workspace.sounding()[0].note and window.mixer.row(workspace.channels[3].key).note.isVisible()
 
 
 def test_of_several_wishes_the_last_one_counts(qtbot, window, gpt2, llama, tmp_path):
@@ -290,6 +357,21 @@ def test_the_memory_of_the_model_before_comes_back(qtbot, window, gpt2):
     switch(qtbot, window, gpt2)
     gc.collect()
     assert weights() is None
+
+
+def test_a_folder_named_from_where_one_stands_is_found_from_anywhere(qtbot, open_window, gpt2, monkeypatch):
+    monkeypatch.chdir(Path(gpt2).parent)
+    name = Path(gpt2).name
+    assert _parse(["--model", name]).model == gpt2
+    assert _parse(["--model", "pocket"]).model == "pocket" and _parse([]).model is None
+    window = ready(qtbot, open_window(name))
+    assert window.workspace.source == gpt2 == window.workspace.loading.facts.source
+    assert window.workspace.stack.count() == 0
+    shorter(window)
+    ask(qtbot, window, "Tell me about the harbour.")  # else there is nothing to come back to
+    monkeypatch.chdir("/")
+    window = ready(qtbot, open_window())
+    assert window.workspace.loading.facts.source == gpt2
 
 
 def test_a_session_of_another_model_comes_back_with_its_silent_heads(qtbot, open_window, gpt2):

@@ -45,7 +45,7 @@ CHANGES = {
     "rename": lambda w: w.rename_head(first(w), "Blackbeard"),
     "keep preset": lambda w: w.keep_preset("loud"),
     "drop preset": lambda w: w.drop_preset("soft"),
-    "preset": lambda w: w.apply_preset(w.presets[0]),
+    "preset": lambda w: w.apply_preset(Preset("silence", ())),
     "bypass": lambda w: w.set_bypass(True),
     "compare": lambda w: w.set_compare(True),
     "truth": lambda w: w.set_truth(True),
@@ -143,6 +143,21 @@ def test_solo_of_a_head_that_is_off_silences_nobody_and_a_preset_ends_every_solo
     assert [c.key for c in workspace.sounding()] == [two.key]
     workspace.apply_preset(Preset("one", (Setting(one.digest, 1.0, True),)))
     assert [c.key for c in workspace.sounding()] == [one.key]
+
+
+def test_a_preset_knows_two_rows_of_one_head_apart_and_just_kept_it_changes_nothing(workspace):
+    one = workspace.channels[0]
+    twin = workspace.add_head(one.head, strength=-0.5)
+    workspace.set_enabled(twin, False)
+    kept = [(c.key, c.strength, c.enabled) for c in workspace.channels]
+    workspace.keep_preset("twins")
+    steps = workspace.stack.count()
+    workspace.apply_preset(workspace.presets[-1])
+    assert workspace.stack.count() == steps
+    workspace.set_strength(one.key, 0.1)
+    workspace.set_enabled(twin, True)
+    workspace.apply_preset(workspace.presets[-1])
+    assert [(c.key, c.strength, c.enabled) for c in workspace.channels] == kept
 
 
 def test_solo_and_block_range_decide_what_is_heard(workspace):

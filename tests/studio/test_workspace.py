@@ -78,7 +78,7 @@ def test_undo_brings_a_removed_head_back(workspace):
 def test_a_refined_head_takes_its_row_over_and_no_undo_loses_it(workspace):
     key = workspace.add_head(make_head("instant"))
     workspace.set_strength(key, 0.5)
-    workspace.swap_head(key, make_head("refined", blocks=3))
+    workspace.swap_head(workspace.channel(key).slot, make_head("refined", blocks=3))
     assert workspace.channel(key).name == "refined" and workspace.strength_of(key) == 0.5
     workspace.undo()
     assert workspace.channel(key).name == "refined" and workspace.strength_of(key) == 1.0
@@ -96,13 +96,26 @@ def test_a_head_added_alone_silences_the_others_in_one_step(workspace):
 
 
 def test_unusable_rows_are_left_out(workspace):
-    first, second = workspace.add_head(make_head("a")), workspace.add_head(make_head("b"))
-    workspace.note({first: Misfit("made for another model")})
+    _, second = workspace.add_head(make_head("a")), workspace.add_head(make_head("b"))
+    workspace.judge_by(lambda head: Misfit("made for another model") if head.info.name == "a" else None)
     assert [c.key for c in workspace.sounding()] == [second]
 
 
+def test_rows_that_undo_and_redo_bring_are_judged_by_the_model_that_is_there_then(workspace):
+    key = workspace.add_head(make_head("a"))
+    workspace.undo()
+    workspace.judge_by(lambda head: Misfit("made for tiny"))
+    workspace.redo()
+    assert workspace.channel(key).note == "made for tiny" and not workspace.sounding()
+    workspace.undo()
+    workspace.judge_by(lambda head: None)
+    workspace.redo()
+    assert not workspace.channel(key).note and workspace.strength_of(key) == 1.0
+
+
 def test_another_models_head_is_heard_after_a_word_that_counts_for_that_model_alone(workspace):
-    key = workspace.add_head(make_head("a"), misfit=Misfit("made for tiny", "one"))
+    workspace.judge_by(lambda head: Misfit("made for tiny", "one"))
+    key = workspace.add_head(make_head("a"))
     told = []
     workspace.channelsChanged.connect(lambda: told.append(workspace.strength_of(key)))
     workspace.accept(key)
@@ -111,11 +124,11 @@ def test_another_models_head_is_heard_after_a_word_that_counts_for_that_model_al
     assert told[-1] == workspace.strength_of(key) == 0.0
     workspace.redo()
     assert told[-1] == workspace.strength_of(key) == 1.0
-    workspace.note({key: Misfit("made for tiny", "two")})
+    workspace.judge_by(lambda head: Misfit("made for tiny", "two"))
     assert workspace.strength_of(key) == 0.0 and workspace.channel(key).acceptable
-    workspace.note({key: Misfit("made for tiny", "one")})
+    workspace.judge_by(lambda head: Misfit("made for tiny", "one"))
     assert workspace.strength_of(key) == 1.0
-    workspace.note({key: Misfit("made for tiny")})
+    workspace.judge_by(lambda head: Misfit("made for tiny"))
     workspace.accept(key)
     assert workspace.strength_of(key) == 0.0 and not workspace.channel(key).acceptable
 

@@ -10,7 +10,7 @@ from engine.heads.formats import axbench, easyedit, gguf, own, persona, saklas, 
 from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses
 from engine.heads.head import Head
 
-__all__ = ["FORMATS", "Choice", "Conversion", "Format", "Found", "convert", "format_named", "read"]
+__all__ = ["FORMATS", "Choice", "Conversion", "Format", "Found", "convert", "detect", "format_named", "read"]
 
 FORMATS: tuple[Format, ...] = (
     own.FORMAT,
@@ -64,9 +64,17 @@ def read(
     """The head in a file of any format, and the format. Raises HeadError and InputError."""
     if not source.exists():
         raise HeadError(f"{source} was not converted", "There is no such file.", "Check the path.")
-    detected = [format for format in FORMATS if not read_as and format.detect(source)]
+    detected = detect(source)
     reader = format_named(read_as) if read_as else _first(detected, source, "--from")
     return reader.read(source, model, choice), reader
+
+
+def detect(source: Path) -> list[Format]:
+    """The formats that a file, or a folder, is in by its content or its name. Raises HeadError for what only
+    looks like a file: a pipe is never opened, for nobody may be at its other end."""
+    if source.exists() and not (source.is_file() or source.is_dir()):
+        raise HeadError(f"{source.name} was not read", "It is not a file.", "Give the path of a head file.")
+    return [format for format in FORMATS if format.detect(source)]
 
 
 def format_named(name: str) -> Format:
