@@ -6,7 +6,7 @@ import pytest
 from engine.generation.strengths import Strengths
 from engine.generation.trace import Token, Trace
 from studio.channels import Misfit
-from studio.turns import STEERED, UNSTEERED, Settings, Turn, as_markdown, history
+from studio.turns import STEERED, UNSTEERED, Settings, Share, Turn, as_markdown, history
 from studio.workspace import Workspace
 from tests.studio.conftest import make_head
 
@@ -17,7 +17,7 @@ def workspace():
 
 
 def answered(question: str, text: str, lane: str = STEERED) -> Turn:
-    turn = Turn(question, Settings(seed=7), (("pirate", "abc", 1.0),))
+    turn = Turn(question, Settings(seed=7), (Share("pirate", "abc", 1.0),))
     answer = turn.add(lane)
     answer.text, answer.state = text, "eos"
     return turn
