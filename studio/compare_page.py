@@ -21,6 +21,8 @@ LONGEST = 240  # characters of the question that are shown
 class ComparePage(QWidget):
     """Columns scroll together; a token selected in one is told of in all."""
 
+    entry: QWidget  # where the question is typed
+
     def __init__(
         self, workspace: Workspace, comparing: Comparing, votes: QAction, parent: QWidget | None = None
     ) -> None:

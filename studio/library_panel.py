@@ -53,7 +53,7 @@ class LibraryPanel(QWidget):
         )
         for key, words in shelves:
             self.shelf.addItem(words, key)
-        self.search = QLineEdit()
+        self.entry = self.search = QLineEdit()
         self.search.setPlaceholderText(self.tr("Search names, texts, tags"))
         self.search.setAccessibleName(self.tr("Search the library"))
         self.search.setClearButtonEnabled(True)
@@ -96,7 +96,6 @@ class LibraryPanel(QWidget):
         self.search.textChanged.connect(lambda _: self._pause.start())
         self.shelf.currentIndexChanged.connect(self.refresh)
         autosave.stateChanged.connect(self._on_saved)
-        self.setFocusProxy(self.search)
         self._enable()
 
     def show_shelf(self, shelf: Shelf) -> None:

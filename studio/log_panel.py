@@ -86,7 +86,7 @@ class LogPanel(QWidget):
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._book = book
-        self.filter = QLineEdit()
+        self.entry = self.filter = QLineEdit()
         self.filter.setPlaceholderText(self.tr("Filter"))
         self.filter.setAccessibleName(self.tr("Words that the lines must contain"))
         self.filter.setClearButtonEnabled(True)
@@ -115,7 +115,6 @@ class LogPanel(QWidget):
         layout.setSpacing(8)
         layout.addLayout(tools)
         layout.addWidget(self.shown, 1)
-        self.setFocusProxy(self.filter)
         self.filter.textChanged.connect(self.refresh)
         self.level.currentIndexChanged.connect(self.refresh)
         book.grew.connect(self.refresh)

@@ -143,7 +143,7 @@ class Window(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, asking)
         self.status = Status(self.workspace, self.actions_["save_now"])
         self.setStatusBar(self.status)
-        self.compare_page.setFocusProxy(self.composer.question)
+        self.compare_page.entry = self.composer.question
         self.composer.question.setFocus()
 
     def _wire(self) -> None:
@@ -229,6 +229,13 @@ class Window(QMainWindow):
         self.faithfulness = FaithfulnessPlot(self.workspace)
         for name in ("heatmap", "inspector", "faithfulness"):
             self.docks.fill(name, getattr(self, name))
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Past the panels that stand behind others: for Qt they are there, out of sight."""
+        moved = super().focusNextPrevChild(forward)
+        while moved and self.docks.hides(self.focusWidget()):
+            moved = super().focusNextPrevChild(forward)
+        return moved
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """What was promised to be written is written first, of a running answer what is there; who closes

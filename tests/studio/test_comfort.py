@@ -109,6 +109,7 @@ def test_the_wheel_turns_what_has_the_keyboard_and_scrolls_past_the_rest(qtbot, 
     def shown() -> list:
         return [box.currentIndex() for box in chosen] + [box.value() for box in counted]
 
+    window.composer.question.setFocus()
     before = shown()
     for control in (*chosen, *counted):
         wheel(control)
