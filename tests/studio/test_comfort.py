@@ -199,6 +199,13 @@ def test_a_screen_reader_hears_what_a_choice_is_about(window):
     assert send.text(QAccessible.Text.Description) == window.composer.send.toolTip()
 
 
+def test_the_columns_of_a_comparison_are_told_apart(window):
+    boxes = window.compare_page.next.boxes
+    for part in ("choice", "strength", "removeWanted"):
+        names = [getattr(box, part).accessibleName() for box in boxes]
+        assert [name.split()[-1] for name in names] == ["1", "2", "3"] and not any("×" in n for n in names)
+
+
 def test_the_model_picker_lists_what_is_here_and_tells_of_the_hub(qtbot, window, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     picked = []

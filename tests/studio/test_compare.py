@@ -281,6 +281,11 @@ def test_columns_scroll_together(qtbot, window):
     longest = max(bars, key=lambda bar: bar.maximum())
     longest.setValue(longest.maximum())
     assert [bar.value() for bar in bars] == [bar.maximum() for bar in bars]
+    for key, end in ((Qt.Key.Key_PageUp, "minimum"), (Qt.Key.Key_PageDown, "maximum")):
+        for _ in range(9):  # the text has the keyboard, what it scrolls in needs none
+            QTest.keyClick(window.compare_page.columns[bars.index(longest)].text, key)
+        assert longest.value() == getattr(longest, end)()
+    assert not any(view.area.focusPolicy().value for view in window.compare_page.columns)
     view = max(window.compare_page.columns, key=lambda view: len(view.answer))
     for _ in range(5):  # it grows, and what has grown is asked for at once
         for token in next_batch(view.answer):
