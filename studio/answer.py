@@ -173,11 +173,15 @@ class AnswerView(QWidget):
         if self._next is not None or self._flow.count < len(self._values):
             self._later.add(self.go_on, soon=True)
         area = event.rect()  # type: ignore[attr-defined]
+        colours = theme.current()
         height = self._flow.line_height
         first = max(0, area.top() // height)
         last = min(len(self._flow.lines) - 1, area.bottom() // height)
         for index in range(first, last + 1):
             self._paint_line(painter, index)
+        if self.hasFocus():
+            painter.setPen(colours.color("accent"))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
     def _chosen(self) -> Selection | None:

@@ -122,6 +122,8 @@ def _sheet(t: Theme, zoom: float) -> str:
     QStatusBar::item {{ border: none; }}
     QMenuBar {{ background: {t.surface}; }}
     QScrollArea {{ border: none; background: {t.surface}; }}
+    PlotWidget, LabPlot, Conversation, Inspector {{ border: 1px solid transparent; }}
+    PlotWidget:focus, LabPlot:focus, Conversation:focus, Inspector:focus {{ border-color: {t.accent}; }}
     QLabel[role="small"], QToolButton[role="small"] {{ font-size: {small}pt; }}
     QLabel[role="muted"] {{ color: {t.muted}; font-size: {small}pt; }}
     QLabel[role="speaker"] {{ color: {t.muted}; font-size: {small}pt; font-weight: 600; }}
@@ -144,8 +146,8 @@ def _sheet(t: Theme, zoom: float) -> str:
     QToolButton {{ padding: 4px 8px; }}
     QToolButton[role="quiet"] {{ border-color: transparent; background: transparent; color: {t.muted};
         font-size: {small}pt; padding: 0px 4px; }}
-    QToolButton[role="quiet"]:hover, QToolButton[role="quiet"]:focus {{ color: {t.text};
-        border-color: {t.line}; }}
+    QToolButton[role="quiet"]:hover, QToolButton[role="quiet"]:focus {{ color: {t.text}; }}
+    QToolButton[role="quiet"]:hover {{ border-color: {t.line}; }}
     QPushButton:hover, QToolButton:hover {{ border-color: {t.muted}; }}
     QPushButton:focus, QToolButton:focus {{ border-color: {t.accent}; }}
     QPushButton:pressed, QToolButton:pressed, QToolButton:checked {{ background: {t.line}; }}
@@ -158,30 +160,33 @@ def _sheet(t: Theme, zoom: float) -> str:
     QPushButton[role="primary"]:disabled {{ background: {t.line}; color: {t.disabled};
         border-color: {t.line}; }}
     QToolButton[role="flat"] {{ border: 1px solid transparent; background: transparent; padding: 2px 4px; }}
-    QToolButton[role="flat"]:hover, QToolButton[role="flat"]:focus {{ border-color: {t.line}; }}
+    QToolButton[role="flat"]:hover {{ border-color: {t.line}; }}
     QToolButton[role="flat"]:checked {{ background: {t.accent}; color: {t.on_accent}; }}
     QToolButton[role="saved"], QToolButton[role="unsaved"] {{ border: 1px solid transparent;
         background: transparent; color: {t.muted}; font-size: {small}pt; padding: 0 4px; margin-left: 12px; }}
     QToolButton[role="unsaved"] {{ color: {t.danger}; text-decoration: underline; }}
-    QToolButton[role="unsaved"]:focus, QToolButton[role="unsaved"]:hover {{ border-color: {t.danger}; }}
+    QToolButton[role="unsaved"]:hover {{ border-color: {t.danger}; }}
     QToolButton[role="disclosure"] {{ border: 1px solid transparent; background: transparent;
         padding: 2px 4px 2px 0; color: {t.muted}; font-size: {small}pt; }}
-    QToolButton[role="disclosure"]:focus {{ border-color: {t.accent}; }}
     QListWidget {{ background: {t.field}; border: 1px solid {t.line}; border-radius: 4px; outline: none; }}
+    QTableWidget, QTextBrowser {{ border: 1px solid {t.line}; }}
     QListWidget::item {{ padding: 4px 8px; }}
     QListWidget::item:selected {{ background: {t.accent}; color: {t.on_accent}; }}
-    QListWidget[role="panel"] {{ border: none; border-radius: 0; background: {t.surface}; }}
+    QListWidget[role="panel"] {{ border-color: transparent; border-radius: 0; background: {t.surface}; }}
     QListWidget[role="panel"]::item {{ padding: 4px 16px; }}
-    QPlainTextEdit[role="log"] {{ border: none; border-radius: 0; padding: 4px 12px; }}
-    QToolButton[role="tab"] {{ border: none; border-radius: 0; padding: 4px 12px; background: transparent;
-        border-bottom: 2px solid transparent; }}
+    QPlainTextEdit[role="log"] {{ border-color: transparent; border-radius: 0; padding: 4px 12px; }}
+    QToolButton[role="tab"] {{ border: 1px solid transparent; border-radius: 0; padding: 3px 11px 4px 11px;
+        background: transparent; border-bottom: 2px solid transparent; }}
     QToolButton[role="tab"]:checked {{ border-bottom: 2px solid {t.accent}; font-weight: 600; }}
     QTabBar::tab {{ background: {t.window}; color: {t.muted}; padding: 4px 12px; border: none; }}
     QTabBar {{ font-size: {small}pt; }}
     QTabBar::tab:selected {{ background: {t.surface}; color: {t.text}; }}
+    QTabBar::tab:selected:focus {{ border: 1px solid {t.accent}; padding: 3px 11px; }}
     QDoubleSpinBox[extreme="true"] {{ color: {t.danger}; font-weight: 600; }}
     QToolButton::menu-indicator {{ width: 8px; height: 8px; subcontrol-position: right center; right: 4px; }}
     QToolButton[popup="true"] {{ padding-right: 18px; }}
+    QAbstractItemView:focus, QTextBrowser:focus, QPlainTextEdit[role]:focus, QToolButton[role]:focus {{
+        border-color: {t.accent}; }}
     QProgressBar {{ border: none; background: {t.line}; border-radius: 2px; max-height: 4px; }}
     QProgressBar::chunk {{ background: {t.accent}; border-radius: 2px; }}
     QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
