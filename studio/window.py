@@ -182,6 +182,7 @@ class Window(QMainWindow):
             signal.connect(self.commands.enable)
         self.look.changing.connect(self.docks.remember)
         self.look.changed.connect(self._on_look)
+        self.look.resized.connect(self.docks.fit)
         self.preferences.changed.connect(self._on_preference)
         workspace.bypassChanged.connect(self.actions_["bypass"].setChecked)
         workspace.compareChanged.connect(self.actions_["compare"].setChecked)
@@ -372,7 +373,6 @@ class Window(QMainWindow):
             if hasattr(self, name):
                 getattr(self, name).restyle()
         self.lab_page.restyle()
-        self.docks.fit()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if self.files.dropped(event.mimeData()):

@@ -187,6 +187,22 @@ def test_what_is_tall_for_a_moment_leaves_the_window_as_large_as_it_was(qtbot, w
     assert window.size().toTuple() == (1920, 1080)
 
 
+def test_other_colours_leave_everything_where_it_is(qtbot, window):
+    window.resize(1280, 800)
+    window.docks.arrange()
+    window.resize(1280, 560)  # as short as tabs would be made for
+    qtbot.wait(50)
+
+    def places() -> list[object]:
+        return [(window.docks[p.key].geometry(), window.docks[p.key].isHidden()) for p in PLACES]
+
+    before = places()
+    for key, value in (("scheme", "dark"), ("color_map", "viridis"), ("scheme", "light")):
+        window.preferences.set(key, value)
+        qtbot.wait(50)
+        assert places() == before
+
+
 def test_the_settings_are_as_wide_as_their_panel(qtbot, window):
     window.actions_["panel_settings"].trigger()
     panel = window.docks["settings"].widget()
