@@ -68,6 +68,8 @@ class FaithfulnessPlot(QWidget):
         for axis in self._axes.values():
             axis.restyle()
         self.plot.setMinimumHeight(theme.lines(6))
+        above = round(theme.lines(0.5))  # half of a number may stand at the top
+        self.plot.getPlotItem().layout.setContentsMargins(1, above, 1, 1)
         self.curve.setPen(pg.mkPen(colours.accent, width=2))
         self.curve.setSymbolBrush(colours.accent)
         self.curve.setSymbolPen(colours.surface)

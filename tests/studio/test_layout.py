@@ -203,6 +203,14 @@ def test_other_colours_leave_everything_where_it_is(qtbot, window):
         assert places() == before
 
 
+def test_the_topmost_number_of_a_chart_is_whole(qtbot, window):
+    plot = window.faithfulness.plot
+    window.faithfulness.refresh()
+    qtbot.wait(50)
+    room = plot.getViewBox().sceneBoundingRect().top()
+    assert room >= window.faithfulness._axes["left"]._metrics.height() / 2
+
+
 def test_the_settings_are_as_wide_as_their_panel(qtbot, window):
     window.actions_["panel_settings"].trigger()
     panel = window.docks["settings"].widget()
