@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from studio.columns import Column
 from studio.docks import PLACES
 from studio.label import Line
+from studio.pens import pen
 from studio.settings_panel import SettingsPanel
 from tests.studio.conftest import ready
 from tests.studio.test_main_job import ask
@@ -209,6 +210,16 @@ def test_the_topmost_number_of_a_chart_is_whole(qtbot, window):
     qtbot.wait(50)
     room = plot.getViewBox().sceneBoundingRect().top()
     assert room >= window.faithfulness._axes["left"]._metrics.height() / 2
+
+
+def test_lines_of_plots_are_as_thick_on_a_fine_screen(window, monkeypatch):
+    for plot in (window.faithfulness.plot, window.heatmap.plot, window.lab_page.plot):
+        monkeypatch.setattr(plot, "devicePixelRatioF", lambda: 2.0)
+    window._on_look()
+    assert window.faithfulness.curve.opts["pen"].widthF() == 4
+    assert window.faithfulness.paraphrase.opts["pen"].widthF() == 3
+    assert window.heatmap._frame.pen().widthF() == 4 and window.heatmap._halo.pen().widthF() == 8
+    assert pen(window.lab_page.plot, "#000000", 1.5).widthF() == 3
 
 
 def test_the_settings_are_as_wide_as_their_panel(qtbot, window):
