@@ -210,9 +210,13 @@ class Docks(QObject):
 
     @Slot()
     def _name_tabs(self) -> None:
-        """For a screen reader; Qt makes the tabs when docks come to stand behind each other."""
+        """For eyes and screen readers; Qt makes the tabs when docks come to stand behind each other."""
         for tabs in self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
             tabs.setAccessibleName(self.tr("Panels that stand behind each other"))
+            tabs.setElideMode(Qt.TextElideMode.ElideNone)  # of a few letters one guesses nothing
+            tabs.setUsesScrollButtons(True)
+            for place in range(tabs.count()):
+                tabs.setTabToolTip(place, tabs.tabText(place))
             tabs.installEventFilter(self)
             _take_focus(tabs)
 

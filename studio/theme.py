@@ -179,6 +179,8 @@ def _sheet(t: Theme, zoom: float) -> str:
         background: transparent; border-bottom: 2px solid transparent; }}
     QToolButton[role="tab"]:checked {{ border-bottom: 2px solid {t.accent}; font-weight: 600; }}
     QTabBar::tab {{ background: {t.window}; color: {t.muted}; padding: 4px 12px; border: none; }}
+    QTabBar::scroller {{ width: {round(40 * zoom)}px; }}
+    QTabBar QToolButton {{ border: none; padding: 0; }}
     QTabBar {{ font-size: {small}pt; }}
     QTabBar::tab:selected {{ background: {t.surface}; color: {t.text}; }}
     QTabBar::tab:selected:focus {{ border: 1px solid {t.accent}; padding: 3px 11px; }}

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
     QLabel,
+    QTabBar,
     QWidget,
 )
 
@@ -139,8 +140,9 @@ def _needs(widget):
 
 
 def _sticks_out(widget):
-    """Over the edge of its parent, up to the first that scrolls; a tab that is behind lies outside."""
-    while (parent := widget.parentWidget()) is not None and not isinstance(widget, QDockWidget):
+    """Over the edge of its parent, up to the first that scrolls; a tab that is behind lies outside, and
+    so do tabs with nothing to choose between."""
+    while (parent := widget.parentWidget()) is not None and not isinstance(widget, QDockWidget | QTabBar):
         if not parent.rect().adjusted(-1, -1, 1, 1).contains(widget.geometry()):
             area = parent.parentWidget()
             scrolls = isinstance(area, QAbstractScrollArea) and area.viewport() is parent
@@ -220,6 +222,20 @@ def test_lines_of_plots_are_as_thick_on_a_fine_screen(window, monkeypatch):
     assert window.faithfulness.paraphrase.opts["pen"].widthF() == 3
     assert window.heatmap._frame.pen().widthF() == 4 and window.heatmap._halo.pen().widthF() == 8
     assert pen(window.lab_page.plot, "#000000", 1.5).widthF() == 3
+
+
+def test_the_tabs_of_panels_in_one_stack_are_whole(qtbot, window):
+    window.resize(1280, 800)
+    for place in PLACES:
+        window.docks[place.key].show()
+    for place in PLACES[1:]:
+        window.tabifyDockWidget(window.docks["steering"], window.docks[place.key])
+    qtbot.wait(100)
+    [tabs] = [bar for bar in window.findChildren(QTabBar) if bar.count() == len(PLACES)]
+    for at in range(tabs.count()):
+        assert tabs.tabToolTip(at) == tabs.tabText(at)
+        assert tabs.tabRect(at).width() >= tabs.fontMetrics().horizontalAdvance(tabs.tabText(at))
+    assert window.width() == 1280
 
 
 def test_the_settings_are_as_wide_as_their_panel(qtbot, window):
