@@ -238,6 +238,18 @@ def test_the_tabs_of_panels_in_one_stack_are_whole(qtbot, window):
     assert window.width() == 1280
 
 
+def test_the_word_that_all_is_saved_moves_nothing(qtbot, fresh_window):
+    window = fresh_window
+    window.show()
+    qtbot.wait(100)
+    saved, high = window.status.saved, window.status.height()
+    assert not saved.isVisible()
+    window.status.set_saved(None)
+    assert saved.isVisible() and saved.width() >= saved.sizeHint().width() and saved.text() == "autosaved"
+    qtbot.wait(50)
+    assert window.status.height() == high
+
+
 def test_the_settings_are_as_wide_as_their_panel(qtbot, window):
     window.actions_["panel_settings"].trigger()
     panel = window.docks["settings"].widget()
