@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QObject, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QAction, QResizeEvent
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
+from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from studio import theme
 from studio.settings import Preferences
@@ -202,6 +202,14 @@ class Docks(QObject):
         page = QWidget()
         page.setProperty("role", "panel")
         dock.setWidget(page)
+        tips = (
+            ("float", self.tr("Take the panel out of the window, or put it back")),
+            ("close", self.tr("Hide the panel; the View menu shows it again")),
+        )
+        for button, tip in tips:  # Qt's own
+            found = dock.findChild(QAbstractButton, f"qt_dockwidget_{button}button")
+            if found is not None:
+                found.setToolTip(tip)
         dock.visibilityChanged.connect(lambda seen, key=place.key: self._on_seen(key, seen))
         dock.visibilityChanged.connect(self._name_tabs)
         dock.toggleViewAction().toggled.connect(action.setChecked)

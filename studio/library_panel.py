@@ -46,6 +46,7 @@ class LibraryPanel(QWidget):
         self._autosave = autosave
         self._asked = 0  # the newest question to the library; older answers are not shown
         self.shelf = Choice(self.tr("Shelf of the library"))
+        self.shelf.setToolTip(self.tr("What is listed: conversations, heads, or what distillations left"))
         shelves: tuple[tuple[Shelf, str], ...] = (
             ("conversation", self.tr("Conversations")),
             ("head", self.tr("Heads")),

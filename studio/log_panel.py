@@ -91,6 +91,7 @@ class LogPanel(QWidget):
         self.filter.setAccessibleName(self.tr("Words that the lines must contain"))
         self.filter.setClearButtonEnabled(True)
         self.level = Choice(self.tr("Least level of the lines"))
+        self.level.setToolTip(self.tr("Lines of less weight are left out"))
         for level, words in LEVELS:
             self.level.addItem(shown(words), level)
         self.level.setCurrentIndex(1)
