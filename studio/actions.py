@@ -68,7 +68,7 @@ TABLE = (
            QT_TR_NOOP("Write the comparison as an HTML report, a table (CSV) or a picture")),
     Action("export_votes", FILE, QT_TR_NOOP("Export the &votes…"),
            QT_TR_NOOP("Write every vote of the blind comparisons, with the answers, as JSON")),
-    Action("save_now", FILE, QT_TR_NOOP("Save the Sa&ve the work nowwork now"),
+    Action("save_now", FILE, QT_TR_NOOP("Sa&ve the work now"),
            QT_TR_NOOP("All is saved by itself; this tries at once, and says what is in the way"),
            ("Ctrl+Alt+S",), separate=True),
     Action("quit", FILE, QT_TR_NOOP("&Quit"),

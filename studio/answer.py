@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 AT_ONCE = 500  # tokens in sight that are broken into lines at once: 2 ms; the others take turns
 SLICE = 200  # tokens that are broken into lines in one go
 ECHO = 0.45  # how much of a frame is seen that stands for a selection in another column
-BAR_STEPS = 4  # underline thickness in pixels at the limit of the scale
 
 
 class AnswerView(QWidget):
@@ -173,11 +172,15 @@ class AnswerView(QWidget):
         if self._next is not None or self._flow.count < len(self._values):
             self._later.add(self.go_on, soon=True)
         area = event.rect()  # type: ignore[attr-defined]
+        colours = theme.current()
         height = self._flow.line_height
         first = max(0, area.top() // height)
         last = min(len(self._flow.lines) - 1, area.bottom() // height)
         for index in range(first, last + 1):
             self._paint_line(painter, index)
+        if self.hasFocus():
+            painter.setPen(colours.color("accent"))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
     def _chosen(self) -> Selection | None:
@@ -203,7 +206,7 @@ class AnswerView(QWidget):
             if weight > 0.01 and right > left and not self._plain:
                 hue = "positive" if value > 0 else "negative"
                 painter.fillRect(box, colours.color(hue, colours.shade * weight))
-                thick = round(weight * BAR_STEPS)
+                thick = scale.underline(value)
                 painter.fillRect(
                     QRectF(left + 0.5, top + flow.line_height - 2 - thick, right - left - 1, thick),
                     colours.color(hue),

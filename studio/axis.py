@@ -11,6 +11,7 @@ from PySide6.QtGui import QFont, QFontMetricsF
 from PySide6.QtWidgets import QApplication
 
 from studio import theme
+from studio.pens import pen
 
 GAP = 8  # pixels between two names beside each other
 STEPS = (1, 2, 5, 10)
@@ -31,7 +32,7 @@ class Axis(pg.AxisItem):
         font = QFont(QApplication.font())  # a widget's own follows it a moment later
         font.setPointSizeF(font.pointSizeF() * theme.SMALL_POINTS / theme.BASE_POINTS)
         self._metrics = QFontMetricsF(font)
-        self.setPen(pg.mkPen(colours.line))
+        self.setPen(pen(self.getViewWidget(), colours.line))
         self.setTextPen(pg.mkPen(colours.muted))
         self.setTickFont(font)
         self.labelStyle = {"color": colours.muted, "font-size": f"{font.pointSizeF():.1f}pt"}

@@ -21,6 +21,8 @@ LONGEST = 240  # characters of the question that are shown
 class ComparePage(QWidget):
     """Columns scroll together; a token selected in one is told of in all."""
 
+    entry: QWidget  # where the question is typed
+
     def __init__(
         self, workspace: Workspace, comparing: Comparing, votes: QAction, parent: QWidget | None = None
     ) -> None:
@@ -74,6 +76,7 @@ class ComparePage(QWidget):
         if [view.answer for view in self.columns] != answers:
             self._show(answers)
         voting = bool(at and at.judgeable)
+        voted = not voting and any(each.hasFocus() for each in (self.tie, *(v.vote for v in self.columns)))
         for place, view in enumerate(self.columns):
             assert at is not None
             if at.blind:
@@ -87,6 +90,8 @@ class ComparePage(QWidget):
         self.note.setText(self._words(at, voting))
         self.votes.setVisible(bool(self._comparing.votes))
         self.note.setVisible(bool(self.note.text()))
+        if voted:  # the button is gone
+            (self.votes if self.votes.isVisible() else self.entry).setFocus()
 
     def _show(self, answers: list[Answer]) -> None:
         """These answers in the columns, instead of those that are there."""

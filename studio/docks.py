@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QObject, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QAction, QResizeEvent
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
+from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from studio import theme
 from studio.settings import Preferences
+from studio.tab_order import enter
 from studio.translation import QT_TR_NOOP, shown
 
 VERSION = 2  # of the arrangement; a kept one of another version is not taken
@@ -64,6 +65,7 @@ class Docks(QObject):
         window.setTabPosition(Area.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         window.setCorner(Qt.Corner.BottomLeftCorner, Area.LeftDockWidgetArea)
         window.setCorner(Qt.Corner.BottomRightCorner, Area.RightDockWidgetArea)
+        self._seen: set[str] = set()  # those that are in sight, behind no other
         for place in PLACES:
             self._docks[place.key] = self._dock(place, actions[f"panel_{place.key}"])
         self._before = QByteArray()  # the arrangement that the look changes under
@@ -92,7 +94,12 @@ class Docks(QObject):
         dock.show()
         dock.raise_()
         if dock.widget():
-            dock.widget().setFocus(Qt.FocusReason.ShortcutFocusReason)
+            enter(dock.widget())
+
+    def hides(self, widget: QWidget | None) -> bool:
+        """Whether it is in a panel that another one stands before."""
+        behind = (dock for key, dock in self._docks.items() if key not in self._seen)
+        return widget is not None and any(dock.isAncestorOf(widget) for dock in behind)
 
     def arrange(self) -> None:
         """The arrangement of a first start, for the size that the window has."""
@@ -195,7 +202,15 @@ class Docks(QObject):
         page = QWidget()
         page.setProperty("role", "panel")
         dock.setWidget(page)
-        dock.visibilityChanged.connect(lambda seen, key=place.key: self._make(key) if seen else None)
+        tips = (
+            ("float", self.tr("Take the panel out of the window, or put it back")),
+            ("close", self.tr("Hide the panel; the View menu shows it again")),
+        )
+        for button, tip in tips:  # Qt's own
+            found = dock.findChild(QAbstractButton, f"qt_dockwidget_{button}button")
+            if found is not None:
+                found.setToolTip(tip)
+        dock.visibilityChanged.connect(lambda seen, key=place.key: self._on_seen(key, seen))
         dock.visibilityChanged.connect(self._name_tabs)
         dock.toggleViewAction().toggled.connect(action.setChecked)
         action.triggered.connect(lambda on, key=place.key: self.show(key) if on else dock.hide())
@@ -203,11 +218,22 @@ class Docks(QObject):
 
     @Slot()
     def _name_tabs(self) -> None:
-        """For a screen reader; Qt makes the tabs when docks come to stand behind each other."""
+        """For eyes and screen readers; Qt makes the tabs when docks come to stand behind each other."""
         for tabs in self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
             tabs.setAccessibleName(self.tr("Panels that stand behind each other"))
+            tabs.setElideMode(Qt.TextElideMode.ElideNone)  # of a few letters one guesses nothing
+            tabs.setUsesScrollButtons(True)
+            for place in range(tabs.count()):
+                tabs.setTabToolTip(place, tabs.tabText(place))
             tabs.installEventFilter(self)
             _take_focus(tabs)
+
+    def _on_seen(self, key: str, seen: bool) -> None:
+        if seen:
+            self._seen.add(key)
+            self._make(key)
+        else:
+            self._seen.discard(key)
 
     def _make(self, key: str) -> None:
         if key in self._makers:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, 
 from studio import theme
 from studio.axis import Axis
 from studio.label import one_line, plain_label
+from studio.pens import pen
 from studio.scrolling import Scrolling
 from studio.workspace import Workspace
 
@@ -68,11 +69,13 @@ class FaithfulnessPlot(QWidget):
         for axis in self._axes.values():
             axis.restyle()
         self.plot.setMinimumHeight(theme.lines(6))
-        self.curve.setPen(pg.mkPen(colours.accent, width=2))
+        above = round(theme.lines(0.5))  # half of a number may stand at the top
+        self.plot.getPlotItem().layout.setContentsMargins(1, above, 1, 1)
+        self.curve.setPen(pen(self.plot, colours.accent, 2))
         self.curve.setSymbolBrush(colours.accent)
         self.curve.setSymbolPen(colours.surface)
-        self.paraphrase.setPen(pg.mkPen(colours.muted, width=1.5, style=Qt.PenStyle.DashLine))
-        self._none.setPen(pg.mkPen(colours.line, width=1))
+        self.paraphrase.setPen(pen(self.plot, colours.muted, 1.5, Qt.PenStyle.DashLine))
+        self._none.setPen(pen(self.plot, colours.line))
         self.refresh()
 
     @Slot()

@@ -23,6 +23,7 @@ from studio.choice import Choice
 from studio.color_bar import ColorBar
 from studio.color_map import STEPS, table
 from studio.label import Line
+from studio.pens import pen
 from studio.quantities import QUANTITIES, Quantity, beyond
 from studio.scale import Scale
 from studio.translation import shown
@@ -87,8 +88,6 @@ class Heatmap(QWidget):
         self.image = pg.ImageItem(axisOrder="col-major")
         self._frame = QGraphicsRectItem()
         self._halo = QGraphicsRectItem()  # dark around light: seen on every colour of the map
-        self._frame.setPen(pg.mkPen("#ffffff", width=2))
-        self._halo.setPen(pg.mkPen("#000000", width=4))
         for depth, item in ((10, self._halo), (11, self._frame)):
             item.setZValue(depth)
             item.hide()
@@ -176,6 +175,8 @@ class Heatmap(QWidget):
         for axis in self._axes.values():
             axis.restyle()
         self.plot.setMinimumHeight(theme.lines(6))
+        self._frame.setPen(pen(self.plot, "#ffffff", 2))
+        self._halo.setPen(pen(self.plot, "#000000", 4))
         self._on_scale()
 
     @Slot()

@@ -53,6 +53,7 @@ class LabPage(QWidget):
         self.plot: LabPlot | None = None
         self._filled: list[Result] = []  # what the table shows
         self.form = LabForm()
+        self.entry = self.form.methods
         self.note = QLabel()
         self.note.setProperty("role", "muted")
         self.note.setWordWrap(True)
@@ -67,7 +68,6 @@ class LabPage(QWidget):
         layout.addWidget(self.progress)
         layout.addWidget(self.note)
         layout.addWidget(self.split, 1)
-        self.setFocusProxy(self.form.methods)
         self.form.pressed.connect(self._on_go)
         self.form.entered.connect(self.run)
         self.form.kindChanged.connect(self.refresh)

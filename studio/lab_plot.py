@@ -19,6 +19,7 @@ from studio.lab_marks import Mark, Picture, Seen, Series
 from studio.lab_pictures import PICTURES
 from studio.lab_series import color_of
 from studio.measuring import Measuring
+from studio.pens import pen
 from studio.translation import tr
 
 REACH = 9  # pixels around a point that still hit it
@@ -96,32 +97,32 @@ class LabPlot(pg.PlotWidget):
 
     def _ground(self, picture: Picture, colours: Any) -> None:
         """What lies behind the methods: the prompt's own, guides."""
-        dotted = pg.mkPen(colours.muted, style=Qt.PenStyle.DotLine)
+        dotted = pen(self, colours.muted, style=Qt.PenStyle.DotLine)
         for at, angle in ((picture.across, 0), (picture.up, 90)):
             if at is not None:
                 self.addItem(pg.InfiniteLine(at, angle=angle, pen=dotted))
         if picture.band:
             x, low, high = (list(values) for values in zip(*picture.band))
-            edges = [pg.PlotDataItem(x, y, pen=pg.mkPen(colours.line)) for y in (low, high)]
+            edges = [pg.PlotDataItem(x, y, pen=pen(self, colours.line)) for y in (low, high)]
             for item in (*edges, pg.FillBetweenItem(*edges, brush=colours.color("muted", 0.25))):
                 self.addItem(item)
         if picture.reference:
             x, y = (list(values) for values in zip(*picture.reference))
-            pen = pg.mkPen(colours.muted, width=2, style=Qt.PenStyle.DashLine)
-            self.addItem(pg.PlotDataItem(x, y, pen=pen, antialias=True))
+            dashed = pen(self, colours.muted, 2, Qt.PenStyle.DashLine)
+            self.addItem(pg.PlotDataItem(x, y, pen=dashed, antialias=True))
 
     def _draw(self, series: Series, colours: Any) -> None:
         colour = QColor(color_of(series.number))
         x, y = [mark.x for mark in series.marks], [mark.y for mark in series.marks]
         style = Qt.PenStyle.DashLine if series.dashed else Qt.PenStyle.SolidLine
         if series.joined and len(x) > 1:
-            pen = pg.mkPen(colour, width=1.5, style=style)
-            self.addItem(pg.PlotDataItem(x, y, pen=pen, antialias=True))
+            line = pen(self, colour, 1.5, style)
+            self.addItem(pg.PlotDataItem(x, y, pen=line, antialias=True))
         for mark in series.marks:
             if mark.low is not None and mark.high is not None:
                 bar = pg.ErrorBarItem(
                     x=np.array([mark.x]), y=np.array([mark.y]), top=np.array([max(0, mark.high - mark.y)]),
-                    bottom=np.array([max(0, mark.y - mark.low)]), beam=0.015, pen=pg.mkPen(colour, width=1.5),
+                    bottom=np.array([max(0, mark.y - mark.low)]), beam=0.015, pen=pen(self, colour, 1.5),
                 )  # fmt: skip
                 bar.setZValue(-1)
                 self.addItem(bar)
@@ -132,7 +133,7 @@ class LabPlot(pg.PlotWidget):
             pg.ScatterPlotItem(
                 x, y, data=[(mark, series.told) for mark in series.marks], size=series.size,
                 brush=pg.mkBrush(colour if series.filled else colours.surface),
-                pen=pg.mkPen(colour, width=1.5), hoverable=True, tip=_tip,
+                pen=pen(self, colour, 1.5), hoverable=True, tip=_tip,
             )
         )  # fmt: skip
 

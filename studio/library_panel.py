@@ -46,6 +46,7 @@ class LibraryPanel(QWidget):
         self._autosave = autosave
         self._asked = 0  # the newest question to the library; older answers are not shown
         self.shelf = Choice(self.tr("Shelf of the library"))
+        self.shelf.setToolTip(self.tr("What is listed: conversations, heads, or what distillations left"))
         shelves: tuple[tuple[Shelf, str], ...] = (
             ("conversation", self.tr("Conversations")),
             ("head", self.tr("Heads")),
@@ -53,7 +54,7 @@ class LibraryPanel(QWidget):
         )
         for key, words in shelves:
             self.shelf.addItem(words, key)
-        self.search = QLineEdit()
+        self.entry = self.search = QLineEdit()
         self.search.setPlaceholderText(self.tr("Search names, texts, tags"))
         self.search.setAccessibleName(self.tr("Search the library"))
         self.search.setClearButtonEnabled(True)
@@ -96,7 +97,6 @@ class LibraryPanel(QWidget):
         self.search.textChanged.connect(lambda _: self._pause.start())
         self.shelf.currentIndexChanged.connect(self.refresh)
         autosave.stateChanged.connect(self._on_saved)
-        self.setFocusProxy(self.search)
         self._enable()
 
     def show_shelf(self, shelf: Shelf) -> None:

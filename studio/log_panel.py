@@ -86,11 +86,12 @@ class LogPanel(QWidget):
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._book = book
-        self.filter = QLineEdit()
+        self.entry = self.filter = QLineEdit()
         self.filter.setPlaceholderText(self.tr("Filter"))
         self.filter.setAccessibleName(self.tr("Words that the lines must contain"))
         self.filter.setClearButtonEnabled(True)
         self.level = Choice(self.tr("Least level of the lines"))
+        self.level.setToolTip(self.tr("Lines of less weight are left out"))
         for level, words in LEVELS:
             self.level.addItem(shown(words), level)
         self.level.setCurrentIndex(1)
@@ -115,7 +116,6 @@ class LogPanel(QWidget):
         layout.setSpacing(8)
         layout.addLayout(tools)
         layout.addWidget(self.shown, 1)
-        self.setFocusProxy(self.filter)
         self.filter.textChanged.connect(self.refresh)
         self.level.currentIndexChanged.connect(self.refresh)
         book.grew.connect(self.refresh)

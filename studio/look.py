@@ -14,6 +14,7 @@ from studio.settings import ZOOMS, Preferences
 
 class Look(QObject):
     changing = Signal()  # everything still stands as it did
+    resized = Signal()  # the text has another size
     changed = Signal()  # what draws with colours of its own draws anew
 
     def __init__(self, preferences: Preferences, parent: QObject | None = None) -> None:
@@ -25,12 +26,14 @@ class Look(QObject):
     def apply(self) -> None:
         """Puts the settings on the application."""
         self.changing.emit()
-        app = QApplication.instance()
+        app, before = QApplication.instance(), QApplication.font().pointSizeF()
         chosen = {"light": theme.LIGHT, "dark": theme.DARK}.get(self._preferences.get("scheme"))
         if isinstance(app, QApplication):
             colours = replace(chosen or theme.of_system(), color_map=self._preferences.get("color_map"))
             theme.apply(app, colours, self._preferences.get("zoom"))
         self.changed.emit()
+        if QApplication.font().pointSizeF() != before:
+            self.resized.emit()
 
     def zoom(self, steps: int) -> None:
         """Larger or smaller by so many steps; 0 is the normal size."""

@@ -83,7 +83,7 @@ class NextRound(Folding):
 
     def _add(self) -> None:
         workspace, place = self._workspace, len(self.boxes)
-        box = ColumnBox(workspace)
+        box = ColumnBox(workspace, place + 1)
         box.removeWanted.clicked.connect(lambda: workspace.remove_column(place))
         box.chosen.connect(lambda column: workspace.set_column(place, column))
         self.boxes.append(box)
@@ -110,11 +110,12 @@ class ColumnBox(QWidget):
 
     chosen = Signal(object)  # Column
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, number: int) -> None:
+        """number: of the column, from 1."""
         super().__init__()
         self._workspace = workspace
         self.column = Column("none")
-        self.choice = Choice(self.tr("Who speaks in this column"))
+        self.choice = Choice(self.tr("Who speaks in column {0}").format(number))
         self.choice.setMinimumContentsLength(3)  # four heads fit a window of 1280 with all docks
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.strength = NumberBox()
@@ -122,12 +123,13 @@ class ColumnBox(QWidget):
         self.strength.setSingleStep(0.1)
         self.strength.setValue(1.0)
         self.strength.setButtonSymbols(NumberBox.ButtonSymbols.NoButtons)  # wheel and arrow keys step
-        self.strength.setAccessibleName(self.tr("Strength in this column"))
+        self.strength.setAccessibleName(self.tr("Strength in column {0}").format(number))
         turn_when_focused(self.choice, self.strength)
         self.removeWanted = QToolButton()
         self.removeWanted.setText("×")
         self.removeWanted.setProperty("role", "quiet")
-        self.removeWanted.setToolTip(self.tr("Remove this column"))
+        self.removeWanted.setAccessibleName(self.tr("Remove column {0}").format(number))
+        self.removeWanted.setToolTip(self.removeWanted.accessibleName())
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(4)

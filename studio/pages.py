@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QStackedWidget, QToolButton, QWidget
 
 from studio.scrolling import Scrolling
+from studio.tab_order import enter
 
 
 class Pages(QStackedWidget):
@@ -49,7 +50,7 @@ class Pages(QStackedWidget):
     def turn(self, key: str) -> None:
         """Shows the page and gives it the keyboard."""
         self.setCurrentIndex(self._keys.index(key))
-        self._pages[self.currentIndex()].setFocus()
+        enter(self._pages[self.currentIndex()])
         self._on_turned(self.currentIndex())
 
     @property

@@ -55,6 +55,12 @@ class RecipeOptions(QWidget):
         self._methods: dict[str, MethodFacts] = {}
         self.method, self.recipe = _choice(self.tr("Method")), _choice(self.tr("Recipe"))
         self.objective, self.positions = _choice(self.tr("Objective")), _choice(self.tr("Steered tokens"))
+        self.recipe.setToolTip(
+            self.tr("How long the fit may take: at once, refined behind it, or as published")
+        )
+        self.positions.setToolTip(
+            self.tr("Which tokens the head is added at: of the answer, or of both sides")
+        )
         self.objective.setToolTip(self.tr("What training lowers: the distance to the prompt, or the loss"))
         _offer(self.positions, [(key, shown(words), shown(about)) for key, words, about in POSITIONS])
         self.responses = _number(self.tr("Answers to fit to"), 1, 2000, self.tr("auto"))  # 1 is too few

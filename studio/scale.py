@@ -10,6 +10,7 @@ from studio.translation import QT_TR_NOOP
 ACTIVATION = QT_TR_NOOP("activation units")
 SHARE = QT_TR_NOOP("of the length")
 
+UNDERLINE = 4  # pixels of the line under a token at the limit of the scale
 STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
@@ -23,6 +24,10 @@ class Scale:
     def weight(self, value: float) -> float:
         """|value| as a share of the limit, in [0, 1]."""
         return min(1.0, abs(value) / self.limit)
+
+    def underline(self, value: float) -> int:
+        """How thick the line under a token is, in pixels: the same as its shade, for who sees no colours."""
+        return round(self.weight(value) * UNDERLINE)
 
     def exceeded_by(self, value: float) -> bool:
         """Whether the value lies beyond the scale: it is drawn as the end, and marked."""

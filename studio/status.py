@@ -37,6 +37,7 @@ class Status(QStatusBar):
         self.saved.clicked.connect(save.trigger)
         for figure in (self.speed, self.first, self.seed, self.saved):
             self.addPermanentWidget(figure)
+        self.saved.hide()  # until there is something to tell
         workspace.answerGrew.connect(self._on_grown)
         workspace.answerChanged.connect(self._on_answer)
         workspace.settingsChanged.connect(self._on_settings)
@@ -124,7 +125,11 @@ class _Saved(QToolButton):
     def __init__(self) -> None:
         super().__init__()
         self._sample = self.tr("autosaved")
+        self.setText(self._sample)
         self.setAccessibleName(self.tr("Nothing has been saved yet"))
+        room = self.sizePolicy()
+        room.setRetainSizeWhenHidden(True)  # nothing moves when it is first shown
+        self.setSizePolicy(room)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setProperty("role", "saved")
 
@@ -141,9 +146,11 @@ class _Saved(QToolButton):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus if trouble is None else Qt.FocusPolicy.TabFocus)
         self.setProperty("role", "saved" if trouble is None else "unsaved")
         self.style().polish(self)
+        self.show()
 
     def sizeHint(self) -> QSize:
-        room = self.fontMetrics().horizontalAdvance(self._sample) + 16
-        return super().sizeHint().expandedTo(QSize(room, 0))
+        width = self.fontMetrics().horizontalAdvance
+        longer = max(0, width(self._sample) - width(self.text()))
+        return super().sizeHint() + QSize(longer, 0)
 
     minimumSizeHint = sizeHint

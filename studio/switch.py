@@ -52,7 +52,7 @@ class Switch(QCheckBox):
             painter.setPen(QPen(colours.color("text"), 1, Qt.PenStyle.DotLine))
             painter.drawRoundedRect(track.adjusted(-1, -1, 1, 1), track.height() / 2, track.height() / 2)
         if self.text():
-            painter.setPen(colours.color("text" if self.isEnabled() else "muted"))
+            painter.setPen(colours.color("text" if self.isEnabled() else "disabled"))
             left = size.width() + 2 + GAP
             room = QRectF(left, 0, self.width() - left, self.height())
             painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextShowMnemonic, self.text())

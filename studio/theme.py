@@ -13,8 +13,8 @@ BASE_POINTS, SMALL_POINTS = 10.0, 9.0
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours as #rrggbb. Text on every surface keeps a contrast of at least 4.5 : 1; shade: the opacity of
-    the strongest token's background, which keeps it too."""
+    """Colours as #rrggbb. Text on every surface keeps a contrast of at least 4.5 : 1, disabled text one of
+    3 : 1; shade: the opacity of the strongest token's background, which keeps the former too."""
 
     dark: bool
     window: str
@@ -23,6 +23,7 @@ class Theme:
     line: str
     text: str
     muted: str
+    disabled: str
     accent: str
     accent_hover: str
     on_accent: str
@@ -45,13 +46,15 @@ class Theme:
 
 LIGHT = Theme(
     dark=False, window="#f3f4f6", surface="#ffffff", field="#ffffff", line="#d5d9df", text="#191d23",
-    muted="#59626f", accent="#0b6b68", accent_hover="#0a5a57", on_accent="#ffffff", danger="#a8281c",
-    danger_surface="#fdecea", positive="#d09a00", negative="#3a7de0", selection="#191d23", shade=0.55,
+    muted="#59626f", disabled="#717a87", accent="#0b6b68", accent_hover="#0a5a57", on_accent="#ffffff",
+    danger="#a8281c", danger_surface="#fdecea", positive="#d09a00", negative="#3a7de0", selection="#191d23",
+    shade=0.55,
 )  # fmt: skip
 DARK = Theme(
     dark=True, window="#15171a", surface="#1d2024", field="#16181b", line="#363b43", text="#e7e9ed",
-    muted="#a3abb6", accent="#4fc7bd", accent_hover="#6fd6cd", on_accent="#062321", danger="#ff9a8c",
-    danger_surface="#3a1f1c", positive="#e8b53a", negative="#5b9bff", selection="#f5f6f8", shade=0.44,
+    muted="#a3abb6", disabled="#7f8792", accent="#4fc7bd", accent_hover="#6fd6cd", on_accent="#062321",
+    danger="#ff9a8c", danger_surface="#3a1f1c", positive="#e8b53a", negative="#5b9bff", selection="#f5f6f8",
+    shade=0.44,
 )  # fmt: skip
 
 _current = LIGHT
@@ -99,7 +102,7 @@ def _palette(t: Theme) -> QPalette:
     for name, colour in pairs:
         palette.setColor(name, QColor(colour))
     for name in (role.WindowText, role.Text, role.ButtonText):
-        palette.setColor(QPalette.ColorGroup.Disabled, name, t.color("muted", 0.65))
+        palette.setColor(QPalette.ColorGroup.Disabled, name, QColor(t.disabled))
     return palette
 
 
@@ -119,6 +122,8 @@ def _sheet(t: Theme, zoom: float) -> str:
     QStatusBar::item {{ border: none; }}
     QMenuBar {{ background: {t.surface}; }}
     QScrollArea {{ border: none; background: {t.surface}; }}
+    PlotWidget, LabPlot, Conversation, Inspector {{ border: 1px solid transparent; }}
+    PlotWidget:focus, LabPlot:focus, Conversation:focus, Inspector:focus {{ border-color: {t.accent}; }}
     QLabel[role="small"], QToolButton[role="small"] {{ font-size: {small}pt; }}
     QLabel[role="muted"] {{ color: {t.muted}; font-size: {small}pt; }}
     QLabel[role="speaker"] {{ color: {t.muted}; font-size: {small}pt; font-weight: 600; }}
@@ -141,43 +146,49 @@ def _sheet(t: Theme, zoom: float) -> str:
     QToolButton {{ padding: 4px 8px; }}
     QToolButton[role="quiet"] {{ border-color: transparent; background: transparent; color: {t.muted};
         font-size: {small}pt; padding: 0px 4px; }}
-    QToolButton[role="quiet"]:hover, QToolButton[role="quiet"]:focus {{ color: {t.text};
-        border-color: {t.line}; }}
+    QToolButton[role="quiet"]:hover, QToolButton[role="quiet"]:focus {{ color: {t.text}; }}
+    QToolButton[role="quiet"]:hover {{ border-color: {t.line}; }}
     QPushButton:hover, QToolButton:hover {{ border-color: {t.muted}; }}
     QPushButton:focus, QToolButton:focus {{ border-color: {t.accent}; }}
     QPushButton:pressed, QToolButton:pressed, QToolButton:checked {{ background: {t.line}; }}
-    QPushButton:disabled, QToolButton:disabled {{ color: {t.muted}; background: {t.window}; }}
-    QToolButton[role="quiet"]:disabled {{ color: {t.line}; background: transparent; }}
+    QPushButton:disabled, QToolButton:disabled {{ color: {t.disabled}; background: {t.window}; }}
+    QToolButton[role="quiet"]:disabled {{ color: {t.disabled}; background: transparent; }}
     QPushButton[role="primary"] {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent};
         font-weight: 600; padding: 4px 16px; }}
     QPushButton[role="primary"]:hover {{ background: {t.accent_hover}; }}
-    QPushButton[role="primary"]:focus {{ border: 2px solid {t.text}; padding: 3px 15px; }}
-    QPushButton[role="primary"]:disabled {{ background: {t.line}; color: {t.muted}; border-color: {t.line}; }}
+    QPushButton[role="primary"]:focus {{ outline: 1px solid {t.on_accent}; outline-offset: -2px; }}
+    QPushButton[role="primary"]:disabled {{ background: {t.line}; color: {t.disabled};
+        border-color: {t.line}; }}
     QToolButton[role="flat"] {{ border: 1px solid transparent; background: transparent; padding: 2px 4px; }}
-    QToolButton[role="flat"]:hover, QToolButton[role="flat"]:focus {{ border-color: {t.line}; }}
+    QToolButton[role="flat"]:hover {{ border-color: {t.line}; }}
     QToolButton[role="flat"]:checked {{ background: {t.accent}; color: {t.on_accent}; }}
     QToolButton[role="saved"], QToolButton[role="unsaved"] {{ border: 1px solid transparent;
         background: transparent; color: {t.muted}; font-size: {small}pt; padding: 0 4px; margin-left: 12px; }}
     QToolButton[role="unsaved"] {{ color: {t.danger}; text-decoration: underline; }}
-    QToolButton[role="unsaved"]:focus, QToolButton[role="unsaved"]:hover {{ border-color: {t.danger}; }}
+    QToolButton[role="unsaved"]:hover {{ border-color: {t.danger}; }}
     QToolButton[role="disclosure"] {{ border: 1px solid transparent; background: transparent;
         padding: 2px 4px 2px 0; color: {t.muted}; font-size: {small}pt; }}
-    QToolButton[role="disclosure"]:focus {{ border-color: {t.accent}; }}
     QListWidget {{ background: {t.field}; border: 1px solid {t.line}; border-radius: 4px; outline: none; }}
+    QTableWidget, QTextBrowser {{ border: 1px solid {t.line}; }}
     QListWidget::item {{ padding: 4px 8px; }}
     QListWidget::item:selected {{ background: {t.accent}; color: {t.on_accent}; }}
-    QListWidget[role="panel"] {{ border: none; border-radius: 0; background: {t.surface}; }}
+    QListWidget[role="panel"] {{ border-color: transparent; border-radius: 0; background: {t.surface}; }}
     QListWidget[role="panel"]::item {{ padding: 4px 16px; }}
-    QPlainTextEdit[role="log"] {{ border: none; border-radius: 0; padding: 4px 12px; }}
-    QToolButton[role="tab"] {{ border: none; border-radius: 0; padding: 4px 12px; background: transparent;
-        border-bottom: 2px solid transparent; }}
+    QPlainTextEdit[role="log"] {{ border-color: transparent; border-radius: 0; padding: 4px 12px; }}
+    QToolButton[role="tab"] {{ border: 1px solid transparent; border-radius: 0; padding: 3px 11px 4px 11px;
+        background: transparent; border-bottom: 2px solid transparent; }}
     QToolButton[role="tab"]:checked {{ border-bottom: 2px solid {t.accent}; font-weight: 600; }}
     QTabBar::tab {{ background: {t.window}; color: {t.muted}; padding: 4px 12px; border: none; }}
+    QTabBar::scroller {{ width: {round(40 * zoom)}px; }}
+    QTabBar QToolButton {{ border: none; padding: 0; }}
     QTabBar {{ font-size: {small}pt; }}
     QTabBar::tab:selected {{ background: {t.surface}; color: {t.text}; }}
+    QTabBar::tab:selected:focus {{ border: 1px solid {t.accent}; padding: 3px 11px; }}
     QDoubleSpinBox[extreme="true"] {{ color: {t.danger}; font-weight: 600; }}
     QToolButton::menu-indicator {{ width: 8px; height: 8px; subcontrol-position: right center; right: 4px; }}
     QToolButton[popup="true"] {{ padding-right: 18px; }}
+    QAbstractItemView:focus, QTextBrowser:focus, QPlainTextEdit[role]:focus, QToolButton[role]:focus {{
+        border-color: {t.accent}; }}
     QProgressBar {{ border: none; background: {t.line}; border-radius: 2px; max-height: 4px; }}
     QProgressBar::chunk {{ background: {t.accent}; border-radius: 2px; }}
     QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}

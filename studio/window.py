@@ -143,7 +143,7 @@ class Window(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, asking)
         self.status = Status(self.workspace, self.actions_["save_now"])
         self.setStatusBar(self.status)
-        self.compare_page.setFocusProxy(self.composer.question)
+        self.compare_page.entry = self.composer.question
         self.composer.question.setFocus()
 
     def _wire(self) -> None:
@@ -183,6 +183,7 @@ class Window(QMainWindow):
             signal.connect(self.commands.enable)
         self.look.changing.connect(self.docks.remember)
         self.look.changed.connect(self._on_look)
+        self.look.resized.connect(self.docks.fit)
         self.preferences.changed.connect(self._on_preference)
         workspace.bypassChanged.connect(self.actions_["bypass"].setChecked)
         workspace.compareChanged.connect(self.actions_["compare"].setChecked)
@@ -230,6 +231,13 @@ class Window(QMainWindow):
         self.faithfulness = FaithfulnessPlot(self.workspace)
         for name in ("heatmap", "inspector", "faithfulness"):
             self.docks.fill(name, getattr(self, name))
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Past the panels that stand behind others: for Qt they are there, out of sight."""
+        moved = super().focusNextPrevChild(forward)
+        while moved and self.docks.hides(self.focusWidget()):
+            moved = super().focusNextPrevChild(forward)
+        return moved
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """What was promised to be written is written first, of a running answer what is there; who closes
@@ -366,7 +374,6 @@ class Window(QMainWindow):
             if hasattr(self, name):
                 getattr(self, name).restyle()
         self.lab_page.restyle()
-        self.docks.fit()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if self.files.dropped(event.mimeData()):

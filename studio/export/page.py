@@ -9,7 +9,7 @@ from html import escape
 from studio import theme
 from studio.answer import strongest
 from studio.export.provenance import of_turn
-from studio.scale import ACTIVATION, Scale
+from studio.scale import ACTIVATION, UNDERLINE, Scale
 from studio.turns import Answer, Turn, heard, sampled_how, told_how
 
 _STYLE = """
@@ -18,7 +18,7 @@ body { font: 16px/1.7 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto
 h2 { font-size: 1rem; margin: 2rem 0 .3rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .lane, .legend, footer { color: %(muted)s; font-size: .85rem; }
 .answer { white-space: pre-wrap; overflow-wrap: anywhere; }
-.answer span { border-bottom: 3px solid transparent; }
+.answer span { border-bottom: 0 solid; }
 .bar { display: inline-block; width: 6rem; height: .6rem; margin: 0 .4rem; }
 """
 
@@ -70,10 +70,12 @@ def _token(piece: str, value: float, block: int, scale: Scale) -> str:
         return f'<span title="{title}">{escape(piece)}</span>'
     colour = theme.LIGHT.positive if value > 0 else theme.LIGHT.negative
     shade = f"{colour}{round(255 * theme.LIGHT.shade * weight):02x}"
-    line = theme.LIGHT.text if scale.exceeded_by(value) else f"{colour}{round(255 * weight):02x}"
-    return (
-        f'<span title="{title}" style="background:{shade};border-bottom-color:{line}">{escape(piece)}</span>'
+    line, thick = theme.LIGHT.text if scale.exceeded_by(value) else colour, scale.underline(value)
+    style = (  # the padding keeps all shades equally high
+        f"background:{shade};border-bottom-color:{line};border-bottom-width:{thick}px;"
+        f"padding-bottom:{UNDERLINE - thick}px"
     )
+    return f'<span title="{title}" style="{style}">{escape(piece)}</span>'
 
 
 def _legend(scale: Scale) -> str:

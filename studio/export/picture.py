@@ -30,6 +30,7 @@ _LINE = 0.19  # per line of text
 _MAP = 1.9  # the heatmap's height
 _BELOW = 0.42  # its numbers and its label
 _LEFT, _RIGHT = 0.45, 1.25  # beside it; on the right is its legend
+_RULE = 0.03  # lines of text: a pixel of the underline
 _SMALL = 0.12  # per line of the caption
 _LABEL = 30  # letters of the legend's label beside each other
 LOOK: Any = {
@@ -125,8 +126,9 @@ def _draw_heatmap(axes: Any, legend: Any, answer: Answer, scale: Scale, quantity
 
 
 def _draw_text(axes: Any, answer: Answer, lines: list[list[Part]], scale: Scale) -> None:
-    """Every token on a background as strong as its coefficient; a word is drawn at once, whatever tokens it
-    is of: each at its own place, so that a viewer with other letters moves none far."""
+    """Every token on a background as strong as its coefficient, with a line as thick; a word is drawn at
+    once, whatever tokens it is of: each at its own place, so that a viewer with other letters moves none
+    far."""
     from matplotlib.collections import LineCollection, PolyCollection
     from matplotlib.font_manager import FontProperties
 
@@ -134,7 +136,7 @@ def _draw_text(axes: Any, answer: Answer, lines: list[list[Part]], scale: Scale)
     axes.set_ylim(len(lines), 0)
     axes.axis("off")
     values = strongest(answer.trace.coefficients)
-    boxes, colours, marks = [], [], []
+    boxes, colours, rules, hues, marks = [], [], [], [], []
     font = FontProperties(family=installed(), size=size_for((_WIDTH - 2 * _EDGE) / _COLUMNS))
     for row, line in enumerate(lines):
         for part in line:
@@ -145,11 +147,15 @@ def _draw_text(axes: Any, answer: Answer, lines: list[list[Part]], scale: Scale)
                 boxes.append([(left, top), (right, top), (right, bottom), (left, bottom)])
                 hue = theme.LIGHT.positive if value > 0 else theme.LIGHT.negative
                 colours.append((hue, theme.LIGHT.shade * weight))
+                over = bottom - scale.underline(value) * _RULE
+                rules.append([(left, over), (right, over), (right, bottom), (left, bottom)])
+                hues.append(hue)
                 if scale.exceeded_by(value):
                     marks.append([(left, row + 0.92), (right, row + 0.92)])
         for word, left in words_of(line):
             axes.text(left, row + 0.7, word, font=font, parse_math=False)
-    axes.add_collection(PolyCollection(boxes, facecolors=colours, linewidths=0), autolim=False)
+    for shapes, filled in ((boxes, colours), (rules, hues)):
+        axes.add_collection(PolyCollection(shapes, facecolors=filled, linewidths=0), autolim=False)
     dark: Any = {"colors": theme.LIGHT.text, "linewidths": 0.8, "capstyle": "butt"}
     axes.add_collection(LineCollection(marks, **dark), autolim=False)
 

@@ -21,6 +21,16 @@ def test_keys_and_shortcuts_are_unique():
     assert max(shortcuts.values()) == 1
 
 
+def test_no_text_says_a_thing_twice():
+    for row in actions.TABLE:
+        words = row.text.replace("&", "").rstrip("…").lower().split()
+        assert len(set(words)) == len(words), row.text
+
+
+def test_no_letter_is_marked_twice_in_a_text():
+    assert all(row.text.count("&") <= 1 for row in actions.TABLE)
+
+
 def test_the_promised_keys_are_there():
     found = {QKeySequence(k).toString(): row.key for row in actions.TABLE for k in row.keys}
     for keys, key in {

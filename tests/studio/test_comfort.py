@@ -12,11 +12,13 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QComboBox,
+    QDockWidget,
     QLineEdit,
     QPlainTextEdit,
     QWidget,
 )
 
+from studio.docks import PLACES
 from studio.model_picker import ModelPicker
 from studio.palette_dialog import MISS, PaletteDialog, score
 from studio.settings import Preferences
@@ -109,6 +111,7 @@ def test_the_wheel_turns_what_has_the_keyboard_and_scrolls_past_the_rest(qtbot, 
     def shown() -> list:
         return [box.currentIndex() for box in chosen] + [box.value() for box in counted]
 
+    window.composer.question.setFocus()
     before = shown()
     for control in (*chosen, *counted):
         wheel(control)
@@ -196,6 +199,26 @@ def test_a_screen_reader_hears_what_a_choice_is_about(window):
     send = QAccessible.queryAccessibleInterface(window.composer.send)
     assert send.text(QAccessible.Text.Name) == "Send"
     assert send.text(QAccessible.Text.Description) == window.composer.send.toolTip()
+
+
+def test_the_columns_of_a_comparison_are_told_apart(window):
+    boxes = window.compare_page.next.boxes
+    for part in ("choice", "strength", "removeWanted"):
+        names = [getattr(box, part).accessibleName() for box in boxes]
+        assert [name.split()[-1] for name in names] == ["1", "2", "3"] and not any("×" in n for n in names)
+
+
+def test_what_shows_no_words_of_its_own_says_what_it_is_for(window):
+    for place in PLACES:
+        window.docks.show(place.key)
+    silent = [
+        w
+        for dock in window.findChildren(QDockWidget)
+        for w in dock.findChildren(QWidget)
+        if isinstance(w, QComboBox) or (isinstance(w, QAbstractButton) and not w.text())
+        if not w.toolTip() and not isinstance(w.parent(), QLineEdit)
+    ]
+    assert not silent, [(w, w.accessibleName(), w.objectName()) for w in silent]
 
 
 def test_the_model_picker_lists_what_is_here_and_tells_of_the_hub(qtbot, window, monkeypatch):

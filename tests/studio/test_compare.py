@@ -261,7 +261,7 @@ def test_one_question_field_serves_every_page(qtbot, window):
     assert window.composer.send.text() == "Send"
     window.actions_["page_compare"].trigger()
     assert window.composer.send.text() == "Compare" and "column" in window.composer.send.toolTip()
-    assert page.focusProxy() is field and "Type a question below" in page.asked.text()
+    assert window.focusWidget() is field and "Type a question below" in page.asked.text()
     beside = window.composer.compare, window.actions_["compare"]
     assert not beside[0].isVisible() and not beside[1].isEnabled()  # the columns say who else answers
     fields = [w for w in window.findChildren(QuestionEdit) if w.isVisible()]
@@ -299,6 +299,11 @@ def test_columns_scroll_together(qtbot, window):
     longest = max(bars, key=lambda bar: bar.maximum())
     longest.setValue(longest.maximum())
     assert [bar.value() for bar in bars] == [bar.maximum() for bar in bars]
+    for key, end in ((Qt.Key.Key_PageUp, "minimum"), (Qt.Key.Key_PageDown, "maximum")):
+        for _ in range(9):  # the text has the keyboard, what it scrolls in needs none
+            QTest.keyClick(window.compare_page.columns[bars.index(longest)].text, key)
+        assert longest.value() == getattr(longest, end)()
+    assert not any(view.area.focusPolicy().value for view in window.compare_page.columns)
     view = max(window.compare_page.columns, key=lambda view: len(view.answer))
     for _ in range(5):  # it grows, and what has grown is asked for at once
         for token in next_batch(view.answer):

@@ -1,6 +1,9 @@
-"""Text can be read: at least 4.5 : 1 in both themes, over every colour that a token can have."""
+"""Text can be read: at least 4.5 : 1 in both themes, over every colour that a token can have; what is
+disabled at least 3 : 1, and dimmer than the rest."""
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 import pytest
@@ -15,15 +18,16 @@ def rgb(name: str) -> np.ndarray:
     return np.array([int(name[i : i + 2], 16) for i in (1, 3, 5)]) / 255
 
 
-def luminance(colour: np.ndarray) -> float:
+def luminance(colour: np.ndarray) -> np.ndarray:
+    """Of one colour or of many, [..., 3]."""
     linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
+    return linear @ np.array([0.2126, 0.7152, 0.0722])
 
 
-def contrast(one: np.ndarray, other: np.ndarray) -> float:
+def contrast(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """WCAG 2.1, from 1 to 21."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
+    one, other = luminance(one), luminance(other)
+    return (np.maximum(one, other) + 0.05) / (np.minimum(one, other) + 0.05)
 
 
 def test_black_on_white_is_21():
@@ -50,3 +54,13 @@ def test_every_shade_of_a_token(colours, hue):
 )  # fmt: skip
 def test_every_pair_of_text_and_ground(colours, ink, paper):
     assert contrast(rgb(getattr(colours, ink)), rgb(getattr(colours, paper))) >= LEAST
+
+
+@THEMES
+def test_what_is_disabled_can_be_read_and_is_dimmer(colours):
+    for ground in ("window", "surface", "field", "line"):
+        paper = rgb(getattr(colours, ground))
+        dim = contrast(rgb(colours.disabled), paper)
+        assert dim >= 3 and contrast(rgb(colours.muted), paper) > 1.3 * dim
+    written = re.findall(r":disabled {[^}]*?(?<!-)color: (#\w+)", theme._sheet(colours, 1.0))
+    assert len(written) == 3 and set(written) == {colours.disabled}

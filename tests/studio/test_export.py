@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -18,7 +19,7 @@ from PySide6.QtTest import QTest
 from studio.answer import strongest
 from studio.export.page import page
 from studio.export.provenance import in_words
-from studio.scale import Scale
+from studio.scale import UNDERLINE, Scale
 from studio.turns import STEERED, UNSTEERED, Settings, Turn, steered_by
 from tests.studio.conftest import ready
 from tests.studio.test_compare import compare
@@ -79,6 +80,16 @@ def test_the_coloured_conversation_needs_nothing_else(qtbot, answered, tmp_path)
     facts = json.loads(reader.facts)
     assert facts[0]["seed"] == 0 and facts[0]["answers"][0]["heads"][0]["hash"] and facts[0]["model"]
     assert f"{answer.turn.model}, temperature 0, at most 256 tokens" in path.read_text().split("<script")[0]
+
+
+def test_underlines_of_the_page_are_as_thick_as_the_windows(qtbot, answered, tmp_path):
+    told = export(qtbot, answered, "export_chat", tmp_path / "chat.html").decode()
+    scale, values = answered.workspace.scale, strongest(answered.workspace.shown.trace.coefficients)
+    thick = [int(width) for width in re.findall(r"border-bottom-width:(\d)px", told)]
+    assert thick == [scale.underline(value) for value in values if scale.weight(value) > 0.01]
+    assert len(set(thick)) > 1 and max(thick) <= UNDERLINE
+    high = [int(below) + width for below, width in zip(re.findall(r"padding-bottom:(\d)px", told), thick)]
+    assert set(high) == {UNDERLINE}
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")

@@ -16,11 +16,11 @@ from studio.scale import Scale
 from studio.turns import STEERED, Settings, Turn
 
 
-def answer_of(*pieces: str):
+def answer_of(*pieces: str, values: tuple[float, ...] = ()):
     answer = Turn("Tell me about bees.", Settings(), model="pocket@#ff").add(STEERED)
     answer.trace = Trace(1, 2)
     for index, piece in enumerate(pieces):
-        row = np.float32([2.0, 0.5])
+        row = np.float32([values[index] if values else 2.0, 0.5])
         answer.trace.append(Token(0, index, 5, piece, -0.1, 1, (), (1.0,), row, row))
     answer.text, answer.state = "".join(pieces), "eos"
     return answer
@@ -59,6 +59,26 @@ def test_letters_of_another_font_are_as_wide_as_they_are_drawn():
 def test_a_word_is_one_text_of_the_picture():
     drawn = picture.figure(answer_of(" wo", "men", "ding", " nets"), ".svg", Scale(4.0)).decode()
     assert {"womending", "nets"} <= set(re.findall(r">([^<]*)</text>", drawn))
+
+
+def test_the_figure_underlines_as_the_window_does(monkeypatch):
+    from matplotlib.collections import PolyCollection
+
+    made = []
+    whole = PolyCollection.__init__
+
+    def look(self, shapes, *args, **more):
+        made.append(shapes)
+        whole(self, shapes, *args, **more)
+
+    monkeypatch.setattr(PolyCollection, "__init__", look)
+    scale = Scale(4.0)
+    answer = answer_of("a", "b", "c", values=(0.9, 2.0, 4.0))
+    picture.figure(answer, ".svg", scale)
+    rules = [shape[2][1] - shape[0][1] for shape in made[1]]
+    thin = rules[0] / scale.underline(0.9)
+    assert rules == pytest.approx([thin * scale.underline(value) for value in (0.9, 2.0, 4.0)])
+    assert len(set(np.round(rules, 6))) == 3
 
 
 def test_a_text_that_no_sheet_holds_is_refused_with_a_way_out():

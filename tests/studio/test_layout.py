@@ -12,12 +12,14 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
     QLabel,
+    QTabBar,
     QWidget,
 )
 
 from studio.columns import Column
 from studio.docks import PLACES
 from studio.label import Line
+from studio.pens import pen
 from studio.settings_panel import SettingsPanel
 from tests.studio.conftest import ready
 from tests.studio.test_main_job import ask
@@ -138,8 +140,9 @@ def _needs(widget):
 
 
 def _sticks_out(widget):
-    """Over the edge of its parent, up to the first that scrolls; a tab that is behind lies outside."""
-    while (parent := widget.parentWidget()) is not None and not isinstance(widget, QDockWidget):
+    """Over the edge of its parent, up to the first that scrolls; a tab that is behind lies outside, and
+    so do tabs with nothing to choose between."""
+    while (parent := widget.parentWidget()) is not None and not isinstance(widget, QDockWidget | QTabBar):
         if not parent.rect().adjusted(-1, -1, 1, 1).contains(widget.geometry()):
             area = parent.parentWidget()
             scrolls = isinstance(area, QAbstractScrollArea) and area.viewport() is parent
@@ -185,6 +188,66 @@ def test_what_is_tall_for_a_moment_leaves_the_window_as_large_as_it_was(qtbot, w
     window.resize(1920, 1080)  # at once after a change of the look
     qtbot.wait(50)
     assert window.size().toTuple() == (1920, 1080)
+
+
+def test_other_colours_leave_everything_where_it_is(qtbot, window):
+    window.resize(1280, 800)
+    window.docks.arrange()
+    window.resize(1280, 560)  # as short as tabs would be made for
+    qtbot.wait(50)
+
+    def places() -> list[object]:
+        return [(window.docks[p.key].geometry(), window.docks[p.key].isHidden()) for p in PLACES]
+
+    before = places()
+    for key, value in (("scheme", "dark"), ("color_map", "viridis"), ("scheme", "light")):
+        window.preferences.set(key, value)
+        qtbot.wait(50)
+        assert places() == before
+
+
+def test_the_topmost_number_of_a_chart_is_whole(qtbot, window):
+    plot = window.faithfulness.plot
+    window.faithfulness.refresh()
+    qtbot.wait(50)
+    room = plot.getViewBox().sceneBoundingRect().top()
+    assert room >= window.faithfulness._axes["left"]._metrics.height() / 2
+
+
+def test_lines_of_plots_are_as_thick_on_a_fine_screen(window, monkeypatch):
+    for plot in (window.faithfulness.plot, window.heatmap.plot, window.lab_page.plot):
+        monkeypatch.setattr(plot, "devicePixelRatioF", lambda: 2.0)
+    window._on_look()
+    assert window.faithfulness.curve.opts["pen"].widthF() == 4
+    assert window.faithfulness.paraphrase.opts["pen"].widthF() == 3
+    assert window.heatmap._frame.pen().widthF() == 4 and window.heatmap._halo.pen().widthF() == 8
+    assert pen(window.lab_page.plot, "#000000", 1.5).widthF() == 3
+
+
+def test_the_tabs_of_panels_in_one_stack_are_whole(qtbot, window):
+    window.resize(1280, 800)
+    for place in PLACES:
+        window.docks[place.key].show()
+    for place in PLACES[1:]:
+        window.tabifyDockWidget(window.docks["steering"], window.docks[place.key])
+    qtbot.wait(100)
+    [tabs] = [bar for bar in window.findChildren(QTabBar) if bar.count() == len(PLACES)]
+    for at in range(tabs.count()):
+        assert tabs.tabToolTip(at) == tabs.tabText(at)
+        assert tabs.tabRect(at).width() >= tabs.fontMetrics().horizontalAdvance(tabs.tabText(at))
+    assert window.width() == 1280
+
+
+def test_the_word_that_all_is_saved_moves_nothing(qtbot, fresh_window):
+    window = fresh_window
+    window.show()
+    qtbot.wait(100)
+    saved, high = window.status.saved, window.status.height()
+    assert not saved.isVisible()
+    window.status.set_saved(None)
+    assert saved.isVisible() and saved.width() >= saved.sizeHint().width() and saved.text() == "autosaved"
+    qtbot.wait(50)
+    assert window.status.height() == high
 
 
 def test_the_settings_are_as_wide_as_their_panel(qtbot, window):
