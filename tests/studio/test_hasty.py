@@ -20,6 +20,7 @@ from tests.models.test_hub import NAME
 from tests.studio.conftest import ready
 from tests.studio.test_main_job import ANSWER_MS, FIT_MS, ask, endless
 from tests.studio.test_models import loaded
+from tests.studio.test_undo import state
 
 ODD = "مرحبا 🏴‍☠️ \u202e evil \u202c 日本語 <b>bold</b> &amp " + "x" * 300
 
@@ -182,6 +183,44 @@ def test_anything_goes_in_any_order(qtbot, open_window, other, hub, seed):
     qtbot.waitUntil(lambda: not (session.worker.busy or session.opening.fetcher.busy), timeout=ANSWER_MS)
     assert workspace.source == workspace.loading.facts.source == session.bench.need_model().source, said
     assert not workspace.loading.coming
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_all_is_taken_back_and_made_again_in_the_end(qtbot, open_window, other, hub, seed):
+    chance = random.Random(seed)
+    window = ready(qtbot, open_window())
+    workspace, session = window.workspace, window.session
+    window.preferences.set("live", False)
+    workspace.set_settings(replace(workspace.settings, max_tokens=10))
+    workspace.forget()
+
+    def idle() -> bool:
+        busy = session.talking or session.fitting or window.comparing.running
+        return not (busy or session.worker.busy or session.opening.fetcher.busy or workspace.loading.coming)
+
+    def settled() -> tuple:
+        for dialog in window.findChildren(QDialog):
+            dialog.close()
+        qtbot.waitUntil(idle, timeout=FIT_MS)
+        return (*state(workspace), [c.note for c in workspace.channels])
+
+    start, said = settled(), []
+    for _ in range(300):
+        name, act = chance.choice([whim for whim in whims(window, chance, other) if whim[0] != "live"])
+        said.append(name)
+        act()
+        qtbot.wait(chance.choice([0, 5, 30, 120]))
+    for key in ("stop", "cancel_distill", "cancel_loading"):
+        window.actions_[key].trigger()
+    end, steps = settled(), workspace.stack.index()
+    for _ in range(2):
+        while workspace.stack.canUndo():
+            workspace.undo()
+        assert settled() == start, said
+        for _ in range(steps):
+            workspace.redo()
+        assert settled() == end, said
 
 
 def whims(window: Window, chance: random.Random, other: str) -> list[tuple[str, Callable[[], object]]]:
