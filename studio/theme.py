@@ -156,7 +156,8 @@ def _sheet(t: Theme, zoom: float) -> str:
     QPushButton[role="primary"] {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent};
         font-weight: 600; padding: 4px 16px; }}
     QPushButton[role="primary"]:hover {{ background: {t.accent_hover}; }}
-    QPushButton[role="primary"]:focus {{ outline: 1px solid {t.on_accent}; outline-offset: -2px; }}
+    QPushButton[role="primary"]:focus {{ border: 3px double {t.on_accent}; padding: 2px 14px;
+        outline: none; }}
     QPushButton[role="primary"]:disabled {{ background: {t.line}; color: {t.disabled};
         border-color: {t.line}; }}
     QToolButton[role="flat"] {{ border: 1px solid transparent; background: transparent; padding: 2px 4px; }}

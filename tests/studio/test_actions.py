@@ -31,6 +31,14 @@ def test_no_letter_is_marked_twice_in_a_text():
     assert all(row.text.count("&") <= 1 for row in actions.TABLE)
 
 
+def test_no_letter_is_marked_twice_in_a_menu():
+    for menu in actions.MENUS:
+        marked = [
+            row.text.split("&")[1][0].lower() for row in actions.TABLE if row.menu == menu and "&" in row.text
+        ]
+        assert len(set(marked)) == len(marked), menu
+
+
 def test_the_promised_keys_are_there():
     found = {QKeySequence(k).toString(): row.key for row in actions.TABLE for k in row.keys}
     for keys, key in {
