@@ -222,12 +222,12 @@ class Archive:
             if written == (head.info, listed, name):
                 continue
             keep_head(store, head, listed=listed)
-            if written is not None and name and name != written[2]:
-                self.list_head(key)  # renamed in the mixer: wanted, though it may have been removed
-            if name:
+            if name and (written is None or name != written[2]):
+                if written is not None:
+                    self.list_head(key)  # renamed in the mixer: wanted, though it may have been removed
                 self._titles.setdefault(key, shelves.title(store, "head", key))
                 shelves.rename(store, "head", key, name)
-            elif name is not None and key in self._titles:  # the name was taken back
+            elif name is not None and not name and key in self._titles:  # the name was taken back
                 shelves.rename(store, "head", key, self._titles.pop(key))
             self._written[key] = (head.info, listed, name)
 
@@ -238,6 +238,8 @@ class Archive:
         heads, lost = heads_of(self._need(), head_keys(session.state))
         opened, compared = self.turns(session.conversation), self.turns(str(session.state.get("round") or ""))
         found = values_of(session, opened.turns, heads, RESTORED_KEYS)
+        for row in found.values["channels"]:  # they are there; a name that the library gave since stays
+            self._written[row.digest] = (row.head.info, True, row.title)
         words = [*lost, *opened.lost, *compared.lost, *found.lost]
         details = "\n\n".join(part for part in (opened.details, compared.details) if part)
         if lost or found.lost:  # the next save writes over the record

@@ -133,7 +133,10 @@ def under(preset: Preset, channels: Iterable[Channel]) -> tuple[tuple[Channel, .
     left, rows = list(preset.rows), []
     for c in channels:
         found = next((setting for setting in left if setting.digest == c.digest), None)
-        strength, enabled = (found.strength, found.enabled) if found else (c.strength, False)
+        # Heads of another model are silent anyway, and are to be on again when that one comes back.
+        strength, enabled = (
+            (found.strength, found.enabled) if found else (c.strength, c.enabled and bool(c.note))
+        )
         if found:
             left.remove(found)
         same = (c.strength, c.enabled, c.solo) == (strength, enabled, False)

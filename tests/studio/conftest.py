@@ -61,6 +61,7 @@ def nothing_left_behind(qapp: QApplication, qtlog, complaints):
     yield
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     qapp.processEvents()
+    gc.collect()
     living = [o for o in gc.get_objects() if issubclass(type(o), QThread | QTimer) and shiboken6.isValid(o)]
     threads = [o for o in living if isinstance(o, QThread) and o.isRunning()]
     timers = [(o, o.parent()) for o in living if isinstance(o, QTimer) and o.isActive()]
@@ -68,6 +69,8 @@ def nothing_left_behind(qapp: QApplication, qtlog, complaints):
     warnings = [w for w in warnings if not any(h in w for h in HARMLESS)]
     strangers = [t for t in threading.enumerate() if t not in before and not isinstance(t, HARMLESS_THREADS)]
     strangers = [t for t in strangers if not t.name.endswith(HARMLESS_NAMES)]
+    del living
+    gc.freeze()  # what is there now is looked at once: else every test looks through all that came before
     shown = [w for w in qapp.topLevelWidgets() if w.isVisible() and id(w) not in widgets]
     assert not threads, f"threads still running: {threads}"
     assert not strangers, f"threads still running: {strangers}"

@@ -147,6 +147,22 @@ def test_the_library_follows_a_name_given_in_the_mixer_and_taken_back(qtbot, ope
     qtbot.waitUntil(lambda: "hardly any" in titles(panel))  # out of the mixer it keeps its name
 
 
+def test_a_name_given_in_the_library_stays_over_a_restart(qtbot, open_window):
+    window = ready(qtbot, open_window())
+    window.workspace.rename_head(window.workspace.channels[0].key, "buccaneer")
+    assert "buccaneer" in heads_after_a_save(qtbot, window)
+    panel = library_of_heads(qtbot, window)
+    item = next(i for i in items(panel) if i.title == "buccaneer")
+    window.shelf_work.shelving.rename(item, "corsair")
+    qtbot.waitUntil(lambda: "corsair" in titles(panel))
+    window = ready(qtbot, open_window())
+    window.workspace.set_strength(window.workspace.channels[0].key, 0.5)
+    found = heads_after_a_save(qtbot, window)
+    assert "corsair" in found and "buccaneer" not in found
+    window.workspace.rename_head(window.workspace.channels[0].key, "privateer")
+    assert "privateer" in heads_after_a_save(qtbot, window)
+
+
 def test_a_removed_conversation_comes_back_whole_and_the_open_one_stays(qtbot, open_window, tmp_path):
     window = ready(qtbot, open_window())
     ask(qtbot, window, "Tell me about the harbour.")

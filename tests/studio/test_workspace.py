@@ -220,3 +220,15 @@ def test_no_two_heads_that_come_are_called_the_same(workspace):
     method = make_head().info.method
     names = [c.name for c in workspace.channels]
     assert names == ["pirate", f"pirate, {method}", f"pirate, {method} 2", "words"]
+
+
+def test_a_preset_leaves_the_heads_of_another_model_as_they_are(workspace):
+    own = workspace.add_head(make_head("a"))
+    workspace.keep_preset("mine")
+    other = workspace.add_head(make_head("b"))
+    workspace.judge_by(lambda head: Misfit("made for tiny") if head.info.name == "b" else None)
+    workspace.apply_preset(workspace.presets[0])
+    assert workspace.channel(own).enabled and workspace.channel(other).enabled
+    workspace.judge_by(lambda head: None)
+    workspace.apply_preset(workspace.presets[0])
+    assert not workspace.channel(other).enabled
