@@ -30,9 +30,8 @@ class Compared(QFrame):
         inside.addWidget(self.text)
         inside.addStretch(1)
         self.area = QScrollArea()
-        self.area.setFocusPolicy(
-            Qt.FocusPolicy.NoFocus
-        )  # the text takes the keys, and leaves those that scroll
+        # The text takes the keys, and leaves those that scroll.
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.area.setWidgetResizable(True)
         self.area.setFrameShape(QFrame.Shape.NoFrame)
         self.area.setMinimumHeight(80)  # with large text too: docks give way

@@ -70,7 +70,9 @@ def _told(agreement: Agreement) -> str:
     told = f"Logprobs are within {agreement.within:.1g} of the recorded ones at nine of ten tokens"
     if not agreement.alike:
         return f"{told}: more than rounding usually makes of it. The steering or the state may be another."
-    return f"{told}; at {agreement.ties} rounding decided, and the recorded one was taken."
+    if agreement.ties:
+        told += f"; at {agreement.ties} rounding decided, and the recorded one was taken"
+    return f"{told}."
 
 
 def _export(run: Run, path: Path) -> None:

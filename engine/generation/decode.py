@@ -22,7 +22,6 @@ from engine.generation.compiled import CompiledStep
 from engine.generation.fitting import Fitted, fit, without
 from engine.generation.lanes import Lane, require_sense, truth_lanes
 from engine.generation.memory import Memory, Past
-from engine.generation.retelling import Agreement
 from engine.generation.sampling import Sampling
 from engine.generation.trace import ALTERNATIVES, Token, Trace
 from engine.heads.mix import Mix
@@ -92,7 +91,6 @@ class _Run:
         self._compiled = compiled
         self._on_forward = on_forward
         self._stepped = False  # whether a compiled step was used
-        self._agreement: Callable[[int], Agreement | None] = lambda lane: None
         self._lanes, self._truths = [*lanes], []
         for index, lane in enumerate(lanes):
             if lane.truth is not None:
@@ -108,6 +106,7 @@ class _Run:
         self._lanes = [without(lane, fitted) for lane, fitted in zip(self._lanes, self._fitted, strict=True)]
         self._prompts = [fitted.prompt for fitted in self._fitted]
         self._room = max(fitted.room for fitted in self._fitted)
+        self._choice = Choice(self._lanes, self._leaders, self._room, sampling, model)
         self._fed: list[list[int]] = [[] for _ in self._lanes]  # the ids that went through the network
         self._used: list[list[tuple[float, ...]]] = [[] for _ in self._lanes]  # and their strengths
         self._answers = [
@@ -179,8 +178,7 @@ class _Run:
     ) -> None:
         answers = self._answers
         texts = TokenTexts(self._model.tokenizer)
-        choice = Choice(self._lanes, self._leaders, self._room, self._sampling, self._model)
-        self._agreement = choice.agreement
+        choice = self._choice
         for count in range(self._room + 1):
             ids = choice(logits, count)
             figures = _figures(logits, ids)
@@ -224,7 +222,7 @@ class _Run:
         for answer in self._answers:
             answer.cancel()
         return [
-            answer.result(lane, fitted, self._stepped, self._agreement(index))
+            answer.result(lane, fitted, self._stepped, self._choice.agreement(index))
             for index, (answer, lane, fitted) in enumerate(
                 zip(self._answers, self._lanes, self._fitted, strict=True)
             )

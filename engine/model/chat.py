@@ -129,9 +129,8 @@ def _plain(turns: Sequence[_Turn]) -> _Pieces:
     for turn in turns:
         head = "" if turn.role == "system" else f"{turn.role.capitalize()}:"
         text = turn.text
-        if (
-            head and turn.said is not None
-        ):  # its own tokens stand right behind the colon, where they were said
+        if turn.said is not None:
+            # Its own tokens stand right behind the colon, where they were said.
             text = text if text[:1].isspace() else f" {text}"
         elif head:
             head += " "

@@ -48,9 +48,8 @@ def _run(model: Any, turns: tuple[Turn, ...], answers: Sequence[Answer]) -> Run:
     lanes = lanes_of(model, [_request(turns, answer) for answer in answers], settings.seed)
     run = record(model, lanes, sampling_of(settings), [_generation(answer) for answer in answers])
     assert answers[0].asked is not None
-    return replace(
-        run, precision=answers[0].asked.precision
-    )  # the model may have been loaded in another since
+    # The model may have been loaded in another since.
+    return replace(run, precision=answers[0].asked.precision)
 
 
 def _request(turns: tuple[Turn, ...], answer: Answer) -> LaneRequest:
