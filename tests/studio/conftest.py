@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import threading
+from contextlib import closing
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -17,6 +18,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from engine.heads.head import BlockHead, Head, HeadInfo, ModelIdentity
+from engine.library.shelves import votes
+from engine.library.store import Store
 from studio import theme, translation
 from studio.window import Window
 from tests.models.test_hub import hub, stored  # noqa: F401 - fixtures, for models in the window
@@ -129,6 +132,16 @@ def window(qtbot, fresh_window):
     fresh_window.show()
     qtbot.waitUntil(lambda: fresh_window.workspace.loading.facts is not None, timeout=LOADING_MS)
     return fresh_window
+
+
+def library(window: Window) -> closing[Store]:
+    """A connection of its own to the window's library, whose own one is its worker's alone."""
+    return closing(Store(window.autosave.archive._need().path.parent))
+
+
+def kept_votes(window: Window) -> list[dict]:
+    with library(window) as store:
+        return votes(store)
 
 
 def make_head(name: str = "pirate", blocks: int = 2, width: int = 4) -> Head:

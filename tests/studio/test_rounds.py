@@ -15,11 +15,10 @@ import numpy as np
 import pytest
 from PySide6.QtGui import QGuiApplication
 
-from engine.library.shelves import votes
 from studio.archive import Archive
 from studio.columns import Column
 from studio.snapshot import Snapshot
-from tests.studio.conftest import ready
+from tests.studio.conftest import kept_votes, ready
 from tests.studio.test_compare import WAIT_MS, compare, talking
 from tests.studio.test_library_panel import items, library, titles
 from tests.studio.test_main_job import ask
@@ -143,9 +142,8 @@ def test_after_a_crash_a_blind_one_is_blind_until_the_vote(qtbot, open_window, t
     named = captions(other)
     assert [name.removeprefix("✓ ") for name, _, _ in named] == list(old.names) and named[1][0][0] == "✓"
     assert all(made for _, made, _ in named) and workspace.shown is not None
-    store = other.autosave.archive._need()
-    qtbot.waitUntil(lambda: len(votes(store)) == 1, timeout=WAIT_MS)
-    assert votes(store)[0]["choice"] == old.names[1]
+    qtbot.waitUntil(lambda: len(kept_votes(other)) == 1, timeout=WAIT_MS)
+    assert kept_votes(other)[0]["choice"] == old.names[1]
     other.shelf_work.export(item, tmp_path / "named.md")
     qtbot.waitUntil((tmp_path / "named.md").exists)
     assert all(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from engine.library.shelves import votes
 from studio.columns import Column
 from studio.votes_dialog import VotesDialog
-from tests.studio.conftest import ready
+from tests.studio.conftest import kept_votes, library, ready
 from tests.studio.test_compare import WAIT_MS, compare
 
 
@@ -31,7 +30,7 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     assert sorted(found.names) == ["mixer", "prompt", "unsteered"]
     assert window.comparing.tally == {found.names[1]: 1} and found.names[1] in page.note.text()
     qtbot.waitUntil(lambda: not window.autosave.worker.busy, timeout=WAIT_MS)
-    [kept] = votes(window.autosave.archive._need())
+    [kept] = kept_votes(window)
     assert kept["choice"] == found.names[1] and len(kept["lanes"]) == 3 and kept["seed"] == 0
     page.columns[0].vote.click()  # one vote a round
     assert sum(window.comparing.tally.values()) == 1
@@ -41,12 +40,12 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     assert "taken back" in window.status.busy.text()
     window.comparing.vote(0)
     assert not window.comparing.tally
-    qtbot.waitUntil(lambda: not votes(window.autosave.archive._need()), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not kept_votes(window), timeout=WAIT_MS)
     window.workspace.undo()
     window.workspace.redo()
     assert not window.comparing.round.blind
     window.workspace.redo()
-    qtbot.waitUntil(lambda: len(votes(window.autosave.archive._need())) == 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: len(kept_votes(window)) == 1, timeout=WAIT_MS)
     assert window.comparing.tally == {found.names[1]: 1}
 
 
@@ -70,9 +69,8 @@ def test_votes_are_there_after_a_restart_to_see_and_to_export(qtbot, open_window
     compare(qtbot, window, blind=True)
     window.comparing.vote(1)
     first = window.comparing.round.names[1]
-    store = window.autosave.archive._need()
-    qtbot.waitUntil(lambda: len(votes(store)) == 1, timeout=WAIT_MS)
-    with store.writing() as db:  # damaged ones hide no others
+    qtbot.waitUntil(lambda: len(kept_votes(window)) == 1, timeout=WAIT_MS)
+    with library(window) as store, store.writing() as db:  # damaged ones hide no others
         db.executemany("INSERT INTO vote (cast_at, facts) VALUES (?, ?)", [("then", "no"), ("then", "{}")])
     window = ready(qtbot, open_window())
     qtbot.waitUntil(lambda: window.comparing.tally == {first: 1}, timeout=WAIT_MS)
