@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.source_names import from_anywhere
+from studio.runtime.model_sources import from_anywhere
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
-    from studio.window import Window
+    from studio.app.main_window import Window
 
 _STARTED = time.perf_counter()
 
@@ -24,14 +24,14 @@ _STARTED = time.perf_counter()
 def main(argv: list[str] | None = None) -> int:
     """Runs the studio; returns the exit status."""
     arguments = _parse(argv)
-    from studio.asking import version
+    from studio.app.text_dialogs import version
 
     if arguments.version:
         print(f"steer-studio {version()}")
         return 0
     from PySide6.QtWidgets import QApplication
 
-    from studio import translation
+    from studio.widgets import translation
 
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
@@ -39,12 +39,12 @@ def main(argv: list[str] | None = None) -> int:
     app.setStyle("Fusion")
     translation.install(app)
     if arguments.tour:
-        from studio.tour import Tour
-        from studio.window import Window
+        from studio.app.main_window import Window
+        from studio.app.screenshot_tour import Tour
 
         return Tour(Window(arguments.model), arguments.tour).run()
     if arguments.startup_times:
-        from studio.window import Window
+        from studio.app.main_window import Window
 
         window = Window(arguments.model)
         _time_start(window)
@@ -55,10 +55,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     """The studio of this user: one at a time, its faults written down, its session kept."""
-    from studio.crash import CrashReport
-    from studio.instance import Doorkeeper, Unanswered, hand_over
-    from studio.places import home
-    from studio.window import Window
+    from studio.app.crash_report import CrashReport
+    from studio.app.data_folder import home
+    from studio.app.main_window import Window
+    from studio.app.single_instance import Doorkeeper, Unanswered, hand_over
 
     folder = home()
     sources = [str(Path(f).resolve()) for f in arguments.files]
@@ -96,7 +96,7 @@ def _refuse(app: QApplication, folder: Path) -> int:
     """Says in the terminal and in a dialog, for not every start has both, why there is no second studio."""
     from PySide6.QtWidgets import QMessageBox
 
-    from studio.translation import tr
+    from studio.widgets.translation import tr
 
     words = tr(
         "The studio was not started: another one runs over {0} and does not answer. "

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.model import add_model_options, load_model
-from engine.cli.progress import announce, progress_bar
+from engine.cli.terminal_progress import announce, progress_bar
 from engine.events import duration
 
 
@@ -52,11 +52,11 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from engine.heads.files import require_writable, save_head
+    from engine.heads.head_file import require_writable, save_head
 
     require_writable(options.out)
     from engine.distill import Request, distill
-    from engine.distill.estimate import estimate
+    from engine.distill.time_estimate import estimate
 
     request = Request(
         options.prompt,

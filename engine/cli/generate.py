@@ -7,14 +7,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.lanes import LaneWords, head_and_strength, lanes, parse
+from engine.atomic_write import require_writable
+from engine.cli.lane_arguments import LaneWords, head_and_strength, lanes, parse
 from engine.cli.model import add_model_options, load_model
-from engine.cli.progress import announce
-from engine.durable import require_writable
+from engine.cli.terminal_progress import announce
 from engine.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from engine.generation.answer import Generation
+    from engine.generation.answer_builder import Generation
     from engine.generation.lanes import Lane
     from engine.generation.trace import Token
     from engine.model.language_model import LanguageModel
@@ -75,12 +75,12 @@ def _run(options: argparse.Namespace) -> None:
     only = LaneWords("", options.prompt is not None, tuple(head_and_strength(text) for text in options.head))
     wanted = [parse(words) for words in options.lane] or [only]
 
-    from engine.generation.compiled import CompiledStep
+    from engine.generation.compiled_step import CompiledStep
     from engine.generation.decode import generate
-    from engine.generation.memory import Memory
-    from engine.generation.recording import record, save_run
+    from engine.generation.prefix_cache import Memory
+    from engine.generation.run_file import record, save_run
     from engine.generation.sampling import Sampling
-    from engine.model.chat import Message
+    from engine.model.chat_template import Message
 
     if options.save is not None:
         require_writable(options.save, "run", RunError)

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.cli.lab_options import METHODS, add_lab_options, chosen_questions, seeds
 from engine.cli.lab_results import finish, opened
-from engine.cli.progress import progress_bar
+from engine.cli.terminal_progress import progress_bar
 
 
 def add(commands: Any) -> None:
@@ -24,9 +24,9 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from engine.events import Cancel
-    from engine.lab.answers import judged_twice
-    from engine.lab.axbench import TEMPLATE, AxFailure, AxRow, axbench
-    from engine.lab.concepts import read_concepts
+    from engine.lab.axbench_concepts import read_concepts
+    from engine.lab.axbench_protocol import TEMPLATE, AxFailure, AxRow, axbench
+    from engine.lab.cached_answers import judged_twice
     from engine.lab.figures import axbench_figures
 
     concepts, drawn, template = read_concepts(options.concepts), seeds(options), options.template or TEMPLATE
@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _tables(rows: Any, failures: list[str]) -> list[Any]:
     """Every method over the concepts, then every concept."""
-    from engine.lab.axbench import JUDGED, summaries
+    from engine.lab.axbench_protocol import JUDGED, summaries
     from engine.lab.report import Table, between, number
 
     over = Table(

@@ -8,7 +8,7 @@ from typing import Any
 from engine.cli.lab_options import add_output_options
 from engine.cli.lab_results import give, require_outputs
 from engine.cli.model import add_model_options, load_model
-from engine.cli.progress import progress_bar
+from engine.cli.terminal_progress import progress_bar
 from engine.errors import InputError
 
 
@@ -24,9 +24,9 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> None:
     require_outputs(options)
     from engine.distill import distill
-    from engine.lab.arms import parse_arms
-    from engine.lab.drawing import svg
-    from engine.lab.pictures import blocks
+    from engine.lab.figure_style import svg
+    from engine.lab.match_plots import blocks
+    from engine.lab.method_specs import parse_arms
     from engine.lab.report import Table, report
 
     arms = [arm for arm in parse_arms(options.methods, options.prompt) if arm.request is not None]

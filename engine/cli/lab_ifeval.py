@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.cli.lab_options import METHODS, add_lab_options, seeds
 from engine.cli.lab_results import finish, opened
-from engine.cli.progress import progress_bar
+from engine.cli.terminal_progress import progress_bar
 from engine.errors import InputError
 
 
@@ -25,10 +25,10 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from engine.events import Cancel
-    from engine.lab.answers import judged_twice
-    from engine.lab.cases import read_cases
+    from engine.lab.cached_answers import judged_twice
     from engine.lab.figures import ifeval_figures
-    from engine.lab.ifeval import ifeval
+    from engine.lab.ifeval_cases import read_cases
+    from engine.lab.ifeval_protocol import ifeval
 
     if not isfinite(options.strength):
         raise InputError("The heads cannot be applied", "The strength is no number.", "Give one, as 1.")

@@ -14,7 +14,7 @@ from engine.cli.lab_results import (
     speaker_and_judge,
 )
 from engine.cli.model import load_model
-from engine.cli.progress import progress_bar
+from engine.cli.terminal_progress import progress_bar
 from engine.errors import InputError
 
 
@@ -62,10 +62,10 @@ def _run(options: argparse.Namespace) -> None:
     if not options.prompt.strip():
         raise InputError("The methods cannot be compared", "The prompt is empty.", "Give one.")
 
-    from engine.lab.arms import parse_arms
-    from engine.lab.exports import match_points
+    from engine.lab.figure_export import match_points
     from engine.lab.figures import match_figures
     from engine.lab.matching import Exam, match
+    from engine.lab.method_specs import parse_arms
     from engine.lab.report import differences_table, match_report, match_table
 
     arms = parse_arms(options.methods, options.prompt)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from engine.cli.progress import progress_bar
+from engine.cli.terminal_progress import progress_bar
 
 
 def add(commands: Any) -> None:
@@ -25,10 +25,10 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from engine.lab.claims import claims
-    from engine.lab.exports import make_folder
-    from engine.lab.findings import write
+    from engine.lab.figure_export import make_folder
     from engine.lab.paper import Plan, measure
-    from engine.lab.store import Store
+    from engine.lab.paper_report import write
+    from engine.lab.result_cache import Store
     from engine.model.loading import load
 
     chosen: dict[str, Any] = {}

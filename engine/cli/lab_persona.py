@@ -10,7 +10,7 @@ from typing import Any
 from engine.cli.lab_match import target
 from engine.cli.lab_options import METHODS, add_lab_options, seeds
 from engine.cli.lab_results import finish, opened
-from engine.cli.progress import progress_bar
+from engine.cli.terminal_progress import progress_bar
 
 
 def add(commands: Any) -> None:
@@ -23,9 +23,9 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from engine.lab.exports import match_points
+    from engine.lab.figure_export import match_points
     from engine.lab.figures import match_figures
-    from engine.lab.persona import persona, read_traits
+    from engine.lab.persona_protocol import persona, read_traits
 
     wanted, traits, drawn = target(options.coherence), read_traits(options.traits), seeds(options)
     with opened(options) as (speaker, judge), progress_bar() as emit:

@@ -16,10 +16,10 @@ from engine.errors import LabError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from engine.lab.answers import Speaker
+    from engine.lab.cached_answers import Speaker
     from engine.lab.judges import Disagreement, Judge
     from engine.lab.report import Table
-    from engine.lab.store import Store
+    from engine.lab.result_cache import Store
     from engine.model.language_model import LanguageModel
 
 DISAGREEMENT = "judge's disagreement with itself"
@@ -37,7 +37,7 @@ def opened(options: argparse.Namespace) -> Iterator[tuple[Speaker, Judge]]:
 @contextmanager
 def opened_store(options: argparse.Namespace) -> Iterator[Store]:
     """The store that the options name, else the user's own."""
-    from engine.lab.store import Store
+    from engine.lab.result_cache import Store
 
     path = options.store
     if path is None:
@@ -55,7 +55,7 @@ def speaker_and_judge(
     options: argparse.Namespace, model: LanguageModel, store: Store
 ) -> tuple[Speaker, Judge]:
     from engine.generation.sampling import Sampling
-    from engine.lab.answers import Speaker
+    from engine.lab.cached_answers import Speaker
     from engine.lab.judges import open_judge
 
     sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
@@ -64,12 +64,12 @@ def speaker_and_judge(
 
 def require_outputs(options: argparse.Namespace) -> None:
     """Before the work, not after it."""
-    from engine.durable import require_writable
+    from engine.atomic_write import require_writable
 
     if options.report is not None:
         require_writable(options.report, "report", LabError)
     if options.figures is not None:
-        from engine.lab.exports import make_folder
+        from engine.lab.figure_export import make_folder
 
         make_folder(options.figures)
 
@@ -84,8 +84,8 @@ def give(
     facts: Mapping[str, object],
 ) -> None:
     """Writes report and figures if they were asked for, and prints JSON or the text."""
-    from engine.durable import write_whole
-    from engine.lab.exports import write_figures
+    from engine.atomic_write import write_whole
+    from engine.lab.figure_export import write_figures
 
     if options.report is not None:
         write_whole(options.report, page().encode(), "report", LabError)
@@ -108,7 +108,7 @@ def finish(
 ) -> None:
     """Gives a protocol's results. rows: as JSON says them; points: as the CSV does, by default the same;
     more: what else JSON says."""
-    from engine.lab.drawing import svg
+    from engine.lab.figure_style import svg
     from engine.lab.report import report
 
     facts: Mapping[str, Any] = {"model": speaker.model.identity.id, "judge": judge.name}

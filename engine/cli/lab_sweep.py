@@ -17,7 +17,7 @@ from engine.cli.lab_results import (
     speaker_and_judge,
 )
 from engine.cli.model import load_model
-from engine.cli.progress import progress_bar
+from engine.cli.terminal_progress import progress_bar
 from engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def _run(options: argparse.Namespace) -> None:
 
     from engine.distill.request import OBJECTIVES
     from engine.events import Cancel
-    from engine.lab.answers import judged_twice
-    from engine.lab.arms import parse_arms
+    from engine.lab.cached_answers import judged_twice
     from engine.lab.figures import sweep_figures
+    from engine.lab.method_specs import parse_arms
     from engine.lab.report import sweep_report, sweep_table
     from engine.lab.sweep import Bench, cells, sweep, told
 
@@ -120,7 +120,7 @@ def _run(options: argparse.Namespace) -> None:
 def _runner(options: argparse.Namespace, model: LanguageModel, bench: Any) -> Runner | None:
     if options.ray is None:
         return None
-    from engine.lab.on_ray import Recipe, on_ray
+    from engine.lab.ray_runner import Recipe, on_ray
 
     dtype = str(model.dtype).removeprefix("torch.") if model.precision != "int8" else "int8"
     recipe = Recipe(

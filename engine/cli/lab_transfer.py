@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.cli.lab_options import add_lab_options, chosen_questions, seeds
 from engine.cli.lab_results import finish, opened
-from engine.cli.progress import progress_bar
+from engine.cli.terminal_progress import progress_bar
 
 
 def add(commands: Any) -> None:
@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from engine.events import Cancel
-    from engine.lab.answers import judged_twice
+    from engine.lab.cached_answers import judged_twice
     from engine.lab.figures import transfer_figures
     from engine.lab.transfer import Setting, transfer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from engine.cli.progress import progress_bar
+from engine.cli.terminal_progress import progress_bar
 
 if TYPE_CHECKING:
     from engine.model.language_model import LanguageModel

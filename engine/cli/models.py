@@ -25,7 +25,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.id is not None:
         _describe(options.id, options.json)
         return
-    from engine.model.catalogue import local_models
+    from engine.model.available_models import local_models
 
     found = local_models()
     if options.json:

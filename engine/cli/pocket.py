@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import assets
-from engine.cli.progress import progress_bar
+from engine.cli.terminal_progress import progress_bar
 from engine.errors import InputError
 
 _LONGEST = 1 << 20  # characters of an answer

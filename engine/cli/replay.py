@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.model import add_model_options, load_model
 
 if TYPE_CHECKING:
-    from engine.generation.recording import Run
-    from engine.generation.retelling import Agreement
+    from engine.generation.replay_alignment import Agreement
+    from engine.generation.run_file import Run
 
 
 def add(commands: Any) -> None:
@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from engine.generation.recording import differences, load_run, replay
+    from engine.generation.run_file import differences, load_run, replay
 
     run = load_run(options.file)
     if options.export is not None:
@@ -76,9 +76,9 @@ def _told(agreement: Agreement) -> str:
 
 
 def _export(run: Run, path: Path) -> None:
-    from engine.durable import write_whole
+    from engine.atomic_write import write_whole
     from engine.errors import InputError, RunError
-    from engine.generation.export import to_csv, to_json
+    from engine.generation.trace_export import to_csv, to_json
 
     writers = {".csv": to_csv, ".json": to_json}
     if path.suffix not in writers:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from engine.distill.evidence import Evidence
 from engine.distill.methods import Method
-from engine.distill.reading import Reading, loss, read
+from engine.distill.steered_pass import Reading, loss, read
+from engine.distill.training_data import Evidence
 from engine.events import Cancel
 from engine.heads.head import BlockHead
 from engine.heads.mix import Mix, MixBlock, floor_of

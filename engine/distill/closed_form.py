@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from engine.distill.calibration import Calibrated, calibrate, mix_of, tensors
-from engine.distill.evidence import Evidence
-from engine.distill.forward import finite, run, squares, tapped
+from engine.distill.hooked_forward import finite, run, squares, tapped
 from engine.distill.methods import Method, Moment
-from engine.distill.reading import Reading, read
+from engine.distill.steered_pass import Reading, read
+from engine.distill.training_data import Evidence
 from engine.events import Cancel, Meter
 from engine.heads.head import BlockHead
 from engine.heads.steering import steer

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.distill.evidence import Evidence
-from engine.distill.forward import run, tapped
+from engine.distill.hooked_forward import run, tapped
 from engine.distill.methods import Method
 from engine.distill.request import Objective
 from engine.distill.trainer import Trainer
+from engine.distill.training_data import Evidence
 from engine.events import Cancel, Emit, LossPoint, Meter
 from engine.generation.sampling import seeded
 from engine.heads.head import BlockHead

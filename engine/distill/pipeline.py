@@ -14,23 +14,23 @@ from torch import Tensor
 from engine.distill import closed_form, gradient
 from engine.distill.calibration import Calibrated, calibrate, mix_of
 from engine.distill.closed_form import ClosedForm
-from engine.distill.effect import prompt_effect, strength_range
-from engine.distill.evidence import Evidence, distance, gather, lay_rows
-from engine.distill.forward import run, squares, tapped
-from engine.distill.judging import judge_for
+from engine.distill.hooked_forward import run, squares, tapped
 from engine.distill.methods import method_named
 from engine.distill.paraphrase import paraphrase
+from engine.distill.prompt_effect import prompt_effect, strength_range
 from engine.distill.questions import questions
-from engine.distill.reading import read
 from engine.distill.request import Distillation, Effect, Recipe, Request
+from engine.distill.response_filter import judge_for
 from engine.distill.responses import Heard, Sampler
-from engine.distill.teacher import Response
+from engine.distill.steered_pass import read
+from engine.distill.teacher_forcing import Response
+from engine.distill.training_data import Evidence, distance, gather, lay_rows
 from engine.errors import InputError
 from engine.events import Cancel, Emit, HeadReady, Meter, Progress, ignore
-from engine.heads.formats.vectors import MEAN_COEFFICIENT
+from engine.heads.formats.constant_vectors import MEAN_COEFFICIENT
 from engine.heads.head import BlockHead, Head, HeadInfo
 from engine.heads.mix import Mix
-from engine.model.chat import Message, encode
+from engine.model.chat_template import Message, encode
 from engine.model.language_model import LanguageModel
 from engine.model.memory import memory_guard
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.errors import InputError
 from engine.model.language_model import LanguageModel
-from engine.pocket.questions import FORMS, ask
+from engine.pocket.question_forms import FORMS, ask
 from engine.pocket.topics import Topic, topics
 
 # Distillation never asks about these, so that a head can be judged on what it has not seen.

@@ -6,16 +6,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.distill.hearing import Heard, Hearing
-from engine.distill.judging import Judge
-from engine.distill.teacher import Response, learned_marks, shared_question
+from engine.distill.activation_recorder import Heard, Hearing
+from engine.distill.response_filter import Judge
+from engine.distill.teacher_forcing import Response, learned_marks, shared_question
 from engine.errors import InputError
 from engine.events import Cancel, Emit, Progress
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.heads.head import Positions
-from engine.model.chat import Message, encode
+from engine.model.chat_template import Message, encode
 from engine.model.language_model import LanguageModel
 
 _BATCH = 64

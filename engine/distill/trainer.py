@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.distill.evidence import Evidence
-from engine.distill.forward import Entry, run, squares, tapped
+from engine.distill.hooked_forward import Entry, run, squares, tapped
 from engine.distill.methods import Method
-from engine.distill.readout import losses
 from engine.distill.request import Objective
-from engine.distill.teacher import Rows
+from engine.distill.teacher_forcing import Rows
+from engine.distill.token_losses import losses
+from engine.distill.training_data import Evidence
 from engine.heads.head import BlockHead
 from engine.heads.mix import MixBlock, floor_of
 from engine.model.language_model import LanguageModel

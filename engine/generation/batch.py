@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from engine.events import Cancel
-from engine.generation.cache import growing_cache, join, split
-from engine.generation.compiled import CompiledStep
+from engine.generation.compiled_step import CompiledStep
+from engine.generation.kv_cache import growing_cache, join, split
 from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
-from engine.model.trial import recurrent
+from engine.model.steerability_check import recurrent
 
 
 class Batch:

@@ -13,21 +13,21 @@ from torch import Tensor
 
 from engine.errors import Cancelled, ModelError
 from engine.events import Begun, Cancel, ignore
-from engine.generation.answer import Answer, Generation
-from engine.generation.applied import Applied
+from engine.generation.answer_builder import Answer, Generation
 from engine.generation.batch import Batch, interruptible
-from engine.generation.cache import growing_cache, plain
-from engine.generation.choice import Choice
-from engine.generation.compiled import CompiledStep
-from engine.generation.fitting import Fitted, fit, without
+from engine.generation.batch_steering import Applied
+from engine.generation.compiled_step import CompiledStep
+from engine.generation.context_window import Fitted, fit, without
+from engine.generation.kv_cache import growing_cache, plain
 from engine.generation.lanes import Lane, require_sense, truth_lanes
-from engine.generation.memory import Memory, Past
+from engine.generation.prefix_cache import Memory, Past
 from engine.generation.sampling import Sampling
+from engine.generation.token_sampler import Choice
 from engine.generation.trace import ALTERNATIVES, Token, Trace
 from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
 from engine.model.memory import memory_guard
-from engine.model.text import PieceDecoder, TokenTexts
+from engine.model.streaming_decoder import PieceDecoder, TokenTexts
 from engine.model.threads import threads_for
 
 

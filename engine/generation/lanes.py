@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import InputError
-from engine.generation.strengths import Strengths
+from engine.generation.live_strengths import Strengths
 from engine.heads.head import Head
-from engine.model.chat import Message
+from engine.model.chat_template import Message
 
 if TYPE_CHECKING:
-    from engine.generation.answer import Generation
+    from engine.generation.answer_builder import Generation
 
 
 @dataclass(frozen=True, eq=False)

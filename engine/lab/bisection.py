@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.lab.forced import LIMIT, IsoKL
+from engine.lab.iso_kl import LIMIT, IsoKL
 
 _FIRST, _STRONGEST = 1.0, 64.0
 _STEPS = 6  # halvings of the bracket

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.lab import axbench, effect_pictures, pictures, protocol_pictures, transfer
-from engine.lab.lengths import telling_block
-from engine.lab.pooling import best_per_block, doses
+from engine.lab import axbench_protocol as axbench
+from engine.lab import effect_plots as effect_pictures
+from engine.lab import match_plots as pictures
+from engine.lab import protocol_plots as protocol_pictures
+from engine.lab import transfer
+from engine.lab.effect_distribution import telling_block
+from engine.lab.seed_pooling import best_per_block, doses
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from engine.lab.axbench import AxRow
-    from engine.lab.ifeval import IfRow
+    from engine.lab.axbench_protocol import AxRow
+    from engine.lab.ifeval_protocol import IfRow
     from engine.lab.matching import Match, Row
     from engine.lab.sweep import Outcome
     from engine.lab.transfer import Transfer

@@ -10,14 +10,14 @@ from engine.distill import distill
 from engine.errors import EngineError, InputError, LabError
 from engine.events import Cancel, Emit, LossPoint, Meter, Pause, ignore
 from engine.heads.head import Head
-from engine.lab.answers import Judged, Speaker, asked_with, judged, judged_twice
-from engine.lab.arms import Arm
 from engine.lab.bisection import Point, at_iso_kl, search
 from engine.lab.bootstrap import interval
+from engine.lab.cached_answers import Judged, Speaker, asked_with, judged, judged_twice
 from engine.lab.differences import Difference, differences
-from engine.lab.forced import Forced
+from engine.lab.effect_distribution import Spread
+from engine.lab.iso_kl import Forced
 from engine.lab.judges import Disagreement, Judge
-from engine.lab.lengths import Spread
+from engine.lab.method_specs import Arm
 
 _EXPECTED = 8  # measurements to match a head: strengths tried, and the report
 

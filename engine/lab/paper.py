@@ -19,13 +19,13 @@ from engine.events import Cancel, Emit, Meter, ignore
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
-from engine.lab.answers import Speaker, judged
-from engine.lab.arms import parse_arm
+from engine.lab.cached_answers import Speaker, judged
 from engine.lab.fingerprint import weights_digest
 from engine.lab.judges import open_judge
 from engine.lab.matching import Exam, examine, prompts_own
-from engine.lab.store import Store, content_key
-from engine.model.chat import Message
+from engine.lab.method_specs import parse_arm
+from engine.lab.result_cache import Store, content_key
+from engine.model.chat_template import Message
 from engine.model.language_model import LanguageModel
 from engine.pocket.wordings import EXAMPLES, styles_of
 

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from engine.lab.bootstrap import interval
-from engine.lab.drawing import svg
+from engine.lab.figure_style import svg
 from engine.lab.figures import match_figures, sweep_figures
 from engine.lab.sweep import Done, Failed, Outcome
 

@@ -13,11 +13,11 @@ from engine.distill import METHODS, distill
 from engine.distill.request import OBJECTIVES
 from engine.errors import EngineError, LabError
 from engine.events import Cancel, Emit, Meter, Pause, ignore
-from engine.lab.answers import Judged, Speaker, judged, laid_out
-from engine.lab.arms import parse_arm
+from engine.lab.cached_answers import Judged, Speaker, judged, laid_out
 from engine.lab.fingerprint import weights_digest
 from engine.lab.judges import Judge, Score
-from engine.lab.store import content_key
+from engine.lab.method_specs import parse_arm
+from engine.lab.result_cache import content_key
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from engine.distill import distill
 from engine.events import Cancel
 from engine.heads.head import Head
-from engine.lab.answers import Speaker, asked_with, scored
-from engine.lab.arms import Arm
+from engine.lab.cached_answers import Speaker, asked_with, scored
 from engine.lab.judges import Judge
+from engine.lab.method_specs import Arm
 
 
 @dataclass(frozen=True)

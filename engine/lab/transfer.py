@@ -13,8 +13,8 @@ from engine.distill.paraphrase import paraphrase
 from engine.distill.questions import questions
 from engine.events import Cancel, Emit, Meter, ignore
 from engine.heads.head import Head
-from engine.lab.answers import Asked, Judged, Speaker, asked_with, laid_out, scored
 from engine.lab.bootstrap import Mean
+from engine.lab.cached_answers import Asked, Judged, Speaker, asked_with, laid_out, scored
 from engine.lab.judges import Judge
 from engine.pocket.styles import compatible
 from engine.pocket.wordings import styles_of, wordings

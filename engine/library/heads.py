@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import HeadError
-from engine.heads.files import load_head, save_head
 from engine.heads.head import Head
+from engine.heads.head_file import load_head, save_head
 from engine.library.store import Store, now
 
 SUFFIX = ".head.safetensors"

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 from engine.errors import LibraryError
-from engine.library.causes import INSTEAD
+from engine.sqlite_errors import INSTEAD
 
 VERSION = 2
 APPLICATION = 0x57EE2  # marks the file as ours, so that no other database is ever written into

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engine.errors import LibraryError
-from engine.library.causes import cause_of
 from engine.library.schema import prepare
+from engine.sqlite_errors import cause_of
 
 BUSY_S = 5.0  # how long to wait for another process that writes
 

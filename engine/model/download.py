@@ -13,8 +13,8 @@ from typing import Any
 
 from engine.errors import Cancelled, ModelError
 from engine.events import Cancel, Download, Emit
+from engine.model.interruptible_wait import of_the_network, wait_for
 from engine.model.memory import in_words
-from engine.model.patience import of_the_network, wait_for
 
 PART = ".part"  # ends the name of a file that has not come whole
 

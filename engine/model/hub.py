@@ -11,11 +11,11 @@ from typing import Any
 from engine.events import Cancel, Emit
 from engine.model.config import require_decoder
 from engine.model.download import Wanted, download
-from engine.model.fit import SIZES, default_dtype, need
-from engine.model.hub_answers import Unreachable, refused, told
 from engine.model.hub_cache import COMMIT, fetched_before, hand_over, remember, repository, require_room
+from engine.model.hub_errors import Unreachable, refused, told
+from engine.model.interruptible_wait import wait_for
 from engine.model.memory import free_memory
-from engine.model.patience import wait_for
+from engine.model.memory_fit import SIZES, default_dtype, need
 from engine.model.weights import weight_files
 
 _OWNER_NAME = re.compile(r"[\w.-]+/[\w.-]+")

@@ -11,7 +11,7 @@ from typing import Any
 from engine.errors import ModelError
 from engine.model.config import read_config
 from engine.model.download import Wanted
-from engine.model.hub_answers import refused
+from engine.model.hub_errors import refused
 from engine.model.memory import in_words
 from engine.model.weights import read_weights
 

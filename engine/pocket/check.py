@@ -11,10 +11,10 @@ from engine.events import Emit, Meter, ignore
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
-from engine.model.chat import Message
+from engine.model.chat_template import Message
 from engine.model.language_model import LanguageModel
 from engine.model.loading import load
-from engine.pocket.questions import all_questions, follow_up, held_out
+from engine.pocket.question_forms import all_questions, follow_up, held_out
 from engine.pocket.rules import coherence, trait
 from engine.pocket.styles import STYLES, compatible
 from engine.pocket.topics import Topic, by_name, topics

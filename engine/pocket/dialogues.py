@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from engine.pocket.answers import answer
-from engine.pocket.questions import FORMS, Question, ask, follow_up, held_out, small_talk, typed, unknown
+from engine.pocket.answer_plans import answer
+from engine.pocket.question_forms import FORMS, Question, ask, follow_up, held_out, small_talk, typed, unknown
 from engine.pocket.styles import STYLES, compatible
 from engine.pocket.topics import Topic, topics
 from engine.pocket.wordings import NEUTRAL, combined, roughened, wordings

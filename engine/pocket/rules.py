@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
 
-from engine.pocket.answers import CLOSERS, CONNECTORS, OPENERS, TALK
-from engine.pocket.questions import Question, understand
+from engine.pocket.answer_plans import CLOSERS, CONNECTORS, OPENERS, TALK
+from engine.pocket.question_forms import Question, understand
 from engine.pocket.styles import ASK_BACK, EMOJI, LEXICAL, STYLES
 from engine.pocket.topics import Topic, topics
 

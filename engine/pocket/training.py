@@ -14,7 +14,7 @@ import torch
 
 from engine.errors import InputError
 from engine.events import Cancel, Emit, LossPoint, Progress, ignore
-from engine.pocket.building import BEGIN, END, build_network, build_tokenizer, save
+from engine.pocket.architecture import BEGIN, END, build_network, build_tokenizer, save
 from engine.pocket.dialogues import dialogue
 
 # Batches are drawn in groups and cut from the group sorted by length, so that little is padding.

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from textwrap import shorten
 from typing import Any
 
-from studio.turns import Answer, Source, Turn, heard, sampled_how, steered_by
+from studio.state.conversation import Answer, Source, Turn, heard, sampled_how, steered_by
 
 _LONGEST = 240  # letters of a question in a caption
 _ENDS = {"length": "cut at the limit", "cancelled": "stopped", "failed": "broken off"}

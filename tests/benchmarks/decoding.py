@@ -8,13 +8,13 @@ import time
 import numpy as np
 import torch
 
-from engine.generation.compiled import CompiledStep
+from engine.generation.compiled_step import CompiledStep
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.memory import Memory
+from engine.generation.prefix_cache import Memory
 from engine.generation.sampling import Sampling
 from engine.heads.head import BlockHead, Head, HeadInfo
-from engine.model.chat import Message, encode
+from engine.model.chat_template import Message, encode
 from engine.model.language_model import LanguageModel, wrap
 from engine.model.loading import load
 from tests.benchmarks import peers, shares

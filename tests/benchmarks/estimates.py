@@ -6,7 +6,7 @@ import argparse
 import time
 
 from engine.distill import Request, distill
-from engine.distill.estimate import estimate, pace_of
+from engine.distill.time_estimate import estimate, pace_of
 from engine.model.loading import load
 from tests.benchmarks.decoding import half_billion
 from tests.benchmarks.passes import PROMPT, heeded

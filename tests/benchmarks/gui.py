@@ -19,7 +19,7 @@ from tests.benchmarks.responsiveness import after, until
 from tests.benchmarks.table import Bar, print_bars, print_table
 
 if TYPE_CHECKING:
-    from studio.window import Window
+    from studio.app.main_window import Window
 
 TOKENS = 2_000  # in all lanes together, while the lag is measured
 BLOCKS, COLUMNS = 32, 20_000  # of the heatmap
@@ -143,7 +143,7 @@ def opening() -> list[Bar]:
 
 def comparing() -> list[Bar]:
     """Four compared answers of 5,000 tokens each, which grow, scroll together and share a selection."""
-    from studio.rounds import Round
+    from studio.state.compare_round import Round
 
     with _Bench() as bench:
         workspace, comparing = bench.window.workspace, bench.window.comparing
@@ -209,9 +209,9 @@ class _Bench:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         from PySide6.QtWidgets import QApplication
 
-        from studio import theme
-        from studio.lag import LagProbe
-        from studio.window import Window
+        from studio.app.main_window import Window
+        from studio.widgets import theme
+        from tests.benchmarks.lag_probe import LagProbe
 
         gc.collect()  # this window is not to wait for what that of another part has left to the collector
         self.app = QApplication.instance() or QApplication([])

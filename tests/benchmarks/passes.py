@@ -10,9 +10,9 @@ from typing import Any
 from unittest.mock import patch
 
 from engine.distill import Request, distill
-from engine.distill.evidence import lay_rows
 from engine.distill.responses import Sampler
-from engine.distill.teacher import Response
+from engine.distill.teacher_forcing import Response
+from engine.distill.training_data import lay_rows
 from engine.events import Progress
 from engine.model.language_model import LanguageModel
 from engine.model.loading import load
@@ -99,7 +99,7 @@ def kept(sampler: type[Sampler]) -> Iterator[list[Response]]:
 @contextmanager
 def heeded() -> Iterator[None]:
     """A random network hardly heeds a prompt; its distillation costs what any other does."""
-    with patch("engine.distill.effect._LEAST_NATS", -1.0):
+    with patch("engine.distill.prompt_effect._LEAST_NATS", -1.0):
         yield
 
 

@@ -14,7 +14,7 @@ from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.heads.head import Head
-from engine.model.chat import Message
+from engine.model.chat_template import Message
 from engine.model.language_model import LanguageModel
 from engine.model.loading import load
 from engine.pocket.rules import judge

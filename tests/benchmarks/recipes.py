@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from engine.distill import Request, distill
-from engine.distill.evidence import lay_rows
-from engine.distill.forward import tapped
 from engine.distill.gradient import PAPER, noise
-from engine.distill.judging import judge_for
+from engine.distill.hooked_forward import tapped
 from engine.distill.methods import METHODS
 from engine.distill.questions import evaluation_questions, questions
+from engine.distill.response_filter import judge_for
 from engine.distill.responses import Sampler
-from engine.distill.teacher import Response
+from engine.distill.teacher_forcing import Response
+from engine.distill.training_data import lay_rows
 from engine.events import Cancel, ignore
 from engine.heads.head import BlockHead
 from engine.heads.mix import MixBlock

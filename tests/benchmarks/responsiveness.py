@@ -17,10 +17,10 @@ def measure(options: argparse.Namespace) -> list[Bar]:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from PySide6.QtWidgets import QApplication
 
-    from studio import theme
-    from studio.lag import LagProbe
-    from studio.requests import FitRequest
-    from studio.window import Window
+    from studio.app.main_window import Window
+    from studio.state.requests import FitRequest
+    from studio.widgets import theme
+    from tests.benchmarks.lag_probe import LagProbe
 
     app = QApplication.instance() or QApplication([])
     assert isinstance(app, QApplication)

@@ -11,10 +11,10 @@ from typing import Any
 from unittest.mock import patch
 
 from engine.generation import decode
-from engine.generation.answer import Answer
-from engine.generation.applied import Applied
+from engine.generation.answer_builder import Answer
 from engine.generation.batch import Batch
-from engine.generation.choice import Choice
+from engine.generation.batch_steering import Applied
+from engine.generation.token_sampler import Choice
 from tests.benchmarks.table import print_table
 
 STAGES: dict[str, tuple[tuple[object, str], ...]] = {

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 import torch
 
 from engine.distill import Request, distill
-from engine.generation.compiled import CompiledStep
+from engine.generation.compiled_step import CompiledStep
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.heads.head import Head
-from engine.model.chat import Message, encode
+from engine.model.chat_template import Message, encode
 from engine.model.loading import load
 from tests.benchmarks.pace import compare
 from tests.benchmarks.peers import generate as generate_plainly

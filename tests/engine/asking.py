@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.generation.answer import Generation
+from engine.generation.answer_builder import Generation
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
-from engine.model.chat import Message
+from engine.model.chat_template import Message
 from engine.model.language_model import LanguageModel
 
 ASK = [Message("user", "Tell me about the garden!")]

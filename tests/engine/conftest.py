@@ -9,8 +9,8 @@ import torch
 
 from engine.heads.head import Head
 from engine.model.language_model import LanguageModel
-from tests.engine import tiny
 from tests.hooks import hooks
+from tests.models import tiny
 
 
 @pytest.fixture(scope="session")

@@ -18,11 +18,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from engine.heads.head import BlockHead, Head, HeadInfo, ModelIdentity
-from engine.library.shelves import votes
+from engine.library.catalog import votes
 from engine.library.store import Store
-from studio import theme, translation
-from studio.window import Window
-from tests.models.test_hub import hub, stored  # noqa: F401 - fixtures, for models in the window
+from studio.app.main_window import Window
+from studio.widgets import theme, translation
+from tests.engine.model.test_hub import hub, stored  # noqa: F401 - fixtures, for models in the window
 
 LOADING_MS = 90_000
 HARMLESS_THREADS = (threading._DummyThread,)  # how Python sees Qt's and torch's own

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import HeadError, InputError
-from engine.heads.formats import axbench, easyedit, gguf, own, persona, saklas, steering_lite
+from engine.heads.formats import axbench, easyedit, saklas, steering_lite
+from engine.heads.formats import gguf_control_vector as gguf
+from engine.heads.formats import native as own
+from engine.heads.formats import persona_vectors as persona
 from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses
 from engine.heads.head import Head
 

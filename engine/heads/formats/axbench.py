@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.durable import write_whole
+from engine.atomic_write import write_whole
 from engine.errors import HeadError
+from engine.heads.formats.constant_vectors import constant_head, constants
 from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses, refuse
 from engine.heads.formats.pickles import read_tensor, write_tensor
-from engine.heads.formats.vectors import constant_head, constants
 from engine.heads.head import Head
 
 _WEIGHT, _BIAS, _METADATA = "_weight.pt", "_bias.pt", "metadata.jsonl"

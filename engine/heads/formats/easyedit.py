@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from engine.errors import HeadError
+from engine.heads.formats.constant_vectors import constant_head, constants
 from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses, refuse
 from engine.heads.formats.pickles import read_tensor, write_tensor
-from engine.heads.formats.vectors import constant_head, constants
 from engine.heads.head import Head
 
 _NAME = re.compile(r"layer_(\d{1,4})\.pt")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.durable import write_whole
+from engine.atomic_write import write_whole
 from engine.errors import HeadError
 from engine.heads.formats.format import refuse
 

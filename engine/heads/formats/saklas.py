@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.heads.formats.constant_vectors import constant_head
 from engine.heads.formats.format import AskModel, Choice, Format, Found, refuse
-from engine.heads.formats.safetensors import names_in, read_arrays
-from engine.heads.formats.vectors import constant_head
+from engine.heads.formats.safetensors_file import names_in, read_arrays
 
 _NAME = re.compile(r"layer_(\d{1,4})\.basis")
 _SHARES = "mahalanobis_share_per_layer"

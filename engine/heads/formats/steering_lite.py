@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.durable import write_whole
+from engine.atomic_write import write_whole
 from engine.errors import HeadError
+from engine.heads.formats.constant_vectors import constant_head, constants, only_block
 from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses, refuse
-from engine.heads.formats.safetensors import names_in, read_arrays
-from engine.heads.formats.vectors import constant_head, constants, only_block
+from engine.heads.formats.safetensors_file import names_in, read_arrays
 from engine.heads.head import BlockHead, Head
 
 _NAME = re.compile(r"layer(\d{1,4})\.v")

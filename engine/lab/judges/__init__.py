@@ -17,10 +17,10 @@ from engine.lab.judges.judge import (
     disagreement,
 )
 from engine.lab.judges.likelihood import LikelihoodJudge
-from engine.lab.judges.own import OwnJudge
-from engine.lab.judges.pocket import PocketJudge
-from engine.lab.judges.rules import RulesJudge
-from engine.lab.store import Store
+from engine.lab.judges.pocket_judge import PocketJudge
+from engine.lab.judges.rules_file import RulesJudge
+from engine.lab.judges.self_judge import OwnJudge
+from engine.lab.result_cache import Store
 from engine.model.language_model import LanguageModel
 
 __all__ = ["ON_TOPIC", "Disagreement", "Item", "Judge", "Score", "disagreement", "open_judge"]

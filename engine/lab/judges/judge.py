@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from typing import Protocol
 
 from engine.events import Cancel
-from engine.lab.store import Store, content_key
+from engine.lab.result_cache import Store, content_key
 
 _AT_ONCE = 32  # answers between two writes; a multiple of what judges batch
 

@@ -10,7 +10,7 @@ import torch
 from engine.events import Cancel
 from engine.lab.fingerprint import weights_digest
 from engine.lab.judges.judge import Item, Score
-from engine.model.chat import Message, encode
+from engine.model.chat_template import Message, encode
 from engine.model.language_model import LanguageModel
 
 _BATCH = 16

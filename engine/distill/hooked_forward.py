@@ -1,0 +1,158 @@
+"""Running rows through the network: the hidden states of learned positions, the questions' KV kept."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.distill.teacher_forcing import Rows
+from engine.errors import ModelError
+from engine.heads.head import Positions
+from engine.model.blocks import hidden_of, replace_hidden, rewired
+from engine.model.language_model import LanguageModel
+
+
+def run(model: LanguageModel, rows: Rows, prefix: Prefix | None = None, entry: Entry | None = None) -> Tensor:
+    """What the network's trunk, its final norm included, gives at the learned positions: [M, d].
+
+    `engine.distill.readout` turns it into losses. prefix: what has been run already of these rows; entry: of
+    the first blocks. Raises ModelError when it is no numbers: what is fitted to them would be none either.
+    """
+    start, extra = 0, dict[str, Any](use_cache=False)
+    if prefix is not None:
+        start, extra = rows.first, {model.cache_argument: prefix.cache(), "use_cache": True}
+    with nullcontext() if entry is None else entry.given(model):
+        output = model.trunk(
+            input_ids=rows.ids[:, start:],
+            attention_mask=rows.mask,
+            position_ids=rows.positions[:, start:],
+            **extra,
+        )
+    return finite(rows.at(output.last_hidden_state))
+
+
+class Prefix:
+    """The KV of all columns before R, which no head changes under R: run once, then only R is run."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    @classmethod
+    def of(cls, model: LanguageModel, rows: Rows, positions: Positions) -> Prefix | None:
+        """None where heads change it (QR), where there is nothing, or with layers that keep no plain KV."""
+        from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+        cache = DynamicCache(config=model.network.config)
+        plain = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers)
+        if positions != "response" or rows.first == 0 or not plain:
+            return None
+        before = slice(None), slice(0, rows.first)
+        model.trunk(
+            input_ids=rows.ids[before],
+            attention_mask=rows.mask[before],
+            position_ids=rows.positions[before],
+            use_cache=True,
+            **{model.cache_argument: cache},
+        )
+        return cls(cache)
+
+    def cache(self) -> Any:
+        """A cache that may be written to; the tensors that are in it already are shared, never changed."""
+        made = copy.copy(self._cache)
+        made.layers = [copy.copy(layer) for layer in self._cache.layers]
+        return made
+
+    def select(self, index: Tensor) -> Prefix:
+        """Some rows only."""
+        made = self.cache()
+        made.batch_select_indices(index)
+        return Prefix(made)
+
+
+class Entry:
+    """What the blocks before `first` make of the rows, which no head changes: run once, then only the blocks
+    from `first` on are run."""
+
+    def __init__(self, first: int, output: Any) -> None:
+        self._first, self._output = first, output
+
+    @classmethod
+    def of(cls, model: LanguageModel, rows: Rows, prefix: Prefix | None, first: int) -> Entry | None:
+        """None where every block is steered."""
+        if first == 0:
+            return None
+        found: list[Any] = []
+        handle = model.blocks[first - 1].register_forward_hook(lambda *call: found.append(call[2]))
+        try:
+            with torch.no_grad():
+                run(model, rows, prefix)
+        finally:
+            handle.remove()
+        return cls(first, found[0])
+
+    def select(self, index: Tensor, width: int) -> Entry:
+        """Some rows only, their first `width` columns."""
+        hidden = hidden_of(self._output)
+        return Entry(
+            self._first, replace_hidden(self._output, hidden[index.to(hidden.device), :width].contiguous())
+        )
+
+    def given(self, model: LanguageModel) -> AbstractContextManager[None]:
+        """While entered, the blocks before `first` are not run."""
+        return giving(model.blocks[: self._first], self._output)
+
+
+def giving(modules: Sequence[Any], output: Any) -> AbstractContextManager[None]:
+    """While entered, each of the modules gives this, whatever it is asked; then they are as they were."""
+    return rewired(modules, lambda index, own: lambda *arguments, **options: output)
+
+
+@contextmanager
+def tapped(model: LanguageModel, tap: Callable[[int, Tensor], Tensor | None]) -> Iterator[None]:
+    """While entered, `tap(block, hidden)` sees every block's output [N, T, d].
+
+    What it returns, if anything, takes the place of that output. A Steering has done its work by then.
+    All hooks are gone afterwards.
+    """
+
+    def hook_of(index: int) -> Any:
+        def hook(block: Any, arguments: Any, output: Any) -> Any:
+            changed = tap(index, hidden_of(output))
+            return None if changed is None else replace_hidden(output, changed)
+
+        return hook
+
+    handles: list[Any] = []
+    try:
+        for index, block in enumerate(model.blocks):
+            handles.append(block.register_forward_hook(hook_of(index)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def finite(values: Tensor) -> Tensor:
+    """The values themselves. Raises ModelError when one of them is no number."""
+    if not bool(torch.isfinite(values.detach()).all()):
+        raise ModelError(
+            "The prompt was not distilled",
+            "The model computed values that are no numbers.",
+            "Load the model in float32, or word the prompt differently.",
+        )
+    return values
+
+
+def squares(states: Tensor, targets: Tensor) -> Tensor:
+    """|states - targets|^2 per position, float32 [M] on the targets' device."""
+    return (states.to(targets.device).float() - targets.float()).square().sum(-1)
+
+
+def firsts(count: int, share: int, least: int) -> Tensor:
+    """The first 1/share of `count` rows, `least` of them if there are as many."""
+    return torch.arange(min(count, max(least, count // share)))

@@ -1,0 +1,31 @@
+"""The studio's own head files among the formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.heads.formats.constant_vectors import only_block
+from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses
+from engine.heads.formats.safetensors_file import names_in
+from engine.heads.head import Head
+from engine.heads.head_file import load_head, save_head
+
+
+def _named(path: Path) -> bool:
+    return path.name.endswith(".head.safetensors")
+
+
+def _detect(path: Path) -> bool:
+    return any(name.startswith("block.") for name in names_in(path))
+
+
+def _read(path: Path, model: AskModel, choice: Choice) -> Found:
+    return only_block(path, Found(load_head(path), []), choice.block)
+
+
+def _write(head: Head, path: Path, choice: Choice) -> Losses:
+    save_head(head, path)
+    return []
+
+
+FORMAT = Format("head", "a head file of this studio", _named, _detect, _read, _write)

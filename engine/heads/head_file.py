@@ -1,0 +1,125 @@
+"""Head files: `*.head.safetensors`, written whole or not at all, believed only after every check."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from engine import atomic_write as durable
+from engine.atomic_write import write_whole
+from engine.errors import HeadError
+from engine.heads.head import Head
+from engine.heads.head_codec import DAMAGED, arrays_of, facts_of, head_of, require_sound
+from engine.model.identity import ModelIdentity
+
+FORMAT = 1
+LARGEST = 512 << 20  # bytes
+
+
+class OtherModelError(HeadError):
+    """The head fits the model's shape but was made for another; load it with allow_other_model if wanted."""
+
+
+def save_head(head: Head, path: str | Path) -> None:
+    """Writes the head beside `path`, makes it durable, then renames it into place.
+
+    Raises HeadError when the head is unsound or the file cannot be written; then an older file at `path`
+    is untouched and nothing is left beside it.
+    """
+    from safetensors.numpy import save
+
+    path = Path(path)
+    require_writable(path)
+    require_sound(head, f"The head {head.info.name} was not saved")
+    header = json.dumps({"format": FORMAT, **facts_of(head)}, ensure_ascii=False, allow_nan=False)
+    write_whole(path, save(arrays_of(head), metadata={"head": header}), "head", HeadError)
+
+
+def require_writable(path: Path) -> None:
+    """Raises HeadError where a head could not be saved: no such folder, or what is there is no file."""
+    durable.require_writable(path, "head", HeadError)
+
+
+def load_head(
+    path: str | Path, model_identity: ModelIdentity | None = None, *, allow_other_model: bool = False
+) -> Head:
+    """Reads and checks a head file; with `model_identity` also that the head belongs to that model.
+
+    Raises OtherModelError for a head of another model of the same shape unless `allow_other_model`, and
+    HeadError for everything else: no such file, damaged, too large, a newer format, wrong shapes, values
+    that are no numbers, directions that are not of unit length, a model of another shape. Nothing is ever
+    unpickled.
+    """
+    path = Path(path)
+    what = f"The head file {path.name} was not loaded"
+    header, tensors = _read(path, what)
+    head = head_of(header, tensors, what)
+    if model_identity is not None:
+        _require_model(head, model_identity, allow_other_model, what)
+    return head
+
+
+def _read(path: Path, what: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if path.exists() and not path.is_file():
+            _refuse(what, "It is not a file.", "Give the path of a head file.")
+        size = path.stat().st_size
+        if size > LARGEST:
+            _refuse(
+                what,
+                f"It has {size >> 20} MB, and a head has at most {LARGEST >> 20}.",
+                "Choose a head file.",
+            )
+        with safe_open(path, framework="numpy") as file:
+            header = (file.metadata() or {}).get("head")
+            if header is None:
+                _refuse(what, "It is not a head file.", "Choose a file that this studio saved.")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        _refuse(what, "There is no such file.", "Check the path.")
+    except OSError as error:
+        _refuse(what, f"{error.strerror or error}.", "Choose a file that can be read.")
+    except (SafetensorError, TypeError, ValueError):
+        _refuse(what, "It is damaged or not a head file.", DAMAGED)
+    try:
+        facts = json.loads(header)
+    except (ValueError, RecursionError):
+        _refuse(what, "Its header is damaged.", DAMAGED)
+    if not isinstance(facts, dict):
+        _refuse(what, "Its header is damaged.", DAMAGED)
+    version = facts.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        _refuse(
+            what, f"It has format {version}, and this version reads up to {FORMAT}.", "Update the studio."
+        )
+    if version != FORMAT:
+        _refuse(what, "It names no format.", DAMAGED)
+    return facts, tensors
+
+
+def _require_model(head: Head, model: ModelIdentity, allow_other: bool, what: str) -> None:
+    made_for = head.info.model
+    if model.is_of(made_for):
+        return
+    if not made_for.same_shape(model):
+        _refuse(
+            what,
+            f"It was made for {made_for.id} ({made_for.blocks} blocks, {made_for.width} wide); "
+            f"this model has {model.blocks} blocks and is {model.width} wide.",
+            f"Load {made_for.id} first, or distill the prompt for this model.",
+        )
+    if not allow_other:
+        raise OtherModelError(
+            what,
+            f"It was made for {made_for.id}, another model of the same shape.",
+            "Allow it for this model if that is meant, or distill the prompt again.",
+        )
+
+
+def _refuse(what: str, why: str, remedy: str) -> NoReturn:
+    raise HeadError(what, why, remedy) from None

@@ -1,0 +1,122 @@
+"""How every picture of the Lab looks, and how one becomes a file."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import wrap
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import LabError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from engine.lab.bootstrap import Mean
+
+FORMATS = (".svg", ".png", ".pdf")
+
+# Okabe and Ito: told apart by the colour-blind and in print.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800")
+_MARKS = "osD^vP*X"
+_SIZE = (6.4, 4.2)  # inches
+_CAPTION = 19  # letters of a caption in an inch
+_PAPER: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "lab",  # the same figure is the same file
+}
+GREY = "#777777"  # whatever the methods are held against
+NO_FACTS: Mapping[str, object] = MappingProxyType({})
+
+
+def svg(figure: Figure) -> str:
+    """The figure as one <svg> element."""
+    text = drawn(figure, ".svg").decode()
+    return text[text.index("<svg") :]
+
+
+def drawn(figure: Figure, suffix: str, facts: Mapping[str, object] = NO_FACTS) -> bytes:
+    """The figure as .svg, .png or .pdf. facts: what it was measured with, for a caption and the metadata."""
+    data = io.BytesIO()
+    with _style():
+        if facts:
+            told = "; ".join(f"{name}: {value}" for name, value in facts.items())
+            lines = wrap(told, round(_CAPTION * figure.get_figwidth()))
+            figure.supxlabel("\n".join(lines), fontsize=6.5, color=GREY, parse_math=False)
+        figure.savefig(data, format=suffix[1:], dpi=200, metadata=metadata_of(facts, suffix))
+    return data.getvalue()
+
+
+def save(figure: Figure, path: Path, facts: Mapping[str, object] = NO_FACTS) -> None:
+    """Writes an .svg, .png or .pdf. Raises LabError when it cannot be written."""
+    from engine.atomic_write import write_whole
+
+    if path.suffix not in FORMATS:
+        raise LabError(f"{path} was not written", "It is no picture.", f"Name it {' or '.join(FORMATS)}.")
+    write_whole(path, drawn(figure, path.suffix, facts), "picture", LabError)
+
+
+def metadata_of(facts: Mapping[str, object], suffix: str) -> dict[str, Any]:
+    """Where a picture comes from, as its format takes it; the same picture is the same file at any time."""
+    undated: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
+    name = "Subject" if suffix == ".pdf" else "Description"
+    return {**undated, name: json.dumps(facts, ensure_ascii=False)} if facts else undated
+
+
+def values_of(means: Sequence[Mean]) -> list[float]:
+    """NaN, which is not drawn, for those without a score."""
+    return [float("nan") if mean.value is None else mean.value for mean in means]
+
+
+def errors_of(means: Sequence[Mean]) -> list[list[float]]:
+    """How far the intervals reach down and up, as matplotlib's error bars want it."""
+    ends = [(value, mean.interval or (value, value)) for mean, value in zip(means, values_of(means))]
+    return [[max(0.0, v - low) for v, (low, _) in ends], [max(0.0, high - v) for v, (_, high) in ends]]
+
+
+def new_axes(x: str, y: str, title: str) -> tuple[Figure, Any]:
+    from matplotlib.figure import Figure
+
+    with _style():
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.subplots()
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.set_title(title, loc="left", fontsize=10)
+    return figure, axes
+
+
+def new_panels(count: int, height: float, title: str) -> tuple[Figure, Any]:
+    """Beside each other, over one scale from top to bottom. height: in inches."""
+    from matplotlib.figure import Figure
+
+    with _style():
+        figure = Figure(figsize=(1.5 * _SIZE[0], height), layout="constrained")
+        panels = figure.subplots(1, count, sharey=True)
+        figure.suptitle(title, fontsize=10)
+    return figure, panels
+
+
+def look_of(index: int) -> tuple[str, str]:
+    return _COLOURS[index % len(_COLOURS)], _MARKS[index // len(_COLOURS) % len(_MARKS)]
+
+
+def add_legend(figure: Figure, axes: Any) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        figure.legend(loc="outside right upper", fontsize=8)
+
+
+def _style() -> Any:
+    from matplotlib import rc_context
+
+    return rc_context(_PAPER)

@@ -1,0 +1,139 @@
+"""The Lab's pictures of methods, strengths and blocks, as matplotlib figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine.lab.bootstrap import Mean
+from engine.lab.figure_style import GREY, add_legend, errors_of, look_of, new_axes, values_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from engine.lab.matching import Row
+    from engine.lab.seed_pooling import Dose
+
+
+def pareto(rows: Sequence[Row], target: float | None) -> Figure:
+    """Trait against coherence along the strengths of every method; the matched point with its intervals.
+    target: the coherence that was matched, if one was."""
+    figure, axes = new_axes("coherence", "trait", "Trait against coherence")
+    if target is not None:
+        axes.axvline(target, color="#888888", linewidth=0.8, linestyle=":")
+    for i, row in enumerate(rows):
+        colour, mark = look_of(i)
+        if row.curve:
+            axes.plot(
+                [p.coherence for p in row.curve], [p.trait for p in row.curve],
+                color=colour, linewidth=1, alpha=0.55, marker=".", markersize=4,
+            )  # fmt: skip
+        _matched(axes, row, colour, mark)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.05)
+    add_legend(figure, axes)
+    return figure
+
+
+def tradeoff(series: Mapping[str, Sequence[Dose]]) -> Figure:
+    """Trait against coherence of a sweep, along the strengths, with the intervals of both."""
+    figure, axes = new_axes("coherence", "trait", "Trait against coherence")
+    for i, (name, points) in enumerate(series.items()):
+        colour, mark = look_of(i)
+        x, y = [dose.coherence for dose in points], [dose.trait for dose in points]
+        axes.errorbar(
+            values_of(x), values_of(y), xerr=errors_of(x), yerr=errors_of(y),
+            color=colour, marker=mark, markersize=4, linewidth=1, elinewidth=0.6, label=name,
+        )  # fmt: skip
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.05)
+    add_legend(figure, axes)
+    return figure
+
+
+def strengths(rows: Sequence[Row]) -> Figure:
+    """Trait (solid) and coherence (dashed) over the strength, relative to the matched one."""
+    figure, axes = new_axes("strength / matched strength", "share", "What strength does")
+    for i, row in enumerate(rows):
+        if not row.curve or not row.strength:
+            continue
+        colour, mark = look_of(i)
+        x = [point.strength / row.strength for point in row.curve]
+        axes.plot(x, [p.trait for p in row.curve], color=colour, marker=mark, markersize=3, label=row.method)
+        axes.plot(x, [p.coherence for p in row.curve], color=colour, linestyle="--", linewidth=0.9)
+    axes.set_xlim(0, 2.05)
+    axes.set_ylim(-0.02, 1.05)
+    add_legend(figure, axes)
+    return figure
+
+
+def curves(series: Mapping[str, Sequence[Dose]]) -> Figure:
+    """Trait (solid) and coherence (dashed) over the strength, with their intervals."""
+    figure, axes = new_axes("strength", "share", "Trait (solid) and coherence (dashed)")
+    for i, (name, points) in enumerate(series.items()):
+        colour, mark = look_of(i)
+        x = [dose.strength for dose in points]
+        trait, coherence = [dose.trait for dose in points], [dose.coherence for dose in points]
+        axes.errorbar(
+            x, values_of(trait), yerr=errors_of(trait),
+            color=colour, marker=mark, markersize=4, elinewidth=0.8, label=name,
+        )  # fmt: skip
+        axes.errorbar(
+            x, values_of(coherence), yerr=errors_of(coherence),
+            color=colour, linestyle="--", linewidth=0.9, elinewidth=0.6,
+        )  # fmt: skip
+    axes.set_ylim(-0.02, 1.05)
+    add_legend(figure, axes)
+    return figure
+
+
+def blocks(
+    series: Mapping[str, Mapping[int, float]],
+    what: str,
+    reference: str | None = None,
+    order: Sequence[str] = (),
+) -> Figure:
+    """A value per block for several methods, for instance faithfulness; `reference` is a grey line.
+
+    order: all methods of the comparison, so that each has the look that it has in the other pictures.
+    """
+    figure, axes = new_axes("block", what, f"{what[:1].upper()}{what[1:]} per block")
+    for i, (name, values) in enumerate(series.items()):
+        colour, mark = look_of(order.index(name) if name in order else i)
+        look: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 4}
+        if name == reference:
+            look = {"color": GREY, "linestyle": "--", "linewidth": 1.6}
+        axes.plot(list(values), list(values.values()), label=name, **look)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_ylim(bottom=0)
+    add_legend(figure, axes)
+    return figure
+
+
+def best(series: Mapping[str, Mapping[int, Mean]]) -> Figure:
+    """The best trait per block of several methods, with its interval."""
+    figure, axes = new_axes("block", "best trait", "Best trait per block")
+    for i, (name, values) in enumerate(series.items()):
+        colour, mark = look_of(i)
+        means = list(values.values())
+        axes.errorbar(
+            list(values), values_of(means), yerr=errors_of(means),
+            color=colour, marker=mark, markersize=4, linewidth=1, elinewidth=0.8, capsize=2, label=name,
+        )  # fmt: skip
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_ylim(-0.02, 1.05)
+    add_legend(figure, axes)
+    return figure
+
+
+def _matched(axes: Any, row: Row, colour: str, mark: str) -> None:
+    if row.trait is None or row.coherence is None:
+        return
+    x, y = (
+        Mean(value, between, row.n, row.missing)
+        for value, between in ((row.coherence, row.coherence_ci), (row.trait, row.trait_ci))
+    )
+    axes.errorbar(
+        [row.coherence], [row.trait], xerr=errors_of([x]), yerr=errors_of([y]),
+        color=colour, marker=mark, markersize=7, linewidth=1, capsize=2, linestyle="none", label=row.method,
+    )  # fmt: skip

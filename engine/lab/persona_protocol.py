@@ -1,0 +1,87 @@
+"""The persona protocol: traits in the persona_vectors layout, methods matched on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import InputError
+from engine.events import Cancel, Emit, Meter, Pause, Progress, ignore
+from engine.heads.formats.persona_trait import Trait, read_trait
+from engine.lab.cached_answers import Speaker
+from engine.lab.judges import Judge
+from engine.lab.matching import Exam, Match, Target, match, planned
+from engine.lab.method_specs import parse_arms
+
+
+@dataclass(frozen=True)
+class Persona:
+    """One trait's comparison. trained, evaluated: how many of its questions."""
+
+    trait: str
+    trained: int
+    evaluated: int
+    match: Match
+
+
+def read_traits(folder: Path) -> list[Trait]:
+    """Every *.json of a folder. Raises InputError for a folder without any, and for a file that is none."""
+    if not folder.is_dir():
+        raise InputError(f"The traits in {folder} were not read", "It is no folder.", "Name a folder.")
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise InputError(
+            f"The traits in {folder} were not read", "There is no .json in it.", "Name another folder."
+        )
+    traits = [read_trait(path) for path in paths]
+    for trait in traits:
+        if len(trait.questions) < 4:
+            raise InputError(
+                f"The trait {trait.name} cannot be compared",
+                f"It has {len(trait.questions)} questions.",
+                "Give at least 4: half to train on, half to evaluate on.",
+            )
+    return traits
+
+
+def persona(
+    speaker: Speaker,
+    judge: Judge,
+    traits: Sequence[Trait],
+    methods: str,
+    target: Target = 0.8,
+    *,
+    rollouts: int = 10,
+    emit: Emit = ignore,
+    cancel: Cancel | None = None,
+) -> list[Persona]:
+    """Per trait, methods at equal coherence; the steering prompt is its first positive instruction.
+
+    The first half of the questions is distilled from, the second evaluated on, `rollouts` answers each; the
+    judge gets the trait's own judging prompt. Emits Progress and each Persona as it is known.
+    """
+    plans = []
+    for trait in traits:
+        prompt, middle = trait.pairs[0][0], len(trait.questions) // 2
+        trained, evaluated = trait.questions[:middle], trait.questions[middle:]
+        arms = [arm.asking(trained) for arm in parse_arms(methods, prompt)]
+        exam = Exam(speaker, judge, prompt, evaluated, tuple(range(rollouts)), trait.judge)
+        plans.append((trait.name, len(trained), exam, arms))
+    meter = Meter(emit, "measurements", sum(planned(arms) for *_, arms in plans))
+    found = []
+    for name, trained_on, exam, arms in plans:
+        known = 0
+
+        def tell(event: object) -> None:
+            nonlocal known
+            if isinstance(event, Progress):
+                meter.step(event.done - known)
+                known = event.done
+            elif isinstance(event, Pause):
+                emit(event)
+
+        result = match(exam, arms, target, emit=tell, cancel=cancel)
+        found.append(Persona(name, trained_on, len(exam.questions), result))
+        emit(found[-1])
+    return found

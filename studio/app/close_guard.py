@@ -1,0 +1,113 @@
+"""The end: the window closes once the person's work is kept, or may go by their word."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from studio.library.autosave import Autosave, Saving
+from studio.state.workspace import Workspace
+
+PATIENCE_S = 1.0  # a closing window may stand still for so long; then it says what it waits for
+SESSION_S = 5.0  # the desktop ends with it, and nobody is there to be asked
+
+
+class Leaving(QObject):
+    """Makes the last save. Where it takes long or fails, a dialog says so and leaves the choice."""
+
+    def __init__(self, workspace: Workspace, autosave: Autosave, export: QAction, window: QWidget) -> None:
+        """export: writes the conversation as a file."""
+        super().__init__(window)
+        self._workspace, self._autosave, self._export, self._window = workspace, autosave, export, window
+        self._saving = Saving()
+        self._agreed = False
+        self._insists = False
+        self.dialog: LeavingDialog | None = None
+        autosave.stateChanged.connect(self._on_state)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the last save was made."""
+        return self._saving.kept
+
+    def may_close(self) -> bool:
+        """Whether the window can close now. If not, the person is asked, and it is closed when it can be.
+
+        Who wants to close it while the question stands has answered it.
+        """
+        if not self._agreed and self.dialog is None:
+            self._saving = self._autosave.flush(clean=True)
+            self._saving.wait(SESSION_S if self._insists else PATIENCE_S)
+            if not self.kept and self._workspace.touched and not self._insists:
+                self._ask()
+                return False
+        self._agreed = True
+        return True
+
+    @Slot()
+    def insist(self) -> None:
+        """The desktop's session ends: the window waits a little longer, and asks nothing."""
+        self._insists = True
+
+    def _ask(self) -> None:
+        self.dialog = LeavingDialog(bool(self._workspace.turns), self._window)
+        self.dialog.tell(self._autosave)
+        self.dialog.finished.connect(self._on_answer)
+        self.dialog.open()
+
+    @Slot()
+    def _on_answer(self) -> None:
+        dialog, self.dialog = self.dialog, None
+        if dialog is None:
+            return
+        answer = dialog.clickedButton()
+        dialog.deleteLater()
+        if answer is dialog.discard:
+            self._close()
+        elif answer is dialog.export:
+            self._export.trigger()
+
+    @Slot(str)
+    def _on_state(self, state: str) -> None:
+        """The library can be written after all, or it is known by now why not."""
+        if self.dialog is None:
+            return
+        self.dialog.tell(self._autosave)
+        if state == "saved":
+            dialog, self.dialog = self.dialog, None
+            dialog.done(0)
+            dialog.deleteLater()
+            self._agreed = self.kept
+            self._window.close()
+
+    def _close(self) -> None:
+        self._agreed = True
+        self._window.close()
+
+
+class LeavingDialog(QMessageBox):
+    """What is not kept, why, what helps; and whether to close all the same."""
+
+    def __init__(self, exportable: bool, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Closing the studio"))
+        self.setIcon(QMessageBox.Icon.NoIcon)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.discard = self.addButton(self.tr("Close without saving"), QMessageBox.ButtonRole.DestructiveRole)
+        self.export = self.addButton(self.tr("Export the conversation…"), QMessageBox.ButtonRole.ActionRole)
+        self.export.setEnabled(exportable)
+        self.export.setToolTip(self.tr("The studio stays open; close it when the file is written"))
+        self.keep = self.addButton(self.tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
+        self.setDefaultButton(self.keep)
+        self.setEscapeButton(self.keep)
+
+    def tell(self, autosave: Autosave) -> None:
+        trouble = autosave.trouble
+        if trouble is None:
+            self.setText(self.tr("Saving what you did last…"))
+            self.setInformativeText(self.tr("The studio closes as soon as that is done."))
+        else:
+            self.setText(self.tr("Not all of your work is saved"))
+            lost = self.tr("What is not in the library when the studio closes is lost.")
+            self.setInformativeText(f"{trouble.what}: {trouble.why} {trouble.remedy}\n\n{lost}")

@@ -1,0 +1,44 @@
+"""What went wrong, wherever it did, becomes words in the banner, until the same thing has gone well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+
+from studio.app.failure_banner import Banner
+from studio.runtime.worker import Failed, Worker
+
+
+class Troubles(QObject):
+    """Hears of every failed job of `workers`, and of faults that nobody caught."""
+
+    def __init__(self, banner: Banner, *workers: Worker) -> None:
+        super().__init__(banner)
+        self._banner = banner
+        for worker in workers:
+            worker.failed.connect(banner.show_failure)
+            worker.succeeded.connect(banner.settle)
+
+    def show_crash(self, report: str, path: Path) -> None:
+        """The report of a run before this one that ended in a fault, and where it lies."""
+        self._banner.show_failure(
+            Failed(
+                self.tr("The studio had a fault last time"),
+                self.tr("Its report was kept as {0}.").format(path),
+                self.tr("Copy the details into an issue."),
+                report,
+            )
+        )
+
+    def show_fault(self, report: str) -> None:
+        """An exception that nobody caught; the work goes on."""
+        last = report.strip().splitlines()[-1]
+        self._banner.show_failure(
+            Failed(
+                self.tr("The studio had a fault"),
+                last,
+                self.tr("Your work is kept. Copy the details into an issue."),
+                report,
+            )
+        )

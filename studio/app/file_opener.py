@@ -1,0 +1,112 @@
+"""Files that come and go: dialogs, drops, recent ones, and those that a second start hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QObject, Signal
+from PySide6.QtGui import QCursor
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+
+from studio.app.controllers import Session
+from studio.app.model_picker import ModelPicker
+from studio.runtime.model_jobs import HEAD_FILES, HEAD_SUFFIX
+from studio.runtime.model_sources import with_short_revision
+from studio.runtime.worker import Failed
+from studio.state.preferences import Preferences
+from studio.state.workspace import Workspace
+from studio.widgets.save_dialog import ask_where
+
+
+class Files(QObject):
+    """Asks for files on behalf of `window` and gives them to the session."""
+
+    refused = Signal(object)  # Failed: a file that is nothing for the studio
+
+    def __init__(
+        self, workspace: Workspace, session: Session, preferences: Preferences, window: QWidget
+    ) -> None:
+        super().__init__(window)
+        self._workspace, self._session = workspace, session
+        self._preferences, self._window = preferences, window
+        self.recent = QMenu(window)
+        self.recent.aboutToShow.connect(self._list_recent)
+        session.modelOpened.connect(self._on_model)
+        session.headFileUsed.connect(lambda path: preferences.note_recent("recent_heads", path))
+
+    def open(self, sources: Iterable[str]) -> None:
+        """Heads into the mixer, a folder or a hub id as the model; what is neither is told of."""
+        for source in sources:
+            path = Path(source)
+            if source.lower().endswith(HEAD_FILES) and not path.is_dir():
+                self._session.load_head(path)
+            elif path.is_file():
+                self.refused.emit(
+                    Failed(
+                        self.tr("{0} was not opened").format(path.name),
+                        self.tr("It is neither a head nor the folder of a model."),
+                        self.tr("Heads end in {0}; of a model, take the whole folder.").format(
+                            ", ".join(HEAD_FILES)
+                        ),
+                        source,
+                    )
+                )
+            else:
+                self._session.open_model(source)
+
+    def dropped(self, data: QMimeData) -> list[str]:
+        """The files and folders of this machine in a drag."""
+        return [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
+
+    def choose_head(self) -> None:
+        heads = self.tr("Heads ({0})").format(" ".join(f"*{ending}" for ending in HEAD_FILES))
+        name, _ = QFileDialog.getOpenFileName(self._window, self.tr("Load a head"), "", heads)
+        if name:
+            self._session.load_head(Path(name))
+
+    def choose_save(self) -> None:
+        channel = self._workspace.channel(self._workspace.chosen)
+        if channel is None:
+            return
+        kinds = {self.tr("Heads (*{0})").format(HEAD_SUFFIX): HEAD_SUFFIX}
+        path = ask_where(self._window, self.tr("Save the head"), channel.name, kinds)
+        if path is not None:
+            self._session.save_head(channel, path)
+
+    def choose_model(self) -> ModelPicker:
+        """The picker over everything that can be loaded."""
+        recent = self._preferences.recent("recent_models")
+        picker = ModelPicker(
+            self._workspace.source,
+            recent,
+            self._window,
+            dtype=self._session.opening.dtype,
+            room=self._session.bench.room,
+        )
+        picker.picked.connect(self._session.open_model)
+        picker.folderWanted.connect(self.choose_folder)
+        picker.open()
+        return picker
+
+    def show_recent(self) -> None:
+        """The recent files where the mouse is, for those who came by the command palette."""
+        self.recent.popup(QCursor.pos())
+
+    def choose_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self._window, self.tr("A folder with a model"))
+        if name:
+            self._session.open_model(name)
+
+    def _list_recent(self) -> None:
+        self.recent.clear()
+        models, heads = (self._preferences.recent(key) for key in ("recent_models", "recent_heads"))
+        for source in (*models, *heads):
+            row = self.recent.addAction(with_short_revision(source).replace("&", "&&"))
+            row.triggered.connect(lambda _=False, s=source: self.open([s]))
+        if not models and not heads:
+            self.recent.addAction(self.tr("Nothing yet")).setEnabled(False)
+
+    def _on_model(self, source: str) -> None:
+        if source != "pocket":
+            self._preferences.note_recent("recent_models", source)

@@ -1,0 +1,135 @@
+"""The log panel: what engine and studio said since the start, filtered, for reading and for copying."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.widgets.named_combo_box import Choice
+from studio.widgets.translation import QT_TR_NOOP, shown
+
+KEPT = 5000  # lines
+GATHER_MS = 100  # lines come together, at most ten times a second
+LEVELS = (
+    (logging.DEBUG, QT_TR_NOOP("Everything")),
+    (logging.INFO, QT_TR_NOOP("Information")),
+    (logging.WARNING, QT_TR_NOOP("Warnings")),
+)
+
+
+class LogBook(QObject):
+    """Keeps the last lines as text, whatever thread they come from; no record is kept, which could pin
+    tensors through its traceback."""
+
+    grew = Signal()
+    _noted = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.lines: deque[tuple[int, str]] = deque(maxlen=KEPT)
+        self._gather = QTimer(self)
+        self._gather.setSingleShot(True)
+        self._gather.setInterval(GATHER_MS)
+        self._gather.timeout.connect(self.grew)
+        self._noted.connect(self._on_noted, Qt.ConnectionType.QueuedConnection)
+        self._handler = _Handler(self.note)
+        self._loggers = [logging.getLogger(name) for name in ("engine", "studio")]
+        for logger in self._loggers:
+            logger.addHandler(self._handler)
+            logger.setLevel(logging.DEBUG)
+
+    def note(self, level: int, line: str) -> None:
+        """Takes a line from any thread."""
+        self.lines.append((level, line))
+        self._noted.emit()
+
+    def text(self, level: int = logging.DEBUG, words: str = "") -> str:
+        """The lines of at least `level` that contain `words`, whatever their case."""
+        wanted = words.lower()
+        return "\n".join(line for at, line in list(self.lines) if at >= level and wanted in line.lower())
+
+    def close(self) -> None:
+        for logger in self._loggers:
+            logger.removeHandler(self._handler)
+        self._gather.stop()
+
+    @Slot()
+    def _on_noted(self) -> None:
+        if not self._gather.isActive():
+            self._gather.start()
+
+
+class _Handler(logging.Handler):
+    def __init__(self, note: Callable[[int, str], None]) -> None:
+        super().__init__()
+        self._note = note
+        self.setFormatter(logging.Formatter("%(asctime)s  %(levelname)-8s %(name)s  %(message)s", "%H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._note(record.levelno, self.format(record))
+
+
+class LogPanel(QWidget):
+    def __init__(self, book: LogBook, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "panel")
+        self._book = book
+        self.entry = self.filter = QLineEdit()
+        self.filter.setPlaceholderText(self.tr("Filter"))
+        self.filter.setAccessibleName(self.tr("Words that the lines must contain"))
+        self.filter.setClearButtonEnabled(True)
+        self.level = Choice(self.tr("Least level of the lines"))
+        self.level.setToolTip(self.tr("Lines of less weight are left out"))
+        for level, words in LEVELS:
+            self.level.addItem(shown(words), level)
+        self.level.setCurrentIndex(1)
+        self.copy = QPushButton(self.tr("Copy"))
+        self.copy.setToolTip(self.tr("Copy the lines that are shown"))
+        self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.shown.toPlainText()))
+        self.shown: QPlainTextEdit = QPlainTextEdit()
+        self.shown.setReadOnly(True)
+        self.shown.setProperty("role", "log")
+        self.shown.setAccessibleName(self.tr("Log"))
+        self.shown.setPlaceholderText(self.tr("Nothing yet at this level."))
+        self.shown.setTabChangesFocus(True)
+        self.shown.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        tools = QHBoxLayout()
+        tools.setContentsMargins(16, 0, 16, 0)
+        tools.setSpacing(8)
+        tools.addWidget(self.filter, 1)
+        tools.addWidget(self.level)
+        tools.addWidget(self.copy)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.setSpacing(8)
+        layout.addLayout(tools)
+        layout.addWidget(self.shown, 1)
+        self.filter.textChanged.connect(self.refresh)
+        self.level.currentIndexChanged.connect(self.refresh)
+        book.grew.connect(self.refresh)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Shows what the filters let through, the newest line in sight unless one scrolled away."""
+        if not self.isVisible() and self.shown.toPlainText():
+            return  # taken up when it is seen again
+        bar = self.shown.verticalScrollBar()
+        place, at_end = bar.value(), bar.value() >= bar.maximum() - 4
+        self.shown.setPlainText(self._book.text(self.level.currentData(), self.filter.text()))
+        bar.setValue(bar.maximum() if at_end else place)
+
+    def showEvent(self, event: object) -> None:
+        self.refresh()

@@ -1,0 +1,384 @@
+"""The window: puts its parts together and wires them. No model code is imported here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QDialog, QMainWindow, QToolBar, QVBoxLayout, QWidget
+
+from studio.app import actions
+from studio.app.action_handlers import Commands
+from studio.app.appearance import Look
+from studio.app.close_guard import Leaving
+from studio.app.controllers import Session
+from studio.app.dock_layout import Docks
+from studio.app.failure_banner import Banner
+from studio.app.failure_reporter import Troubles
+from studio.app.file_opener import Files
+from studio.app.header import Header
+from studio.app.intro_steps import steps
+from studio.app.intro_tour import Welcome
+from studio.app.library_actions import ShelfWork
+from studio.app.log_panel import LogBook, LogPanel
+from studio.app.page_tabs import Pages
+from studio.app.session_restore import FIRST_PROMPT, FIRST_QUESTION, Recovery
+from studio.app.settings_panel import SettingsPanel
+from studio.app.status_bar import Status
+from studio.app.text_dialogs import Asking
+from studio.chat.compare_controller import Comparing
+from studio.chat.compare_page import ComparePage
+from studio.chat.composer import Composer
+from studio.chat.conversation_page import Conversation
+from studio.export.export_controller import Exporting
+from studio.lab.lab_controller import Measuring
+from studio.lab.lab_page import LabPage
+from studio.library.autosave import Autosave
+from studio.panels.mixer_panel import Mixer
+from studio.panels.steering_panel import SteeringPanel
+from studio.state.compare_round import Round
+from studio.state.conversation import Answer
+from studio.state.preferences import Preferences
+from studio.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from studio.panels.faithfulness_panel import FaithfulnessPlot
+    from studio.panels.heatmap_panel import Heatmap
+    from studio.panels.token_panel import Inspector
+
+
+class Window(QMainWindow):
+    """The studio. `painted` tells of the first frame; only then library and engine start.
+
+    source: the model to load, None for the one of the last session; home: the folder of library and
+    settings, None to keep nothing.
+    """
+
+    painted = Signal()
+    heatmap: Heatmap
+    inspector: Inspector
+    faithfulness: FaithfulnessPlot
+
+    def __init__(self, source: str | None = None, home: Path | None = None) -> None:
+        super().__init__()
+        self.setWindowTitle(self.tr("Steering Studio"))
+        self.setAcceptDrops(True)
+        self.resize(1280, 800)
+        self._source, self._has_painted = source, False
+        self._closes = False  # closes once the files are written that were promised
+        self.log = LogBook(self)
+        self.preferences = Preferences(home, self)
+        self.look = Look(self.preferences, self)
+        self.look.apply()  # first: a widget that is there already keeps some of the font it was made with
+        self.workspace = Workspace(self)
+        self.autosave = Autosave(self.workspace, home, self)
+        self.session = Session(self.workspace, self.autosave.flush, self)
+        self.files = Files(self.workspace, self.session, self.preferences, self)
+        self.measuring = Measuring(
+            self.workspace, self.session.bench, self.session.worker, self.autosave.flush, home, self
+        )
+        self.comparing = Comparing(
+            self.workspace, self.session.bench, self.session.worker, self.autosave.flush, self
+        )
+        self.exporting = Exporting(
+            self.workspace,
+            self.session,
+            lambda: self.heatmap.quantity,
+            self.comparing,
+            self.measuring,
+            self,
+        )
+        self.asking = Asking(self.workspace, self)
+        self.shelf_work = ShelfWork(self.workspace, self.session, self.autosave, self.asking, self)
+        self.welcome = Welcome(steps(self), self, lambda: self.docks["heatmap"])
+        self.commands = Commands(self)
+        self.actions_ = actions.build(self, self.commands.handlers(), self.menuBar())
+        self.actions_["recent"].setMenu(self.files.recent)
+        self.leaving = Leaving(self.workspace, self.autosave, self.actions_["export_chat"], self)
+        self.docks = Docks(self, self.preferences, self.actions_)
+        self.recovery = Recovery(self.workspace, self.session, self.autosave, self.preferences, self)
+        self.workspace.restore(prompt=FIRST_PROMPT, question=FIRST_QUESTION, source=source or "pocket")
+        self._build()
+        self._wire()
+        self.docks.fit()
+        if not self.docks.restore():
+            self.docks.arrange()
+
+    # Building.
+
+    def _build(self) -> None:
+        self.banner = Banner()
+        self.conversation = Conversation(self.workspace)
+        self.pages = Pages()
+        self.pages.add("conversation", self.conversation, self.actions_["page_conversation"])
+        self.compare_page = ComparePage(self.workspace, self.comparing, self.actions_["votes"])
+        self.pages.add("compare", self.compare_page, self.actions_["page_compare"])
+        self.lab_page = LabPage(self.workspace, self.measuring)
+        self.pages.add("lab", self.lab_page, self.actions_["page_lab"])
+        self.header = Header(self.workspace, self.actions_, self.pages.tabs, self)
+        self.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.header)
+        self.steering = SteeringPanel(self.workspace, self.actions_)
+        self.mixer = Mixer(self.workspace, self.actions_)
+        self.docks.fill("steering", self.steering)
+        self.docks.fill("mixer", self.mixer)
+        middle = QWidget()
+        middle.setProperty("role", "panel")
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.banner)
+        column.addWidget(self.pages, 1)
+        self.setCentralWidget(middle)
+        self.docks.fill("settings", lambda: SettingsPanel(self.preferences))
+        self.docks.fill("library", self.shelf_work.make_panel)
+        self.docks.fill("log", lambda: LogPanel(self.log))
+        self.composer = Composer(self.workspace, self.actions_)
+        asking = QToolBar(self.tr("Question"))
+        asking.setObjectName("asking")
+        asking.setMovable(False)
+        asking.toggleViewAction().setEnabled(False)
+        asking.addWidget(self.composer)
+        self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, asking)
+        self.status = Status(self.workspace, self.actions_["save_now"])
+        self.setStatusBar(self.status)
+        self.compare_page.entry = self.composer.question
+        self.composer.question.setFocus()
+
+    def _wire(self) -> None:
+        workspace, session = self.workspace, self.session
+        self.troubles = Troubles(self.banner, session.worker, session.opening.fetcher, self.autosave.worker)
+        session.noticed.connect(self.status.notice)
+        session.worker.failed.connect(self._on_failed)
+        session.worker.settled.connect(self._on_settled, Qt.ConnectionType.QueuedConnection)
+        self.exporting.noticed.connect(self.status.notice)
+        self.files.refused.connect(self.banner.show_failure)
+        self.comparing.changed.connect(self._on_talking)
+        self.comparing.noticed.connect(self.status.notice)
+        session.opening.leaving.connect(self.comparing.stop)
+        self.pages.turned.connect(self._on_page)
+        self.measuring.changed.connect(self.commands.enable)
+        self.comparing.voted.connect(self.autosave.keep_vote)
+        self.comparing.unvoted.connect(self.autosave.drop_vote)
+        self.comparing.takenBack.connect(self.autosave.drop_round)
+        self.conversation.againWanted.connect(session.answering.again)
+        self.conversation.editWanted.connect(session.answering.edit)
+        self.conversation.rewriteWanted.connect(session.answering.rewrite)
+        for changed in (self.conversation.editWanted, self.conversation.rewriteWanted):
+            changed.connect(self._on_turn_changed)
+        self.shelf_work.noticed.connect(self.status.notice)
+        self.shelf_work.comparisonOpened.connect(self._on_comparison)
+        workspace.roundChanged.connect(self._on_round)
+        session.metering.measured.connect(self.composer.show_use)
+        session.metering.add_page("compare", self.comparing.requests)
+        session.answering.talkingChanged.connect(self._on_talking)
+        session.answering.talkingChanged.connect(self.welcome.on_talking)
+        self.autosave.stateChanged.connect(self._on_saved)
+        self.mixer.dropped.connect(session.load_head)
+        self.mixer.noticed.connect(self.status.notice)
+        self.mixer.renameWanted.connect(self.asking.rename_head)
+        self.welcome.ended.connect(self._on_welcomed)
+        for signal in (self.welcome.begun, self.welcome.ended):
+            signal.connect(self.commands.enable)
+        self.look.changing.connect(self.docks.remember)
+        self.look.changed.connect(self._on_look)
+        self.look.resized.connect(self.docks.fit)
+        self.preferences.changed.connect(self._on_preference)
+        workspace.bypassChanged.connect(self.actions_["bypass"].setChecked)
+        workspace.compareChanged.connect(self.actions_["compare"].setChecked)
+        workspace.truthChanged.connect(self.actions_["truth"].setChecked)
+        workspace.modelChanged.connect(self._on_model)
+        workspace.loadingChanged.connect(self.commands.enable)
+        for signal in (workspace.fitChanged, workspace.turnsChanged, workspace.channelsChanged):
+            signal.connect(self.commands.enable)
+        workspace.promptChanged.connect(self.commands.enable)
+        workspace.stack.indexChanged.connect(self._on_stack)
+        schemes = QActionGroup(self)
+        for name in ("system", "light", "dark"):
+            schemes.addAction(self.actions_[f"scheme_{name}"])
+        for key in ("scheme", "live", "precision", "compiled"):
+            self._on_preference(key)
+        self._on_model()
+        self.commands.name_undo()
+
+    # Starting and ending.
+
+    def event(self, event: QEvent) -> bool:
+        handled = super().event(event)
+        if event.type() == QEvent.Type.UpdateRequest and not self._has_painted:
+            self._has_painted = True
+            self.painted.emit()
+            QTimer.singleShot(0, self, self._begin)
+        return handled
+
+    @Slot()
+    def _begin(self) -> None:
+        """After the first frame: engine and library in their threads, and the plots, a large import."""
+        self.session.start()
+        self.recovery.start(self._source)
+        self.autosave.read_votes(self.comparing.take_votes)
+        from studio.lab.lab_plot import LabPlot
+        from studio.panels.faithfulness_panel import FaithfulnessPlot
+        from studio.panels.heatmap_panel import Heatmap
+        from studio.panels.token_panel import Inspector
+
+        self.lab_page.set_plot(LabPlot(self.measuring))
+        self.heatmap = Heatmap(self.workspace)
+        self.inspector = Inspector(self.workspace)
+        self.inspector.forkWanted.connect(self._on_fork)
+        self.heatmap.blockPicked.connect(self.inspector.show_block)
+        self.faithfulness = FaithfulnessPlot(self.workspace)
+        for name in ("heatmap", "inspector", "faithfulness"):
+            self.docks.fill(name, getattr(self, name))
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Past the panels that stand behind others: for Qt they are there, out of sight."""
+        moved = super().focusNextPrevChild(forward)
+        while moved and self.docks.hides(self.focusWidget()):
+            moved = super().focusNextPrevChild(forward)
+        return moved
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """What was promised to be written is written first, of a running answer what is there; who closes
+        again does not wait for it."""
+        if self.session.worker.promises and not self._closes:
+            self._closes = True
+            self.status.notice(self.tr("Closes as soon as the promised files are written."))
+            self.session.answering.stop()
+            self.comparing.stop()
+            self.session.worker.hurry()
+            event.ignore()
+            return
+        if not self.leaving.may_close():
+            event.ignore()
+            return
+        self.docks.keep()
+        self.recovery.abandon()
+        for dialog in self.findChildren(QDialog):
+            dialog.close()  # some have a thread of their own
+        self.hide()
+        self.session.close()
+        self.autosave.close(abandon=not self.leaving.kept)
+        self.workspace.forget()  # while everything is there that hears of it
+        self.preferences.sync()
+        self.log.close()
+        event.accept()
+
+    @Slot(list)
+    def open_when_ready(self, sources: list[str]) -> None:
+        """Opens files of this start or a later one, once a model is there to hold them against."""
+        if self.workspace.loading.facts is not None:
+            self.files.open(sources)
+        elif sources:
+            self.session.modelOpened.connect(
+                lambda _: self.files.open(sources), Qt.ConnectionType.SingleShotConnection
+            )
+
+    @Slot()
+    def come_forward(self) -> None:
+        """Somebody started the studio again: here it is."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.raise_()
+        self.activateWindow()
+
+    # What the parts tell.
+
+    @Slot()
+    def _on_settled(self) -> None:
+        if self._closes:
+            self.close()
+
+    @Slot()
+    def _on_failed(self) -> None:
+        self._closes = False  # the person is told, and closes again
+
+    @Slot()
+    def _on_model(self) -> None:
+        ready, welcomed = self.workspace.loading.facts is not None, self.preferences.get("welcomed")
+        if ready and self.autosave.keeps and not welcomed and not self.welcome.running:
+            self.welcome.start()
+        self.commands.enable()
+
+    @Slot(str)
+    def _on_saved(self, state: str) -> None:
+        if state != "saving":
+            self.status.set_saved(self.autosave.trouble)
+
+    @Slot()
+    def _on_talking(self) -> None:
+        self.composer.set_talking(self.session.talking or self.comparing.running)
+        self.commands.enable()
+
+    @Slot(str)
+    def _on_page(self, key: str) -> None:
+        if key == "compare":
+            tip = self.tr("Answer the question in every column at once, with the same seed")
+            self.composer.name_send(self.tr("Compare"), tip)
+            self.comparing.look()
+        else:
+            self.composer.name_send(self.tr("Send"), self.actions_["send"].toolTip())
+            if key == "conversation":
+                self.conversation.look()
+        self.session.metering.show(key)
+        self.commands.enable()
+
+    @Slot()
+    def _on_round(self) -> None:
+        if self.pages.key == "compare":
+            self.comparing.look()
+
+    @Slot(object)
+    def _on_comparison(self, at: Round) -> None:
+        if self.comparing.open(at):
+            self.pages.turn("compare")
+
+    @Slot(object, int, int)
+    def _on_fork(self, answer: Answer, token: int, choice: int) -> None:
+        if self.session.answering.fork(answer, token, choice):
+            self.pages.turn("conversation")
+            self.conversation.follow()
+
+    @Slot()
+    def _on_welcomed(self) -> None:
+        """One key shows what the tour spoke of."""
+        self.preferences.set("welcomed", True)
+        self.composer.question.setFocus()
+
+    @Slot()
+    def _on_turn_changed(self) -> None:
+        """The field that was typed in is gone: the keyboard goes on at the question."""
+        self.composer.question.setFocus()
+
+    @Slot()
+    def _on_stack(self) -> None:
+        """A slot of the window's own: the stack tells of its end too, when only the window is still whole."""
+        self.commands.name_undo()
+
+    @Slot(str)
+    def _on_preference(self, key: str) -> None:
+        if key == "scheme":
+            self.actions_[f"scheme_{self.preferences.get('scheme')}"].setChecked(True)
+        elif key == "live":
+            self.actions_["live"].setChecked(self.preferences.get("live"))
+            self.session.distilling.set_live(self.preferences.get("live"))
+        elif key == "precision":
+            chosen = self.preferences.get("precision")
+            self.session.opening.dtype = None if chosen == "auto" else chosen
+        elif key == "compiled":
+            self.session.compiling.want(self.preferences.get("compiled"))
+
+    @Slot()
+    def _on_look(self) -> None:
+        for name in ("heatmap", "faithfulness"):
+            if hasattr(self, name):
+                getattr(self, name).restyle()
+        self.lab_page.restyle()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if self.files.dropped(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.files.open(self.files.dropped(event.mimeData()))
+        event.acceptProposedAction()

@@ -1,0 +1,287 @@
+"""The model picker: models on this machine, a folder, or a hub id with its size before it is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.events import Cancel
+from engine.model.memory import in_words
+from studio.runtime.model_sources import of_typed, with_short_revision
+from studio.runtime.worker import Failed, Job, Worker
+from studio.widgets import theme
+from studio.widgets.list_rows import FittingRows
+
+NAME_WIDTH = 400  # pixels of a path or an id that are shown
+_Source = Qt.ItemDataRole.UserRole
+Room = Callable[[], int] | None
+
+
+class ModelPicker(QDialog):
+    """Looks on this machine and on the hub in a thread of its own; `picked` carries what to load."""
+
+    picked = Signal(str)
+    folderWanted = Signal()
+
+    def __init__(
+        self,
+        present: str,
+        recent: Sequence[str],
+        parent: QWidget | None = None,
+        *,
+        dtype: str | None = None,
+        room: Room = None,
+    ) -> None:
+        """present: the source of the model in use; dtype: that the next one is to run in; room: asked in the
+        picker's thread for the bytes that it may take, by default the free main memory."""
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(self.tr("Choose a model"))
+        self._present, self._recent = present, list(recent)
+        self._dtype, self._room = dtype, room
+        self._looking: Job | None = None
+        self._here: dict[str, list[str]] = {}  # per model the commits that are on this machine
+        self._offered = ""  # what was looked up, by its commit
+        self.list = QListWidget()
+        self.list.setAccessibleName(self.tr("Models on this machine"))
+        self.list.itemActivated.connect(lambda row: self._pick(row.data(_Source)))
+        self.list.itemSelectionChanged.connect(self._enable)
+        self.hub = QLineEdit()
+        self.hub.setPlaceholderText(self.tr("owner/name or owner/name@revision"))
+        self.hub.setAccessibleName(self.tr("Hub id"))
+        self.hub.textChanged.connect(self._on_typed)
+        self.hub.returnPressed.connect(self._look)
+        self.look = QPushButton(self.tr("Look up"))
+        self.look.setToolTip(self.tr("Ask the hub for size and fit; nothing is fetched yet"))
+        self.look.clicked.connect(self._look)
+        self.fetch = QPushButton(self.tr("Fetch and use"))
+        self.fetch.setToolTip(self.tr("Download the model (it goes on where it broke off) and load it"))
+        self.fetch.clicked.connect(lambda: self._pick(self._offered))
+        self.told = QLabel(self.tr("A model of the hub: type its name and look it up."))
+        self.told.setProperty("role", "muted")
+        self.told.setWordWrap(True)
+        self.told.setMinimumHeight(3 * self.told.fontMetrics().lineSpacing())
+        self.told.setAlignment(Qt.AlignmentFlag.AlignTop)
+        folder = QPushButton(self.tr("Open a folder…"))
+        folder.clicked.connect(self._on_folder)
+        self.newer = QPushButton(self.tr("Look for a newer one"))
+        self.newer.setToolTip(self.tr("Ask the hub for the model's newest revision; nothing is fetched yet"))
+        self.newer.clicked.connect(self._look_for_newer)
+        self.use = QPushButton(self.tr("Use"))
+        self.use.setProperty("role", "primary")
+        self.use.clicked.connect(lambda: self._pick(self.list.currentItem().data(_Source)))
+        cancel = QPushButton(self.tr("Cancel"))
+        cancel.clicked.connect(self.reject)
+        for button in (self.look, self.fetch, folder, self.newer, cancel, self.use):
+            button.setAutoDefault(
+                False
+            )  # Enter belongs to the list and to the line, each with its own meaning
+        self._lay_out(folder, cancel)
+        self.list.setItemDelegate(FittingRows(self.list))
+        self.resize(QSize(theme.lines(37), theme.lines(32)).boundedTo(self.screen().availableSize()))
+        self.worker = Worker(parent=self, name="models")
+        self.worker.start()
+        self.worker.submit(
+            Job(
+                self.tr("Listing the models"),
+                lambda emit, cancel: _here(dtype, room, cancel),
+                on_done=self._fill,
+                on_failed=self._on_refused,
+                quiet=True,
+            )
+        )
+        self.list.addItem(self.tr("Looking at what is here…"))
+        self.list.item(0).setFlags(Qt.ItemFlag.NoItemFlags)
+        self._on_typed()
+        self._enable()
+
+    def _fill(self, found: tuple[list[dict[str, Any]], list[tuple[str, int]]]) -> None:
+        records, broken_off = found
+        self.list.clear()
+        self._here = {str(record["id"]): [] for record in records}
+        for record in records:
+            name, revision = str(record["id"]), record["revision"]
+            source = f"{name}@{revision}" if revision else name
+            self._here[name] += [str(revision)] if revision else []
+            told = self.tr("Pocket, bundled") if name == "pocket" else with_short_revision(source)
+            self._add(told, self._facts(record), source)
+        known = {*self._here, *(name for name, _ in broken_off)}
+        for name, size in broken_off:
+            words = self.tr("not whole yet: {0} are here, Use goes on with them")
+            self._add(name, words.format(in_words(size)), name)
+        for source in self._recent:
+            if source.partition("@")[0] not in known:
+                gone = Path(source).is_absolute() and not Path(source).is_dir()
+                facts = self.tr("not here any more") if gone else self.tr("used before")
+                self._add(with_short_revision(source), facts, source)
+        here = [i for i in range(self.list.count()) if self.list.item(i).data(_Source) == self._present]
+        self.list.setCurrentRow(here[0] if here else 0)
+
+    def _add(self, name: str, facts: str, source: str) -> None:
+        mark = self.tr("  (in use)") if source == self._present else ""
+        shown = self.list.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, NAME_WIDTH)
+        row = QListWidgetItem(f"{shown}{mark}\n{facts}")
+        row.setToolTip(f"{source if source != 'pocket' else name}\n{facts}")
+        row.setData(_Source, source)
+        self.list.addItem(row)
+
+    def _facts(self, record: dict[str, Any]) -> str:
+        words = self.tr(
+            "{architecture}, %n block(s); file {size}, at work {needs} in {dtype}: {fits}",
+            "",
+            record["blocks"],
+        )
+        return words.format(
+            architecture=record["architecture"],
+            size=in_words(record["bytes"]),
+            dtype=record["runs_in"],
+            needs=in_words(record["needs"]),
+            fits=self.tr("fits") if record["fits"] else self.tr("does not fit into free memory"),
+        )
+
+    @Slot()
+    def _look(self) -> None:
+        name = of_typed(self.hub.text())
+        if not name:
+            return
+        if Path(name).is_absolute():
+            self._pick(name)
+            return
+        if self._looking:
+            self.worker.withdraw(self._looking)
+        self.told.setText(self.tr("Asking the hub…"))
+        self.fetch.setEnabled(False)
+        self._looking = self.worker.submit(
+            Job(
+                self.tr("Looking up a model"),
+                lambda emit, cancel: _described(name, self._dtype, self._room, cancel),
+                on_done=self._tell,
+                on_failed=self._on_refused,
+                quiet=True,
+            )
+        )
+
+    def _tell(self, offer: Any) -> None:
+        words = self.tr(
+            "{id}: {architecture}, %n block(s), {size} to fetch ({here} are here already). Runs in "
+            "{dtype} with {needs}; {free} are free: {fits}.",
+            "",
+            offer.blocks,
+        )
+        text = words.format(
+            id=offer.id,
+            architecture=offer.architecture,
+            size=in_words(offer.bytes),
+            here=in_words(offer.here),
+            dtype=offer.runs_in,
+            needs=in_words(offer.needs),
+            free=in_words(offer.free),
+            fits=self.tr("it fits") if offer.fits else self.tr("it does not fit, choose a smaller one"),
+        )
+        gated = self.tr(" Its owner asks for consent to terms on the hub first.") if offer.gated else ""
+        self._offered = f"{offer.id}@{offer.revision}"
+        self.told.setText(self._told_of_revision(offer) + text + gated)
+        self.fetch.setEnabled(offer.fits)
+
+    def _told_of_revision(self, offer: Any) -> str:
+        """Whether the offer is another revision than those that are here."""
+        here = self._here.get(offer.id, [])
+        if not here:
+            return ""
+        if offer.revision in here:
+            return self.tr("Revision {0}, which is here already. ").format(offer.revision[:7])
+        words = self.tr("Revision {0} of the hub; here is {1}. ")
+        return words.format(offer.revision[:7], ", ".join(revision[:7] for revision in here))
+
+    @Slot()
+    def _look_for_newer(self) -> None:
+        self.hub.setText(self.list.currentItem().data(_Source).partition("@")[0])
+        self._look()
+
+    def _on_refused(self, failed: Failed) -> None:
+        self.told.setText(f"{failed.what}: {failed.why} {failed.remedy}")
+
+    @Slot()
+    def _on_typed(self) -> None:
+        self.fetch.setEnabled(False)  # until its size is known
+        self.look.setEnabled(bool(self.hub.text().strip()))
+
+    @Slot()
+    def _enable(self) -> None:
+        row = self.list.currentItem()
+        source = str(row.data(_Source) or "") if row is not None else ""
+        self.use.setEnabled(bool(source))
+        self.newer.setEnabled(bool(self._here.get(source.partition("@")[0])))
+
+    def _on_folder(self) -> None:
+        self.accept()
+        self.folderWanted.emit()
+
+    def _pick(self, source: str | None) -> None:
+        if source:
+            self.accept()
+            self.picked.emit(source)
+
+    def done(self, result: int) -> None:
+        self.worker.close()
+        super().done(result)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.worker.close()
+        super().closeEvent(event)
+
+    def _lay_out(self, folder: QWidget, cancel: QWidget) -> None:
+        line = QHBoxLayout()
+        line.setSpacing(8)
+        for widget in (self.hub, self.look, self.fetch):
+            line.addWidget(widget)
+        ends = QHBoxLayout()
+        ends.setSpacing(8)
+        ends.addWidget(folder)
+        ends.addWidget(self.newer)
+        ends.addStretch(1)
+        ends.addWidget(cancel)
+        ends.addWidget(self.use)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(8)
+        layout.addWidget(self.list, 1)
+        layout.addLayout(line)
+        layout.addWidget(self.told)
+        layout.addLayout(ends)
+
+
+def _here(
+    dtype: str | None, room: Room, cancel: Cancel
+) -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
+    """What is on this machine; a large cache takes a while to look through, which nobody need wait for."""
+    from engine.model.interruptible_wait import wait_for
+
+    def look() -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
+        from engine.model.available_models import broken_off, local_models
+
+        return local_models(dtype, room() if room else None), broken_off()
+
+    return wait_for(look, cancel=cancel)
+
+
+def _described(source: str, dtype: str | None, room: Room, cancel: Cancel) -> Any:
+    from engine.model.hub import describe
+
+    name, _, revision = source.partition("@")
+    return describe(name, revision or None, dtype=dtype, free=room() if room else None, cancel=cancel)

@@ -1,0 +1,292 @@
+"""Answers: from a question to tokens in the workspace. One at a time; what is there when it stops, stays."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from studio.chat.lane_requests import NO_OPENINGS, lane_requests
+from studio.runtime.answer_events import note_asked, once_saved, take_events, take_results
+from studio.runtime.model_jobs import Bench, make_strengths
+from studio.runtime.worker import Job, Worker
+from studio.state.conversation import STEERED, UNSTEERED, Answer, Share, Turn, rewritten, widened
+from studio.state.mixer import Channel, share_of, sounding, sounding_as
+from studio.state.workspace import Workspace
+
+
+class Answering(QObject):
+    """Lives on the GUI thread; never waits for a job."""
+
+    talkingChanged = Signal(bool)
+    asked = Signal()  # a question has become a turn
+    noticed = Signal(str)
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        bench: Bench,
+        worker: Worker,
+        save: Callable[[], threading.Event],
+        parent: QObject | None = None,
+    ) -> None:
+        """save: puts the workspace on the disk; its event is set when that is done."""
+        super().__init__(parent)
+        self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
+        self._job: Job | None = None
+        self._turn: Turn | None = None  # whose answer is being made
+        self._live: Any = None  # its strengths, which the sliders move
+        self._step = 0  # of the undo stack, when it was asked for
+        self._waiting = False  # a question was sent before the model was ready, or the last answer quiet
+        self._stopping = False  # the answer was told to end
+        workspace.strengthsChanged.connect(self._on_strengths)
+        workspace.channelsChanged.connect(self._on_strengths)
+        workspace.turnsChanged.connect(self._on_turns)
+
+    @property
+    def talking(self) -> bool:
+        return self._job is not None or self._waiting
+
+    @property
+    def takes(self) -> bool:
+        """Whether a question that is sent now will be answered."""
+        return not self._waiting and (self._job is None or self._stopping)
+
+    def send(self, question: str) -> None:
+        """Answers `question` with the heads as they are; it waits for the model, and for the end of an answer
+        that was stopped."""
+        question = question.strip()
+        if not question or not self.takes:
+            return
+        if self._job or self._workspace.loading.facts is None:
+            self._waiting = True
+            self._workspace.set_question(question)
+            self.talkingChanged.emit(True)
+            return
+        turn = self._turn_for(question, self._mix())
+        turns = (*self._workspace.turns, turn)
+        self._workspace.set_turns(turns, self.tr("question"), question="")
+        self._answer(turn, turns[:-1], turn.answers)
+
+    def resume(self) -> None:
+        """A question that waited is answered."""
+        if self._waiting:
+            self._waiting = False
+            self.send(self._workspace.question)
+            if not self.talking:  # it was taken back while it waited
+                self.talkingChanged.emit(False)
+
+    def again(self, turn: Turn | None = None) -> None:
+        """Answers a question again, the last one unless told; later turns go, undo brings all back."""
+        found = turn or (self._workspace.turns[-1] if self._workspace.turns else None)
+        if found is not None:
+            self._replace(found, found.question, self.tr("answer again"))
+
+    def edit(self, turn: Turn, question: str) -> None:
+        """The turn with another question, answered; later turns go, undo brings all back."""
+        if question.strip() and question.strip() != turn.question:
+            self._replace(turn, question.strip(), self.tr("edit question"))
+
+    def rewrite(self, answer: Answer, text: str) -> None:
+        """Other words in an answer's place, which later answers go on from; undo brings all back.
+
+        Later turns go: they answered other words.
+        """
+        turns, turn = self._workspace.turns, answer.turn
+        if turn in turns and not self.talking and text.strip() and text != answer.text:
+            self._workspace.clear_selection()
+            kept = turns[: turns.index(turn)]
+            self._workspace.set_turns((*kept, rewritten(answer, text)), self.tr("edit answer"))
+            self._tell_gone(turns[len(kept) + 1 :])
+
+    def fork(self, answer: Answer, token: int, choice: int) -> bool:
+        """Answers again: the same tokens up to `token`, there the id `choice`, and freely from then on.
+
+        An answer of the Compare page had nothing before it: a conversation begins with it, and the mixer is
+        as it was at that token. False where that cannot be; a notice says why.
+        """
+        turn, workspace = answer.turn, self._workspace
+        rows, lacking = sounding_as(_mix_at(answer, token), workspace.channels)
+        compared = turn not in workspace.turns
+        objection = self._objection(answer, lacking if compared else ())
+        if objection:
+            self.noticed.emit(objection)
+            return False
+        opening = (*(int(i) for i in answer.trace.ids[:token]), choice)
+        if compared:
+            began = bool(workspace.turns)
+            fresh = self._turn_for(turn.question, [(c, c.strength) for c in sounding(rows)])
+            also = {"conversation": uuid4().hex, "channels": rows, "bypass": False}
+            workspace.set_turns((fresh,), self.tr("fork"), **also)
+            if began:
+                self.noticed.emit(self.tr("A conversation of its own; Ctrl+Z brings the other one back."))
+            self._answer(fresh, (), fresh.answers, {STEERED: opening})
+        else:
+            self._replace(turn, turn.question, self.tr("fork"), {answer.lane: opening})
+        return True
+
+    def _objection(self, answer: Answer, lacking: Sequence[str]) -> str:
+        """Why nothing can be forked from the answer now; "" when it can. lacking: heads that are gone."""
+        facts = self._workspace.loading.facts
+        if facts is None:
+            return self.tr("There is no model yet: fork when one is loaded.")
+        if self.talking or not answer.over:
+            return self.tr("An answer is being made: stop it, or wait for its end, and fork then.")
+        if answer.turn.model != facts.key:
+            return self.tr("Another model gave this answer, in tokens of its own: load that one to fork.")
+        if answer.asked is not None and answer.asked.system:
+            return self.tr("A prompt made this answer, and conversations have none: fork a steered one.")
+        if lacking:
+            words = self.tr("The mixer has no “{0}” ready, which made this answer: put it back to fork.")
+            return words.format("”, “".join(lacking))
+        return ""
+
+    def compare(self, wanted: bool) -> None:
+        """Turned on with an answer on the screen, makes the unsteered one for it too, same seed; one step."""
+        workspace, facts = self._workspace, self._workspace.loading.facts
+        if wanted == workspace.compare:
+            return  # undo and redo turn the switch too
+        turns = workspace.turns
+        lacking = wanted and turns and turns[-1].answer(UNSTEERED) is None
+        if not lacking or self.talking or facts is None or turns[-1].model != facts.key:
+            workspace.set_compare(wanted)
+            return
+        turn = widened(turns[-1], UNSTEERED)
+        workspace.set_turns((*turns[:-1], turn), self.tr("compare"), compare=True)
+        self._answer(turn, turns[:-1], turn.answers[-1:])
+
+    def stop(self) -> None:
+        """Stops the answer; what is there stays."""
+        if self._waiting:
+            self._waiting = False
+            self.talkingChanged.emit(self.talking)
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Stops the answer that is being made; a question that waits for the model goes on waiting."""
+        if self._job:
+            self._stopping = True
+            self._worker.withdraw(self._job)
+
+    def _mix(self) -> list[tuple[Channel, float]]:
+        """The rows that are heard, as strong as they are now."""
+        return [(c, self._workspace.strength_of(c.key)) for c in self._workspace.sounding()]
+
+    def _turn_for(
+        self, question: str, rows: Sequence[tuple[Channel, float]], unsteered: bool = False
+    ) -> Turn:
+        """unsteered: with an unsteered answer also where those are not asked for."""
+        workspace = self._workspace
+        mix = tuple(share_of(c, strength) for c, strength in rows)
+        turn = Turn(question, workspace.settings, mix, model=workspace.loading.facts.key)
+        turn.add(STEERED)
+        if workspace.compare or unsteered:
+            turn.add(UNSTEERED)
+        return turn
+
+    def _replace(
+        self, turn: Turn, question: str, label: str, openings: Mapping[str, Sequence[int]] = NO_OPENINGS
+    ) -> None:
+        turns = self._workspace.turns
+        if turn not in turns or self.talking or self._workspace.loading.facts is None:
+            return
+        before = turns[: turns.index(turn)]
+        fresh = self._turn_for(question, self._mix(), UNSTEERED in openings)
+        self._workspace.set_turns((*before, fresh), label)
+        self._tell_gone(turns[len(before) + 1 :])
+        self._answer(fresh, before, fresh.answers, openings)
+
+    def _tell_gone(self, later: tuple[Turn, ...]) -> None:
+        if later:
+            words = self.tr("%n later turn(s) went too; Ctrl+Z brings all back.", "", len(later))
+            self.noticed.emit(words)
+
+    def _answer(
+        self,
+        turn: Turn,
+        before: tuple[Turn, ...],
+        answers: Sequence[Answer],
+        openings: Mapping[str, Sequence[int]] = NO_OPENINGS,
+    ) -> None:
+        workspace = self._workspace
+        workspace.clear_selection()
+        channels = workspace.sounding()
+        live = self._live = make_strengths([workspace.strength_of(c.key) for c in channels])
+        lanes = lane_requests(workspace, before, turn.question, [a.lane for a in answers], live, openings)
+        note_asked(answers, lanes, workspace.loading.facts.precision)
+        workspace.go_live([c.key for c in channels], live)
+        workspace.show(turn.answer(STEERED) or answers[0])
+        saved = self._save()
+        self._turn, self._step = turn, workspace.stack.index()
+        self._job = self._worker.submit(
+            Job(
+                self.tr("Answering"),
+                lambda emit, cancel: once_saved(
+                    saved, lambda: self._bench.generate(lanes, turn.settings, emit, cancel)
+                ),
+                partial(take_events, workspace, answers),
+                partial(self._on_answered, answers),
+                lambda _: self._on_failed(turn, answers),
+                partial(self._on_stopped, answers),
+                urgent=True,
+            )
+        )
+        self.asked.emit()
+        self.talkingChanged.emit(True)
+
+    def _on_answered(self, answers: Sequence[Answer], generations: list[Any]) -> None:
+        take_results(answers, generations)
+        self._end(answers)
+        self.resume()
+
+    def _on_stopped(self, answers: Sequence[Answer]) -> None:
+        self._on_unanswered(answers, "cancelled")
+        self.resume()
+
+    def _on_unanswered(self, answers: Sequence[Answer], state: Any) -> None:
+        for answer in answers:
+            answer.state = state
+        self._end(answers)
+
+    def _on_failed(self, turn: Turn, answers: Sequence[Answer]) -> None:
+        """Nothing came: all is as it was before the question, which is typed again. What came stays."""
+        untouched = self._workspace.stack.index() == self._step and turn in self._workspace.turns
+        self._waiting = False  # its question stays typed
+        self._on_unanswered(answers, "failed")
+        if untouched and not any(len(answer) for answer in answers):
+            self._workspace.undo()
+
+    def _end(self, answers: Sequence[Answer]) -> None:
+        self._job, self._turn, self._stopping = None, None, False
+        self._workspace.end_live(self._live)
+        for answer in answers:
+            self._workspace.answerChanged.emit(answer)
+        self.talkingChanged.emit(self.talking)
+
+    def drop(self) -> None:
+        """The model that was to answer does not come: the question stays typed."""
+        self._waiting = False
+        self.talkingChanged.emit(self.talking)
+
+    @Slot()
+    def _on_turns(self) -> None:
+        if self._turn is not None and self._turn not in self._workspace.turns:
+            self.stop()  # its question was taken back
+
+    @Slot()
+    def _on_strengths(self) -> None:
+        late = self._workspace.late()
+        if self._job and late:
+            self.noticed.emit(self.tr("“{0}” joins with the next answer.").format(late[-1].name))
+
+
+def _mix_at(answer: Answer, token: int) -> list[Share]:
+    """The heads in the answer's mix, as strong as at a token of it."""
+    mix, used = answer.turn.mix, answer.trace.strengths
+    if used.shape[1] != len(mix):  # older turns name only heads that were on
+        return list(mix)
+    return [each._replace(strength=float(at)) for each, at in zip(mix, used[token], strict=True)]

@@ -1,0 +1,23 @@
+"""How far an answer has come, in words: below every answer, wherever it is shown."""
+
+from __future__ import annotations
+
+from studio.state.conversation import Answer, heard
+from studio.widgets.translation import tr
+
+
+def ending(answer: Answer) -> str:
+    """How many tokens it has and why it ended; or that it goes on."""
+    ends = {
+        "waiting": tr("waiting…"),
+        "running": tr("answering…"),
+        "eos": tr("complete"),
+        "stop": tr("complete"),
+        "length": tr("limit reached"),
+        "cancelled": tr("stopped"),
+        "failed": tr("failed"),
+    }
+    if answer.state in ("eos", "stop") and not len(answer):
+        return tr("ended at once: try less strength") if heard(answer) else tr("ended at once")
+    end = ends.get(answer.state, answer.state)
+    return tr("%n token(s), {0}", "", len(answer)).format(end) if answer.over else end

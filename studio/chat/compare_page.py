@@ -1,0 +1,152 @@
+"""The Compare page: answers to one question side by side, the blind vote, and who answers the next one."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from studio.chat.column_settings import NextRound
+from studio.chat.compare_column import Compared
+from studio.chat.compare_controller import Comparing
+from studio.state.compare_round import LETTERS, Round
+from studio.state.conversation import Answer
+from studio.state.workspace import Workspace
+from studio.widgets.idle_queue import Later
+from studio.widgets.label import one_line, plain_label
+
+LONGEST = 240  # characters of the question that are shown
+
+
+class ComparePage(QWidget):
+    """Columns scroll together; a token selected in one is told of in all."""
+
+    entry: QWidget  # where the question is typed
+
+    def __init__(
+        self, workspace: Workspace, comparing: Comparing, votes: QAction, parent: QWidget | None = None
+    ) -> None:
+        """votes: shows those that were cast."""
+        super().__init__(parent)
+        self.setProperty("role", "panel")
+        self._workspace, self._comparing = workspace, comparing
+        self._later = Later(self)
+        self.columns: list[Compared] = []
+        self._scrolling = False
+        self.asked = plain_label("")  # the question is typed where every question is, in the composer
+        self.asked.setWordWrap(True)
+        self.asked.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.tie = QPushButton(self.tr("No difference"))
+        self.tie.clicked.connect(lambda: comparing.vote(None))
+        self.note = plain_label("", "muted")
+        self.note.setWordWrap(True)
+        self.votes = QToolButton()
+        self.votes.setDefaultAction(votes)
+        self.votes.setProperty("role", "small")
+        self._row = QHBoxLayout()
+        self._row.setSpacing(16)
+        foot = QHBoxLayout()
+        foot.addWidget(self.note, 1)
+        foot.addWidget(self.votes)
+        foot.addWidget(self.tie)
+        self.next = NextRound(workspace)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 12, 16, 8)
+        layout.setSpacing(8)
+        layout.addWidget(self.asked)
+        layout.addLayout(self._row, 1)
+        layout.addLayout(foot)
+        layout.addWidget(self.next)
+        comparing.changed.connect(self.refresh)
+        workspace.selectionChanged.connect(self._on_selection)
+        workspace.answerGrew.connect(self._on_grown)
+        workspace.answerChanged.connect(self._tell)
+        workspace.shownChanged.connect(self._on_shown)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Names, answers and what can be pressed, as they are now."""
+        at = self._comparing.round
+        hint = self.tr("Type a question below: every column answers it, with the same seed.")
+        self.asked.setText(one_line(at.question, LONGEST) if at else hint)
+        self.asked.setProperty("role", "strong" if at else "muted")
+        self.asked.style().polish(self.asked)
+        answers = list(at.answers) if at else []
+        if [view.answer for view in self.columns] != answers:
+            self._show(answers)
+        voting = bool(at and at.judgeable)
+        voted = not voting and any(each.hasFocus() for each in (self.tie, *(v.vote for v in self.columns)))
+        for place, view in enumerate(self.columns):
+            assert at is not None
+            if at.blind:
+                name = self.tr("Answer {0}").format(LETTERS[place])
+                view.name(name, "")
+                view.vote.setAccessibleName(self.tr("This one is better: {0}").format(name))
+            else:
+                view.name(at.names[place], self._comparing.made(place), at.choice == place)
+            view.vote.setVisible(voting)
+        self.tie.setVisible(voting)
+        self.note.setText(self._words(at, voting))
+        self.votes.setVisible(bool(self._comparing.votes))
+        self.note.setVisible(bool(self.note.text()))
+        if voted:  # the button is gone
+            (self.votes if self.votes.isVisible() else self.entry).setFocus()
+
+    def _show(self, answers: list[Answer]) -> None:
+        """These answers in the columns, instead of those that are there."""
+        for view in self.columns:
+            self._row.removeWidget(view)
+            view.leave()
+        self.columns = [Compared(self._workspace, self._later, answer) for answer in answers]
+        for place, view in enumerate(self.columns):
+            view.vote.clicked.connect(lambda _=False, place=place: self._comparing.vote(place))
+            view.area.verticalScrollBar().valueChanged.connect(self._scroll_all)
+            self._row.addWidget(view, 1)
+        self._on_selection()
+        self._on_shown()
+
+    def _words(self, at: Round | None, voting: bool) -> str:
+        if voting:
+            return self.tr("Which answer is better? Names come out with your vote.")
+        if at and at.blind and at.over:
+            return self.tr("An answer has no words: ask again, and the names come out with your vote.")
+        if at and at.blind:
+            return self.tr("Names come out with your vote, once all have answered.")
+        return self._comparing.told_votes()
+
+    @Slot(object, int)
+    def _on_grown(self, answer: Answer, first: int) -> None:
+        for view in self.columns:
+            if view.answer is answer:
+                view.text.grow()
+
+    @Slot()
+    def _on_shown(self) -> None:
+        for view in self.columns:
+            view.mark_shown(view.answer is self._workspace.shown)
+
+    @Slot()
+    def _on_selection(self) -> None:
+        selection = self._workspace.selection
+        self._tell()
+        for view in self.columns:
+            if selection and view.answer is selection.answer:
+                view.bring(selection.cursor)
+
+    @Slot()
+    def _tell(self) -> None:
+        """Below every column the token at the selected place, or how far the answer is."""
+        selection = self._workspace.selection
+        mine = selection is not None and any(view.answer is selection.answer for view in self.columns)
+        for view in self.columns:
+            view.tell(selection.cursor if mine and selection else None)
+
+    @Slot(int)
+    def _scroll_all(self, value: int) -> None:
+        if self._scrolling:
+            return  # a shorter column stops at its end and holds none of the others back
+        self._scrolling = True
+        for view in self.columns:
+            view.area.verticalScrollBar().setValue(value)
+        self._scrolling = False

@@ -1,0 +1,144 @@
+"""Keeps count of the model's context: what the next answer would take of it, a moment after every change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from studio.chat.lane_requests import lane_requests
+from studio.runtime.model_jobs import Bench
+from studio.runtime.worker import Failed, Job, Worker
+from studio.state.conversation import STEERED, UNSTEERED, Answer
+from studio.state.requests import ContextUse, LaneRequest
+from studio.state.workspace import Workspace
+from studio.widgets.translation import tr
+
+PAUSE_MS = 150  # after the last change
+TALK = "conversation"  # the page that a conversation goes on from
+ASKING = "asking"  # whose failure an objection is: the next question that is sent settles it
+
+Lanes = Callable[[], Sequence[LaneRequest]]
+
+
+class Metering(QObject):
+    """Lives on the GUI thread; the counting is a worker's of its own, by the model's own chat template."""
+
+    measured = Signal(object)  # ContextUse, or None where there is no model to measure with
+
+    def __init__(
+        self, workspace: Workspace, bench: Bench, worker: Worker, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._workspace, self._bench, self._worker = workspace, bench, worker
+        self._lanes: dict[str, Lanes] = {TALK: self._conversation}  # by page, what is sent from there
+        self._page = TALK
+        self._jobs: list[Job] = []
+        self._uses: dict[str, ContextUse] = {}  # by page, where it is known of the work as it is
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PAUSE_MS)
+        self._pause.timeout.connect(self._measure)
+        for signal in (
+            workspace.questionChanged,
+            workspace.turnsChanged,
+            workspace.settingsChanged,
+            workspace.compareChanged,
+            workspace.truthChanged,
+            workspace.promptChanged,
+            workspace.channelsChanged,
+            workspace.comparisonChanged,
+        ):
+            signal.connect(self._on_change)
+        workspace.modelChanged.connect(self._on_model)
+        workspace.answerChanged.connect(self._on_answer)
+
+    def add_page(self, page: str, lanes: Lanes) -> None:
+        """From `page` is sent what `lanes` says; from any that was not added, the conversation goes on."""
+        self._lanes[page] = lanes
+
+    def show(self, page: str) -> None:
+        """Tells at once what sending from this page would take: each page is counted, shown or not."""
+        self._page = page if page in self._lanes else TALK
+        if self._page in self._uses:
+            self.measured.emit(self._uses[self._page])
+
+    def objection(self) -> Failed | None:
+        """Why the typed question cannot be answered, where that is known already."""
+        use = self._uses.get(self._page)
+        if use is None or not use.too_long:
+            return None
+        return Failed(
+            self.tr("The question was not sent"),
+            too_long(use),
+            self.tr("Shorten it."),
+            "",
+            ASKING,
+        )
+
+    @Slot()
+    def _on_change(self) -> None:
+        self._uses.clear()
+        self._pause.start()
+
+    @Slot()
+    def _on_model(self) -> None:
+        """At once: there is nothing to show yet, and an answer may begin before a pause is over."""
+        self._on_change()
+        self._pause.stop()
+        self._measure()
+
+    @Slot(object)
+    def _on_answer(self, answer: Answer) -> None:
+        if answer.over:
+            self._on_change()
+
+    @Slot()
+    def _measure(self) -> None:
+        workspace = self._workspace
+        for job in self._jobs:
+            self._worker.withdraw(job)
+        self._jobs = []
+        if workspace.loading.facts is None:
+            self.measured.emit(None)
+            return
+        for page in sorted(self._lanes, key=lambda page: page != self._page):  # the shown one first
+            self._count(page)
+
+    def _count(self, page: str) -> None:
+        workspace = self._workspace
+        requests, question, settings = self._lanes[page](), workspace.question, workspace.settings
+        job = Job(
+            self.tr("Counting tokens"),
+            lambda emit, cancel: self._bench.foresee(requests, question, settings, emit, cancel),
+            quiet=True,  # what the model refuses is told when it is asked
+        )
+        job.on_done = lambda use: self._take(job, page, use)
+        job.on_failed = lambda _: self._forget(job)
+        self._jobs.append(self._worker.submit(job))
+
+    def _conversation(self) -> Sequence[LaneRequest]:
+        workspace = self._workspace
+        lanes = (STEERED, UNSTEERED) if workspace.compare else (STEERED,)
+        return lane_requests(workspace, workspace.turns, workspace.question, lanes)
+
+    def _take(self, job: Job, page: str, use: ContextUse) -> None:
+        if job in self._jobs:
+            self._jobs.remove(job)
+            if not self._pause.isActive():
+                self._uses[page] = use
+            if page == self._page:
+                self.measured.emit(use)
+
+    def _forget(self, job: Job) -> None:
+        """What was shown stays until there is another count."""
+        if job in self._jobs:
+            self._jobs.remove(job)
+
+
+def too_long(use: ContextUse) -> str:
+    """By how much the question does not fit, as a sentence."""
+    words = tr(
+        "With the model's own marks it has {0:,} token(s), and the model can take {1:,}.", "", use.prompt
+    )
+    return words.format(use.prompt, use.context)

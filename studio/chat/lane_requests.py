@@ -1,0 +1,45 @@
+"""The lanes of one question, from what the workspace holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from studio.state.conversation import STEERED, Turn, history
+from studio.state.requests import LaneRequest
+from studio.state.workspace import Workspace
+
+NO_OPENINGS: Mapping[str, Sequence[int]] = MappingProxyType({})
+
+
+def lane_requests(
+    workspace: Workspace,
+    before: tuple[Turn, ...],
+    question: str,
+    lanes: Sequence[str],
+    strengths: Any = None,
+    openings: Mapping[str, Sequence[int]] = NO_OPENINGS,
+) -> list[LaneRequest]:
+    """One request per lane, of the loaded model, after the turns `before`. strengths: live ones of the mix;
+    openings: ids that the answer of a lane begins with."""
+    facts = workspace.loading.facts
+    model = facts.key if facts is not None else ""
+    heads = tuple(c.steering_head for c in workspace.sounding())
+    truth = _truth(workspace) if workspace.truth else None
+    steered = {"heads": heads, "strengths": strengths, "truth": truth}
+    return [
+        LaneRequest(
+            (*history(before, lane, model), ("user", question, None)),
+            opening=tuple(openings.get(lane, ())),
+            **(steered if lane == STEERED else {}),
+        )
+        for lane in lanes
+    ]
+
+
+def _truth(workspace: Workspace) -> str | None:
+    """The prompt whose effect is measured beside: that of the heads in the mix, else the typed one."""
+    prompts = dict.fromkeys(c.head.info.prompt.strip() for c in workspace.sounding())
+    told = " ".join(prompt for prompt in prompts if prompt) or workspace.prompt.strip()
+    return told or None

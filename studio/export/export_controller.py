@@ -1,0 +1,176 @@
+"""File > Export: asks where to, makes the file in the worker thread, tells when it is there."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from engine.atomic_write import write_whole
+from engine.errors import InputError
+from engine.events import Cancel, Emit
+from studio.app.controllers import Session
+from studio.runtime.worker import Job
+from studio.state.conversation import as_markdown
+from studio.state.workspace import Workspace
+from studio.widgets.save_dialog import ask_where, ending_of
+from studio.widgets.translation import QT_TR_NOOP, shown
+
+if TYPE_CHECKING:
+    from studio.chat.compare_controller import Comparing
+    from studio.lab.lab_controller import Measuring
+    from studio.state.heatmap_quantities import Quantity  # brings numpy: not before the first paint
+
+log = logging.getLogger("studio.export.export_controller")
+
+Make = Callable[[str], bytes]
+"""The file's bytes from its suffix."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One entry of the menu: its title and the endings that it can write, the first by default."""
+
+    title: str
+    suffixes: tuple[str, ...]
+
+
+KINDS = {
+    "export_chat": Kind(QT_TR_NOOP("Export the conversation"), (".html", ".md")),
+    "export_trace": Kind(QT_TR_NOOP("Export the answer's trace"), (".csv", ".json")),
+    "export_heatmap": Kind(QT_TR_NOOP("Export the heatmap"), (".svg", ".png", ".pdf")),
+    "export_figure": Kind(QT_TR_NOOP("Export a figure"), (".svg", ".pdf", ".png")),
+    "export_faithfulness": Kind(QT_TR_NOOP("Export the faithfulness chart"), (".svg", ".pdf", ".png")),
+    "export_run": Kind(QT_TR_NOOP("Export a replayable run"), (".run.safetensors",)),
+    "export_lab": Kind(QT_TR_NOOP("Export the Lab's results"), (".html", ".csv", ".svg", ".png", ".pdf")),
+}
+
+
+class Exporting(QObject):
+    noticed = Signal(str)
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        session: Session,
+        quantity: Callable[[], Quantity],
+        comparing: Comparing,
+        measuring: Measuring,
+        window: QWidget,
+    ) -> None:
+        """quantity: what the heatmap shows now."""
+        super().__init__(window)
+        self._workspace, self._session = workspace, session
+        self._quantity, self._comparing, self._measuring = quantity, comparing, measuring
+        self._window = window
+
+    def ask(self, key: str) -> None:
+        """Asks for a file name and writes it."""
+        kind = KINDS[key]
+        kinds = {f"{ending[1:].upper()} (*{ending})": ending for ending in kind.suffixes}
+        path = ask_where(self._window, shown(kind.title), self._name(key), kinds)
+        if path is not None:
+            self.write(key, path)
+
+    def _name(self, key: str) -> str:
+        """What a file is called unless the person says otherwise: after what it is about."""
+        workspace, finished = self._workspace, self._measuring.finished
+        if key == "export_lab" and finished is not None:
+            return finished.request.prompt
+        if key == "export_faithfulness" and (row := workspace.channel(workspace.chosen)) is not None:
+            return row.name
+        if key == "export_chat" and workspace.turns:
+            return workspace.turns[0].question
+        return workspace.shown.turn.question if workspace.shown is not None else ""
+
+    def write(self, key: str, path: Path) -> None:
+        """Makes the file as a job: after a running answer, which is then whole in it."""
+        left_out: list[str] = []
+        make, suffix = self._maker(key, left_out), ending_of(path.name, KINDS[key].suffixes) or path.suffix
+        taken_in = threading.Event()
+
+        def work(emit: Emit, cancel: Cancel) -> None:
+            emit(None)  # delivered after all that came before: the last tokens of an answer are in it then
+            while not taken_in.wait(0.05):
+                cancel.check()
+            write_whole(path, make(suffix), "export", InputError)
+            log.info("Exported to %s", path)
+
+        def begun(_: object) -> None:
+            self.noticed.emit(self.tr("Writing {0}…").format(path.name))
+            taken_in.set()
+
+        def done(_: object) -> None:
+            words = self.tr("Saved {0}. Left out: {1}") if left_out else self.tr("Saved {0}")
+            self.noticed.emit(words.format(path, " ".join(left_out)))
+
+        worker = self._session.worker
+        if worker.doing:
+            words = self.tr("{0} is written when this is done: {1}")
+            self.noticed.emit(words.format(path.name, worker.doing))
+        worker.submit(Job(self.tr("Exporting"), work, begun, done, promised=True))
+
+    def _maker(self, key: str, left_out: list[str]) -> Make:
+        """left_out: takes what the file will not hold though it stands beside, in words."""
+        turns, answer, scales = self._workspace.turns, self._workspace.shown, self._workspace.scales
+        scale = self._workspace.scale
+        quantity, measured = self._quantity(), self._measuring.finished
+        shown = self._measuring.picture, self._measuring.block
+        compared = self._comparing.round
+        source = None if answer is None else self._comparing.source(answer)
+        row = self._workspace.channel(self._workspace.chosen)
+        faith = self._workspace.faithfulness.get(row.digest) if row else None
+
+        def make(suffix: str) -> bytes:
+            from studio.export import faithfulness_figure as chart
+            from studio.export import html_page as page
+            from studio.export import lab_report as comparison
+            from studio.export import replayable_run as run
+            from studio.export import trace_figure as picture
+            from studio.export import trace_table as table
+
+            if key == "export_lab":
+                lacking = self.tr("The Lab has measured nothing yet.")
+                self._require(measured is not None, lacking, self.tr("Run a comparison first."))
+                assert measured is not None
+                return comparison.as_bytes(measured, suffix, *shown)
+            if key == "export_chat":
+                self._require(bool(turns), self.tr("The conversation is empty."))
+                return (page.page(turns, scale) if suffix == ".html" else as_markdown(turns)).encode()
+            if key == "export_faithfulness":
+                lacking = self.tr("Nothing was measured of the chosen head.")
+                self._require(faith is not None, lacking, self.tr("Choose or distill a head in the mixer."))
+                assert row is not None and faith is not None
+                return chart.faithfulness(row, faith, suffix)
+            self._require(answer is not None, self.tr("No answer is shown."))
+            assert answer is not None
+            if key == "export_run":
+                beside = [(other.lane, other) for other in answer.turn.answers]
+                if compared is not None and answer in compared.answers:
+                    beside = list(zip(compared.names, compared.answers, strict=True))
+                data, others = run.as_bytes(self._session.bench.need_model(), turns, answer, beside)
+                left_out.extend(others)
+                return data
+            edited = self.tr("The shown answer was edited by hand: nothing was applied to it.")
+            self._require(not answer.edited, edited, self.tr("Undo the edit."))
+            lacking = self.tr("The shown answer has no token yet.")
+            self._require(picture.has_values(answer), lacking, self.tr("Let it answer first."))
+            if key == "export_trace":
+                told = table.to_csv if suffix == ".csv" else table.to_json
+                return told(answer, source).encode()
+            if key == "export_heatmap":
+                return picture.heatmap(answer, suffix, scales[quantity.unit], quantity, source)
+            return picture.figure(answer, suffix, scale, source)
+
+        return make
+
+    def _require(self, fine: bool, why: str, remedy: str = "") -> None:
+        if not fine:
+            what = self.tr("There is nothing to export")
+            raise InputError(what, why, remedy or self.tr("Ask something first."))

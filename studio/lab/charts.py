@@ -1,0 +1,120 @@
+"""What the Lab page draws: each picture as plain data, from whatever results there are by now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from studio.lab.chart_data import LARGE, MIDDLE, Draw, Mark, Picture, Seen, Series
+from studio.lab.effect_charts import distribution, effects
+from studio.lab.lab_jobs import Dot, Place
+from studio.lab.method_colors import group
+from studio.widgets.translation import tr
+
+
+def tradeoff(seen: Seen) -> Picture:
+    """Trait against coherence: every strength tried a small point, every method's figure a large one."""
+    found: list[Series] = []
+    for number, (_, own) in enumerate(group(seen.results)):
+        reported = tuple(_dot(r.dot, r.trait_ci) for r in own if r.dot)
+        tried = tuple(_dot(dot) for r in own for dot in sorted(r.tried, key=lambda d: d.place.strength))
+        if tried:
+            found.append(Series(number, tried, tr("trait")))
+        size = LARGE if tried or len(reported) == 1 else MIDDLE
+        for named, marks in _by_seed(reported):
+            found.append(Series(number, marks, tr("trait"), size, filled=True, joined=not tried, named=named))
+    target = seen.request.target if seen.request.kind == "match" else None
+    return Picture(
+        tr("coherence"), tr("trait"), tuple(found),
+        up=None if isinstance(target, str) else target, x_range=(0, 1.08), y_range=(0, 1.02),
+        caption=tr("Upper right is best: the trait shown, the language whole."),
+    )  # fmt: skip
+
+
+def strengths(seen: Seen) -> Picture:
+    """Trait (whole line) and coherence (dashed) over the strength; matched methods over their own."""
+    matching = seen.request.kind == "match"
+    found: list[Series] = []
+    for number, (_, own) in enumerate(group(seen.results)):
+        dots = [dot for r in own for dot in r.tried] if matching else [r.dot for r in own if r.dot]
+        unit = own[0].strength if matching else 1.0
+        if not dots or not unit:
+            continue
+        dots.sort(key=lambda dot: dot.place.strength)
+        for name, told, dashed in (("trait", tr("trait"), False), ("coherence", tr("coherence"), True)):
+            marks = tuple(Mark(d.place.strength / unit, getattr(d, name), d.place) for d in dots)
+            shown = [mark for mark in marks if not matching or mark.x <= 2.05]
+            for first, own_line in _by_seed(shown):
+                named = first and not dashed
+                found.append(Series(number, own_line, told, filled=not dashed, dashed=dashed, named=named))
+    x = tr("strength / matched strength") if matching else tr("strength")
+    return Picture(
+        x, tr("share"), tuple(found), y_range=(0, 1.04),
+        caption=tr("Trait: whole lines. Coherence: dashed."),
+        up=1.0 if matching and found else None, empty=tr("No head was measured at several strengths."),
+    )  # fmt: skip
+
+
+def blocks(seen: Seen) -> Picture:
+    """A sweep over blocks: the trait at the strength that is best among those that keep the coherence."""
+    from engine.lab.seed_pooling import COHERENT, best_per_block  # after the first paint
+
+    found = []
+    best = best_per_block([result.done for result in seen.results if result.done is not None])
+    for number, (words, at) in enumerate(best.items()):
+        marks = tuple(
+            Mark(block, dose.trait.value or 0.0, Place(dose.words, dose.strength, 1, dose.seeds[0]),
+                 *(dose.trait.interval or (None, None)))
+            for block, dose in at.items()
+        )  # fmt: skip
+        found.append(Series(number, marks, tr("trait"), MIDDLE, filled=True, named=True, words=words))
+    return Picture(
+        tr("block"), tr("best trait"), tuple(found),
+        y_range=(0, 1.04), blocks=True,
+        caption=tr("The best strength that keeps a coherence of {0}, chosen on the other questions.")
+        .format(COHERENT),
+        empty=tr("Name blocks, as in 0-5, for a method of one block."),
+    )  # fmt: skip
+
+
+def faithfulness(seen: Seen) -> Picture:
+    """How far each block is from the prompted states; dashed: another wording of the prompt."""
+    found: list[Series] = []
+    reference: dict[int, float] = {}
+    for number, (_, own) in enumerate(group(seen.results)):
+        for result in own:
+            if result.faithfulness:
+                marks = tuple(Mark(b, v, result.place) for b, v in sorted(result.faithfulness.items()))
+                found.append(Series(number, marks, tr("distance"), filled=True, named=True))
+                reference = reference or dict(result.paraphrase)
+    return Picture(
+        tr("block"), tr("distance"), tuple(found),
+        reference=tuple(sorted(reference.items())), across=1.0 if found else None, blocks=True,
+        caption=tr("0 is the prompt itself, 1 doing nothing. Dashed: another wording of the prompt."),
+        empty=tr("No method with a head was measured yet."),
+    )  # fmt: skip
+
+
+PICTURES: dict[str, Draw] = {
+    "pareto": tradeoff,
+    "strengths": strengths,
+    "blocks": blocks,
+    "faithfulness": faithfulness,
+    "effects": effects,
+    "distribution": distribution,
+}
+OF_KIND = {
+    "match": ("pareto", "strengths", "faithfulness", "effects", "distribution"),
+    "sweep": ("pareto", "strengths", "blocks"),
+}
+
+
+def _dot(dot: Dot, interval: tuple[float, float] | None = None) -> Mark:
+    low, high = interval or (None, None)
+    return Mark(dot.coherence, dot.trait, dot.place, low, high)
+
+
+def _by_seed(marks: Sequence[Mark]) -> list[tuple[bool, tuple[Mark, ...]]]:
+    """One line per seed, in order of the strength, and whether it is the first of them."""
+    seeds = list(dict.fromkeys(mark.place.seed for mark in marks))
+    lines = [[mark for mark in marks if mark.place.seed == seed] for seed in seeds]
+    return [(i == 0, tuple(sorted(line, key=lambda m: m.place.strength))) for i, line in enumerate(lines)]

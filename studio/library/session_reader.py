@@ -1,0 +1,182 @@
+"""Records of the library as values for the workspace; what is damaged costs only itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from engine.library.records import SessionRecord, TurnRecord
+from studio.state.compare_columns import Comparison, restored
+from studio.state.conversation import Asked, Settings, Share, Turn
+from studio.state.mixer import Channel, Preset, Setting, Slot
+from studio.state.requests import FitOptions
+from studio.widgets.translation import tr
+
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+"""What reading a record raises that is not as it was written."""
+
+PLAIN = {"prompt": "", "question": "", "source": "pocket", "bypass": False, "compare": False, "truth": False}
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A session as values for the workspace; lost: what of it could not be read, in sentences."""
+
+    values: dict[str, Any]
+    lost: tuple[str, ...] = ()
+
+
+def head_keys(state: Mapping[str, Any]) -> list[str]:
+    """The heads that a session's mixer needs."""
+    rows = state.get("channels")
+    return [str(row.get("digest")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def values_of(
+    session: SessionRecord, turns: tuple[Turn, ...], heads: Mapping[str, Any], first_key: int
+) -> Restored:
+    """Attributes for Workspace.restore. What is damaged costs only itself; rows whose head is lost are left
+    out, which who read the heads tells of."""
+    state = session.state
+    lost: list[str] = []
+
+    def read(what: str, make: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            return make()
+        except DAMAGE:
+            lost.append(tr("{0}: the record is damaged.").format(what))
+            return otherwise
+
+    names = {
+        "prompt": tr("The steering prompt"),
+        "question": tr("The typed question"),
+        "source": tr("The model in use"),
+        "bypass": tr("Whether all heads are bypassed"),
+        "compare": tr("Whether answers are compared"),
+        "truth": tr("Whether the prompt's effect is measured"),
+    }
+    plain = {name: read(names[name], partial(_alike, state, name, was), was) for name, was in PLAIN.items()}
+    channels: list[Channel] = []
+    keys: dict[int, int] = {}  # by the places that the rows had
+    for place, row in enumerate(read(tr("The mixer"), lambda: list(state["channels"]), [])):
+        if isinstance(row, dict) and str(row.get("digest")) not in heads:
+            continue
+        key = first_key + len(channels)
+        channel = read(tr("A row of the mixer"), partial(_channel, key, row, heads), None)
+        if channel is not None:
+            keys[place] = key
+            channels.append(channel)
+    comparison = Comparison()
+    if "comparison" in state:  # older sessions had none
+        comparison = read(tr("The comparison"), lambda: restored(state["comparison"], keys), comparison)
+        question = state["comparison"].get("question", "") if isinstance(state["comparison"], dict) else ""
+        plain["question"] = plain["question"] or question  # once its own field
+    fit_options = FitOptions()
+    if "fit_options" in state:  # older sessions had none
+        what = tr("The way of distilling")
+        fit_options = read(what, lambda: _fit_options(state["fit_options"]), fit_options)
+    values = {
+        **plain,
+        "comparison": comparison,
+        "settings": read(tr("The sampling settings"), lambda: _settings(state["settings"]), Settings()),
+        "fit_options": fit_options,
+        "channels": tuple(channels),
+        "presets": read(tr("The presets"), lambda: tuple(_preset(p) for p in state["presets"]), ()),
+        "chosen": read(tr("The chosen head"), lambda: keys.get(state.get("chosen", -1)), None),
+        "touched": bool(state.get("touched", True)),  # so were older sessions, for all one knows
+        "turns": turns,
+        "conversation": session.conversation,
+    }
+    nothing = tr("Nothing can be read of it beside the conversation.")
+    return Restored(values, tuple(lost) if state else (nothing,))
+
+
+def turn_of(record: TurnRecord, traces: Mapping[str, Any], said: Mapping[str, Any]) -> Turn:
+    """A turn with its traces, by lane; an answer that was running has been cut off. Raises one of DAMAGE."""
+    from studio.state.heatmap_quantities import scales_of  # brings numpy: not before the first paint
+
+    facts = record.facts
+    if not record.answers:
+        raise ValueError
+    turn = Turn(
+        record.question,
+        _settings(facts["settings"]),
+        tuple(_share(*share) for share in facts["mix"]),
+        key=record.key,
+        model=facts.get("model", ""),
+    )
+    for found in record.answers:
+        answer = turn.add(found.lane)
+        answer.state = "cancelled" if found.state in ("waiting", "running") else found.state  # type: ignore[assignment]
+        answer.text = found.text
+        answer.trace = traces.get(found.lane)
+        if len(answer):
+            scales_of(answer)  # here, and not while the window waits for hundreds of turns
+        answer.said = said.get(found.lane)
+        answer.tokens_per_second = float(found.facts.get("tokens_per_second", 0.0))
+        answer.first_token_seconds = float(found.facts.get("first_token_seconds", 0.0))
+        answer.edited = bool(found.facts.get("edited", False))
+        answer.cut = int(found.facts.get("cut", 0))
+        answer.compiled = bool(found.facts.get("compiled", False))
+        answer.prompt_tokens = int(found.facts.get("prompt_tokens", 0))
+        answer.prompt_coefficients = tuple(float(c) for c in found.facts.get("prompt_coefficients", ()))
+        asked = found.facts.get("asked")
+        if asked is not None:
+            answer.asked = Asked(**{**asked, "opening": tuple(asked["opening"])})
+    return turn
+
+
+def _share(name: str, digest: str, strength: float, blocks: Sequence[int] | None = None) -> Share:
+    """Older turns know of no blocks."""
+    return Share(
+        str(name), str(digest), float(strength), (int(blocks[0]), int(blocks[1])) if blocks else None
+    )
+
+
+def _alike(state: Mapping[str, Any], name: str, was: Any) -> Any:
+    value = state[name]
+    if type(value) is not type(was):
+        raise TypeError
+    return value
+
+
+def _settings(values: Mapping[str, Any]) -> Settings:
+    kinds = asdict(Settings())
+    return Settings(**{name: type(kinds[name])(value) for name, value in values.items()})
+
+
+def _fit_options(values: Mapping[str, Any]) -> FitOptions:
+    def maybe(kind: Callable[[Any], Any], name: str) -> Any:
+        return None if values[name] is None else kind(values[name])
+
+    return FitOptions(
+        method=str(values["method"]),
+        objective=maybe(str, "objective"),
+        weight=float(values["weight"]),
+        recipe=maybe(str, "recipe"),
+        block=maybe(int, "block"),
+        responses=maybe(int, "responses"),
+        negatives=int(values["negatives"]),
+        rank=int(values["rank"]),
+        positions=str(values["positions"]),  # type: ignore[arg-type] # one that is none is shown as the first
+    )
+
+
+def _preset(values: Mapping[str, Any]) -> Preset:
+    return Preset(str(values["name"]), tuple(Setting(**row) for row in values["rows"]))
+
+
+def _channel(key: int, row: Mapping[str, Any], heads: Mapping[str, Any]) -> Channel:
+    blocks = row["blocks"]
+    return Channel(
+        key,
+        Slot(heads[row["digest"]], draft=bool(row["draft"])),
+        float(row["strength"]),
+        bool(row["enabled"]),
+        bool(row["solo"]),
+        (int(blocks[0]), int(blocks[1])) if blocks else None,
+        str(row["title"]),
+        str(row.get("accepted", "")),  # older sessions had none
+    )

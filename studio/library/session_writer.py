@@ -1,0 +1,122 @@
+"""The workspace as records of the library; studio.restoring is the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from engine.library.records import COMPARISON, AnswerRecord, Page, SessionRecord, TurnRecord
+from studio.library.session_reader import PLAIN
+from studio.state.compare_columns import kept
+from studio.state.compare_round import facts_of
+from studio.state.conversation import Answer, Turn
+from studio.state.workspace import Workspace
+
+Signature = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that one save needs, taken on the GUI thread and never changed after.
+
+    order: keys of all turns of the conversation; changed: those that are to be written; beside: the round of
+    the Compare page, and those that are kept no longer; traces: by (turn, lane), of answers that are over;
+    heads: (head, listed, name) of the mixer, "" where no name was given, and of the answers, None.
+    """
+
+    session: SessionRecord
+    order: tuple[str, ...] = ()
+    changed: tuple[TurnRecord, ...] = ()
+    beside: tuple[Page, ...] = ()
+    traces: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    heads: tuple[tuple[Any, bool, str | None], ...] = ()
+
+
+def take(
+    workspace: Workspace, known: Mapping[str, Signature], clean: bool = False, gone: Iterable[str] = ()
+) -> Snapshot:
+    """The workspace now; turns whose signature is in `known` are not taken again; gone: rounds, by key, that
+    are kept no longer."""
+    at = workspace.round
+    columns = at.turns if at else ()
+    changed = [t for t in (*workspace.turns, *columns) if known.get(t.key) != signature(t)]
+    over = [answer for turn in changed for answer in turn.answers if answer.over and answer.trace is not None]
+    heads: list[tuple[Any, bool, str | None]] = [
+        (c.head, not c.slot.draft, c.title) for c in workspace.channels
+    ]
+    heads += [(head, False, None) for answer in over for head in getattr(answer.said, "heads", ())]
+    records = {turn.key: _turn_record(turn) for turn in changed}
+
+    def parts(turns: tuple[Turn, ...]) -> tuple[tuple[str, ...], tuple[TurnRecord, ...]]:
+        order = tuple(turn.key for turn in turns)
+        return order, tuple(records[key] for key in order if key in records)
+
+    shown = [Page(at.key, *parts(columns), COMPARISON, facts_of(at))] if at else []
+    return Snapshot(
+        SessionRecord(workspace.conversation, _state(workspace), clean),
+        *parts(workspace.turns),
+        (*shown, *map(Page, gone)),
+        {(answer.turn.key, answer.lane): answer.trace for answer in over},
+        tuple(heads),
+    )
+
+
+def signature(turn: Turn) -> Signature:
+    """Differs whenever the library's record of the turn would."""
+    return (turn.question, *((a.lane, a.state, a.text, a.edited) for a in turn.answers))
+
+
+def _state(workspace: Workspace) -> dict[str, Any]:
+    keys = [c.key for c in workspace.channels]
+    return {
+        **{name: getattr(workspace, name) for name in PLAIN},
+        "touched": workspace.touched,
+        "chosen": keys.index(workspace.chosen) if workspace.chosen in keys else None,
+        "settings": asdict(workspace.settings),
+        "fit_options": asdict(workspace.fit_options),
+        "channels": [
+            {
+                "digest": c.digest,
+                "strength": c.strength,
+                "enabled": c.enabled,
+                "solo": c.solo,
+                "blocks": c.blocks,
+                "title": c.title,
+                "accepted": c.accepted,
+                "draft": c.slot.draft,
+            }
+            for c in workspace.channels
+        ],
+        "presets": [asdict(preset) for preset in workspace.presets],
+        "comparison": kept(workspace.comparison, keys),
+        "round": workspace.round.key if workspace.round else None,
+    }
+
+
+def _turn_record(turn: Turn) -> TurnRecord:
+    facts = {
+        "settings": asdict(turn.settings),
+        "mix": [list(share) for share in turn.mix],  # the blocks as a list, or null
+        "model": turn.model,
+    }
+    answers = tuple(AnswerRecord(a.lane, a.state, a.text, _answer_facts(a)) for a in turn.answers)
+    return TurnRecord(turn.key, turn.question, facts, answers)
+
+
+def _answer_facts(answer: Answer) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "tokens_per_second": answer.tokens_per_second,
+        "first_token_seconds": answer.first_token_seconds,
+        "edited": answer.edited,
+        "cut": answer.cut,
+        "compiled": answer.compiled,
+        "prompt_tokens": answer.prompt_tokens,
+        "prompt_coefficients": list(answer.prompt_coefficients),
+    }
+    if answer.asked is not None:
+        facts["asked"] = asdict(answer.asked)
+    if answer.said is not None:
+        facts["heads"] = [head.digest for head in answer.said.heads]
+        facts["before"] = [float(s) for s in answer.said.strengths[0]] if answer.said.heads else []
+    return facts

@@ -1,0 +1,195 @@
+"""The mixer: one row per head, a strength each, and a bypass over all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+
+from studio.panels.mixer_row import Row
+from studio.runtime.model_jobs import HEAD_FILES
+from studio.state.mixer import Preset
+from studio.state.workspace import Workspace
+from studio.widgets.label import one_line
+from studio.widgets.switch import Switch
+from studio.widgets.tab_order import go_through
+from studio.widgets.vertical_scroll import Scrolling
+
+SETTLED_MS = 50  # until the layout has made room for a new row and its note
+
+
+class Mixer(QWidget):
+    """Rows follow the workspace; a head file dropped here is loaded."""
+
+    dropped = Signal(object)  # Path
+    renameWanted = Signal(int)  # key of a row
+    noticed = Signal(str)
+
+    def __init__(
+        self, workspace: Workspace, actions: dict[str, QAction], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "panel")
+        self._workspace = workspace
+        self._rows: dict[int, Row] = {}
+        self.setAcceptDrops(True)
+        self.bypass = Switch(self.tr("Bypass"))
+        self.bypass.setAccessibleName(actions["bypass"].text().replace("&", ""))
+        self.bypass.setToolTip(actions["bypass"].toolTip())
+        self.bypass.toggled.connect(workspace.set_bypass)
+        self.presets = QToolButton()
+        self.presets.setText(self.tr("Presets"))
+        self.presets.setProperty("role", "small")
+        self.presets.setProperty("popup", "true")
+        self.presets.setAccessibleName(self.tr("Presets of strengths"))
+        self.presets.setToolTip(self.tr("Named sets of strengths: apply, keep, remove"))
+        self.presets.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._preset_menu = QMenu(self.presets)
+        self._preset_menu.aboutToShow.connect(self._list_presets)
+        self.presets.setMenu(self._preset_menu)
+        self._keep_preset = actions["keep_preset"]
+        keys = ("mute_head", "solo_head", "rename_head", "save_head", "remove_head")
+        self._row_actions = [actions[key] for key in keys]
+        load = _button(actions["load_head"], self.tr("Load…"))
+        tools = QHBoxLayout()
+        tools.setContentsMargins(16, 0, 8, 0)
+        tools.setSpacing(4)
+        tools.addWidget(self.bypass)
+        tools.addStretch(1)
+        tools.addWidget(self.presets)
+        tools.addWidget(load)
+        self._last_tool = load
+        self._empty = QLabel(self.tr("The ready heads are being loaded…"))
+        self._empty.setProperty("role", "muted")
+        self._empty.setWordWrap(True)
+        page = QWidget()
+        page.setProperty("role", "panel")
+        self._list = QVBoxLayout(page)
+        self._list.setContentsMargins(8, 0, 4, 8)
+        self._list.setSpacing(4)
+        self._empty.setContentsMargins(8, 8, 8, 8)
+        self._list.addWidget(self._empty)
+        self._list.addStretch(1)
+        self._scroll = Scrolling(page)
+        self._newest: Row | None = None
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(SETTLED_MS)
+        self._settling.timeout.connect(self._show_newest)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.setSpacing(8)
+        layout.addLayout(tools)
+        layout.addWidget(self._scroll, 1)
+        workspace.channelsChanged.connect(self._on_channels)
+        workspace.strengthsChanged.connect(self._on_strengths)
+        workspace.bypassChanged.connect(self._on_bypass)
+        workspace.modelChanged.connect(self._describe_empty)
+
+    def row(self, key: int) -> Row:
+        return self._rows[key]
+
+    @Slot()
+    def _on_channels(self) -> None:
+        channels = self._workspace.channels
+        kept = {c.key for c in channels}
+        for key in [k for k in self._rows if k not in kept]:
+            row = self._rows.pop(key)
+            self._list.removeWidget(row)
+            row.hide()
+            row.deleteLater()
+        for place, channel in enumerate(channels):
+            row = self._rows.get(channel.key)  # type: ignore[assignment]
+            if row is None:
+                row = self._rows[channel.key] = Row(self._workspace, channel)
+                row.renameWanted.connect(self.renameWanted)
+                row.addActions(self._row_actions)
+                self._newest = row
+                self._settling.start()
+            self._list.insertWidget(place + 1, row)
+            row.show_channel(channel, channel.key == self._workspace.chosen)
+        go_through(self._last_tool, [self._rows[channel.key] for channel in channels])
+        self._empty.setVisible(not channels)
+        self._describe_empty()
+        self._on_strengths()
+
+    @Slot()
+    def _show_newest(self) -> None:
+        if self._newest is not None and self._newest in self._rows.values():
+            self._scroll.ensureWidgetVisible(self._newest)
+
+    @Slot()
+    def _describe_empty(self) -> None:
+        if self._workspace.loading.facts is not None:
+            self._empty.setText(
+                self.tr(
+                    "No head yet. Write a steering prompt above and press Distill, or drop a head file here."
+                )
+            )
+
+    @Slot()
+    def _on_strengths(self) -> None:
+        heard = set() if self._workspace.bypass else {c.key for c in self._workspace.sounding()}
+        for channel in self._workspace.channels:
+            if channel.key in self._rows:
+                self._rows[channel.key].show_strength(channel, channel.key in heard)
+
+    @Slot(bool)
+    def _on_bypass(self, bypass: bool) -> None:
+        with QSignalBlocker(self.bypass):
+            self.bypass.setChecked(bypass)
+
+    @Slot()
+    def _list_presets(self) -> None:
+        self._preset_menu.clear()
+        for preset in self._workspace.presets:
+            self._preset_menu.addAction(_words(preset.name)).triggered.connect(
+                lambda _=False, p=preset: self._apply(p)
+            )
+        if self._workspace.presets:
+            removal = self._preset_menu.addMenu(self.tr("Remove"))
+            for preset in self._workspace.presets:
+                removal.addAction(_words(preset.name)).triggered.connect(
+                    lambda _=False, p=preset: self._workspace.drop_preset(p.name)
+                )
+            self._preset_menu.addSeparator()
+        self._preset_menu.addAction(self._keep_preset)
+
+    def _apply(self, preset: Preset) -> None:
+        lacking = self._workspace.apply_preset(preset)
+        if lacking:
+            words = self.tr(
+                "The preset “{0}” also sets %n head(s) that the mixer does not hold.", "", lacking
+            )
+            self.noticed.emit(words.format(one_line(preset.name)))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if _heads(event):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        for path in _heads(event):
+            self.dropped.emit(path)
+        event.acceptProposedAction()
+
+
+def _heads(event: QDropEvent) -> list[Path]:
+    urls = event.mimeData().urls()
+    return [Path(u.toLocalFile()) for u in urls if u.toLocalFile().endswith(HEAD_FILES)]
+
+
+def _words(name: str) -> str:
+    """A name as a menu shows it: short, and none of it taken for a shortcut."""
+    return one_line(name).replace("&", "&&")
+
+
+def _button(action: QAction, text: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setProperty("role", "small")
+    button.setToolTip(action.toolTip())
+    button.setAccessibleName(action.text().replace("&", ""))
+    button.clicked.connect(action.trigger)
+    return button

@@ -1,0 +1,254 @@
+"""How a head is to be made: method and recipe, and under "More" every option that the method takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QLabel,
+    QSizePolicy,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.state.requests import FitRequest, MethodFacts
+from studio.state.workspace import Workspace
+from studio.widgets.number_box import NumberBox
+from studio.widgets.translation import QT_TR_NOOP, shown
+from studio.widgets.wheel_guard import turn_when_focused
+
+RECIPES = {  # shown name, what it is
+    "instant": (QT_TR_NOOP("Instant"), QT_TR_NOOP("Closed form in one pass")),
+    "refine": (QT_TR_NOOP("Refine"), QT_TR_NOOP("Closed form, then gradients; usable meanwhile")),
+    "paper": (QT_TR_NOOP("Paper"), QT_TR_NOOP("The published settings, slow")),
+}
+POSITIONS = (
+    (
+        "response",
+        QT_TR_NOOP("Answer"),
+        QT_TR_NOOP("Steers the answer only, beginning with the last token of the prompt"),
+    ),
+    (
+        "question_and_response",
+        QT_TR_NOOP("Both"),
+        QT_TR_NOOP("Steers the tokens of the user's questions too"),
+    ),
+)
+LARGEST_RANK = 16
+
+
+class RecipeOptions(QWidget):
+    """Shows the workspace's fit options and changes them, each a step that can be taken back."""
+
+    changed = Signal()  # what is shown
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._methods: dict[str, MethodFacts] = {}
+        self.method, self.recipe = _choice(self.tr("Method")), _choice(self.tr("Recipe"))
+        self.objective, self.positions = _choice(self.tr("Objective")), _choice(self.tr("Steered tokens"))
+        self.recipe.setToolTip(
+            self.tr("How long the fit may take: at once, refined behind it, or as published")
+        )
+        self.positions.setToolTip(
+            self.tr("Which tokens the head is added at: of the answer, or of both sides")
+        )
+        self.objective.setToolTip(self.tr("What training lowers: the distance to the prompt, or the loss"))
+        _offer(self.positions, [(key, shown(words), shown(about)) for key, words, about in POSITIONS])
+        self.responses = _number(self.tr("Answers to fit to"), 1, 2000, self.tr("auto"))  # 1 is too few
+        self.responses.setToolTip(self.tr("How many answers under the prompt the head is fitted to"))
+        self.block = _number(self.tr("Block"), -1, 0, self.tr("best"))
+        self.block.setToolTip(self.tr("The block that a one-block method steers"))
+        self.rank = _number(self.tr("Rank"), 1, LARGEST_RANK)
+        self.rank.setToolTip(self.tr("How many directions per block, each with a gate of its own"))
+        self.weight = NumberBox()
+        self.weight.setRange(0.05, 0.95)
+        self.weight.setSingleStep(0.05)
+        self.weight.setValue(0.5)
+        self.weight.setAccessibleName(self.tr("Weight of the distance"))
+        turn_when_focused(self.weight)
+        self.weight.setToolTip(self.tr("In MSE+LL: how much the distance to the prompt counts"))
+        self.negatives = _number(self.tr("Negatives"), 0, 2000, self.tr("none"))
+        self.negatives.setToolTip(
+            self.tr("Answers without the prompt, which training teaches the head to leave as they are")
+        )
+        self.more = QToolButton()
+        self.more.setText(self.tr("More"))
+        self.more.setCheckable(True)
+        self.more.setArrowType(Qt.ArrowType.RightArrow)
+        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more.setProperty("role", "disclosure")
+        self.more.setToolTip(self.tr("Every option of the method"))
+        self.more.toggled.connect(self._on_more)
+        first = _grid(((self.tr("Method"), self.method), (self.tr("Recipe"), self.recipe)), columns=1)
+        self._rest = QWidget()
+        self._rest.setLayout(
+            _grid(
+                (
+                    (self.tr("Answers"), self.responses),
+                    (self.tr("Block"), self.block),
+                    (self.tr("Rank"), self.rank),
+                    (self.tr("Goal"), self.objective),
+                    (self.tr("Tokens"), self.positions),
+                    (self.tr("Weight"), self.weight),
+                    (self.tr("Negatives"), self.negatives),
+                )
+            )
+        )
+        self._rest.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(first)
+        layout.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self._rest)
+        self.method.currentIndexChanged.connect(
+            lambda _: self._set(method=self.method.currentData(), recipe=None, objective=None)
+        )
+        self.recipe.currentIndexChanged.connect(lambda _: self._set(recipe=self.recipe.currentData()))
+        self.objective.currentIndexChanged.connect(
+            lambda _: self._set(objective=self.objective.currentData())
+        )
+        self.positions.currentIndexChanged.connect(
+            lambda _: self._set(positions=self.positions.currentData())
+        )
+        self.responses.valueChanged.connect(lambda n: self._set("responses", responses=n if n > 1 else None))
+        self.block.valueChanged.connect(lambda n: self._set("block", block=n if n >= 0 else None))
+        self.rank.valueChanged.connect(lambda n: self._set("rank", rank=n))
+        self.weight.valueChanged.connect(lambda share: self._set("weight", weight=share))
+        self.negatives.valueChanged.connect(lambda n: self._set("negatives", negatives=n))
+        workspace.fitOptionsChanged.connect(self._show)
+        self._show()
+
+    def request(self, prompt: str, seed: int) -> FitRequest:
+        """The wishes as plain values; what the method does not take is left to the engine."""
+        facts = self._facts()
+        taken = facts is not None and facts.one_block and self.block.value() >= 0
+        return FitRequest(
+            prompt,
+            method=self.method.currentData(),
+            objective=self.objective.currentData() if self.objective.isEnabled() else None,
+            weight=self.weight.value(),
+            negatives=self.negatives.value() if self.negatives.isEnabled() else 0,
+            recipe=self.recipe.currentData(),
+            block=self.block.value() if taken else None,
+            responses=self.responses.value() if self.responses.value() > 1 else None,
+            seed=seed,
+            rank=self.rank.value() if self.rank.isEnabled() else 1,
+            positions=self.positions.currentData(),
+        )
+
+    def set_methods(self, methods: tuple[MethodFacts, ...], blocks: int) -> None:
+        """What the engine offers, for a model with so many blocks."""
+        self._methods = {method.key: method for method in methods}
+        with QSignalBlocker(self.block), QSignalBlocker(self.method):
+            self.block.setMaximum(blocks - 1)
+            _offer(self.method, [(m.key, m.title, m.about) for m in methods])
+        self._show()
+
+    @property
+    def trains(self) -> bool:
+        """Whether the chosen recipe has a loss to show."""
+        return self.recipe.currentData() not in (None, "instant")
+
+    def _facts(self) -> MethodFacts | None:
+        return self._methods.get(self.method.currentData())
+
+    def _set(self, merge: str = "", **fields: Any) -> None:
+        self._workspace.set_fit_options(replace(self._workspace.fit_options, **fields), merge)
+
+    @Slot()
+    def _show(self) -> None:
+        """The workspace's choices; where one is left to the engine, or is none here, what that takes."""
+        options = self._workspace.fit_options
+        choices = (self.method, self.recipe, self.objective, self.positions)
+        numbers = (self.responses, self.block, self.rank, self.weight, self.negatives)
+        blockers = [QSignalBlocker(control) for control in (*choices, *numbers)]
+        _choose(self.method, options.method)
+        facts = self._facts()
+        if facts is not None:
+            self.method.setToolTip(facts.about)
+            self.block.setEnabled(facts.one_block)
+            self.rank.setEnabled(facts.ranked)
+            named = [(name, *RECIPES[name]) for name in facts.recipes]
+            _offer(self.recipe, [(name, shown(words), shown(about)) for name, words, about in named])
+            _offer(self.objective, [(name, name.upper(), "") for name in facts.objectives])
+            _choose(self.recipe, options.recipe)
+            _choose(self.objective, options.objective or facts.objective)
+        _choose(self.positions, options.positions)
+        self.responses.setValue(options.responses or 1)
+        self.block.setValue(-1 if options.block is None else options.block)
+        self.rank.setValue(options.rank)
+        self.weight.setValue(options.weight)
+        self.negatives.setValue(options.negatives)
+        del blockers
+        self.objective.setEnabled(self.trains and self.objective.count() > 0)
+        self.negatives.setEnabled(self.objective.isEnabled())
+        summed = "+" in (self.objective.currentData() or "")
+        self.weight.setEnabled(self.objective.isEnabled() and summed)
+        self.changed.emit()
+
+    @Slot(bool)
+    def _on_more(self, on: bool) -> None:
+        self.more.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+        self._rest.setVisible(on)
+
+
+def _choice(name: str) -> QComboBox:
+    box = QComboBox()
+    turn_when_focused(box)
+    box.setAccessibleName(name)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    box.setMinimumContentsLength(3)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return box
+
+
+def _offer(box: QComboBox, rows: Sequence[tuple[str, str, str]]) -> None:
+    """rows: the key of each choice, its name, what it is."""
+    if [box.itemData(i) for i in range(box.count())] == [key for key, *_ in rows]:
+        return
+    box.clear()
+    for place, (key, words, about) in enumerate(rows):
+        box.addItem(words, key)
+        box.setItemData(place, about, Qt.ItemDataRole.ToolTipRole)
+
+
+def _choose(box: QComboBox, key: str | None) -> None:
+    """The first one where there is none of that key."""
+    box.setCurrentIndex(max(0, box.findData(key)))
+
+
+def _number(name: str, least: int, most: int, special: str = "") -> QSpinBox:
+    box = QSpinBox()
+    turn_when_focused(box)
+    box.setRange(least, most)
+    box.setValue(least)
+    box.setSpecialValueText(special)
+    box.setAccessibleName(name)
+    return box
+
+
+def _grid(controls: tuple[tuple[str, QWidget], ...], columns: int = 2) -> QGridLayout:
+    grid = QGridLayout()
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setHorizontalSpacing(8)
+    grid.setVerticalSpacing(4)
+    for index, (text, control) in enumerate(controls):
+        row, column = index // columns, 2 * (index % columns)
+        label = QLabel(text)
+        label.setProperty("role", "muted")
+        label.setBuddy(control)
+        grid.addWidget(label, row, column)
+        grid.addWidget(control, row, column + 1)
+    for column in range(columns):
+        grid.setColumnStretch(2 * column + 1, 1)
+    return grid

@@ -1,0 +1,199 @@
+"""The steering panel: from a prompt to a head."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, QTimer, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.events import duration
+from engine.pocket.wordings import EXAMPLES
+from studio.panels.loss_curve import Sparkline
+from studio.panels.recipe_options import RecipeOptions
+from studio.state.requests import FitRequest
+from studio.state.workspace import Workspace
+from studio.widgets.growing_edit import Growing
+from studio.widgets.label import Line
+from studio.widgets.plain_edit import PlainEdit
+from studio.widgets.stop_button import StopButton
+from studio.widgets.vertical_scroll import Scrolling
+
+PROMPT_LINES = 3
+
+
+class SteeringPanel(Scrolling):
+    """Writes the prompt into the workspace; `request()` is what Distill asks for."""
+
+    def __init__(
+        self, workspace: Workspace, actions: dict[str, QAction], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent=parent)
+        self._workspace = workspace
+        self.prompt = PlainEdit()
+        self.prompt.setPlaceholderText(self.tr("Steering prompt, for example: Talk like a pirate."))
+        self.prompt.setAccessibleName(self.tr("Steering prompt"))
+        Growing(self.prompt, PROMPT_LINES, PROMPT_LINES)  # nothing below it moves while one types
+        self.prompt.textChanged.connect(self._on_typed)
+        self.examples = QToolButton()
+        self.examples.setText(self.tr("Examples"))
+        self.examples.setProperty("role", "small")
+        self.examples.setProperty("popup", "true")
+        self.examples.setAccessibleName(self.tr("Example prompts"))
+        self.examples.setToolTip(self.tr("Take a prompt that Pocket knows"))
+        self.examples.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.examples)
+        for example in EXAMPLES:  # English: Pocket knows no other language
+            menu.addAction(example).triggered.connect(lambda _=False, e=example: self.prompt.setPlainText(e))
+        self.examples.setMenu(menu)
+        self.options = RecipeOptions(workspace)
+        self.distill = QPushButton(self.tr("Distill"))
+        self.distill.setProperty("role", "primary")
+        self.distill.setToolTip(actions["distill"].toolTip())
+        self.distill.clicked.connect(actions["distill"].trigger)
+        self.cancel = StopButton(self.tr("Cancel"))
+        self.cancel.setToolTip(actions["cancel_distill"].toolTip())
+        self.cancel.setAccessibleName(actions["cancel_distill"].text())
+        self.cancel.clicked.connect(actions["cancel_distill"].trigger)
+        self._buttons = QStackedWidget()
+        self._buttons.addWidget(self.distill)
+        self._buttons.addWidget(self.cancel)
+        self._buttons.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.effect = _muted("")
+        self.stage = Line("muted")
+        self.stage.setText(self.tr("A head takes about a second."))
+        self.eta = _muted("")
+        self.eta.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setAccessibleName(self.tr("Progress of the distillation"))
+        self.curve = Sparkline()
+        self.curve.setFixedHeight(32)
+        self._ran = False  # a distillation, when its state was last shown
+        self._lay_out()
+        self.options.more.toggled.connect(self._on_more)
+        self.options.changed.connect(self._on_options)
+        workspace.promptChanged.connect(self._on_prompt)
+        workspace.fitChanged.connect(self._on_fit)
+        workspace.lossAdded.connect(lambda: self.curve.set_values(workspace.fit.losses))
+        workspace.modelChanged.connect(self._on_model)
+        self._on_prompt()
+        self._on_fit()
+
+    def request(self) -> FitRequest:
+        """The panel's wishes as plain values."""
+        return self.options.request(self._workspace.prompt.strip(), self._workspace.settings.seed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(304, 344)
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        self.effect.setWordWrap(True)
+        self.effect.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.effect.setMinimumHeight(2 * self.effect.fontMetrics().lineSpacing())
+        head.addWidget(self.effect, 1)
+        head.addWidget(self.examples, 0, Qt.AlignmentFlag.AlignTop)
+        status = QHBoxLayout()
+        status.addWidget(self.stage, 1)
+        status.addWidget(self.eta)
+        page = QWidget()
+        page.setProperty("role", "panel")
+        self.setWidget(page)
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(16, 4, 16, 8)
+        layout.setSpacing(8)
+        layout.addWidget(self.prompt)
+        layout.addLayout(head)
+        layout.addWidget(self.options)
+        layout.addWidget(self._buttons)
+        layout.addLayout(status)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.curve)
+        layout.addStretch(1)
+
+    @Slot()
+    def _on_typed(self) -> None:
+        self._workspace.set_prompt(self.prompt.toPlainText())
+        self._enable()
+
+    @Slot()
+    def _on_prompt(self) -> None:
+        self.prompt.take(self._workspace.prompt)
+        self._on_fit()
+
+    @Slot()
+    def _on_options(self) -> None:
+        self.curve.setVisible(self.options.trains)  # the closed form has no loss curve
+
+    @Slot()
+    def _on_more(self) -> None:
+        """What all the options are for stays in sight."""
+        QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(self._buttons, 0, 8))
+
+    @Slot()
+    def _on_model(self) -> None:
+        facts = self._workspace.loading.facts
+        if facts:
+            self.options.set_methods(self._workspace.methods, facts.blocks)
+            if not facts.is_pocket:
+                self.stage.setText("")
+        self._enable()
+
+    @Slot()
+    def _on_fit(self) -> None:
+        fit = self._workspace.fit
+        self._buttons.setCurrentWidget(self.cancel if fit.running and not fit.live else self.distill)
+        if fit.effect is not None and fit.prompt == self._workspace.prompt.strip():
+            self.effect.setText(self.tr("Prompt effect: {0}").format(fit.verdict))
+            self.effect.setToolTip(
+                self.tr("How much the prompt changes the next token; whether as you mean it, an answer shows")
+            )
+            self.effect.setProperty("role", "muted" if fit.enough else "danger")
+            self.effect.style().polish(self.effect)
+        else:  # not known of the words that stand there
+            self.effect.setText("")
+            self.effect.setToolTip("")
+        if fit.running:
+            counted = (
+                self.tr("{0}, {1} of {2}").format(fit.stage, fit.done, fit.total) if fit.total else fit.stage
+            )
+            self.stage.setText(counted)
+            left = self.tr("{0} left")
+            self.eta.setText(left.format(duration(fit.eta)) if fit.eta and fit.eta >= 1 else "")
+            self.progress.setRange(0, fit.total)  # 0..0 is Qt's "busy"
+            self.progress.setValue(fit.done)
+            if not fit.losses:
+                self.curve.set_values([])
+        else:
+            self.progress.setRange(0, 1)
+            self.progress.setValue(0)
+            self.eta.setText("")
+            if self._ran or fit.outcome:  # of other words than those that stand there it would say nothing
+                self.stage.setText(fit.outcome if fit.prompt == self._workspace.prompt.strip() else "")
+        self._ran = fit.running
+        self._enable()
+
+    def _enable(self) -> None:
+        ready = self._workspace.loading.facts is not None
+        self.distill.setEnabled(
+            ready
+            and bool(self._workspace.prompt.strip())
+            and (self._workspace.fit.live or not self._workspace.fit.running)
+        )
+
+
+def _muted(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", "muted")
+    return label

@@ -1,0 +1,68 @@
+"""What a run was asked, what it tells, and what comes of it, into the answers that show it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from engine.events import Begun
+from studio.runtime.model_jobs import make_trace
+from studio.state.conversation import Answer, Asked
+from studio.state.requests import LaneRequest
+from studio.state.workspace import Workspace
+
+SAVING_S = 5.0  # the longest that an answer waits for its question to be on the disk
+
+T = TypeVar("T")
+
+
+def once_saved(saved: threading.Event, work: Callable[[], T]) -> T:
+    """In the worker's thread: what was typed is on the disk before it runs."""
+    saved.wait(SAVING_S)
+    return work()
+
+
+def note_asked(answers: Sequence[Answer], lanes: Sequence[LaneRequest], precision: str) -> None:
+    """How each of the answers is asked for, all in one batch of a model in this precision."""
+    batch = uuid4().hex
+    for answer, lane in zip(answers, lanes, strict=True):
+        answer.asked = Asked(lane.system, lane.truth, lane.opening, batch, precision)
+
+
+def take_events(workspace: Workspace, answers: Sequence[Answer], events: Sequence[Any]) -> None:
+    """Each event, a Begun or a token, to the answer of its lane; the workspace tells who listens."""
+    for begun in (event for event in events if isinstance(event, Begun)):
+        answer = answers[begun.lane]
+        answer.prompt_tokens, answer.cut = begun.prompt_tokens, begun.cut
+        workspace.answerChanged.emit(answer)
+    tokens = [event for event in events if not isinstance(event, Begun)]
+    for index, answer in enumerate(answers):
+        mine = [token for token in tokens if token.lane == index]
+        if not mine:
+            continue
+        if answer.trace is None:
+            answer.trace = make_trace(mine[0])
+            answer.state = "running"
+            workspace.answerChanged.emit(answer)
+        first = len(answer)
+        for token in mine:
+            answer.trace.append(token)
+        answer.text += "".join(token.text for token in mine)
+        workspace.hold(answer, first)
+        workspace.answerGrew.emit(answer, first)
+
+
+def take_results(answers: Sequence[Answer], generations: Sequence[Any]) -> None:
+    """What each lane came to."""
+    for answer, generation in zip(answers, generations, strict=True):
+        answer.state = generation.stopped
+        answer.text = generation.text
+        answer.said = generation.said
+        answer.tokens_per_second = generation.tokens_per_second
+        answer.first_token_seconds = generation.first_token_seconds
+        answer.cut = generation.cut
+        answer.compiled = generation.compiled
+        answer.prompt_tokens = generation.prompt_tokens
+        answer.prompt_coefficients = tuple(generation.prompt_coefficients.tolist())

@@ -1,0 +1,305 @@
+"""Heads from prompts: the distillation that was asked for, and the quick one that follows the typing."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from engine.events import HeadReady, LossPoint, Progress
+from studio.runtime.answer_events import once_saved
+from studio.runtime.model_jobs import Bench
+from studio.runtime.worker import Failed, Job, Worker
+from studio.state.mixer import Channel
+from studio.state.mixer import Slot as RowSlot
+from studio.state.progress import Faithfulness, Fit
+from studio.state.requests import FitRequest
+from studio.state.workspace import Workspace
+
+TYPING_PAUSE_MS = 600
+LIVE_LIMIT_S = 3.0  # a live head takes no longer than this, or is not made
+LIVE_RESPONSES = 12  # enough for the closed form (METHOD.md section 6)
+
+
+class Distilling(QObject):
+    """Lives on the GUI thread. At most one distillation runs, and a live one gives way to anything else."""
+
+    noticed = Signal(str)
+    distilled = Signal(object)  # engine.distill.Distillation of a head that was asked for
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        bench: Bench,
+        worker: Worker,
+        save: Callable[[], threading.Event],
+        parent: QObject | None = None,
+    ) -> None:
+        """save: puts the workspace on the disk; its event is set when that is done."""
+        super().__init__(parent)
+        self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
+        self._job: Job | None = None
+        self._request: FitRequest | None = None
+        self._slot: RowSlot | None = None  # what the running distillation fills, in the mixer or undone
+        self._done = ""  # the prompt that the live head was last made for, or found to be without effect
+        self._typed = False  # whether the words that stand there were typed; else the history brought them
+        self._enabled = False
+        self._talking = False
+        self._waits = False  # until another job, which tells how long it takes, is done
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(TYPING_PAUSE_MS)
+        self._pause.timeout.connect(self._follow)
+        workspace.promptChanged.connect(self._on_words)
+        worker.progressed.connect(self._on_progressed)
+
+    @property
+    def fitting(self) -> bool:
+        return self._job is not None
+
+    def start(self, request: FitRequest) -> None:
+        """Distills `request`; its head is in the mixer as soon as it is usable."""
+        if not request.prompt.strip() or (self.fitting and not self._workspace.fit.live):
+            return
+        self._give_way()
+        row = self._draft()
+        self._slot = row.slot if row and row.head.info.prompt == request.prompt else None
+        self._submit(request, live=False)
+
+    def cancel(self) -> None:
+        if self._job:
+            self._worker.withdraw(self._job)
+
+    @Slot()
+    def leave(self) -> None:
+        """Another model comes: the words that stand there are not made a head of again until they change."""
+        self._give_way()
+        self._done = self._wanted()
+        if not self.fitting:  # what was measured was the other model's
+            self._workspace.fit = Fit()
+            self._workspace.fitChanged.emit()
+
+    # Following the typing.
+
+    def set_live(self, on: bool) -> None:
+        self._enabled = on
+        if on:
+            self._typed = True  # to be followed is what was asked for
+            self._on_prompt()
+        else:
+            self._give_way()
+
+    @Slot(bool)
+    def set_talking(self, talking: bool) -> None:
+        """Answers have priority: a live distillation gives way and is taken up again afterwards."""
+        self._talking = talking
+        if talking:
+            self._give_way()
+        else:
+            self._on_prompt()
+
+    @Slot()
+    def _on_words(self) -> None:
+        self._typed = not self._workspace.travelled
+        self._on_prompt()
+
+    def _may_step(self) -> bool:
+        """Whether a live head may change the mixer by a step: it follows the typing, not the way through the
+        history, and takes from nobody what could be made again."""
+        return self._typed and not self._workspace.stack.canRedo()
+
+    def _on_prompt(self) -> None:
+        if self._workspace.fit.live and self._request and self._request.prompt != self._wanted():
+            self._give_way()
+        if self._enabled and self._wanted() and self._wanted() != self._done:
+            self._pause.start()
+        else:
+            self._pause.stop()
+
+    def _wanted(self) -> str:
+        return self._workspace.prompt.strip()
+
+    @Slot()
+    def _follow(self) -> None:
+        facts = self._workspace.loading.facts
+        if facts is None or self._talking or self.fitting or not self._enabled:
+            return
+        if not self._wanted() or self._wanted() == self._done:
+            return
+        row, made = self._draft(), self._row_of(self._wanted())
+        if (row is None or made is not None) and not self._may_step():
+            return
+        if made is not None:
+            self._done = self._wanted()
+            if row is not None and row.enabled:  # else the words would say one thing and the model another
+                self._workspace.hear_instead(made.key, row.key)
+                told = self.tr("“{0}” has a head of its own: it is on instead of the live one.")
+                self.noticed.emit(told.format(made.name))
+            return
+        self._slot = row.slot if row else None
+        self._submit(FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant"), live=True)
+
+    def _row_of(self, prompt: str) -> Channel | None:
+        fitting = (c for c in self._workspace.channels if not c.note and not c.slot.draft)
+        return next((c for c in fitting if c.head.info.prompt.strip() == prompt), None)
+
+    def _too_long(self, seconds: float) -> str:
+        if math.isinf(seconds):
+            return self.tr("how long a live head takes is known after the first Distill")
+        return self.tr("too slow to follow the typing: about {0:.0f} s").format(seconds)
+
+    def _give_way(self) -> None:
+        self._pause.stop()
+        if self._job and self._workspace.fit.live:
+            self._worker.withdraw(self._job)
+            self._end("", self._job)
+
+    # The job.
+
+    def _submit(self, request: FitRequest, live: bool) -> None:
+        self._request = request
+        short = request.recipe == "instant"  # for which a long job makes a pause
+        doing = self._worker.doing
+        self._waits = bool(doing) and not short
+        stage = self.tr("Waiting for the engine")
+        if doing:
+            pause, end = self.tr("Waiting for a pause: {0}"), self.tr("Waiting for: {0}")
+            stage = (pause if short else end).format(doing)
+        self._workspace.fit = Fit(running=True, live=live, stage=stage, prompt=request.prompt.strip())
+        self._workspace.fitChanged.emit()
+        saved, limit = self._save(), LIVE_LIMIT_S if live else None
+        job = Job(
+            self.tr("Distilling"),
+            lambda emit, cancel: once_saved(saved, lambda: self._bench.distill(request, limit, emit, cancel)),
+            urgent=short,
+            quiet=live,
+        )
+        job.on_events = partial(self._on_events, job)
+        job.on_done = partial(self._on_done, job)
+        job.on_failed = partial(self._on_failed, job)
+        job.on_stopped = lambda: self._end(self.tr("cancelled"), job)
+        self._job = self._worker.submit(job)
+
+    def _on_events(self, job: Job, events: list[Any]) -> None:
+        if job is not self._job:
+            return  # it gave way
+        self._waits = False
+        fit = self._workspace.fit
+        grown = False
+        for event in events:
+            if isinstance(event, Progress):
+                fit.stage, fit.done, fit.total, fit.eta = event.stage, event.done, event.total, event.eta
+            elif isinstance(event, LossPoint):
+                fit.losses.append(event.loss)
+                grown = True
+            elif isinstance(event, HeadReady):
+                self._take(event.head)
+            elif hasattr(event, "verdict"):  # engine.distill's Effect
+                fit.effect, fit.verdict, fit.enough = event.kl, event.verdict, event.enough
+        if grown:
+            self._workspace.lossAdded.emit()
+        self._workspace.fitChanged.emit()
+
+    @Slot(object)
+    def _on_progressed(self, progress: Progress) -> None:
+        if self._waits and self.fitting:
+            self._workspace.fit.eta = progress.eta
+            self._workspace.fitChanged.emit()
+
+    def _take(self, head: Any) -> None:
+        workspace, live, slot = self._workspace, self._workspace.fit.live, self._slot
+        keep_faithfulness(workspace, head)
+        way = workspace.way_to(slot) if slot is not None else ""
+        if slot is None or not way:
+            self._slot = None
+            if not live or self._may_step():
+                self._add(head, live)
+            return
+        told = {
+            "here": self.tr("The refined head of “{0}” is in the mixer."),
+            "undo": self.tr("The refined head of “{0}” is in the row that was removed; Ctrl+Z brings it."),
+            "redo": self.tr(
+                "The refined head of “{0}” is in the row that was undone; Ctrl+Shift+Z brings it."
+            ),
+        }
+        refined = not live and not slot.draft and slot.head.digest != head.digest
+        workspace.swap_head(slot, head, draft=live)
+        if refined:
+            row = next((c for c in workspace.channels if c.slot is slot), None)
+            self.noticed.emit(told[way].format(row.name if row else head.info.name))
+
+    def _draft(self) -> Channel | None:
+        """The row that follows the typing."""
+        return next((c for c in self._workspace.channels if c.slot.draft and not c.note), None)
+
+    def _add(self, head: Any, live: bool) -> None:
+        """A new row. Heard alone, so that what it does is seen; but a running answer keeps its mix, and the
+        next one is not to be steered twice: then, and for a live head, it waits for its switch."""
+        quiet, others = not self._talking, self._workspace.sounding()
+        key = self._workspace.add_head(head, enabled=quiet, alone=quiet, draft=live)
+        row = self._workspace.channel(key)
+        self._slot = row.slot if row else None
+        if quiet and others:
+            told = self.tr("The head “{0}” is in the mixer and heard alone; Ctrl+Z brings the others back.")
+        elif live:
+            return
+        elif quiet:
+            told = self.tr("The head “{0}” is in the mixer and on.")
+        else:
+            told = self.tr("The head “{0}” is in the mixer; switch it on to hear it.")
+        self.noticed.emit(told.format(row.name if row else head.info.name))
+
+    def _on_done(self, job: Job, result: Any) -> None:
+        if job is not self._job:
+            return
+        workspace, fit = self._workspace, self._workspace.fit
+        if isinstance(result, float):  # live, and it would have taken too long
+            self._done = self._request.prompt if self._request else ""
+            self._end(self._too_long(result), job)
+            return
+        self._take(result.head)
+        workspace.faithfulness[result.head.digest] = Faithfulness(
+            dict(result.faithfulness), dict(result.paraphrase) if result.paraphrase else None
+        )
+        fit.effect, fit.verdict = result.effect.kl, result.effect.verdict
+        fit.losses = [float(x) for x in result.loss]
+        workspace.lossAdded.emit()
+        if not fit.live:
+            self.distilled.emit(result)
+        elif self._slot is not None:
+            self._done = self._request.prompt if self._request else ""
+        total = result.seconds.get("total", sum(result.seconds.values()))
+        words = self.tr("live head, {0:.1f} s") if fit.live else self.tr("done in {0:.1f} s")
+        self._end(words.format(total) if self._slot is not None else "", job)
+        workspace.channelsChanged.emit()
+
+    def _on_failed(self, job: Job, failed: Failed) -> None:
+        if job is self._job:
+            live = self._workspace.fit.live
+            if live and self._request:
+                self._done = self._request.prompt
+            self._end(failed.why if live else self.tr("failed"), job)
+
+    def _end(self, outcome: str, job: Job) -> None:
+        if job is not self._job:
+            return
+        self._job = None
+        self._workspace.fit = replace(self._workspace.fit, running=False, outcome=outcome)
+        self._workspace.fitChanged.emit()
+        self._on_prompt()  # typed on meanwhile?
+
+
+def keep_faithfulness(workspace: Workspace, head: Any) -> None:
+    """A head file carries the figures of its own fit."""
+    figures = head.info.figures
+    if figures.get("faithfulness"):
+        paraphrase = figures.get("paraphrase")
+        workspace.faithfulness[head.digest] = Faithfulness(
+            {int(block): float(x) for block, x in figures["faithfulness"].items()},
+            {int(block): float(x) for block, x in paraphrase.items()} if paraphrase else None,
+        )

@@ -1,0 +1,54 @@
+"""Lane requests and settings as the engine takes them. The engine is imported inside, late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from studio.state.conversation import WRITTEN, Settings, Told
+from studio.state.requests import LaneRequest
+
+if TYPE_CHECKING:
+    from engine.generation.lanes import Lane
+    from engine.generation.sampling import Sampling
+    from engine.model.chat_template import Message
+
+
+def lanes_of(model: Any, requests: Sequence[LaneRequest], seed: int) -> list[Lane]:
+    """The requests as lanes of one batch."""
+    from engine.generation.lanes import Lane
+
+    return [
+        Lane(
+            [_message(model, told) for told in request.messages],
+            system=request.system,
+            heads=request.heads,
+            strengths=request.strengths,
+            seed=seed,
+            opening=request.opening,
+            truth=request.truth,
+        )
+        for request in requests
+    ]
+
+
+def sampling_of(settings: Settings) -> Sampling:
+    from engine.generation.sampling import Sampling
+
+    return Sampling(settings.temperature, settings.top_k, settings.top_p, settings.max_tokens)
+
+
+def _message(model: Any, told: Told) -> Message:
+    """What a person wrote in an answer's place has the tokens of its text, and no head steers them."""
+    from engine.generation.lanes import Said
+    from engine.model.chat_template import Message, written_ids
+
+    role, text, said = told
+    if said == WRITTEN:
+        said = Said(tuple(written_ids(model, text)))
+    return Message(role, text, said)
+
+
+def ids_of(model: Any, text: str) -> list[int]:
+    """The tokens of `text` alone; how long it may be is said by those who know what it is for."""
+    return model.tokenizer.encode(text, add_special_tokens=False, verbose=False)

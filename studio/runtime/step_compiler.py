@@ -1,0 +1,142 @@
+"""A faster decoding step for the loaded model, prepared in the background when the settings ask for it.
+
+Every number of lanes needs a step of its own: that of one lane is prepared when a model is there, another one
+after the first answers that could have used it. Until then, and where it cannot be had, answers are generated
+uncompiled.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from engine.errors import EngineError
+from studio.runtime.model_jobs import Bench
+from studio.runtime.worker import Failed, Job, Worker
+
+log = logging.getLogger("studio.runtime.step_compiler")
+
+_TURN = 0.0005  # seconds after which the compiler, Python for the most part, lets the window have its turn
+
+
+class Compiling(QObject):
+    """Lives on the GUI thread. The compiler runs in a thread of its own, which nothing can interrupt: whoever
+    ends the process asks `running` and does not wait for it."""
+
+    noticed = Signal(str)
+    _compiled = Signal(object, object)  # the step, and None or a Failed
+
+    def __init__(self, bench: Bench, worker: Worker, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._bench, self._worker = bench, worker
+        self._wanted = self._closed = False
+        self._thread: threading.Thread | None = None
+        self._laying: Job | None = None
+        self._tried: set[int] = set()  # numbers of lanes, for the present model
+        self._compiled.connect(self._on_compiled)
+
+    @property
+    def running(self) -> bool:
+        """Whether the compiler is at work."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def want(self, wanted: bool) -> None:
+        """Whether steps are to be prepared; turned off, those that are there are given back."""
+        before, self._wanted = self._wanted, wanted
+        if wanted:
+            self.consider()
+        elif before:
+            self._tried.clear()
+            give_back = self.tr("Giving back compiled steps")
+            self._worker.submit(Job(give_back, lambda emit, cancel: self._bench.drop_steps()))
+
+    @Slot()
+    def on_model(self) -> None:
+        """Another model is there."""
+        self._tried.clear()
+        self.consider()
+
+    @Slot(bool)
+    def on_talking(self, talking: bool) -> None:
+        """An answer begins or is over."""
+        if not talking:
+            self.consider()
+
+    def consider(self) -> None:
+        """Prepares the step that the last answers missed, or that of one lane."""
+        rows = self._bench.lanes or 1
+        idle = not self._closed and self._laying is None and not self.running
+        if not (self._wanted and idle and self._bench.ready) or rows in self._tried:
+            return
+        self._tried.add(rows)
+        self._laying = self._worker.submit(
+            Job(
+                self.tr("Preparing a compiled step"),
+                lambda emit, cancel: self._bench.lay_out_step(rows),
+                on_done=self._compile,
+                on_failed=self._on_refused,
+                on_stopped=self._end_laying,
+                quiet=True,
+            )
+        )
+
+    def close(self) -> None:
+        """Nothing is begun any more; what still compiles is forgotten."""
+        self._closed = True
+
+    def _compile(self, step: Any) -> None:
+        self._end_laying()
+        self.noticed.emit(self.tr("Compiling in the background for {0}.").format(self._lanes(step.rows)))
+        self._thread = threading.Thread(target=self._run, args=(step,), name="compiler", daemon=True)
+        self._thread.start()
+
+    def _run(self, step: Any) -> None:
+        """In the compiler's thread."""
+        trouble = None
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_TURN)
+        try:
+            step.prepare()
+        except EngineError as error:
+            trouble = Failed(error.what, error.why, error.remedy, traceback.format_exc())
+        finally:
+            sys.setswitchinterval(before)
+        if not self._closed:
+            self._compiled.emit(step, trouble)
+
+    @Slot(object, object)
+    def _on_compiled(self, step: Any, trouble: Failed | None) -> None:
+        if self._closed:
+            return
+        self._thread = None
+        if trouble is not None:
+            self._on_refused(trouble)
+            return
+        self._worker.submit(
+            Job(
+                self.tr("Taking the compiled step"),
+                lambda emit, cancel: self._bench.take_step(step),
+                on_done=lambda taken: self._on_taken(step.rows, taken),
+            )
+        )
+
+    def _on_taken(self, rows: int, taken: bool) -> None:
+        if taken:
+            self.noticed.emit(self.tr("Compiled: faster from now on for {0}.").format(self._lanes(rows)))
+        self.consider()  # the model may be another one by now, and want its own
+
+    def _lanes(self, rows: int) -> str:
+        return self.tr("%n lane(s) at once", "", rows)
+
+    def _on_refused(self, failed: Failed) -> None:
+        self._end_laying()
+        log.info("%s. %s", failed.what, failed.why)
+        self.noticed.emit(f"{failed.what}. {failed.why} {failed.remedy}")
+
+    def _end_laying(self) -> None:
+        self._laying = None
