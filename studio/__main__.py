@@ -24,7 +24,7 @@ _STARTED = time.perf_counter()
 def main(argv: list[str] | None = None) -> int:
     """Runs the studio; returns the exit status."""
     arguments = _parse(argv)
-    from studio.app.text_dialogs import version
+    from studio.app.version import version
 
     if arguments.version:
         print(f"steer-studio {version()}")

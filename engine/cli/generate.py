@@ -14,8 +14,8 @@ from engine.cli.terminal_progress import announce
 from engine.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from engine.generation.answer_builder import Generation
     from engine.generation.lanes import Lane
+    from engine.generation.result import Generation
     from engine.generation.trace import Token
     from engine.model.language_model import LanguageModel
 

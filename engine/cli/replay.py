@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.model import add_model_options, load_model
 
 if TYPE_CHECKING:
-    from engine.generation.replay_alignment import Agreement
+    from engine.generation.result import Agreement
     from engine.generation.run_file import Run
 
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Protocol
 
-from engine.generation.answer_builder import Generation
+from engine.generation.result import Generation
 from engine.model.language_model import LanguageModel
 from engine.pocket.rules import Judgement, coherence, trait
 from engine.pocket.wordings import styles_of

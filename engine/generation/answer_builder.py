@@ -6,47 +6,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from engine.generation.batch_steering import Done
 from engine.generation.context_window import Fitted
-from engine.generation.lanes import Lane, Said
-from engine.generation.replay_alignment import Agreement
+from engine.generation.lanes import Lane
+from engine.generation.result import Agreement, Generation, Said, Stopped
 from engine.generation.stop_strings import StopText
 from engine.generation.trace import Alternative, Token, Trace
 from engine.model.streaming_decoder import PieceDecoder
-
-Stopped = Literal["eos", "length", "stop", "cancelled"]
-
-
-@dataclass(frozen=True, eq=False)
-class Generation:
-    """A finished answer.
-
-    trace: its tokens; text: their pieces joined; stopped: why it ended ("cancelled": the person stopped it,
-    what was there is kept); prompt_tokens: the length of the prompt; cut: how many of the first
-    messages were left out for want of room; prompt_coefficients: float32 [L], those
-    of the last prompt token; said: what a Message carries for this answer to be run again as it was;
-    seconds: from the call until this lane ended; first_token_seconds: until its first token was chosen;
-    tokens_per_second: the pace after that; compiled: whether a compiled step was used; agreement: with
-    the recorded answer that this one was to give again, see Lane.recorded.
-    """
-
-    trace: Trace
-    text: str
-    stopped: Stopped
-    prompt_tokens: int
-    cut: int
-    prompt_coefficients: np.ndarray
-    said: Said
-    seconds: float
-    first_token_seconds: float
-    tokens_per_second: float
-    seed: int
-    compiled: bool = False
-    agreement: Agreement | None = None
 
 
 @dataclass(slots=True)

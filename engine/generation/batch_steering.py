@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from engine.generation.compiled_step import CompiledStep
-from engine.generation.lanes import Lane, Said
+from engine.generation.lanes import Lane
 from engine.generation.output_recorder import Watch, truth_and_gap
+from engine.generation.result import Said
 from engine.generation.steered_positions import plan
 from engine.heads.head import Head
 from engine.heads.mix import Mix

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.errors import Cancelled, ModelError
 from engine.events import Begun, Cancel, ignore
-from engine.generation.answer_builder import Answer, Generation
+from engine.generation.answer_builder import Answer
 from engine.generation.batch import Batch, interruptible
 from engine.generation.batch_steering import Applied
 from engine.generation.compiled_step import CompiledStep
@@ -21,6 +21,7 @@ from engine.generation.context_window import Fitted, fit, without
 from engine.generation.kv_cache import growing_cache, plain
 from engine.generation.lanes import Lane, require_sense, truth_lanes
 from engine.generation.prefix_cache import Memory, Past
+from engine.generation.result import Generation
 from engine.generation.sampling import Sampling
 from engine.generation.token_sampler import Choice
 from engine.generation.trace import ALTERNATIVES, Token, Trace

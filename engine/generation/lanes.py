@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from engine.errors import InputError
 from engine.generation.live_strengths import Strengths
+from engine.generation.result import Said
 from engine.heads.head import Head
 from engine.model.chat_template import Message
 
 if TYPE_CHECKING:
-    from engine.generation.answer_builder import Generation
-
-
-@dataclass(frozen=True, eq=False)
-class Said:
-    """How an assistant turn was generated, so that it can be run through the model again as it was.
-
-    ids: its n tokens; heads: what steered it; strengths: float32 [n + 1, heads], in row 0 those of the
-    prompt before it, in row 1 + i those of token i at its own position.
-    """
-
-    ids: tuple[int, ...]
-    heads: tuple[Head, ...] = ()
-    strengths: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-
-    def unsteered(self) -> Said:
-        """The same words without what steered them."""
-        return Said(self.ids)
+    from engine.generation.result import Generation
 
 
 @dataclass(frozen=True, eq=False)

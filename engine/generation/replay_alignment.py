@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from engine.generation.result import Agreement
 from engine.generation.sampling import Sampling, near
 
 if TYPE_CHECKING:
-    from engine.generation.answer_builder import Generation
+    from engine.generation.result import Generation
     from engine.model.language_model import LanguageModel
 
 _MOST = 32  # units: a mixture of experts that takes another expert by rounding was seen to go that far
 _ALIKE = 4  # units that nine of ten tokens stay within; those of most models were seen within 1
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How a replayed answer agrees with the recorded one, as far as both said the same.
-
-    ties: tokens that are the recorded ones though this run drew others, as rounding alone decided; within: by
-    how much nine of ten tokens differ at most, in the logprobs of the recorded token and its alternatives;
-    alike: whether that is no more than rounding usually makes of it; else the steering or the model's state
-    may have been another.
-    """
-
-    ties: int
-    within: float
-    alike: bool
 
 
 class Retelling:

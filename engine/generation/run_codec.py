@@ -7,9 +7,9 @@ from typing import Any, get_args
 
 import numpy as np
 
-from engine.generation.answer_builder import Generation, Stopped
-from engine.generation.lanes import Lane, Said
+from engine.generation.lanes import Lane
 from engine.generation.live_strengths import Strengths
+from engine.generation.result import Generation, Said, Stopped
 from engine.generation.trace_arrays import arrays_of as trace_arrays
 from engine.generation.trace_arrays import trace_of, words_of
 from engine.heads.head import Head

@@ -14,10 +14,10 @@ import numpy as np
 from engine.atomic_write import write_whole
 from engine.errors import RunError
 from engine.events import Cancel, ignore
-from engine.generation.answer_builder import Generation
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.live_strengths import Strengths
+from engine.generation.result import Generation
 from engine.generation.run_codec import lanes_and_answers, pack_lanes
 from engine.generation.sampling import Sampling
 from engine.generation.trace import Token

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.generation.lanes import Said
+from engine.generation.result import Said
 from engine.heads.head import Head, Positions
 from engine.heads.mix import Mix
 from engine.model.chat_template import Prompt

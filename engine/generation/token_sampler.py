@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from engine.generation.lanes import Lane
-from engine.generation.replay_alignment import Agreement, Retelling
+from engine.generation.replay_alignment import Retelling
+from engine.generation.result import Agreement
 from engine.generation.sampling import Sampling, choose, draw, seeded
 from engine.model.language_model import LanguageModel
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from engine import atomic_write as durable
+from engine import atomic_write
 from engine.atomic_write import write_whole
 from engine.errors import HeadError
 from engine.heads.head import Head
@@ -40,7 +40,7 @@ def save_head(head: Head, path: str | Path) -> None:
 
 def require_writable(path: Path) -> None:
     """Raises HeadError where a head could not be saved: no such folder, or what is there is no file."""
-    durable.require_writable(path, "head", HeadError)
+    atomic_write.require_writable(path, "head", HeadError)
 
 
 def load_head(

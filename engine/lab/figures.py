@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.lab import axbench_protocol as axbench
-from engine.lab import effect_plots as effect_pictures
-from engine.lab import match_plots as pictures
-from engine.lab import protocol_plots as protocol_pictures
-from engine.lab import transfer
+from engine.lab import axbench_protocol, effect_plots, match_plots, protocol_plots, transfer
 from engine.lab.effect_distribution import telling_block
 from engine.lab.seed_pooling import best_per_block, doses
 
@@ -28,29 +24,29 @@ def match_figures(found: Match, block: int | None = None) -> dict[str, Figure]:
 
     block: where the distribution is shown, by default at the one that tells most.
     """
-    figures = {"pareto": pictures.pareto(found.rows, found.coherence)}
+    figures = {"pareto": match_plots.pareto(found.rows, found.coherence)}
     if any(row.curve and row.strength for row in found.rows):
-        figures["strengths"] = pictures.strengths(found.rows)
+        figures["strengths"] = match_plots.strengths(found.rows)
     lines = faithfulness(found.rows)
     if lines:
-        figures["faithfulness"] = pictures.blocks(
+        figures["faithfulness"] = match_plots.blocks(
             lines, "faithfulness", "paraphrase", [row.method for row in found.rows]
         )
     telling = telling_block(found.rows) if block is None else block
     if telling is not None:
-        figures["effects"] = effect_pictures.effects(found.rows)
-        figures["distribution"] = effect_pictures.distribution(found.rows, telling)
+        figures["effects"] = effect_plots.effects(found.rows)
+        figures["distribution"] = effect_plots.distribution(found.rows, telling)
     return figures
 
 
 def sweep_figures(outcomes: Sequence[Outcome]) -> dict[str, Figure]:
     """pareto and strengths; blocks where the sweep went over them."""
     series = doses(outcomes)
-    figures = {"pareto": pictures.tradeoff(series), "strengths": pictures.curves(series)}
+    figures = {"pareto": match_plots.tradeoff(series), "strengths": match_plots.curves(series)}
     by_block = best_per_block(outcomes)
     if by_block:
         best = {name: {b: dose.trait for b, dose in at.items()} for name, at in by_block.items()}
-        figures["blocks"] = pictures.best(best)
+        figures["blocks"] = match_plots.best(best)
     return figures
 
 
@@ -63,16 +59,16 @@ def faithfulness(rows: Sequence[Row]) -> dict[str, dict[int, float]]:
 
 def axbench_figures(rows: Sequence[AxRow]) -> dict[str, Figure]:
     """judgements always; factors where a head was compared."""
-    methods = axbench.summaries(rows)
-    figures = {"judgements": protocol_pictures.judgements(methods)}
+    methods = axbench_protocol.summaries(rows)
+    figures = {"judgements": protocol_plots.judgements(methods)}
     if any(method.factors for method in methods):
-        figures["factors"] = protocol_pictures.factors(methods)
+        figures["factors"] = protocol_plots.factors(methods)
     return figures
 
 
 def ifeval_figures(rows: Sequence[IfRow]) -> dict[str, Figure]:
-    return {"accuracy": protocol_pictures.accuracy(rows)}
+    return {"accuracy": protocol_plots.accuracy(rows)}
 
 
 def transfer_figures(rows: Sequence[Transfer]) -> dict[str, Figure]:
-    return {"transfer": protocol_pictures.transferred(transfer.summaries(rows))}
+    return {"transfer": protocol_plots.transferred(transfer.summaries(rows))}

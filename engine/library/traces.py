@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from engine.generation.lanes import Said
+from engine.generation.result import Said
 from engine.generation.trace import Trace
 from engine.generation.trace_arrays import arrays_of, trace_of, words_of
 from engine.heads.head import Head

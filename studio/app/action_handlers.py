@@ -13,7 +13,7 @@ from studio.app.command_palette import PaletteDialog
 from studio.chat.context_usage import ASKING
 from studio.chat.votes_dialog import VotesDialog
 from studio.export.export_controller import KINDS
-from studio.state.conversation import as_markdown
+from studio.export.markdown import as_markdown
 
 if TYPE_CHECKING:
     from studio.app.main_window import Window

@@ -11,11 +11,12 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from studio.chat.answer_controller import Answering
 from studio.chat.context_usage import Metering
-from studio.runtime.distill_controller import Distilling, keep_faithfulness
+from studio.runtime.distill_controller import Distilling
 from studio.runtime.model_jobs import Bench
 from studio.runtime.model_loader import Opening
 from studio.runtime.step_compiler import Compiling
 from studio.runtime.worker import Failed, Job, Worker
+from studio.state.faithfulness import keep_faithfulness
 from studio.state.requests import Imported, Loaded, ModelFacts
 from studio.state.workspace import Channel, Misfit, Workspace
 from studio.widgets.translation import tr

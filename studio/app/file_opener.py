@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from studio.app.controllers import Session
 from studio.app.model_picker import ModelPicker
-from studio.runtime.model_jobs import HEAD_FILES, HEAD_SUFFIX
+from studio.runtime.head_files import HEAD_FILES, HEAD_SUFFIX
 from studio.runtime.model_sources import with_short_revision
 from studio.runtime.worker import Failed
 from studio.state.preferences import Preferences

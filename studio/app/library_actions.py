@@ -14,14 +14,13 @@ from engine.errors import LibraryError
 from engine.library.records import COMPARISON, Item
 from studio.app.controllers import Session
 from studio.app.text_dialogs import Asking
+from studio.export.markdown import as_markdown, round_as_markdown
 from studio.library.autosave import Autosave
 from studio.library.library_edits import Shelving
 from studio.library.library_jobs import Opened
 from studio.library.library_panel import LibraryPanel
-from studio.runtime.model_jobs import HEAD_SUFFIX
+from studio.runtime.head_files import HEAD_SUFFIX
 from studio.runtime.worker import Failed, Job
-from studio.state import compare_round as rounds
-from studio.state.conversation import as_markdown
 from studio.state.workspace import Workspace
 from studio.widgets.label import one_line
 from studio.widgets.save_dialog import ask_where
@@ -91,7 +90,7 @@ class ShelfWork(QObject):
                 return self._session.bench.save_head(archive.head(item.key), path)
             if item.shelf == "conversation":
                 opened = archive.turns(item.key)
-                text = rounds.as_markdown(opened.round) if opened.round else as_markdown(opened.turns)
+                text = round_as_markdown(opened.round) if opened.round else as_markdown(opened.turns)
                 text += "".join(f"\n*{words}*\n" for words in opened.lost)
             else:
                 text = json.dumps(archive.run(item.key), indent=2, ensure_ascii=False) + "\n"

@@ -18,13 +18,15 @@ from studio.app.dock_layout import Docks
 from studio.app.failure_banner import Banner
 from studio.app.failure_reporter import Troubles
 from studio.app.file_opener import Files
+from studio.app.first_words import FIRST_PROMPT, FIRST_QUESTION
 from studio.app.header import Header
 from studio.app.intro_steps import steps
 from studio.app.intro_tour import Welcome
 from studio.app.library_actions import ShelfWork
-from studio.app.log_panel import LogBook, LogPanel
+from studio.app.log_buffer import LogBook
+from studio.app.log_panel import LogPanel
 from studio.app.page_tabs import Pages
-from studio.app.session_restore import FIRST_PROMPT, FIRST_QUESTION, Recovery
+from studio.app.session_restore import Recovery
 from studio.app.settings_panel import SettingsPanel
 from studio.app.status_bar import Status
 from studio.app.text_dialogs import Asking

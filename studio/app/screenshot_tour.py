@@ -12,8 +12,8 @@ from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog
 
+from studio.app.first_words import FIRST_QUESTION
 from studio.app.main_window import Window
-from studio.app.session_restore import FIRST_QUESTION
 from studio.chat.answer_view import AnswerView
 from studio.state.conversation import STEERED, UNSTEERED, Answer
 from studio.state.workspace import Workspace

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
 
+from studio.app.version import version
 from studio.state.workspace import Workspace
 
 
@@ -62,11 +62,3 @@ class Asking(QObject):
         )
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
-
-
-def version() -> str:
-    """The installed version, or "dev" when run from a checkout."""
-    try:
-        return importlib.metadata.version("steering-studio")
-    except importlib.metadata.PackageNotFoundError:
-        return "dev"

@@ -12,7 +12,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from studio.chat.lane_requests import NO_OPENINGS, lane_requests
 from studio.runtime.answer_events import note_asked, once_saved, take_events, take_results
-from studio.runtime.model_jobs import Bench, make_strengths
+from studio.runtime.engine_objects import make_strengths
+from studio.runtime.model_jobs import Bench
 from studio.runtime.worker import Job, Worker
 from studio.state.conversation import STEERED, UNSTEERED, Answer, Share, Turn, rewritten, widened
 from studio.state.mixer import Channel, share_of, sounding, sounding_as

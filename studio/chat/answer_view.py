@@ -19,12 +19,13 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from studio.chat.text_flow import LEAST, Flow
 from studio.state.conversation import Answer, Selection, came_together
+from studio.state.heatmap_quantities import strongest
 from studio.state.workspace import Workspace
 from studio.widgets import theme
 from studio.widgets.idle_queue import Later
 
 if TYPE_CHECKING:
-    import numpy as np  # not before the first paint
+    pass  # not before the first paint
 
 AT_ONCE = 500  # tokens in sight that are broken into lines at once: 2 ms; the others take turns
 SLICE = 200  # tokens that are broken into lines in one go
@@ -309,10 +310,3 @@ class AnswerView(QWidget):
         if selection and selection.answer is self.answer:
             self.setAccessibleDescription(self.describe(selection.cursor))
         self.update()
-
-
-def strongest(rows: np.ndarray) -> list[float]:
-    """[n, blocks] -> per token the coefficient of largest size, with its sign."""
-    if rows.shape[1] == 0:
-        return [0.0] * len(rows)
-    return [float(row[block]) for row, block in zip(rows, abs(rows).argmax(axis=1), strict=True)]

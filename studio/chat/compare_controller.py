@@ -14,7 +14,8 @@ from uuid import uuid4
 from PySide6.QtCore import QObject, Signal, Slot
 
 from studio.runtime.answer_events import note_asked, once_saved, take_events, take_results
-from studio.runtime.model_jobs import Bench, make_strengths
+from studio.runtime.engine_objects import make_strengths
+from studio.runtime.model_jobs import Bench
 from studio.runtime.worker import Job, Worker
 from studio.state.compare_columns import LEAST, MOST, Column
 from studio.state.compare_round import Round

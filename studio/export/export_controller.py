@@ -16,8 +16,8 @@ from engine.atomic_write import write_whole
 from engine.errors import InputError
 from engine.events import Cancel, Emit
 from studio.app.controllers import Session
+from studio.export.markdown import as_markdown
 from studio.runtime.worker import Job
-from studio.state.conversation import as_markdown
 from studio.state.workspace import Workspace
 from studio.widgets.save_dialog import ask_where, ending_of
 from studio.widgets.translation import QT_TR_NOOP, shown
@@ -128,45 +128,49 @@ class Exporting(QObject):
         faith = self._workspace.faithfulness.get(row.digest) if row else None
 
         def make(suffix: str) -> bytes:
-            from studio.export import faithfulness_figure as chart
-            from studio.export import html_page as page
-            from studio.export import lab_report as comparison
-            from studio.export import replayable_run as run
-            from studio.export import trace_figure as picture
-            from studio.export import trace_table as table
+            from studio.export import (
+                faithfulness_figure,
+                html_page,
+                lab_report,
+                replayable_run,
+                trace_figure,
+                trace_table,
+            )
 
             if key == "export_lab":
                 lacking = self.tr("The Lab has measured nothing yet.")
                 self._require(measured is not None, lacking, self.tr("Run a comparison first."))
                 assert measured is not None
-                return comparison.as_bytes(measured, suffix, *shown)
+                return lab_report.as_bytes(measured, suffix, *shown)
             if key == "export_chat":
                 self._require(bool(turns), self.tr("The conversation is empty."))
-                return (page.page(turns, scale) if suffix == ".html" else as_markdown(turns)).encode()
+                return (html_page.page(turns, scale) if suffix == ".html" else as_markdown(turns)).encode()
             if key == "export_faithfulness":
                 lacking = self.tr("Nothing was measured of the chosen head.")
                 self._require(faith is not None, lacking, self.tr("Choose or distill a head in the mixer."))
                 assert row is not None and faith is not None
-                return chart.faithfulness(row, faith, suffix)
+                return faithfulness_figure.faithfulness(row, faith, suffix)
             self._require(answer is not None, self.tr("No answer is shown."))
             assert answer is not None
             if key == "export_run":
                 beside = [(other.lane, other) for other in answer.turn.answers]
                 if compared is not None and answer in compared.answers:
                     beside = list(zip(compared.names, compared.answers, strict=True))
-                data, others = run.as_bytes(self._session.bench.need_model(), turns, answer, beside)
+                data, others = replayable_run.as_bytes(
+                    self._session.bench.need_model(), turns, answer, beside
+                )
                 left_out.extend(others)
                 return data
             edited = self.tr("The shown answer was edited by hand: nothing was applied to it.")
             self._require(not answer.edited, edited, self.tr("Undo the edit."))
             lacking = self.tr("The shown answer has no token yet.")
-            self._require(picture.has_values(answer), lacking, self.tr("Let it answer first."))
+            self._require(trace_figure.has_values(answer), lacking, self.tr("Let it answer first."))
             if key == "export_trace":
-                told = table.to_csv if suffix == ".csv" else table.to_json
+                told = trace_table.to_csv if suffix == ".csv" else trace_table.to_json
                 return told(answer, source).encode()
             if key == "export_heatmap":
-                return picture.heatmap(answer, suffix, scales[quantity.unit], quantity, source)
-            return picture.figure(answer, suffix, scale, source)
+                return trace_figure.heatmap(answer, suffix, scales[quantity.unit], quantity, source)
+            return trace_figure.figure(answer, suffix, scale, source)
 
         return make
 

@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from studio.chat.answer_view import strongest
+from studio.export.markdown import sampled_how, told_how
 from studio.export.provenance import of_turn
 from studio.state.color_scale import ACTIVATION, UNDERLINE, Scale
-from studio.state.conversation import Answer, Turn, heard, sampled_how, told_how
+from studio.state.conversation import Answer, Turn, heard
+from studio.state.heatmap_quantities import strongest
 from studio.widgets import theme
 
 _STYLE = """

@@ -6,7 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from textwrap import shorten
 from typing import Any
 
-from studio.state.conversation import Answer, Source, Turn, heard, sampled_how, steered_by
+from studio.export.markdown import sampled_how
+from studio.state.conversation import Answer, Source, Turn, heard, steered_by
 
 _LONGEST = 240  # letters of a question in a caption
 _ENDS = {"length": "cut at the limit", "cancelled": "stopped", "failed": "broken off"}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from engine.errors import RunError
-from engine.generation.answer_builder import Generation
 from engine.generation.live_strengths import Strengths
+from engine.generation.result import Generation
 from engine.generation.run_file import Run, pack_run, record
 from studio.runtime.lane_builder import lanes_of, sampling_of
 from studio.state.conversation import Answer, Turn, came_together, history

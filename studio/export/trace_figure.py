@@ -10,12 +10,11 @@ import numpy as np
 
 from engine.errors import InputError
 from engine.lab.figure_style import metadata_of
-from studio.chat.answer_view import strongest
 from studio.export.figure_text import Part, installed, lines_of, size_for, words_of
 from studio.export.provenance import in_words, of_answer
 from studio.state.color_scale import Scale
 from studio.state.conversation import Answer, Source
-from studio.state.heatmap_quantities import QUANTITIES, Quantity, beyond
+from studio.state.heatmap_quantities import QUANTITIES, Quantity, beyond, strongest
 from studio.widgets import theme
 from studio.widgets.color_map import table
 from studio.widgets.translation import tr

@@ -13,13 +13,13 @@ from uuid import uuid4
 
 from engine.atomic_write import write_whole
 from engine.errors import LibraryError
-from engine.library import catalog as shelves
-from engine.library import sessions
+from engine.library import catalog, sessions
 from engine.library.records import COMPARISON, AnswerRecord, Item, SessionRecord, Shelf, TurnRecord
 from engine.library.store import Store
-from studio.library.session_reader import DAMAGE, head_keys, turn_of, values_of
+from studio.library.session_format import DAMAGE
+from studio.library.session_reader import head_keys, nameless, round_of, turn_of, values_of
 from studio.library.session_writer import Snapshot
-from studio.state.compare_round import Round, nameless, round_of
+from studio.state.compare_round import Round
 from studio.state.conversation import Turn
 from studio.widgets.label import one_line
 from studio.widgets.translation import tr
@@ -68,7 +68,7 @@ class Archive:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._store: Store | None = None
-        self._removed: dict[tuple[Shelf, str], shelves.Removed] = {}
+        self._removed: dict[tuple[Shelf, str], catalog.Removed] = {}
         self._votes: dict[str, int] = {}  # rows of this run's votes
         self._titles: dict[str, str] = {}  # of heads that the mixer gave another, by digest
         self._written: dict[str, Any] = {}  # what is on the disk of each head, by digest
@@ -104,24 +104,24 @@ class Archive:
     # The library panel.
 
     def items(self, shelf: Shelf, words: str) -> list[Item]:
-        return shelves.items(self._store, shelf, words) if self._store else []
+        return catalog.items(self._store, shelf, words) if self._store else []
 
     def rename(self, item: Item, title: str, named: bool) -> None:
-        shelves.rename(self._need(), item.shelf, item.key, title, named=named)
+        catalog.rename(self._need(), item.shelf, item.key, title, named=named)
 
     def tag(self, item: Item, tags: tuple[str, ...]) -> None:
-        shelves.set_tags(self._need(), item.shelf, item.key, tags)
+        catalog.set_tags(self._need(), item.shelf, item.key, tags)
 
     def remove(self, items: tuple[Item, ...]) -> None:
         """Until the studio ends, `put_back` brings them back."""
         for item in items:
-            self._removed[item.shelf, item.key] = shelves.remove(self._need(), item.shelf, item.key)
+            self._removed[item.shelf, item.key] = catalog.remove(self._need(), item.shelf, item.key)
 
     def put_back(self, items: tuple[Item, ...]) -> None:
         for item in items:
             removed = self._removed.pop((item.shelf, item.key), None)
             if removed is not None:  # else its removal had failed
-                shelves.put_back(self._need(), removed)
+                catalog.put_back(self._need(), removed)
 
     def list_head(self, key: str) -> None:
         """The person made it anew, or brought it: it is in the list, though it may have been removed."""
@@ -185,22 +185,22 @@ class Archive:
 
     def add_run(self, kind: str, title: str, facts: dict[str, Any]) -> None:
         if self._store is not None:
-            shelves.add_run(self._store, kind, title, facts)
+            catalog.add_run(self._store, kind, title, facts)
 
     def run(self, key: str) -> dict[str, Any]:
-        return shelves.run_facts(self._need(), key)
+        return catalog.run_facts(self._need(), key)
 
     def add_vote(self, key: str, facts: dict[str, Any]) -> None:
         """Until the studio ends, `drop_vote` takes it back."""
         if self._store is not None:
-            self._votes[key] = shelves.add_vote(self._store, facts)
+            self._votes[key] = catalog.add_vote(self._store, facts)
 
     def votes(self) -> list[dict[str, Any]]:
-        return shelves.votes(self._need())
+        return catalog.votes(self._need())
 
     def drop_vote(self, key: str) -> None:
         if key in self._votes:  # else there is no library, or it had not taken the vote
-            shelves.drop_vote(self._need(), self._votes.pop(key))
+            catalog.drop_vote(self._need(), self._votes.pop(key))
 
     def _need(self) -> Store:
         if self._store is None:
@@ -226,10 +226,10 @@ class Archive:
             if name and (written is None or name != written[2]):
                 if written is not None:
                     self.list_head(key)  # renamed in the mixer: wanted, though it may have been removed
-                self._titles.setdefault(key, shelves.title(store, "head", key))
-                shelves.rename(store, "head", key, name)
+                self._titles.setdefault(key, catalog.title(store, "head", key))
+                catalog.rename(store, "head", key, name)
             elif name is not None and not name and key in self._titles:  # the name was taken back
-                shelves.rename(store, "head", key, self._titles.pop(key))
+                catalog.rename(store, "head", key, self._titles.pop(key))
             self._written[key] = (head.info, listed, name)
 
     def _left(self, session: SessionRecord) -> Left:

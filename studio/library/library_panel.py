@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from engine.library.records import COMPARISON, Item, Shelf
 from studio.library.autosave import Autosave
-from studio.runtime.model_jobs import HEAD_FILES
+from studio.runtime.head_files import HEAD_FILES
 from studio.runtime.worker import Job
 from studio.widgets.list_rows import FittingRows
 from studio.widgets.named_combo_box import Choice

@@ -8,16 +8,14 @@ from functools import partial
 from typing import Any
 
 from engine.library.records import SessionRecord, TurnRecord
-from studio.state.compare_columns import Comparison, restored
-from studio.state.conversation import Asked, Settings, Share, Turn
+from studio.library.session_format import DAMAGE, PLAIN
+from studio.state.compare_columns import Column, Comparison
+from studio.state.compare_round import Round
+from studio.state.conversation import Asked, Share, Turn, steered_by
 from studio.state.mixer import Channel, Preset, Setting, Slot
 from studio.state.requests import FitOptions
+from studio.state.sampling_settings import Settings
 from studio.widgets.translation import tr
-
-DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
-"""What reading a record raises that is not as it was written."""
-
-PLAIN = {"prompt": "", "question": "", "source": "pocket", "bypass": False, "compare": False, "truth": False}
 
 
 @dataclass(frozen=True)
@@ -180,3 +178,46 @@ def _channel(key: int, row: Mapping[str, Any], heads: Mapping[str, Any]) -> Chan
         str(row["title"]),
         str(row.get("accepted", "")),  # older sessions had none
     )
+
+
+def round_of(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> Round:
+    """The way back. Raises one of session_format.DAMAGE."""
+    columns = [facts["columns"][turn.key] for turn in turns]
+    keys = [turn.key for turn in turns]
+    return Round(
+        tuple(str(name) for name, _ in columns),
+        tuple(str(made) for _, made in columns),
+        tuple(turn.answers[0] for turn in turns),
+        {str(digest): str(title) for digest, title in facts["methods"].items()},
+        bool(facts["blind"]),
+        keys.index(facts["choice"]) if facts["choice"] in keys else None,
+        key,
+    )
+
+
+def nameless(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> Round:
+    """A round whose names cannot be read; blind it stays, if that much can."""
+    answers = tuple(turn.answers[0] for turn in turns)
+    names = tuple(steered_by(answer) for answer in answers)
+    return Round(
+        names,
+        tuple(tr("its name is lost") for _ in answers),
+        answers,
+        {},
+        bool(facts.get("blind")),
+        None,
+        key,
+    )
+
+
+def restored(state: Mapping[str, Any], keys: Mapping[int, int]) -> Comparison:
+    """keys: of the rows that came back, by their old places; a column whose head is lost is unsteered."""
+    columns = []
+    for each in state["columns"]:
+        if each["kind"] != "head":
+            columns.append(Column(each["kind"]))
+        elif each["row"] in keys:
+            columns.append(Column("head", keys[each["row"]], each["strength"]))
+        else:
+            columns.append(Column("none"))
+    return Comparison(tuple(columns), state["blind"])

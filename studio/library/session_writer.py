@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from engine.library.records import COMPARISON, AnswerRecord, Page, SessionRecord, TurnRecord
-from studio.library.session_reader import PLAIN
-from studio.state.compare_columns import kept
-from studio.state.compare_round import facts_of
+from studio.library.session_format import PLAIN
+from studio.state.compare_columns import Comparison
+from studio.state.compare_round import Round
 from studio.state.conversation import Answer, Turn
 from studio.state.workspace import Workspace
 
@@ -120,3 +120,24 @@ def _answer_facts(answer: Answer) -> dict[str, Any]:
         facts["heads"] = [head.digest for head in answer.said.heads]
         facts["before"] = [float(s) for s in answer.said.strengths[0]] if answer.said.heads else []
     return facts
+
+
+def facts_of(at: Round) -> dict[str, Any]:
+    """As JSON values, what must be known of a round beside its turns; those are named by their keys, so that
+    one that cannot be read later costs no other its name."""
+    keys = [turn.key for turn in at.turns]
+    return {
+        "columns": {key: [name, made] for key, name, made in zip(keys, at.names, at.made, strict=True)},
+        "methods": dict(at.methods),
+        "blind": at.blind,
+        "choice": None if at.choice is None else keys[at.choice],
+    }
+
+
+def kept(comparison: Comparison, keys: Sequence[int]) -> dict[str, Any]:
+    """As JSON values; a head is named by its place among `keys`, for keys end with the run."""
+    columns = [
+        {"kind": c.kind, "row": keys.index(c.key) if c.key in keys else None, "strength": c.strength}
+        for c in comparison.columns
+    ]
+    return {"blind": comparison.blind, "columns": columns}

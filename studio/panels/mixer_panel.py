@@ -9,7 +9,7 @@ from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from studio.panels.mixer_row import Row
-from studio.runtime.model_jobs import HEAD_FILES
+from studio.runtime.head_files import HEAD_FILES
 from studio.state.mixer import Preset
 from studio.state.workspace import Workspace
 from studio.widgets.label import one_line

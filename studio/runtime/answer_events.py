@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from engine.events import Begun
-from studio.runtime.model_jobs import make_trace
+from studio.runtime.engine_objects import make_trace
 from studio.state.conversation import Answer, Asked
 from studio.state.requests import LaneRequest
 from studio.state.workspace import Workspace

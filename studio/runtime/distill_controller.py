@@ -15,6 +15,7 @@ from engine.events import HeadReady, LossPoint, Progress
 from studio.runtime.answer_events import once_saved
 from studio.runtime.model_jobs import Bench
 from studio.runtime.worker import Failed, Job, Worker
+from studio.state.faithfulness import keep_faithfulness
 from studio.state.mixer import Channel
 from studio.state.mixer import Slot as RowSlot
 from studio.state.progress import Faithfulness, Fit
@@ -292,14 +293,3 @@ class Distilling(QObject):
         self._workspace.fit = replace(self._workspace.fit, running=False, outcome=outcome)
         self._workspace.fitChanged.emit()
         self._on_prompt()  # typed on meanwhile?
-
-
-def keep_faithfulness(workspace: Workspace, head: Any) -> None:
-    """A head file carries the figures of its own fit."""
-    figures = head.info.figures
-    if figures.get("faithfulness"):
-        paraphrase = figures.get("paraphrase")
-        workspace.faithfulness[head.digest] = Faithfulness(
-            {int(block): float(x) for block, x in figures["faithfulness"].items()},
-            {int(block): float(x) for block, x in paraphrase.items()} if paraphrase else None,
-        )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from studio.state.conversation import WRITTEN, Settings, Told
+from studio.state.conversation import WRITTEN, Told
 from studio.state.requests import LaneRequest
+from studio.state.sampling_settings import Settings
 
 if TYPE_CHECKING:
     from engine.generation.lanes import Lane
@@ -40,7 +41,7 @@ def sampling_of(settings: Settings) -> Sampling:
 
 def _message(model: Any, told: Told) -> Message:
     """What a person wrote in an answer's place has the tokens of its text, and no head steers them."""
-    from engine.generation.lanes import Said
+    from engine.generation.result import Said
     from engine.model.chat_template import Message, written_ids
 
     role, text, said = told

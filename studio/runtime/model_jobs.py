@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import assets
 from engine.errors import EngineError, ModelError
 from engine.events import Cancel, Emit, Progress
 from studio.runtime.frozen_imports import set_apart
+from studio.runtime.head_files import HEAD_SUFFIX, heads_folder
 from studio.runtime.lane_builder import ids_of, lanes_of, sampling_of
 from studio.runtime.model_sources import from_anywhere
-from studio.state.conversation import Settings, turns_in
+from studio.state.conversation import turns_in
 from studio.state.requests import (
     ContextUse,
     FitRequest,
@@ -26,13 +26,12 @@ from studio.state.requests import (
     MethodFacts,
     ModelFacts,
 )
+from studio.state.sampling_settings import Settings
 from studio.widgets.translation import tr
 
 if TYPE_CHECKING:
     from engine.distill import Distillation
 
-HEAD_SUFFIX = ".head.safetensors"
-HEAD_FILES = (".safetensors", ".gguf", ".pt")  # ours and those of other tools
 STEP_COLUMNS = 8  # ranks of all heads together that a compiled step has room for
 SMALL_MODEL = 64 << 20  # bytes of weights; an instant head of such a model takes about a second
 
@@ -281,22 +280,3 @@ class Bench:
                 tr("No model is loaded"), tr("The last one could not be loaded."), tr("Choose one in File.")
             )
         return self._model
-
-
-def heads_folder() -> Path:
-    """Where the heads that come with Pocket lie."""
-    return Path(assets.__file__).parent / "heads"
-
-
-def make_strengths(values: Sequence[float]) -> Any:
-    """Live strengths for one run (engine.generation.strengths.Strengths)."""
-    from engine.generation.live_strengths import Strengths
-
-    return Strengths(values)
-
-
-def make_trace(token: Any) -> Any:
-    """An empty engine.generation.trace.Trace in the shape of its first token."""
-    from engine.generation.trace import Trace
-
-    return Trace(len(token.strengths), len(token.coefficients))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 Kind = Literal["none", "prompt", "mixer", "head"]
 LEAST, MOST = 2, 4  # columns
@@ -44,25 +43,3 @@ class Comparison:
         return replace(
             self, columns=tuple(Column("none") if (c.kind, c.key) == gone else c for c in self.columns)
         )
-
-
-def kept(comparison: Comparison, keys: Sequence[int]) -> dict[str, Any]:
-    """As JSON values; a head is named by its place among `keys`, for keys end with the run."""
-    columns = [
-        {"kind": c.kind, "row": keys.index(c.key) if c.key in keys else None, "strength": c.strength}
-        for c in comparison.columns
-    ]
-    return {"blind": comparison.blind, "columns": columns}
-
-
-def restored(state: Mapping[str, Any], keys: Mapping[int, int]) -> Comparison:
-    """keys: of the rows that came back, by their old places; a column whose head is lost is unsteered."""
-    columns = []
-    for each in state["columns"]:
-        if each["kind"] != "head":
-            columns.append(Column(each["kind"]))
-        elif each["row"] in keys:
-            columns.append(Column("head", keys[each["row"]], each["strength"]))
-        else:
-            columns.append(Column("none"))
-    return Comparison(tuple(columns), state["blind"])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import uuid4
 
-from studio.state.conversation import Answer, Turn, steered_by
-from studio.widgets.translation import tr
+from studio.state.conversation import Answer, Turn
 
 LETTERS = "ABCD"
 
@@ -46,60 +44,3 @@ class Round:
     @property
     def turns(self) -> tuple[Turn, ...]:
         return tuple(answer.turn for answer in self.answers)
-
-
-def facts_of(at: Round) -> dict[str, Any]:
-    """As JSON values, what must be known of a round beside its turns; those are named by their keys, so that
-    one that cannot be read later costs no other its name."""
-    keys = [turn.key for turn in at.turns]
-    return {
-        "columns": {key: [name, made] for key, name, made in zip(keys, at.names, at.made, strict=True)},
-        "methods": dict(at.methods),
-        "blind": at.blind,
-        "choice": None if at.choice is None else keys[at.choice],
-    }
-
-
-def round_of(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> Round:
-    """The way back. Raises one of restoring.DAMAGE."""
-    columns = [facts["columns"][turn.key] for turn in turns]
-    keys = [turn.key for turn in turns]
-    return Round(
-        tuple(str(name) for name, _ in columns),
-        tuple(str(made) for _, made in columns),
-        tuple(turn.answers[0] for turn in turns),
-        {str(digest): str(title) for digest, title in facts["methods"].items()},
-        bool(facts["blind"]),
-        keys.index(facts["choice"]) if facts["choice"] in keys else None,
-        key,
-    )
-
-
-def nameless(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> Round:
-    """A round whose names cannot be read; blind it stays, if that much can."""
-    answers = tuple(turn.answers[0] for turn in turns)
-    names = tuple(steered_by(answer) for answer in answers)
-    return Round(
-        names,
-        tuple(tr("its name is lost") for _ in answers),
-        answers,
-        {},
-        bool(facts.get("blind")),
-        None,
-        key,
-    )
-
-
-def as_markdown(at: Round) -> str:
-    """For a file: each answer with its name, heads and seed; of a blind one before the vote, with none."""
-    parts = [f"**You:** {at.question}"]
-    for place, answer in enumerate(at.answers):
-        how = [
-            at.names[place],
-            steered_by(answer),
-            f"seed {answer.turn.settings.seed}",
-            *(["the vote"] if at.choice == place else []),
-        ]
-        who = f"Answer {LETTERS[place]}" if at.blind else "; ".join(word for word in how if word)
-        parts.append(f"**{who}:** {answer.text}")
-    return "\n\n".join(parts) + "\n"

@@ -9,22 +9,12 @@ from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 from studio.state.color_scale import Scale
+from studio.state.sampling_settings import Settings
 from studio.widgets.translation import tr
 
 STEERED, UNSTEERED = "steered", "unsteered"
 WRITTEN = "written"  # in place of how an answer was made: a person wrote its words
 State = Literal["waiting", "running", "eos", "length", "stop", "cancelled", "failed"]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the next answer is sampled; temperature 0 takes the likeliest token."""
-
-    temperature: float = 0.0
-    top_k: int = 0
-    top_p: float = 1.0
-    max_tokens: int = 256
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -244,19 +234,6 @@ class Source:
     made: str
 
 
-def told_how(answer: Answer) -> str:
-    """Lane, heads and seed, for a file; or that a person wrote it; and what the model did not read."""
-    turn = answer.turn
-    told = f"{answer.lane}: {steered_by(answer)}; seed {turn.settings.seed}"
-    if answer.asked is not None and answer.asked.precision:
-        told += f"; {answer.asked.precision}"
-    if answer.edited:
-        told = f"{answer.lane}: edited by hand, not steered"
-    if answer.cut:
-        told += f"; without the first {answer.cut} messages, for which there was no room"
-    return told
-
-
 def steered_by(answer: Answer) -> str:
     """Every head with its strength and hash, and the system prompt where there was one, for a file."""
     made = [
@@ -266,25 +243,3 @@ def steered_by(answer: Answer) -> str:
     if answer.asked is not None and answer.asked.system:
         made.append(f"system prompt “{answer.asked.system}”")
     return ", ".join(made) or "no head"
-
-
-def sampled_how(turn: Turn) -> str:
-    """Model and sampling, for a file."""
-    s = turn.settings
-    told = [turn.model, f"temperature {s.temperature:g}"]
-    if s.top_k != Settings.top_k:
-        told.append(f"top-k {s.top_k}")
-    if s.top_p != Settings.top_p:
-        told.append(f"top-p {s.top_p:g}")
-    return ", ".join([*told, f"at most {s.max_tokens} tokens"])
-
-
-def as_markdown(turns: tuple[Turn, ...]) -> str:
-    """The conversation for others: each answer with its heads and seed, each turn with model and sampling."""
-    parts = []
-    for turn in turns:
-        parts.append(f"**You:** {turn.question}")
-        for answer in turn.answers:
-            parts.append(f"**Model** ({told_how(answer)}): {answer.text}")
-        parts.append(f"*{sampled_how(turn)}*")
-    return "\n\n".join(parts) + "\n"

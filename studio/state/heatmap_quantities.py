@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from studio.state.color_scale import ACTIVATION, FIRST, SHARE, Scale
 from studio.state.conversation import Answer
 from studio.widgets.translation import QT_TR_NOOP
+
+if TYPE_CHECKING:
+    import numpy as np  # not before the first paint
 
 RECENT = 512  # tokens of a growing answer that a scale is read from
 BEYOND = 0.005  # share of them, and one in any case, that may lie beyond it: spikes do not pale the rest
@@ -86,3 +89,10 @@ def _widened(scale: Scale, rows: np.ndarray) -> Scale:
     spikes = min(len(known) - 1, max(1, round(BEYOND * len(known))))
     sizes = np.partition(np.abs(known), -1 - spikes)
     return scale.widened(float(sizes[-1 - spikes]), float(known.min()))
+
+
+def strongest(rows: np.ndarray) -> list[float]:
+    """[n, blocks] -> per token the coefficient of largest size, with its sign."""
+    if rows.shape[1] == 0:
+        return [0.0] * len(rows)
+    return [float(row[block]) for row, block in zip(rows, abs(rows).argmax(axis=1), strict=True)]

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.state.color_scale import ACTIVATION, FIRST, Scale
 from studio.state.compare_columns import Column, Comparison
 from studio.state.compare_round import Round
-from studio.state.conversation import Answer, Selection, Settings, Turn
+from studio.state.conversation import Answer, Selection, Turn
 from studio.state.mixer import (
     STRENGTH_LIMIT,
     Blocks,
@@ -28,6 +28,7 @@ from studio.state.mixer import (
 )
 from studio.state.progress import Faithfulness, Fit, Loading
 from studio.state.requests import FitOptions, MethodFacts
+from studio.state.sampling_settings import Settings
 from studio.state.undo import Change, Values, make_stack
 
 UNDO_DEPTH = 500

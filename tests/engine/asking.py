@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.generation.answer_builder import Generation
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
+from engine.generation.result import Generation
 from engine.generation.sampling import Sampling
 from engine.model.chat_template import Message
 from engine.model.language_model import LanguageModel

@@ -6,19 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import HeadError, InputError
-from engine.heads.formats import axbench, easyedit, saklas, steering_lite
-from engine.heads.formats import gguf_control_vector as gguf
-from engine.heads.formats import native as own
-from engine.heads.formats import persona_vectors as persona
+from engine.heads.formats import (
+    axbench,
+    easyedit,
+    gguf_control_vector,
+    native,
+    persona_vectors,
+    saklas,
+    steering_lite,
+)
 from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses
 from engine.heads.head import Head
 
 __all__ = ["FORMATS", "Choice", "Conversion", "Format", "Found", "convert", "detect", "format_named", "read"]
 
 FORMATS: tuple[Format, ...] = (
-    own.FORMAT,
-    gguf.FORMAT,
-    persona.FORMAT,
+    native.FORMAT,
+    gguf_control_vector.FORMAT,
+    persona_vectors.FORMAT,
     axbench.FORMAT,
     easyedit.FORMAT,
     steering_lite.FORMAT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.cli import terminal_progress as progress
+from engine.cli import terminal_progress
 from engine.events import Download, Progress
 
 
@@ -12,8 +12,8 @@ def test_a_log_gets_a_line_a_minute_and_short_work_none(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter([0.0, 20.0, 61.0, 61.0, 90.0, 122.0, 122.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    with progress.progress_bar() as emit:
+    monkeypatch.setattr(terminal_progress.time, "monotonic", lambda: next(clock))
+    with terminal_progress.progress_bar() as emit:
         emit(Progress("refining", 1, 9, 200.0))
         emit(Progress("refining", 4, 9, 99.0))
         emit(Progress("refining", 5, 9, 50.0))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.distill import token_losses as readout
+from engine.distill import token_losses
 from engine.distill.hooked_forward import Entry, Prefix, run, tapped
 from engine.distill.request import Request
 from engine.distill.response_filter import judge_for
@@ -127,7 +127,7 @@ def test_losses_and_divergences_in_parts_are_those_of_the_whole(monkeypatch) -> 
     one.requires_grad_()
     found = []
     for cells in (1 << 24, 10 * model.vocabulary):
-        monkeypatch.setattr(readout, "_CELLS", cells)
+        monkeypatch.setattr(token_losses, "_CELLS", cells)
         loss, kl = losses(model, one, labels), divergences(model, one.unsqueeze(1), two)[:, 0]
         gradient = torch.autograd.grad(loss.sum() + kl.sum(), one)[0]
         found.append((loss.detach(), kl.detach(), gradient))

@@ -13,9 +13,9 @@ from engine.distill.methods import Moment
 from engine.distill.methods.reft_r1 import apply, settle
 from engine.distill.questions import evaluation_questions
 from engine.events import HeadReady
-from engine.generation.answer_builder import Generation
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
+from engine.generation.result import Generation
 from engine.generation.sampling import Sampling
 from engine.heads.head import BlockHead, Head
 from engine.heads.head_file import load_head, save_head

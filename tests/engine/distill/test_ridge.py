@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from engine.distill import ridge as module
 from engine.distill.methods.psr import directions
 from engine.distill.ridge import ridge
 
@@ -21,7 +20,7 @@ def data(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 def test_the_left_out_error_equals_refitting_without_the_response(monkeypatch) -> None:
     inputs, aims, groups = data()
     penalty = 0.01
-    monkeypatch.setattr(module, "_PENALTIES", (penalty,))
+    monkeypatch.setattr("engine.distill.ridge._PENALTIES", (penalty,))
     found = ridge(inputs, aims, groups)
     standard = (inputs - inputs.mean(0)) / inputs.std(0)
     centred = aims - aims.mean(0)

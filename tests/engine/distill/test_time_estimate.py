@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.distill import Request
-from engine.distill import time_estimate as module
+from engine.distill import Request, time_estimate
 from engine.distill.time_estimate import estimate
 from tests.hooks import hooks
 from tests.models import tiny
@@ -30,8 +29,8 @@ def test_more_work_is_foretold_to_take_longer(pocket, more: Request) -> None:
 
 def test_a_model_is_timed_once(monkeypatch) -> None:
     model, timed = tiny.model(), []
-    measured = module._measured
-    monkeypatch.setattr(module, "_measured", lambda one: timed.append(one) or measured(one))
+    measured = time_estimate._measured
+    monkeypatch.setattr(time_estimate, "_measured", lambda one: timed.append(one) or measured(one))
     for responses in (4, 8):
         assert estimate(model, Request(PIRATE, responses=responses, max_tokens=8)) > 0
     assert timed == [model]

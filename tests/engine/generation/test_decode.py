@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from engine.errors import InputError
-from engine.generation.answer_builder import Generation
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.live_strengths import Strengths
+from engine.generation.result import Generation
 from engine.generation.sampling import Sampling, choose, draw, near
 from engine.generation.steered_positions import plan, steered
 from engine.generation.trace import Token

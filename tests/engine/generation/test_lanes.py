@@ -12,8 +12,9 @@ import torch
 
 from engine.errors import InputError
 from engine.generation.decode import generate
-from engine.generation.lanes import Lane, Said
+from engine.generation.lanes import Lane
 from engine.generation.live_strengths import Strengths
+from engine.generation.result import Said
 from engine.generation.sampling import Sampling
 from engine.generation.steered_positions import plan
 from engine.heads.head import Head

@@ -20,7 +20,7 @@ from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.live_strengths import Strengths
 from engine.generation.prefix_cache import Memory
-from engine.generation.replay_alignment import Agreement
+from engine.generation.result import Agreement
 from engine.generation.run_file import Run, differences, load_run, record, replay, save_run
 from engine.generation.sampling import Sampling
 from engine.generation.trace import Token

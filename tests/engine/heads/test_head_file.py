@@ -13,9 +13,9 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from engine import atomic_write as durable
+from engine import atomic_write
 from engine.errors import HeadError
-from engine.heads import head_file as files
+from engine.heads import head_file
 from engine.heads.head import Head
 from engine.heads.head_file import OtherModelError, load_head, save_head
 from engine.model.language_model import LanguageModel
@@ -108,7 +108,7 @@ def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     save_file({"x": np.zeros(3)}, tmp_path / "weights")
     with pytest.raises(HeadError, match="not a head file"):
         load_head(tmp_path / "weights")
-    monkeypatch.setattr(files, "LARGEST", 10)
+    monkeypatch.setattr(head_file, "LARGEST", 10)
     with pytest.raises(HeadError, match="at most"):
         load_head(tmp_path / "weights")
 
@@ -134,7 +134,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(durable.os, "fsync", full)
+    monkeypatch.setattr(atomic_write.os, "fsync", full)
     with pytest.raises(HeadError, match="No space left"):
         save_head(head.renamed("other"), path)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]

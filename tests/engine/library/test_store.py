@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import LibraryError
-from engine.library import catalog as shelves
-from engine.library import sessions
+from engine.library import catalog, sessions
 from engine.library.records import COMPARISON, AnswerRecord, Page, SessionRecord, TurnRecord
 from engine.library.store import Store
 
@@ -64,7 +63,7 @@ def test_an_emptied_page_leaves_no_conversation_unless_it_has_a_name(store):
     save(store)
     assert sessions.conversation(store, "c1") is None
     save(store, turn("a"))
-    shelves.rename(store, "conversation", "c1", "Mine")
+    catalog.rename(store, "conversation", "c1", "Mine")
     save(store)
     assert sessions.conversation(store, "c1").title == "Mine"
 
@@ -162,17 +161,17 @@ def test_a_folder_that_cannot_be_made_is_told_as_such(tmp_path):
 
 def test_one_damaged_vote_hides_no_other(store):
     for won in ("a-psr", "caa"):
-        shelves.add_vote(store, {"won": won})
+        catalog.add_vote(store, {"won": won})
     with store.writing() as db:
         db.execute("UPDATE vote SET facts = 'rubbish' WHERE key = 1")
-    assert [vote.get("won", vote.get("unread")) for vote in shelves.votes(store)] == ["rubbish", "caa"]
+    assert [vote.get("won", vote.get("unread")) for vote in catalog.votes(store)] == ["rubbish", "caa"]
 
 
 def test_search_looks_into_titles_texts_and_tags(store):
     save(store, turn("a", "Tell me about bees.", "Bees hum 100% of the day."), key="one")
     save(store, turn("b", "What is a castle?", "A big house."), key="two")
-    shelves.set_tags(store, "conversation", "two", ("Stone", " old ", ""))
-    titles = {words: [i.title for i in shelves.items(store, "conversation", words)] for words in
+    catalog.set_tags(store, "conversation", "two", ("Stone", " old ", ""))
+    titles = {words: [i.title for i in catalog.items(store, "conversation", words)] for words in
               ("", "bees", "BIG house", "stone", "100%", "1__%", "castle bees")}  # fmt: skip
     assert titles == {
         "": ["What is a castle?", "Tell me about bees."],
@@ -183,63 +182,63 @@ def test_search_looks_into_titles_texts_and_tags(store):
         "1__%": [],
         "castle bees": [],
     }
-    assert shelves.items(store, "conversation", "stone")[0].tags == ("old", "stone")
+    assert catalog.items(store, "conversation", "stone")[0].tags == ("old", "stone")
 
 
 def test_a_given_name_outlives_the_next_save(store):
     save(store, turn("a"))
-    shelves.rename(store, "conversation", "c1", " The sea ")
+    catalog.rename(store, "conversation", "c1", " The sea ")
     save(store, turn("a"), turn("b"))
-    assert shelves.items(store, "conversation")[0].title == "The sea"
-    [item] = shelves.items(store, "conversation")
+    assert catalog.items(store, "conversation")[0].title == "The sea"
+    [item] = catalog.items(store, "conversation")
     assert item.named
-    shelves.rename(store, "conversation", "c1", "Hello?", named=False)
+    catalog.rename(store, "conversation", "c1", "Hello?", named=False)
     save(store, turn("a", "And who are you?"), turn("b"))
-    assert shelves.items(store, "conversation")[0].title == "And who are you?"  # automatic again
+    assert catalog.items(store, "conversation")[0].title == "And who are you?"  # automatic again
     with pytest.raises(LibraryError):
-        shelves.rename(store, "conversation", "gone", "x")
+        catalog.rename(store, "conversation", "gone", "x")
     with pytest.raises(LibraryError):
-        shelves.rename(store, "conversation", "c1", "  ")
+        catalog.rename(store, "conversation", "c1", "  ")
 
 
 def test_what_was_removed_can_be_put_back_whole(store):
     save(store, turn("a"), turn("b", "And?"))
-    shelves.rename(store, "conversation", "c1", "greetings")
-    shelves.set_tags(store, "conversation", "c1", ("short",))
-    run = shelves.add_run(store, "distillation", "pirate", {"seconds": 1.0})
+    catalog.rename(store, "conversation", "c1", "greetings")
+    catalog.set_tags(store, "conversation", "c1", ("short",))
+    run = catalog.add_run(store, "distillation", "pirate", {"seconds": 1.0})
 
     def all_of_it() -> tuple:
-        lists = [shelves.items(store, shelf) for shelf in ("conversation", "run")]
+        lists = [catalog.items(store, shelf) for shelf in ("conversation", "run")]
         return sessions.conversation(store, "c1"), lists
 
     before = all_of_it()
-    taken = [shelves.remove(store, "conversation", "c1"), shelves.remove(store, "run", run)]
+    taken = [catalog.remove(store, "conversation", "c1"), catalog.remove(store, "run", run)]
     assert all_of_it() == (None, [[], []])
     for each in taken:
-        shelves.put_back(store, each)
-    assert all_of_it() == before and shelves.run_facts(store, run) == {"seconds": 1.0}
-    shelves.put_back(store, taken[0])  # twice does no harm
+        catalog.put_back(store, each)
+    assert all_of_it() == before and catalog.run_facts(store, run) == {"seconds": 1.0}
+    catalog.put_back(store, taken[0])  # twice does no harm
     assert all_of_it() == before
 
 
 def test_removed_items_are_gone_with_their_tags(store):
     save(store, turn("a"))
-    shelves.set_tags(store, "conversation", "c1", ("x",))
-    shelves.remove(store, "conversation", "c1")
+    catalog.set_tags(store, "conversation", "c1", ("x",))
+    catalog.remove(store, "conversation", "c1")
     save(store, turn("a"))
-    assert shelves.items(store, "conversation")[0].tags == ()
+    assert catalog.items(store, "conversation")[0].tags == ()
 
 
 def test_runs_and_votes_are_kept(store):
-    key = shelves.add_run(store, "distillation", "pirate", {"kept": 24})
-    assert shelves.run_facts(store, key) == {"kept": 24}
-    assert shelves.items(store, "run", "distill")[0].title == "pirate"
-    shelves.add_vote(store, {"won": "a-psr", "lost": "caa"})
-    assert [(v["won"], v["lost"]) for v in shelves.votes(store)] == [("a-psr", "caa")]
-    shelves.drop_vote(store, shelves.add_vote(store, {"won": "caa", "lost": "a-psr"}))
-    assert len(shelves.votes(store)) == 1
+    key = catalog.add_run(store, "distillation", "pirate", {"kept": 24})
+    assert catalog.run_facts(store, key) == {"kept": 24}
+    assert catalog.items(store, "run", "distill")[0].title == "pirate"
+    catalog.add_vote(store, {"won": "a-psr", "lost": "caa"})
+    assert [(v["won"], v["lost"]) for v in catalog.votes(store)] == [("a-psr", "caa")]
+    catalog.drop_vote(store, catalog.add_vote(store, {"won": "caa", "lost": "a-psr"}))
+    assert len(catalog.votes(store)) == 1
     with pytest.raises(LibraryError):
-        shelves.run_facts(store, "gone")
+        catalog.run_facts(store, "gone")
 
 
 def test_a_newer_library_is_refused_and_left_alone(store, tmp_path):
@@ -275,8 +274,8 @@ def test_a_library_of_version_1_opens(tmp_path):
     assert [t.question for t in found.turns] == ["Tell me about the harbour."]
     assert found.turns[0].answers[0].text == "Arr, the harbour be old, matey."
     assert json.dumps(session.state["channels"]) and session.state["prompt"] == "Talk like a pirate."
-    assert shelves.items(store, "conversation", "sea")[0].tags == ("sea",)
-    assert len(shelves.votes(store)) == 1 and (found.kind, found.facts) == ("", {})
+    assert catalog.items(store, "conversation", "sea")[0].tags == ("sea",)
+    assert len(catalog.votes(store)) == 1 and (found.kind, found.facts) == ("", {})
     page = Page("new", ["n"], (turn("n"),), COMPARISON, {"blind": True})
     sessions.save_session(store, session, ["t1"], beside=[page])  # as a library of today
     store.close()
@@ -290,9 +289,9 @@ def test_a_library_of_version_2_opens(tmp_path):
     shutil.copy(SECOND_VERSION, tmp_path / "library.sqlite")
     store = Store(tmp_path)
     session = sessions.last_session(store)
-    [voted] = shelves.items(store, "conversation", "insects")
+    [voted] = catalog.items(store, "conversation", "insects")
     assert (voted.title, voted.kind, voted.about) == ("Tell me about bees.", COMPARISON, "3 answers")
-    assert session.state["round"] == voted.key and len(shelves.votes(store)) == 1
+    assert session.state["round"] == voted.key and len(catalog.votes(store)) == 1
     found = sessions.conversation(store, voted.key)
     names = [found.facts["columns"][each.key][0] for each in found.turns]
     assert sorted(names) == ["mixer", "prompt", "unsteered"] and not found.facts["blind"]
@@ -326,12 +325,12 @@ def test_pages_are_kept_beside_the_conversation_in_one_step(store):
     keep(page(blind=False))  # the vote: no answer is written for it
     found = sessions.conversation(store, "c2")
     assert (found.kind, found.facts, len(found.turns)) == (COMPARISON, {"blind": False}, 2)
-    assert [i.title for i in shelves.items(store, "conversation", "comparison")] == ["Bees?"]
+    assert [i.title for i in catalog.items(store, "conversation", "comparison")] == ["Bees?"]
     with pytest.raises(ValueError):
         keep(Page("c3", ["z"], (turn("z"),)), page(blind=float("nan")))
     assert sessions.conversation(store, "c3") is None
-    taken = shelves.remove(store, "conversation", "c2")
-    shelves.put_back(store, taken)
+    taken = catalog.remove(store, "conversation", "c2")
+    catalog.put_back(store, taken)
     assert sessions.conversation(store, "c2") == found
     keep(Page("c2"))
     assert sessions.conversation(store, "c2") is None and sessions.conversation(store, "c1").turns

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from engine.distill import Request, distill, gradient
-from engine.generation.answer_builder import Generation
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.live_strengths import Strengths
 from engine.generation.prefix_cache import Memory
+from engine.generation.result import Generation
 from engine.generation.sampling import Sampling
 from engine.heads.head import Head
 from engine.heads.mix import Mix

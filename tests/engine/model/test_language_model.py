@@ -14,7 +14,7 @@ from torch import nn
 
 from engine.errors import Cancelled, ModelError
 from engine.events import Cancel, Progress
-from engine.generation.lanes import Said
+from engine.generation.result import Said
 from engine.model.blocks import find_blocks
 from engine.model.chat_template import Message, encode, written_ids
 from engine.model.language_model import LanguageModel

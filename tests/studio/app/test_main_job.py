@@ -22,10 +22,11 @@ from PySide6.QtWidgets import (
 )
 
 from engine.heads.head_file import save_head
+from studio.app.first_words import FIRST_QUESTION
 from studio.app.main_window import Window
 from studio.app.screenshot_tour import Tour
-from studio.app.session_restore import FIRST_QUESTION
-from studio.state.conversation import STEERED, UNSTEERED, as_markdown, heard
+from studio.export.markdown import as_markdown
+from studio.state.conversation import STEERED, UNSTEERED, heard
 from studio.state.requests import FitRequest
 
 ANSWER_MS = 60_000

@@ -15,7 +15,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
-from studio.app.session_restore import FIRST_PROMPT
+from studio.app.first_words import FIRST_PROMPT
 from studio.state.requests import FitOptions
 from tests.studio.app.test_main_job import ask
 from tests.studio.conftest import ready
@@ -282,7 +282,9 @@ def test_an_old_library_is_opened_by_the_window(qtbot, open_window, tmp_path):
 def test_a_library_of_version_2_is_opened_by_the_window_with_its_comparison(qtbot, open_window, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    shutil.copy(Path(__file__).parents[2] / "engine" / "library" / "library-2.sqlite", home / "library.sqlite")
+    shutil.copy(
+        Path(__file__).parents[2] / "engine" / "library" / "library-2.sqlite", home / "library.sqlite"
+    )
     window = ready(qtbot, open_window())
     window.actions_["page_compare"].trigger()
     at = window.comparing.round

@@ -7,7 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from studio.app.session_restore import FIRST_QUESTION
+from studio.app.first_words import FIRST_QUESTION
 from studio.chat.composer import QuestionEdit
 from studio.library.session_reader import values_of
 from studio.library.session_writer import take

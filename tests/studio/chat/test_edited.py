@@ -8,9 +8,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from engine.generation.lanes import Said
+from engine.generation.result import Said
+from studio.export.markdown import as_markdown
 from studio.runtime.lane_builder import lanes_of
-from studio.state.conversation import STEERED, UNSTEERED, WRITTEN, as_markdown, history
+from studio.state.conversation import STEERED, UNSTEERED, WRITTEN, history
 from studio.state.requests import LaneRequest
 from tests.studio.conftest import ready
 

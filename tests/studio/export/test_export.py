@@ -16,11 +16,12 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
-from studio.chat.answer_view import strongest
 from studio.export.html_page import page
 from studio.export.provenance import in_words
 from studio.state.color_scale import UNDERLINE, Scale
-from studio.state.conversation import STEERED, UNSTEERED, Settings, Turn, steered_by
+from studio.state.conversation import STEERED, UNSTEERED, Turn, steered_by
+from studio.state.heatmap_quantities import strongest
+from studio.state.sampling_settings import Settings
 from tests.studio.chat.test_compare_page import compare
 from tests.studio.conftest import ready
 

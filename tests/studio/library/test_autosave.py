@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import InputError
-from studio.lab import lab_controller as measuring
+from studio.lab import lab_controller
 from studio.library.library_jobs import Archive
 from studio.library.session_writer import Snapshot
 from tests.studio.app.test_main_job import ask
@@ -78,7 +78,7 @@ def test_what_was_typed_is_kept_before_it_runs(qtbot, open_window, tmp_path, mon
         raise InputError("Nothing was made", "It is a test.", "None.")
 
     monkeypatch.setattr(window.session.bench, "distill", ran)
-    monkeypatch.setattr(measuring, "measure", ran)
+    monkeypatch.setattr(lab_controller, "measure", ran)
     window.workspace.set_prompt("Answer as a lighthouse keeper would.")
     if what == "distillation":
         window.actions_["distill"].trigger()

@@ -11,8 +11,9 @@ from engine.generation.trace import Token, Trace
 from studio.panels.heatmap_panel import FIRST_CAPACITY, WINDOW, Grid, Heatmap
 from studio.panels.token_panel import Inspector
 from studio.state.color_scale import ACTIVATION, FIRST, Scale
-from studio.state.conversation import STEERED, Settings, Turn
+from studio.state.conversation import STEERED, Turn
 from studio.state.heatmap_quantities import holding
+from studio.state.sampling_settings import Settings
 from studio.state.workspace import Workspace
 from studio.widgets import theme
 

@@ -10,11 +10,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from studio.app.session_restore import FIRST_PROMPT
+from studio.app.first_words import FIRST_PROMPT
 from studio.state.compare_columns import Column
-from studio.state.conversation import STEERED, Settings, Turn
+from studio.state.conversation import STEERED, Turn
 from studio.state.mixer import Preset, Setting
 from studio.state.requests import FitOptions
+from studio.state.sampling_settings import Settings
 from studio.state.workspace import Workspace
 from tests.studio.conftest import make_head, ready
 

@@ -5,8 +5,10 @@ import pytest
 
 from engine.generation.live_strengths import Strengths
 from engine.generation.trace import Token, Trace
-from studio.state.conversation import STEERED, UNSTEERED, Settings, Share, Turn, as_markdown, history
+from studio.export.markdown import as_markdown
+from studio.state.conversation import STEERED, UNSTEERED, Share, Turn, history
 from studio.state.mixer import Misfit
+from studio.state.sampling_settings import Settings
 from studio.state.workspace import Workspace
 from tests.studio.conftest import make_head
 

@@ -30,8 +30,7 @@ from PySide6.QtWidgets import (
 
 import studio
 from engine.pocket.wordings import EXAMPLES
-from studio.app import actions, log_panel
-from studio.app import dock_layout as docks
+from studio.app import actions, dock_layout, log_panel
 from studio.app.command_palette import PaletteDialog
 from studio.app.main_window import Window
 from studio.app.model_picker import ModelPicker
@@ -39,8 +38,7 @@ from studio.export.export_controller import KINDS
 from studio.lab.lab_form import JUDGES
 from studio.library.library_panel import LibraryPanel
 from studio.panels import recipe_options
-from studio.state import heatmap_quantities as quantities
-from studio.state import preferences as settings
+from studio.state import heatmap_quantities, preferences
 from tests.studio.app.test_main_job import ask
 from tests.studio.conftest import ready
 
@@ -108,9 +106,11 @@ def test_lupdate_finds_every_sentence_where_the_running_program_looks_for_it(fou
 
 def test_the_tables_hold_marked_sentences_only(found):
     shown = [words for row in actions.TABLE for words in (row.menu, row.text, row.tip)]
-    shown += [words for row in settings.TABLE if row.label for words in (row.label, row.about)]
-    shown += [q.title for q in quantities.QUANTITIES] + [q.words for q in quantities.QUANTITIES]
-    shown += [kind.title for kind in KINDS.values()] + [place.title for place in docks.PLACES]
+    shown += [words for row in preferences.TABLE if row.label for words in (row.label, row.about)]
+    shown += [q.title for q in heatmap_quantities.QUANTITIES] + [
+        q.words for q in heatmap_quantities.QUANTITIES
+    ]
+    shown += [kind.title for kind in KINDS.values()] + [place.title for place in dock_layout.PLACES]
     shown += [words for _, words in log_panel.LEVELS]
     shown += [words for pair in recipe_options.RECIPES.values() for words in pair]
     shown += [words for _, *both in recipe_options.POSITIONS for words in both]
@@ -203,7 +203,7 @@ def names_in(window: Window) -> set[str]:
     names = {facts.name, facts.dtype, facts.device.upper(), *EXAMPLES, *JUDGES}
     names |= {row.name for row in window.workspace.channels}
     names |= {turn.question for turn in window.workspace.turns}
-    names |= {str(words) for row in settings.TABLE for value, words in row.choices if value == words}
+    names |= {str(words) for row in preferences.TABLE for value, words in row.choices if value == words}
     for method in window.steering.options._methods.values():
         names |= {method.title, method.about, *(objective.upper() for objective in method.objectives)}
     items = [library.list.item(i) for i in range(library.list.count())]
@@ -212,7 +212,7 @@ def names_in(window: Window) -> set[str]:
 
 def test_nothing_in_the_window_is_left_untranslated(qtbot, marked, open_window, tmp_path):
     window = ready(qtbot, open_window())
-    for place in docks.PLACES:
+    for place in dock_layout.PLACES:
         window.docks.show(place.key)
     ask(qtbot, window, "Tell me about the harbour.")
     for page in ("compare", "lab", "conversation"):
