@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.errors import EngineError
 
 
-def write_whole(path: Path, data: bytes, thing: str, family: type[EngineError]) -> None:
+def write_atomic(path: Path, data: bytes, thing: str, family: type[EngineError]) -> None:
     """Puts `data` at `path`; an older file there is untouched until the new one is whole.
 
     thing: what is written, in the words of the error ("head"). Raises `family` when it cannot be written;

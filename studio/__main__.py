@@ -40,9 +40,9 @@ def main(argv: list[str] | None = None) -> int:
     translation.install(app)
     if arguments.tour:
         from studio.app.main_window import Window
-        from studio.app.screenshot_tour import Tour
+        from studio.app.screenshot_tour import ScreenshotTour
 
-        return Tour(Window(arguments.model), arguments.tour).run()
+        return ScreenshotTour(Window(arguments.model), arguments.tour).run()
     if arguments.startup_times:
         from studio.app.main_window import Window
 
@@ -58,13 +58,13 @@ def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     from studio.app.crash_report import CrashReport
     from studio.app.data_folder import home
     from studio.app.main_window import Window
-    from studio.app.single_instance import Doorkeeper, Unanswered, hand_over
+    from studio.app.single_instance import SingleInstance, Unanswered, hand_over
 
     folder = home()
     sources = [str(Path(f).resolve()) for f in arguments.files]
     if arguments.model:
         sources.append(arguments.model)
-    door = Doorkeeper(folder)
+    door = SingleInstance(folder)
     try:
         if not door.listening and hand_over(folder, sources):
             return 0
@@ -87,7 +87,7 @@ def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     finally:
         door.close()
         report.close()
-    if window.session.compiling.running:
+    if window.controllers.compiling.running:
         os._exit(status)  # all is kept; the compiler would hold the process for as long as it takes
     return status
 
@@ -155,7 +155,9 @@ def _time_start(window: Window) -> None:
 
     window.painted.connect(painted)
     window.workspace.modelChanged.connect(changed)
-    window.session.worker.failed.connect(lambda failed: (print(failed.why, file=sys.stderr), window.close()))
+    window.controllers.worker.failed.connect(
+        lambda failed: (print(failed.why, file=sys.stderr), window.close())
+    )
 
 
 def _age() -> float:

@@ -39,13 +39,13 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from engine.heads.formats import Choice, convert
+    from engine.heads.formats import ImportOptions, convert
 
     @cache
     def identity() -> ModelIdentity:
         return load_model(options).identity
 
-    choice = Choice(options.shift, options.block, options.concept)
+    choice = ImportOptions(options.shift, options.block, options.concept)
     done = convert(
         options.source,
         options.target,

@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> None:
 
     from engine.generation.compiled_step import CompiledStep
     from engine.generation.decode import generate
-    from engine.generation.prefix_cache import Memory
+    from engine.generation.prefix_cache import PrefixCache
     from engine.generation.run_file import record, save_run
     from engine.generation.sampling import Sampling
     from engine.model.chat_template import Message
@@ -109,7 +109,7 @@ def _run(options: argparse.Namespace) -> None:
             gone.append(error)  # nobody reads any more, but the run is still to be saved
 
     # Lanes share what they have in common of their prompts by way of a memory.
-    answers = generate(model, made, sampling, memory=Memory(), compiled=steps, on_token=show)
+    answers = generate(model, made, sampling, memory=PrefixCache(), compiled=steps, on_token=show)
     if options.save is not None:
         save_run(options.save, record(model, made, sampling, answers))
     if gone:

@@ -30,23 +30,23 @@ def _run(options: argparse.Namespace) -> None:
     from engine.lab.figures import axbench_figures
 
     concepts, drawn, template = read_concepts(options.concepts), seeds(options), options.template or TEMPLATE
-    with opened(options) as (speaker, judge), progress_bar() as emit:
-        asked = chosen_questions(options, speaker.model)
+    with opened(options) as (generator, judge), progress_bar() as emit:
+        asked = chosen_questions(options, generator.model)
         found = axbench(
-            speaker, judge, concepts, options.methods, asked, seeds=drawn, template=template, emit=emit
+            generator, judge, concepts, options.methods, asked, seeds=drawn, template=template, emit=emit
         )
         first = template.replace("{concept}", concepts[0].text)
-        itself = judged_twice(speaker, judge, first, asked, Cancel())
+        itself = judged_twice(generator, judge, first, asked, Cancel())
     rows = [row for row in found if isinstance(row, AxRow)]
     failures = [f"concept {f.concept}, {f.method}: {f.why}" for f in found if isinstance(f, AxFailure)]
-    told = [row.told() for row in rows]
+    told = [row.to_json() for row in rows]
     tried = [
         {"concept": row.concept, "method": row.method, "point": "tried", "factor": factor, "score": score}
         for row in rows
         for factor, score in row.tried
     ]
     finish(
-        options, speaker, judge, _tables(rows, failures), told, itself, lambda: axbench_figures(rows),
+        options, generator, judge, _tables(rows, failures), told, itself, lambda: axbench_figures(rows),
         points=[*({"point": "reported", **row} for row in told), *tried],
         failures=failures,
     )  # fmt: skip
@@ -70,7 +70,7 @@ def _tables(rows: Any, failures: list[str]) -> list[Any]:
         ),
         "\n".join(failures),
     )  # fmt: skip
-    told = [row.told() for row in rows]
+    told = [row.to_json() for row in rows]
     every = Table(
         "Every concept",
         ("concept", "method", "factor", "score", *JUDGED, "answers", "missing"),

@@ -26,21 +26,21 @@ def _run(options: argparse.Namespace) -> None:
     from engine.distill import distill
     from engine.lab.figure_style import svg
     from engine.lab.match_plots import blocks
-    from engine.lab.method_specs import parse_arms
+    from engine.lab.method_specs import parse_method_specs
     from engine.lab.report import Table, report
 
-    arms = [arm for arm in parse_arms(options.methods, options.prompt) if arm.request is not None]
-    if not arms:
+    specs = [spec for spec in parse_method_specs(options.methods, options.prompt) if spec.request is not None]
+    if not specs:
         raise InputError("There is nothing to compare", "No method makes a head.", "Name one, as a-psr.")
     model = load_model(options)
     lines: dict[str, dict[int, float]] = {}
     seconds: dict[str, float] = {}
     with progress_bar() as emit:
-        for arm in arms:
-            assert arm.request is not None
-            made = distill(model, arm.request, emit=emit)
-            lines[arm.name], reference = made.faithfulness, made.paraphrase
-            seconds[arm.name], worded = made.seconds["total"], made.paraphrased
+        for spec in specs:
+            assert spec.request is not None
+            made = distill(model, spec.request, emit=emit)
+            lines[spec.name], reference = made.faithfulness, made.paraphrase
+            seconds[spec.name], worded = made.seconds["total"], made.paraphrased
     lines["paraphrase"] = reference
     table = Table(
         f"Faithfulness: {options.prompt}",

@@ -35,14 +35,14 @@ def _run(options: argparse.Namespace) -> None:
     if options.count is not None and options.count < 1:
         raise InputError("Nothing can be asked", f"{options.count} lines are none.", "Ask for 1 or more.")
     drawn, cases = seeds(options), read_cases(options.data)[: options.count]
-    with opened(options) as (speaker, judge), progress_bar() as emit:
+    with opened(options) as (generator, judge), progress_bar() as emit:
         rows = ifeval(
-            speaker, judge, cases, options.methods, seeds=drawn, strength=options.strength, emit=emit
+            generator, judge, cases, options.methods, seeds=drawn, strength=options.strength, emit=emit
         )
         same = [case.question for case in cases if case.instruction == cases[0].instruction]
-        itself = judged_twice(speaker, judge, cases[0].instruction, same, Cancel())
+        itself = judged_twice(generator, judge, cases[0].instruction, same, Cancel())
     finish(
-        options, speaker, judge, [_table(rows)], [row.told() for row in rows], itself,
+        options, generator, judge, [_table(rows)], [row.to_json() for row in rows], itself,
         lambda: ifeval_figures(rows),
     )  # fmt: skip
 

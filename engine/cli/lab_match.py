@@ -64,22 +64,22 @@ def _run(options: argparse.Namespace) -> None:
 
     from engine.lab.figure_export import match_points
     from engine.lab.figures import match_figures
-    from engine.lab.matching import Exam, match
-    from engine.lab.method_specs import parse_arms
+    from engine.lab.matching import MatchSetup, match
+    from engine.lab.method_specs import parse_method_specs
     from engine.lab.report import differences_table, match_report, match_table
 
-    arms = parse_arms(options.methods, options.prompt)
+    specs = parse_method_specs(options.methods, options.prompt)
     model = load_model(options)
     with opened_store(options) as store:
-        speaker, judge = speaker_and_judge(options, model, store)
-        exam = Exam(speaker, judge, options.prompt, chosen_questions(options, model), drawn)
+        generator, judge = speaker_and_judge(options, model, store)
+        setup = MatchSetup(generator, judge, options.prompt, chosen_questions(options, model), drawn)
         with progress_bar() as emit:
-            found = match(exam, arms, wanted, emit=emit)
+            found = match(setup, specs, wanted, emit=emit)
     facts = {
         "model": model.identity.id,
         "judge": judge.name,
-        "questions": len(exam.questions),
-        "seeds": len(exam.seeds),
+        "questions": len(setup.questions),
+        "seeds": len(setup.seeds),
         "temperature": options.temperature,
         "max_tokens": options.max_tokens,
     }
@@ -87,7 +87,7 @@ def _run(options: argparse.Namespace) -> None:
     text = "\n\n".join(f"{table.title}\n{table.text()}\n{table.note}".rstrip() for table in tables)
     give(
         options,
-        {**found.told(), **facts},
+        {**found.to_json(), **facts},
         f"{text}\n{DISAGREEMENT}: {found.disagreement.words()}",
         lambda: match_report(found, facts),
         lambda: match_figures(found),

@@ -26,9 +26,9 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> None:
     from engine.lab.claims import claims
     from engine.lab.figure_export import make_folder
-    from engine.lab.paper import Plan, measure
+    from engine.lab.paper import PaperPlan, measure
     from engine.lab.paper_report import write
-    from engine.lab.result_cache import Store
+    from engine.lab.result_cache import ResultCache
     from engine.model.loading import load
 
     chosen: dict[str, Any] = {}
@@ -36,9 +36,9 @@ def _run(options: argparse.Namespace) -> None:
         chosen["styles"] = tuple(word.strip() for word in options.styles.split(","))
     if options.methods:
         chosen |= {"methods": tuple(word.strip() for word in options.methods.split(",")), "once": ()}
-    plan = Plan(seeds=options.seeds, questions=options.questions, **chosen)
+    plan = PaperPlan(seeds=options.seeds, questions=options.questions, **chosen)
     make_folder(options.out)
-    model, store = load(), Store(options.out / "paper.sqlite")
+    model, store = load(), ResultCache(options.out / "paper.sqlite")
     try:
         with progress_bar() as emit:
             measured = measure(model, plan, store, emit=emit)

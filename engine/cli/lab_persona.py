@@ -28,8 +28,8 @@ def _run(options: argparse.Namespace) -> None:
     from engine.lab.persona_protocol import persona, read_traits
 
     wanted, traits, drawn = target(options.coherence), read_traits(options.traits), seeds(options)
-    with opened(options) as (speaker, judge), progress_bar() as emit:
-        found = persona(speaker, judge, traits, options.methods, wanted, rollouts=len(drawn), emit=emit)
+    with opened(options) as (generator, judge), progress_bar() as emit:
+        found = persona(generator, judge, traits, options.methods, wanted, rollouts=len(drawn), emit=emit)
     rows = [
         {"trait_name": each.trait, "target": each.match.coherence, **asdict(row)}
         for each in found
@@ -37,7 +37,7 @@ def _run(options: argparse.Namespace) -> None:
     ]
     failures = [f"{each.trait}, {f.method}: {f.why}" for each in found for f in each.match.failures]
     finish(
-        options, speaker, judge, _tables(found, failures), rows, found[0].match.disagreement,
+        options, generator, judge, _tables(found, failures), rows, found[0].match.disagreement,
         lambda: {
             f"{each.trait}-{name}": figure
             for each in found

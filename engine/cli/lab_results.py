@@ -16,17 +16,17 @@ from engine.errors import LabError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from engine.lab.cached_answers import Speaker
+    from engine.lab.cached_answers import CachedGenerator
     from engine.lab.judges import Disagreement, Judge
     from engine.lab.report import Table
-    from engine.lab.result_cache import Store
+    from engine.lab.result_cache import ResultCache
     from engine.model.language_model import LanguageModel
 
 DISAGREEMENT = "judge's disagreement with itself"
 
 
 @contextmanager
-def opened(options: argparse.Namespace) -> Iterator[tuple[Speaker, Judge]]:
+def opened(options: argparse.Namespace) -> Iterator[tuple[CachedGenerator, Judge]]:
     """Who speaks and who judges, when all that is to be written can be."""
     require_outputs(options)
     model = load_model(options)
@@ -35,16 +35,16 @@ def opened(options: argparse.Namespace) -> Iterator[tuple[Speaker, Judge]]:
 
 
 @contextmanager
-def opened_store(options: argparse.Namespace) -> Iterator[Store]:
+def opened_store(options: argparse.Namespace) -> Iterator[ResultCache]:
     """The store that the options name, else the user's own."""
-    from engine.lab.result_cache import Store
+    from engine.lab.result_cache import ResultCache
 
     path = options.store
     if path is None:
         import platformdirs
 
         path = Path(platformdirs.user_cache_dir("steering-studio", ensure_exists=True)) / "lab.sqlite"
-    store = Store(path)
+    store = ResultCache(path)
     try:
         yield store
     finally:
@@ -52,14 +52,14 @@ def opened_store(options: argparse.Namespace) -> Iterator[Store]:
 
 
 def speaker_and_judge(
-    options: argparse.Namespace, model: LanguageModel, store: Store
-) -> tuple[Speaker, Judge]:
+    options: argparse.Namespace, model: LanguageModel, store: ResultCache
+) -> tuple[CachedGenerator, Judge]:
     from engine.generation.sampling import Sampling
-    from engine.lab.cached_answers import Speaker
+    from engine.lab.cached_answers import CachedGenerator
     from engine.lab.judges import open_judge
 
     sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
-    return Speaker(model, store, sampling), open_judge(options.judge, model, store)
+    return CachedGenerator(model, store, sampling), open_judge(options.judge, model, store)
 
 
 def require_outputs(options: argparse.Namespace) -> None:
@@ -84,11 +84,11 @@ def give(
     facts: Mapping[str, object],
 ) -> None:
     """Writes report and figures if they were asked for, and prints JSON or the text."""
-    from engine.atomic_write import write_whole
+    from engine.atomic_write import write_atomic
     from engine.lab.figure_export import write_figures
 
     if options.report is not None:
-        write_whole(options.report, page().encode(), "report", LabError)
+        write_atomic(options.report, page().encode(), "report", LabError)
     if options.figures is not None:
         write_figures(options.figures, figures(), points, facts)
     print(json.dumps(told, ensure_ascii=False, allow_nan=False) if options.json else text)
@@ -96,7 +96,7 @@ def give(
 
 def finish(
     options: argparse.Namespace,
-    speaker: Speaker,
+    generator: CachedGenerator,
     judge: Judge,
     tables: Sequence[Table],
     rows: Sequence[Mapping[str, Any]],
@@ -111,7 +111,7 @@ def finish(
     from engine.lab.figure_style import svg
     from engine.lab.report import report
 
-    facts: Mapping[str, Any] = {"model": speaker.model.identity.id, "judge": judge.name}
+    facts: Mapping[str, Any] = {"model": generator.model.identity.id, "judge": judge.name}
     shown = {**facts, DISAGREEMENT: itself.words()}
     text = "\n\n".join(f"{table.title}\n{table.text()}\n{table.note}".rstrip() for table in tables)
     give(

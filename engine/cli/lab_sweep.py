@@ -76,9 +76,9 @@ def _run(options: argparse.Namespace) -> None:
     from engine.events import Cancel
     from engine.lab.cached_answers import judged_twice
     from engine.lab.figures import sweep_figures
-    from engine.lab.method_specs import parse_arms
+    from engine.lab.method_specs import parse_method_specs
     from engine.lab.report import sweep_report, sweep_table
-    from engine.lab.sweep import Bench, cells, sweep, told
+    from engine.lab.sweep import SweepSetup, cells, outcomes_to_json, sweep
 
     objectives = [word.strip() for word in options.objectives.split(",") if word.strip()]
     strengths = numbers(options.strengths, float, "strengths")
@@ -87,7 +87,7 @@ def _run(options: argparse.Namespace) -> None:
             "The sweep cannot be made", "There is no such objective.", f"Use {', '.join(OBJECTIVES)}."
         )
     wanted = cells(
-        [arm.name for arm in parse_arms(options.methods, options.prompt)],
+        [spec.name for spec in parse_method_specs(options.methods, options.prompt)],
         objectives=objectives,
         blocks=numbers(options.blocks, int, "blocks"),
         ranks=numbers(options.ranks, int, "ranks"),
@@ -98,32 +98,37 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError("The sweep cannot be made", "It has no cells.", "Name strengths.")
     model = load_model(options)
     with opened_store(options) as store:
-        speaker, judge = speaker_and_judge(options, model, store)
-        bench = Bench(speaker, judge, options.prompt, chosen_questions(options, model))
+        generator, judge = speaker_and_judge(options, model, store)
+        setup = SweepSetup(generator, judge, options.prompt, chosen_questions(options, model))
         with progress_bar() as emit:
-            outcomes = sweep(bench, wanted, runner=_runner(options, model, bench), emit=emit)
-        itself = judged_twice(speaker, judge, options.prompt, bench.questions, Cancel())
-    facts = {"model": model.identity.id, "judge": judge.name, "questions": len(bench.questions)}
+            outcomes = sweep(setup, wanted, runner=_runner(options, model, setup), emit=emit)
+        itself = judged_twice(generator, judge, options.prompt, setup.questions, Cancel())
+    facts = {"model": model.identity.id, "judge": judge.name, "questions": len(setup.questions)}
     shown = {**facts, DISAGREEMENT: itself.words()}
     table = sweep_table(options.prompt, outcomes)
     give(
         options,
-        {"prompt": options.prompt, **facts, "disagreement": asdict(itself), "rows": told(outcomes)},
+        {
+            "prompt": options.prompt,
+            **facts,
+            "disagreement": asdict(itself),
+            "rows": outcomes_to_json(outcomes),
+        },
         f"{table.text()}\n{table.note}".rstrip() + f"\n{DISAGREEMENT}: {itself.words()}",
         lambda: sweep_report(options.prompt, outcomes, shown),
         lambda: sweep_figures(outcomes),
-        told(outcomes),
+        outcomes_to_json(outcomes),
         {"prompt": options.prompt, **facts},
     )
 
 
-def _runner(options: argparse.Namespace, model: LanguageModel, bench: Any) -> Runner | None:
+def _runner(options: argparse.Namespace, model: LanguageModel, setup: Any) -> Runner | None:
     if options.ray is None:
         return None
     from engine.lab.ray_runner import Recipe, on_ray
 
     dtype = str(model.dtype).removeprefix("torch.") if model.precision != "int8" else "int8"
     recipe = Recipe(
-        model.source, dtype, options.judge, options.prompt, bench.questions, bench.speaker.sampling
+        model.source, dtype, options.judge, options.prompt, setup.questions, setup.generator.sampling
     )
     return on_ray(options.ray, recipe)

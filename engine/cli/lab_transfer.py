@@ -24,18 +24,18 @@ def _run(options: argparse.Namespace) -> None:
     from engine.events import Cancel
     from engine.lab.cached_answers import judged_twice
     from engine.lab.figures import transfer_figures
-    from engine.lab.transfer import Setting, transfer
+    from engine.lab.transfer import TransferSetup, transfer
 
     prompts = options.prompt or ["Talk like a pirate.", "Use formal language.", "End with a question."]
     drawn = seeds(options)
-    with opened(options) as (speaker, judge):
-        asked = chosen_questions(options, speaker.model)
-        setting = Setting(speaker, judge, asked, drawn, options.method)
+    with opened(options) as (generator, judge):
+        asked = chosen_questions(options, generator.model)
+        setting = TransferSetup(generator, judge, asked, drawn, options.method)
         with progress_bar() as emit:
             rows = transfer(setting, prompts, emit=emit)
-        itself = judged_twice(speaker, judge, prompts[0], asked, Cancel())
+        itself = judged_twice(generator, judge, prompts[0], asked, Cancel())
     finish(
-        options, speaker, judge, _tables(rows), [row.told() for row in rows], itself,
+        options, generator, judge, _tables(rows), [row.to_json() for row in rows], itself,
         lambda: transfer_figures(rows),
     )  # fmt: skip
 

@@ -75,7 +75,7 @@ def lanes(
     Raises InputError when a prompt is needed and none is known, HeadError for a head that cannot be read.
     """
     from engine.generation.lanes import Lane
-    from engine.generation.live_strengths import Strengths
+    from engine.generation.live_strengths import LiveStrengths
     from engine.heads.head_file import load_head
 
     heads = [[load_head(path, model.identity) for path, _ in words.files] for words in wanted]
@@ -91,7 +91,7 @@ def lanes(
             [message],
             system=known if words.prompted else None,
             heads=group,
-            strengths=Strengths(strength for _, strength in words.files),
+            strengths=LiveStrengths(strength for _, strength in words.files),
             seed=seed,
             truth=known if truth and group else None,
         )

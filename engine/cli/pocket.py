@@ -42,11 +42,11 @@ def add(commands: Any) -> None:
 def _train(options: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from engine.pocket.training import Plan, train
+    from engine.pocket.training import TrainingPlan, train
 
     changes = {k: v for k in ("steps", "seed") if (v := getattr(options, k)) is not None}
     with progress_bar() as emit:
-        train(options.out, options.work, replace(Plan(), **changes), emit=emit)
+        train(options.out, options.work, replace(TrainingPlan(), **changes), emit=emit)
     print(f"{options.out}: trained. Measure it with `steer pocket check`.")
 
 

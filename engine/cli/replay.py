@@ -76,12 +76,12 @@ def _told(agreement: Agreement) -> str:
 
 
 def _export(run: Run, path: Path) -> None:
-    from engine.atomic_write import write_whole
+    from engine.atomic_write import write_atomic
     from engine.errors import InputError, RunError
     from engine.generation.trace_export import to_csv, to_json
 
     writers = {".csv": to_csv, ".json": to_json}
     if path.suffix not in writers:
         raise InputError(f"{path} was not written", "Its name tells no format.", "Name it .csv or .json.")
-    write_whole(path, writers[path.suffix](run).encode(), "table", RunError)
+    write_atomic(path, writers[path.suffix](run).encode(), "table", RunError)
     print(path)

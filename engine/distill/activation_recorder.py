@@ -15,7 +15,7 @@ from engine.model.language_model import LanguageModel
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class RecordedStates:
     """States at the learned positions of some responses, flat in their order, in the model's dtype.
 
     blocks: per block [M, d]; last: the trunk's output [M, d].
@@ -25,7 +25,7 @@ class Heard:
     last: Tensor
 
     @classmethod
-    def joined(cls, parts: Sequence[Heard]) -> Heard:
+    def joined(cls, parts: Sequence[RecordedStates]) -> RecordedStates:
         """One after the other; of nothing, nothing."""
         if not parts:
             return cls([], torch.empty(0))
@@ -33,7 +33,7 @@ class Heard:
         return cls(blocks, torch.cat([part.last for part in parts]))
 
 
-class Hearing:
+class ActivationRecorder:
     """Listens to one `generate`, whose `on_forward` it takes.
 
     marks: per lane, which tokens of its prompt are learned from. Hooks sit on the network during a forward
@@ -50,7 +50,7 @@ class Hearing:
         self._last: list[Tensor] = []
         self._handles: list[Any] = []
 
-    def __enter__(self) -> Hearing:
+    def __enter__(self) -> ActivationRecorder:
         return self
 
     def __exit__(
@@ -81,7 +81,7 @@ class Hearing:
             self._handles.append(block.register_forward_hook(hook_of(kept)))
         self._handles.append(self._model.trunk.register_forward_hook(end))
 
-    def of(self, chosen: Sequence[int], lengths: Sequence[int]) -> Heard:
+    def of(self, chosen: Sequence[int], lengths: Sequence[int]) -> RecordedStates:
         """What was heard of the chosen lanes: of each its prompt's learned tokens and `length` more."""
         lanes = torch.cat(self._lanes)
         index = torch.cat(
@@ -90,7 +90,7 @@ class Hearing:
                 for lane, length in zip(chosen, lengths, strict=True)
             ]
         )
-        return Heard([_picked(kept, index) for kept in self._blocks], _picked(self._last, index))
+        return RecordedStates([_picked(kept, index) for kept in self._blocks], _picked(self._last, index))
 
     def _detach(self) -> None:
         while self._handles:

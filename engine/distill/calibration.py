@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from engine.distill.methods import Method
-from engine.distill.steered_pass import Reading, loss, read
-from engine.distill.training_data import Evidence
+from engine.distill.steered_pass import SteeredPass, loss, steered_pass
+from engine.distill.training_data import TrainingData
 from engine.events import Cancel
 from engine.heads.head import BlockHead
 from engine.heads.mix import Mix, MixBlock, floor_of
@@ -27,17 +27,17 @@ class Calibrated:
     NLL (nats) there, on the sample that all strengths were tried on."""
 
     parts: dict[int, BlockHead]
-    readings: dict[float, Reading]
+    readings: dict[float, SteeredPass]
     loss: float
 
 
 @torch.inference_mode()
 def calibrate(
     model: LanguageModel,
-    evidence: Evidence,
+    data: TrainingData,
     parts: dict[int, BlockHead],
     method: Method,
-    reading: Reading,
+    reading: SteeredPass,
     cancel: Cancel,
 ) -> Calibrated:
     """The parts scaled to the best of the strengths tried, for methods that want it.
@@ -45,16 +45,16 @@ def calibrate(
     reading: at strength 1, on all responses. The others are tried on a quarter of them, and only until the
     loss rises: it has one minimum. On Pocket a quarter of 24 responses finds within 0.2 what all of them do.
     """
-    sample = evidence.first(4, 3)
-    best, least = 1.0, loss(model, evidence, reading, sample.count)
+    sample = data.first(4, 3)
+    best, least = 1.0, loss(model, data, reading, sample.count)
     readings = {1.0: reading}
     mix = mix_of(parts, method, model)
     tried = list(_TRIED_ON_ALL if method.every_block else _TRIED_ON_ONE) if method.calibrated else []
     while tried:
         cancel.check()
         strength = tried.pop(0)
-        readings[strength] = read(model, evidence, sample, mix, strength)
-        now = loss(model, evidence, readings[strength], sample.count)
+        readings[strength] = steered_pass(model, data, sample, mix, strength)
+        now = loss(model, data, readings[strength], sample.count)
         if now < least:
             best, least = strength, now
         else:

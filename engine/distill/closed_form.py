@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from engine.distill.calibration import Calibrated, calibrate, mix_of, tensors
-from engine.distill.hooked_forward import finite, run, squares, tapped
-from engine.distill.methods import Method, Moment
-from engine.distill.steered_pass import Reading, read
-from engine.distill.training_data import Evidence
+from engine.distill.hooked_forward import finite, output_hooks, run, squares
+from engine.distill.methods import BlockData, Method
+from engine.distill.steered_pass import SteeredPass, steered_pass
+from engine.distill.training_data import TrainingData
 from engine.events import Cancel, Meter
 from engine.heads.head import BlockHead
 from engine.heads.steering import steer
@@ -31,7 +31,7 @@ class ClosedForm:
 @torch.inference_mode()
 def fit(
     model: LanguageModel,
-    evidence: Evidence,
+    data: TrainingData,
     method: Method,
     blocks: Sequence[int],
     rank: int,
@@ -51,16 +51,16 @@ def fit(
     r2: dict[int, float] = {}
     errors: list[Tensor] = []
     applied: dict[int, Tensor] = {}
-    sample, weights = evidence.whole, evidence.weights
+    sample, weights = data.whole, data.weights
     groups = sample.rows.groups
 
     def solve(index: int, hidden: Tensor) -> Tensor | None:
         cancel.check()
-        target = evidence.targets[index]
+        target = data.targets[index]
         changed = None
         if index in blocks:
             here = finite(sample.rows.at(hidden).float())
-            moment = Moment(
+            moment = BlockData(
                 target.float() - here, here, groups.to(here.device), weights.to(here.device), penalty
             )
             solution = method.solve(moment, rank)
@@ -77,11 +77,11 @@ def fit(
         errors.append(squares(sample.rows.at(hidden if changed is None else changed), target))
         return changed
 
-    with tapped(model, solve):
+    with output_hooks(model, solve):
         states = run(model, sample.rows, sample.prefix)
     if method.sequential:
-        reading = Reading(states, errors, applied)
+        reading = SteeredPass(states, errors, applied)
     else:
-        reading = read(model, evidence, evidence.first(4, 3), mix_of(parts, method, model), 1.0)
-    head = calibrate(model, evidence, parts, method, reading, cancel)
-    return ClosedForm(head, starts if method.settle else head.parts, r2)
+        reading = steered_pass(model, data, data.first(4, 3), mix_of(parts, method, model), 1.0)
+    head = calibrate(model, data, parts, method, reading, cancel)
+    return ClosedForm(head, starts if method.finalize else head.parts, r2)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.distill.hooked_forward import run, tapped
+from engine.distill.hooked_forward import output_hooks, run
 from engine.distill.methods import Method
 from engine.distill.request import Objective
 from engine.distill.trainer import Trainer
-from engine.distill.training_data import Evidence
+from engine.distill.training_data import TrainingData
 from engine.events import Cancel, Emit, LossPoint, Meter
 from engine.generation.sampling import seeded
 from engine.heads.head import BlockHead
@@ -51,7 +51,7 @@ class Trained:
 
 def train(
     model: LanguageModel,
-    evidence: Evidence,
+    data: TrainingData,
     method: Method,
     objective: Objective,
     weight: float,
@@ -67,9 +67,9 @@ def train(
     A response is trained at its own trait score as the strength (soft label), a negative one at 1; objective
     and weight as in Request.
     """
-    trainer = Trainer(model, evidence, method, objective, weight, start)
+    trainer = Trainer(model, data, method, objective, weight, start)
     generator = seeded(seed)
-    count = len(evidence.whole.rows)
+    count = len(data.whole.rows)
     order = torch.randperm(count, generator=generator)
     held = order[: count // 5] if schedule.patience is not None else order[:0]
     learned = order[len(held) :]
@@ -106,7 +106,7 @@ def train(
                 break
     if schedule.patience is not None:
         trainer.restore(kept)
-    return Trained(_settled(model, evidence, method, trainer.parts()), losses)
+    return Trained(_settled(model, data, method, trainer.parts()), losses)
 
 
 def noise(method: Method, blocks: Sequence[int], width: int, rank: int, seed: int) -> dict[int, BlockHead]:
@@ -126,22 +126,22 @@ def noise(method: Method, blocks: Sequence[int], width: int, rank: int, seed: in
 
 @torch.inference_mode()
 def _settled(
-    model: LanguageModel, evidence: Evidence, method: Method, parts: dict[int, BlockHead]
+    model: LanguageModel, data: TrainingData, method: Method, parts: dict[int, BlockHead]
 ) -> dict[int, BlockHead]:
     """What is left of trained parts at inference, for methods where that is something else."""
-    settle, sample = method.settle, evidence.first(1, 1)
-    if settle is None:
+    finalize, sample = method.finalize, data.first(1, 1)
+    if finalize is None:
         return parts
-    settled: dict[int, BlockHead] = {}
+    finalized: dict[int, BlockHead] = {}
 
     def look(block: int, hidden: Tensor) -> None:
         if block in parts:
             here = sample.rows.at(hidden)
-            settled[block] = settle(parts[block], here, sample.rows.groups.to(here.device))
+            finalized[block] = finalize(parts[block], here, sample.rows.groups.to(here.device))
 
-    with tapped(model, look):
+    with output_hooks(model, look):
         run(model, sample.rows, sample.prefix)
-    return settled
+    return finalized
 
 
 def _batches(index: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -10,14 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.distill.teacher_forcing import Rows
+from engine.distill.teacher_forcing import TeacherForcedBatch
 from engine.errors import ModelError
 from engine.heads.head import Positions
 from engine.model.blocks import hidden_of, replace_hidden, rewired
 from engine.model.language_model import LanguageModel
 
 
-def run(model: LanguageModel, rows: Rows, prefix: Prefix | None = None, entry: Entry | None = None) -> Tensor:
+def run(
+    model: LanguageModel,
+    rows: TeacherForcedBatch,
+    prefix: PrefixKV | None = None,
+    entry: BlockInputs | None = None,
+) -> Tensor:
     """What the network's trunk, its final norm included, gives at the learned positions: [M, d].
 
     `engine.distill.readout` turns it into losses. prefix: what has been run already of these rows; entry: of
@@ -36,14 +41,14 @@ def run(model: LanguageModel, rows: Rows, prefix: Prefix | None = None, entry: E
     return finite(rows.at(output.last_hidden_state))
 
 
-class Prefix:
+class PrefixKV:
     """The KV of all columns before R, which no head changes under R: run once, then only R is run."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
 
     @classmethod
-    def of(cls, model: LanguageModel, rows: Rows, positions: Positions) -> Prefix | None:
+    def of(cls, model: LanguageModel, rows: TeacherForcedBatch, positions: Positions) -> PrefixKV | None:
         """None where heads change it (QR), where there is nothing, or with layers that keep no plain KV."""
         from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
@@ -67,14 +72,14 @@ class Prefix:
         made.layers = [copy.copy(layer) for layer in self._cache.layers]
         return made
 
-    def select(self, index: Tensor) -> Prefix:
+    def select(self, index: Tensor) -> PrefixKV:
         """Some rows only."""
         made = self.cache()
         made.batch_select_indices(index)
-        return Prefix(made)
+        return PrefixKV(made)
 
 
-class Entry:
+class BlockInputs:
     """What the blocks before `first` make of the rows, which no head changes: run once, then only the blocks
     from `first` on are run."""
 
@@ -82,7 +87,9 @@ class Entry:
         self._first, self._output = first, output
 
     @classmethod
-    def of(cls, model: LanguageModel, rows: Rows, prefix: Prefix | None, first: int) -> Entry | None:
+    def of(
+        cls, model: LanguageModel, rows: TeacherForcedBatch, prefix: PrefixKV | None, first: int
+    ) -> BlockInputs | None:
         """None where every block is steered."""
         if first == 0:
             return None
@@ -95,10 +102,10 @@ class Entry:
             handle.remove()
         return cls(first, found[0])
 
-    def select(self, index: Tensor, width: int) -> Entry:
+    def select(self, index: Tensor, width: int) -> BlockInputs:
         """Some rows only, their first `width` columns."""
         hidden = hidden_of(self._output)
-        return Entry(
+        return BlockInputs(
             self._first, replace_hidden(self._output, hidden[index.to(hidden.device), :width].contiguous())
         )
 
@@ -113,7 +120,7 @@ def giving(modules: Sequence[Any], output: Any) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def tapped(model: LanguageModel, tap: Callable[[int, Tensor], Tensor | None]) -> Iterator[None]:
+def output_hooks(model: LanguageModel, tap: Callable[[int, Tensor], Tensor | None]) -> Iterator[None]:
     """While entered, `tap(block, hidden)` sees every block's output [N, T, d].
 
     What it returns, if anything, takes the place of that output. A Steering has done its work by then.

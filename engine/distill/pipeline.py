@@ -14,17 +14,17 @@ from torch import Tensor
 from engine.distill import closed_form, gradient
 from engine.distill.calibration import Calibrated, calibrate, mix_of
 from engine.distill.closed_form import ClosedForm
-from engine.distill.hooked_forward import run, squares, tapped
+from engine.distill.hooked_forward import output_hooks, run, squares
 from engine.distill.methods import method_named
 from engine.distill.paraphrase import paraphrase
 from engine.distill.prompt_effect import prompt_effect, strength_range
 from engine.distill.questions import questions
 from engine.distill.request import Distillation, Effect, Recipe, Request
-from engine.distill.response_filter import judge_for
-from engine.distill.responses import Heard, Sampler
-from engine.distill.steered_pass import read
+from engine.distill.response_filter import filter_for
+from engine.distill.responses import RecordedStates, Sampler
+from engine.distill.steered_pass import steered_pass
 from engine.distill.teacher_forcing import Response
-from engine.distill.training_data import Evidence, distance, gather, lay_rows
+from engine.distill.training_data import TrainingData, distance, gather, lay_rows
 from engine.errors import InputError
 from engine.events import Cancel, Emit, HeadReady, Meter, Progress, ignore
 from engine.heads.formats.constant_vectors import MEAN_COEFFICIENT
@@ -52,10 +52,10 @@ def distill(
         "Memory ran out.",
         "Ask for fewer or shorter responses, or choose a smaller model.",
     ):
-        return _Run(model, request, Cancel() if cancel is None else cancel, emit).distillation()
+        return _DistillRun(model, request, Cancel() if cancel is None else cancel, emit).distillation()
 
 
-class _Run:
+class _DistillRun:
     """One distillation's stages, and the clock over them."""
 
     def __init__(self, model: LanguageModel, request: Request, cancel: Cancel, emit: Emit) -> None:
@@ -106,15 +106,15 @@ class _Run:
             kept, heard = self._responses(asked)
         with self._timed("targets"):
             meter = Meter(self.emit, "targets", 1)
-            evidence = gather(model, request, kept, heard, self.cancel)
+            data = gather(model, request, kept, heard, self.cancel)
             meter.step()
-            effect = prompt_effect(evidence.divergences[: evidence.shown])
+            effect = prompt_effect(data.divergences[: data.shown])
             self.emit(effect)
             self._require_effect(effect)
             self.cancel.check()
-        shown = kept[: evidence.positives]
+        shown = kept[: data.positives]
         with self._timed("closed_form"):
-            instant = self._closed_form(evidence)
+            instant = self._closed_form(data)
             self.seconds["total"] = time.perf_counter() - began
             made = instant.head
             if self.recipe != "paper":
@@ -122,8 +122,8 @@ class _Run:
                 self.emit(HeadReady(ready, self.recipe == "instant"))
         with self._timed("fit"):
             if self.recipe != "instant":
-                made = self._train(evidence, instant.starts)
-        return self._finish(evidence, made, instant.r2, effect, asked, shown, began)
+                made = self._train(data, instant.starts)
+        return self._finish(data, made, instant.r2, effect, asked, shown, began)
 
     def _questions(self) -> list[str]:
         count, own = self.request.count(self.recipe), self.request.questions
@@ -131,12 +131,12 @@ class _Run:
             return questions(self.model, count, self.request.seed)
         return [own[i % len(own)] for i in range(count)]
 
-    def _responses(self, asked: Sequence[str]) -> tuple[list[Response], Heard]:
+    def _responses(self, asked: Sequence[str]) -> tuple[list[Response], RecordedStates]:
         """Those to learn from, the negative ones last."""
         model, request = self.model, self.request
         sampler = Sampler(
             model,
-            judge_for(model),
+            filter_for(model),
             request.positions,
             request.max_tokens or (160 if model.is_pocket else 64),
             request.seed,
@@ -148,16 +148,16 @@ class _Run:
             return kept, heard
         others = questions(model, request.negatives, request.seed + 1)
         negative, heard_too = sampler.negatives(request.prompt, others)
-        return [*kept, *negative], Heard.joined([heard, heard_too])
+        return [*kept, *negative], RecordedStates.joined([heard, heard_too])
 
-    def _closed_form(self, evidence: Evidence) -> ClosedForm:
+    def _closed_form(self, data: TrainingData) -> ClosedForm:
         model, method = self.model, self.method
 
         def fit(blocks: Sequence[int], meter: Meter) -> ClosedForm:
             rank = self.request.rank
             return closed_form.fit(
                 model,
-                evidence,
+                data,
                 method,
                 blocks,
                 rank,
@@ -175,7 +175,7 @@ class _Run:
         meter = Meter(self.emit, "choosing the block", len(tried))
         return min((fit([block], meter) for block in tried), key=lambda found: found.head.loss)
 
-    def _train(self, evidence: Evidence, start: dict[int, BlockHead]) -> Calibrated:
+    def _train(self, data: TrainingData, start: dict[int, BlockHead]) -> Calibrated:
         objective, request, model = self.objective, self.request, self.model
         assert objective is not None
         schedule = gradient.REFINE
@@ -184,7 +184,7 @@ class _Run:
             start = gradient.noise(self.method, list(start), model.width, request.rank, request.seed)
         trained = gradient.train(
             model,
-            evidence,
+            data,
             self.method,
             objective,
             request.weight,
@@ -196,14 +196,14 @@ class _Run:
         )
         self.losses = trained.losses
         mix = mix_of(trained.parts, self.method, model)
-        reading = read(model, evidence, evidence.whole, mix, 1.0)
+        reading = steered_pass(model, data, data.whole, mix, 1.0)
         if self.recipe == "paper":
             return Calibrated(trained.parts, {1.0: reading}, trained.losses[-1])
-        return calibrate(model, evidence, trained.parts, self.method, reading, self.cancel)
+        return calibrate(model, data, trained.parts, self.method, reading, self.cancel)
 
     def _finish(
         self,
-        evidence: Evidence,
+        data: TrainingData,
         made: Calibrated,
         r2: dict[int, float],
         effect: Effect,
@@ -214,18 +214,18 @@ class _Run:
         self.emit(Progress("measuring", 0, 2))
         self.cancel.check()
         head = self._head(made.parts, effect, asked, shown, r2)
-        faithful = distance([e[: evidence.shown] for e in made.readings[1.0].errors], evidence.moved)
+        faithful = distance([e[: data.shown] for e in made.readings[1.0].errors], data.moved)
         other = paraphrase(self.model, self.request.prompt)
-        reference = self._reference(evidence, shown, other)
+        reference = self._reference(data, shown, other)
         self.emit(Progress("measuring", 1, 2))
         mix = Mix([head], self.model)
-        reach = strength_range(self.model, evidence, mix, made.readings, self.cancel)
+        reach = strength_range(self.model, data, mix, made.readings, self.cancel)
         self.seconds["total"] = time.perf_counter() - began
         figures = {
             **head.info.figures,
             "faithfulness": {str(block): round(value, 4) for block, value in faithful.items()},
             "paraphrase": {str(block): round(value, 4) for block, value in reference.items()},
-            MEAN_COEFFICIENT: made.readings[1.0].means(evidence.shown),
+            MEAN_COEFFICIENT: made.readings[1.0].means(data.shown),
         }
         head = replace(head, info=replace(head.info, strength_range=reach, figures=figures))
         self.emit(Progress("measuring", 2, 2))
@@ -245,20 +245,20 @@ class _Run:
             paraphrased=other,
         )
 
-    def _reference(self, evidence: Evidence, shown: Sequence[Response], other: str) -> dict[int, float]:
+    def _reference(self, data: TrainingData, shown: Sequence[Response], other: str) -> dict[int, float]:
         """How far another wording of the prompt is from it, on an eighth of the responses."""
         errors: list[Tensor] = []
-        few = shown[: len(evidence.first(8, 2).rows)]
+        few = shown[: len(data.first(8, 2).rows)]
         rows = lay_rows(self.model, self.request, few, other)
 
         def compare(block: int, hidden: Tensor) -> None:
             self.cancel.check()
             here = rows.at(hidden)
-            errors.append(squares(here, evidence.targets[block][: len(here)]))
+            errors.append(squares(here, data.targets[block][: len(here)]))
 
-        with torch.inference_mode(), tapped(self.model, compare):
+        with torch.inference_mode(), output_hooks(self.model, compare):
             run(self.model, rows)
-        return distance(errors, evidence.moved)
+        return distance(errors, data.moved)
 
     def _head(
         self,

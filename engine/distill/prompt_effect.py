@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from engine.distill.request import Effect
-from engine.distill.steered_pass import Reading, read
+from engine.distill.steered_pass import SteeredPass, steered_pass
 from engine.distill.token_losses import divergences
-from engine.distill.training_data import Evidence
+from engine.distill.training_data import TrainingData
 from engine.events import Cancel
 from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
@@ -39,20 +39,24 @@ def prompt_effect(found: Tensor) -> Effect:
 
 @torch.inference_mode()
 def strength_range(
-    model: LanguageModel, evidence: Evidence, mix: Mix, readings: Mapping[float, Reading], cancel: Cancel
+    model: LanguageModel,
+    data: TrainingData,
+    mix: Mix,
+    readings: Mapping[float, SteeredPass],
+    cancel: Cancel,
 ) -> tuple[float, float]:
     """(0, hi): hi is where the 95th percentile of KL(steered || unsteered) per token reaches the limit.
 
     The limit is 1 nat (iso-KL, METHOD.md section 5) or what the prompt itself reaches, if that is more:
     below it the head does less than it was made for. Looked for between 1 and 4, on a sixth of the
-    responses, from the least and the greatest strength at which the head has been `read` already and a pass
+    responses, from the least and the greatest strength that a steered pass was run at already, and one pass
     more.
     """
-    sample = evidence.first(6, 2)
-    plain = evidence.plain[: sample.count]
-    limit = max(_ISO_NATS, float(_high(evidence.divergences[: sample.count])))
+    sample = data.first(6, 2)
+    plain = data.plain[: sample.count]
+    limit = max(_ISO_NATS, float(_high(data.divergences[: sample.count])))
 
-    def highs(*several: Reading) -> list[float]:
+    def highs(*several: SteeredPass) -> list[float]:
         states = torch.stack([reading.states[: sample.count] for reading in several], 1)
         return [max(1e-6, float(_high(kl))) for kl in divergences(model, states, plain).unbind(1)]
 
@@ -63,7 +67,7 @@ def strength_range(
         strength = reached(found, limit)
         if strength in found:
             break
-        [found[strength]] = highs(read(model, evidence, sample, mix, strength))
+        [found[strength]] = highs(steered_pass(model, data, sample, mix, strength))
     return 0.0, round(reached(found, limit), 2)
 
 

@@ -12,7 +12,7 @@ from engine.pocket.rules import Judgement, coherence, trait
 from engine.pocket.wordings import styles_of
 
 
-class Judge(Protocol):
+class ResponseFilter(Protocol):
     """Trait and coherence in [0, 1] for every answer; sees_traits: whether it notices a missing one."""
 
     name: str
@@ -23,11 +23,11 @@ class Judge(Protocol):
     ) -> list[Judgement]: ...
 
 
-def judge_for(model: LanguageModel) -> Judge:
-    return RuleJudge() if model.is_pocket else LikelihoodJudge()
+def filter_for(model: LanguageModel) -> ResponseFilter:
+    return RuleFilter() if model.is_pocket else LikelihoodFilter()
 
 
-class RuleJudge:
+class RuleFilter:
     """Pocket's rules: the least trait among the styles that the prompt names (1 when it names none)."""
 
     name = "rules"
@@ -47,7 +47,7 @@ class RuleJudge:
         ]
 
 
-class LikelihoodJudge:
+class LikelihoodFilter:
     """Without a judge of content: trait 1, coherence by the answer's own likelihood.
 
     An answer counts as incoherent when its mean NLL per token lies over the batch's median by more than

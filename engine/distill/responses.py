@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.distill.activation_recorder import Heard, Hearing
-from engine.distill.response_filter import Judge
+from engine.distill.activation_recorder import ActivationRecorder, RecordedStates
+from engine.distill.response_filter import ResponseFilter
 from engine.distill.teacher_forcing import Response, learned_marks, shared_question
 from engine.errors import InputError
 from engine.events import Cancel, Emit, Progress
@@ -29,14 +29,14 @@ class Sampler:
     """Samples responses to questions. positions: those that a head will learn from, which are overheard."""
 
     model: LanguageModel
-    judge: Judge
+    judge: ResponseFilter
     positions: Positions
     max_tokens: int
     seed: int
     cancel: Cancel
     emit: Emit
 
-    def positives(self, prompt: str, questions: Sequence[str]) -> tuple[list[Response], Heard]:
+    def positives(self, prompt: str, questions: Sequence[str]) -> tuple[list[Response], RecordedStates]:
         """The responses under the prompt that are worth learning from, in the questions' order.
 
         Raises InputError when fewer than two are: the model does not do what the prompt asks.
@@ -50,7 +50,7 @@ class Sampler:
             )
         return kept, heard
 
-    def negatives(self, prompt: str, questions: Sequence[str]) -> tuple[list[Response], Heard]:
+    def negatives(self, prompt: str, questions: Sequence[str]) -> tuple[list[Response], RecordedStates]:
         """Coherent responses without the prompt that do not show what it asks for.
 
         Raises InputError when there are none.
@@ -66,16 +66,16 @@ class Sampler:
 
     def _sample(
         self, prompt: str, questions: Sequence[str], negative: bool = False
-    ) -> tuple[list[Response], Heard]:
+    ) -> tuple[list[Response], RecordedStates]:
         found: list[Response] = []
-        parts: list[Heard] = []
+        parts: list[RecordedStates] = []
         for start in range(0, len(questions), _BATCH):
             responses, hearing = self._batch(prompt, questions[start : start + _BATCH], start, negative)
             kept = [i for i, response in enumerate(responses) if self._worth(response)]
             if kept:
                 parts.append(hearing.of(kept, [len(responses[i].ids) for i in kept]))
                 found += [responses[i] for i in kept]
-        return found, Heard.joined(parts)
+        return found, RecordedStates.joined(parts)
 
     def _worth(self, response: Response) -> bool:
         shown = response.trait >= _THRESHOLD
@@ -84,7 +84,7 @@ class Sampler:
 
     def _batch(
         self, prompt: str, questions: Sequence[str], start: int, negative: bool
-    ) -> tuple[list[Response], Hearing]:
+    ) -> tuple[list[Response], ActivationRecorder]:
         model, seed = self.model, self.seed + start
         system = None if negative else prompt
         lanes = [
@@ -97,7 +97,7 @@ class Sampler:
             shared.append(0 if negative or self.positions == "response" else shared_question(asked, bare))
             marks.append([False] * len(asked.ids) if negative else learned_marks(asked, shared[-1]))
         sampling = Sampling(temperature=1.0, max_tokens=self.max_tokens)
-        with Hearing(model, marks) as hearing:
+        with ActivationRecorder(model, marks) as hearing:
             generations = generate(
                 model,
                 lanes,

@@ -17,7 +17,7 @@ IGNORED = -100
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class TeacherForcedBatch:
     """Prompt and response pairs as one batch of N rows.
 
     Prompts are padded on the left and responses on the right, so that all last prompt tokens share column
@@ -59,12 +59,12 @@ class Rows:
         spans = [torch.arange(int(starts[i]), int(starts[i] + counts[i])) for i in index.tolist()]
         return torch.cat(spans).to(self.ids.device)
 
-    def select(self, index: Tensor) -> Rows:
+    def select(self, index: Tensor) -> TeacherForcedBatch:
         """Some rows only, cut to the longest of them."""
         stop = int(self.mask[index].nonzero()[:, 1].max()) + 1
         parts = (self.ids, self.mask, self.positions, self.learned, self.labels, self.steered)
         ids, mask, positions, learned, labels, marks = (part[index, :stop] for part in parts)
-        return Rows(ids, mask, positions, learned, labels, marks, self.first)
+        return TeacherForcedBatch(ids, mask, positions, learned, labels, marks, self.first)
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,12 @@ class Response:
     negative: bool = False
 
 
-def lay(
+def collate(
     model: LanguageModel,
     prompts: Sequence[Prompt],
     responses: Sequence[Response],
     positions: Positions = "response",
-) -> Rows:
+) -> TeacherForcedBatch:
     """Rows of prompt i followed by response i."""
     first = max(len(prompt.ids) for prompt in prompts) - 1
     shape = len(prompts), first + 1 + max(len(response.ids) for response in responses)
@@ -110,7 +110,7 @@ def lay(
             marks[i, start : first + 1] = torch.tensor(steered(prompt, positions), dtype=torch.float32)
     places = (mask.cumsum(1) - 1).clamp_min(0)
     parts = [part.to(model.device) for part in (ids, mask, places, learned, labels, marks)]
-    return Rows(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], first)
+    return TeacherForcedBatch(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], first)
 
 
 def learned_marks(prompt: Prompt, shared: int) -> list[bool]:

@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 import torch
 
 from engine.distill import gradient
-from engine.distill.hooked_forward import tapped
-from engine.distill.methods import Method, Moment, method_named
+from engine.distill.hooked_forward import output_hooks
+from engine.distill.methods import BlockData, Method, method_named
 from engine.distill.pipeline import candidates
 from engine.distill.questions import questions
 from engine.distill.request import Recipe, Request
@@ -35,7 +35,7 @@ _EPOCHS = 13  # before a refinement stops by itself, typically
 
 
 @dataclass(frozen=True)
-class Pace:
+class ModelSpeed:
     """Seconds: of a decoding step, and more per lane in it; of a forward, and more per token in it, logits
     included."""
 
@@ -49,7 +49,7 @@ class Pace:
         return count * (self.forward + self.token * tokens)
 
 
-_paces: WeakKeyDictionary[LanguageModel, Pace] = WeakKeyDictionary()
+_paces: WeakKeyDictionary[LanguageModel, ModelSpeed] = WeakKeyDictionary()
 _trained: WeakKeyDictionary[LanguageModel, float] = WeakKeyDictionary()  # seconds of training per token
 
 
@@ -61,28 +61,28 @@ def estimate(model: LanguageModel, request: Request) -> float:
     """
     method = method_named(request.method)
     recipe: Recipe = request.recipe or method.recipe
-    pace = pace_of(model)
+    speed = measure_speed(model)
     count = request.count(recipe) + request.negatives
     asked = questions(model, _PROBES, request.seed)
     prompted = max(len(encode(model, [Message("user", q)], request.prompt).ids) for q in asked)
     question = max(len(encode(model, [Message("user", q)]).ids) for q in asked)
-    mean, longest = _lengths(model, request, asked, pace)
-    seconds = pace.forwards(count * prompted) + pace.step * longest + pace.lane * mean * count
+    mean, longest = _lengths(model, request, asked, speed)
+    seconds = speed.forwards(count * prompted) + speed.step * longest + speed.lane * mean * count
     run = longest if request.positions == "response" else longest + question  # what a steered pass runs
-    seconds += pace.forwards(count * (question + longest))
-    seconds += _closed_form(model, method, request, pace, count, run, mean)
-    seconds += pace.forwards(count / 8 * (prompted + longest)) + pace.forwards(count / 4 * run, 1.5)
+    seconds += speed.forwards(count * (question + longest))
+    seconds += _closed_form(model, method, request, speed, count, run, mean)
+    seconds += speed.forwards(count / 8 * (prompted + longest)) + speed.forwards(count / 4 * run, 1.5)
     if recipe == "instant":
         return seconds
     schedule = gradient.REFINE if recipe == "refine" else gradient.PAPER[request.objective or "mse"]
     epochs = schedule.epochs if schedule.patience is None else _EPOCHS
     learned = count if schedule.patience is None else count * 0.8
     return seconds + epochs * _trained_share(model, method, request) * (
-        learned * _training(model, pace) * run + pace.forwards((count - learned) * run)
+        learned * _training(model, speed) * run + speed.forwards((count - learned) * run)
     )
 
 
-def pace_of(model: LanguageModel) -> Pace:
+def measure_speed(model: LanguageModel) -> ModelSpeed:
     """Measured once per model."""
     if model not in _paces:
         _paces[model] = _measured(model)
@@ -97,16 +97,22 @@ def _trained_share(model: LanguageModel, method: Method, request: Request) -> fl
 
 
 def _closed_form(
-    model: LanguageModel, method: Method, request: Request, pace: Pace, count: int, run: float, mean: float
+    model: LanguageModel,
+    method: Method,
+    request: Request,
+    speed: ModelSpeed,
+    count: int,
+    run: float,
+    mean: float,
 ) -> float:
     """All blocks in one pass, or one block in as many as there are candidates; each with its calibration."""
     blocks, passes, tries = len(model.blocks), 1, 2.0
     if not method.every_block:
         blocks = passes = len(candidates(len(model.blocks))) if request.block is None else 1
         tries = 4.0
-    trial = pace.forwards(count / 4 * run, tries if method.calibrated else 0.0)
+    trial = speed.forwards(count / 4 * run, tries if method.calibrated else 0.0)
     return blocks * _solving(model, method, request, count * mean) + passes * (
-        pace.forwards(count * run) + trial
+        speed.forwards(count * run) + trial
     )
 
 
@@ -116,14 +122,16 @@ def _solving(model: LanguageModel, method: Method, request: Request, positions: 
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(rows, model.width, generator=generator).to(model.device)
     groups = torch.arange(rows, device=model.device) * request.count("instant") // rows
-    moment = Moment(hidden.roll(1, 0), hidden, groups, torch.ones(rows, device=model.device))
+    moment = BlockData(hidden.roll(1, 0), hidden, groups, torch.ones(rows, device=model.device))
     return _timed(lambda: method.solve(moment, request.rank)) * positions / rows
 
 
-def _lengths(model: LanguageModel, request: Request, asked: list[str], pace: Pace) -> tuple[float, float]:
+def _lengths(
+    model: LanguageModel, request: Request, asked: list[str], speed: ModelSpeed
+) -> tuple[float, float]:
     """The mean and the greatest number of tokens of a response."""
     most = request.max_tokens or (160 if model.is_pocket else 64)
-    if most * (pace.step + _PROBES * pace.lane) > _PATIENCE:
+    if most * (speed.step + _PROBES * speed.lane) > _PATIENCE:
         return most, most
     lanes = [Lane([Message("user", q)], system=request.prompt, seed=i) for i, q in enumerate(asked)]
     found = [len(g.trace) for g in generate(model, lanes, Sampling(temperature=1.0, max_tokens=most))]
@@ -131,7 +139,7 @@ def _lengths(model: LanguageModel, request: Request, asked: list[str], pace: Pac
 
 
 @torch.no_grad()
-def _measured(model: LanguageModel) -> Pace:
+def _measured(model: LanguageModel) -> ModelSpeed:
     one, wide = (_step(model, lanes) for lanes in (1, _WIDE))
     lane = max(0.0, (wide - one) / (_WIDE - 1))
     ids = torch.full((_ROWS, _LENGTH), model.tokenizer.pad_token_id or 0, device=model.device)
@@ -142,7 +150,7 @@ def _measured(model: LanguageModel) -> Pace:
     few = forward(1)
     rows = max(2, min(_ROWS, int(_LONG / few)))
     token = (forward(rows) - few) / ((rows - 1) * _LENGTH)
-    return Pace(
+    return ModelSpeed(
         step=max(0.0, one - lane),
         lane=lane,
         forward=max(0.0, few - token * _LENGTH),
@@ -150,10 +158,10 @@ def _measured(model: LanguageModel) -> Pace:
     )
 
 
-def _training(model: LanguageModel, pace: Pace) -> float:
+def _training(model: LanguageModel, speed: ModelSpeed) -> float:
     """Measured once per model, when a training is asked for."""
     if model not in _trained:
-        rows = max(1, min(_ROWS, int(_LONG / pace.forwards(_LENGTH))))
+        rows = max(1, min(_ROWS, int(_LONG / speed.forwards(_LENGTH))))
         ids = torch.full((rows, _LENGTH), model.tokenizer.pad_token_id or 0, device=model.device)
         _trained[model] = _timed(lambda: _training_step(model, ids)) / ids.numel()
     return _trained[model]
@@ -172,7 +180,7 @@ def _training_step(model: LanguageModel, ids: torch.Tensor) -> None:
         def head(block: int, hidden: torch.Tensor) -> torch.Tensor:
             return steer(hidden, parts[block].on(hidden.device), once.to(hidden.device))[0]
 
-        with tapped(model, head):
+        with output_hooks(model, head):
             states = model.trunk(input_ids=ids, use_cache=False).last_hidden_state
         losses(model, states.flatten(0, 1), ids.flatten()).mean().backward()
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.distill.hooked_forward import Entry, run, squares, tapped
+from engine.distill.hooked_forward import BlockInputs, output_hooks, run, squares
 from engine.distill.methods import Method
 from engine.distill.request import Objective
-from engine.distill.teacher_forcing import Rows
+from engine.distill.teacher_forcing import TeacherForcedBatch
 from engine.distill.token_losses import losses
-from engine.distill.training_data import Evidence
+from engine.distill.training_data import TrainingData
 from engine.heads.head import BlockHead
 from engine.heads.mix import MixBlock, floor_of
 from engine.model.language_model import LanguageModel
@@ -29,21 +29,21 @@ class Trainer:
     def __init__(
         self,
         model: LanguageModel,
-        evidence: Evidence,
+        data: TrainingData,
         method: Method,
         objective: Objective,
         weight: float,
         start: dict[int, BlockHead],
     ) -> None:
-        self._model, self._evidence, self._method = model, evidence, method
+        self._model, self._evidence, self._method = model, data, method
         self._share = {"mse": 1.0, "ll": 0.0, "mse+ll": weight}[objective]
         self._first = min(start)
-        self._scale = sum(float(m.mean()) for m in evidence.moved[self._first :])
+        self._scale = sum(float(m.mean()) for m in data.moved[self._first :])
         self._names: tuple[Literal["w", "b", "z"], ...] = method.trainable
         self._gated = "w" in method.trainable
         self._blocks = {i: _trainable(part, method, model) for i, part in start.items()}
-        whole = evidence.whole
-        self._entry = Entry.of(model, whole.rows, whole.prefix, self._first)
+        whole = data.whole
+        self._entry = BlockInputs.of(model, whole.rows, whole.prefix, self._first)
 
     def loss_of(self, index: Tensor) -> float:
         """The loss on held-out rows; infinite for none, so that the first epoch counts as better."""
@@ -53,13 +53,13 @@ class Trainer:
             return float(self.loss(index))
 
     def loss(self, index: Tensor) -> Tensor:
-        evidence, whole = self._evidence, self._evidence.whole
+        data, whole = self._evidence, self._evidence.whole
         index = index.to(whole.rows.ids.device)
         rows, places = whole.rows.select(index), whole.rows.places(index)
         prefix = None if whole.prefix is None else whole.prefix.select(index)
         start = 0 if prefix is None else rows.first
         entry = None if self._entry is None else self._entry.select(index, rows.ids.shape[1] - start)
-        strengths = (rows.steered[:, start:] * evidence.traits[index, None]).unsqueeze(-1)
+        strengths = (rows.steered[:, start:] * data.traits[index, None]).unsqueeze(-1)
         missed: list[Tensor] = []
         coefficients: list[Tensor] = []
 
@@ -70,12 +70,12 @@ class Trainer:
                 changed, applied = self._method.apply(hidden, part, strengths.to(hidden.device))
                 coefficients.append(applied)
             if self._share and block >= self._first:
-                target = evidence.targets[block]
+                target = data.targets[block]
                 goal = target[places.to(target.device)]
                 missed.append(squares(rows.at(hidden if changed is None else changed), goal).mean())
             return changed
 
-        with tapped(self._model, steer):
+        with output_hooks(self._model, steer):
             states = run(self._model, rows, prefix, entry)
         loss = torch.zeros((), device=states.device)
         if missed:
@@ -85,7 +85,7 @@ class Trainer:
             nll = losses(self._model, states, wanted).sum() / (wanted >= 0).sum()
             loss = loss + (1 - self._share) * nll
         if self._gated:
-            positive = ~evidence.negative[index]
+            positive = ~data.negative[index]
             loss = loss + _GATE_WEIGHT * _dead_gates(coefficients, rows, positive).to(loss.device)
         return loss
 
@@ -137,7 +137,7 @@ def _trainable(part: BlockHead, method: Method, model: LanguageModel) -> MixBloc
     return MixBlock(arrays["w"], arrays["b"], arrays["z"], floor)
 
 
-def _dead_gates(coefficients: Sequence[Tensor], rows: Rows, positive: Tensor) -> Tensor:
+def _dead_gates(coefficients: Sequence[Tensor], rows: TeacherForcedBatch, positive: Tensor) -> Tensor:
     """sum_l mean_seq max(0, 1 - sum_i lambda[l, i]): pulls back gates that never open where they should."""
     if not bool(positive.any()):
         return torch.zeros(())

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.distill.activation_recorder import Heard
-from engine.distill.hooked_forward import Prefix, run, squares, tapped
+from engine.distill.activation_recorder import RecordedStates
+from engine.distill.hooked_forward import PrefixKV, output_hooks, run, squares
 from engine.distill.request import Request
-from engine.distill.teacher_forcing import Response, Rows, lay
+from engine.distill.teacher_forcing import Response, TeacherForcedBatch, collate
 from engine.distill.token_losses import divergences
 from engine.events import Cancel
 from engine.model.chat_template import Message, encode
@@ -21,11 +21,11 @@ _FLOOR = 0.02  # nats
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class BatchSlice:
     """The first of the responses: their rows and prefix; count: how many learned positions they have."""
 
-    rows: Rows
-    prefix: Prefix | None
+    rows: TeacherForcedBatch
+    prefix: PrefixKV | None
     count: int
 
     @property
@@ -36,7 +36,7 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class TrainingData:
     """Flat over the M learned positions of all responses, the negative ones last.
 
     targets: the prompted states per block [M, d], in the model's dtype; plain: the trunk's output without
@@ -44,7 +44,7 @@ class Evidence:
     nats; traits [N], negative [N]: of each response.
     """
 
-    whole: Sample
+    whole: BatchSlice
     targets: list[Tensor]
     plain: Tensor
     moved: list[Tensor]
@@ -77,19 +77,19 @@ class Evidence:
         """How many learned positions those have."""
         return int(self.whole.rows.learned[: self.positives].sum())
 
-    def first(self, share: int, least: int) -> Sample:
+    def first(self, share: int, least: int) -> BatchSlice:
         """The first 1/share of the responses that show it, at least so many."""
         count = min(self.positives, max(least, self.positives // share))
         if count == len(self.whole.rows):
             return self.whole
         index = torch.arange(count, device=self.whole.rows.ids.device)
         rows, prefix = self.whole.rows.select(index), self.whole.prefix
-        return Sample(rows, None if prefix is None else prefix.select(index), int(rows.learned.sum()))
+        return BatchSlice(rows, None if prefix is None else prefix.select(index), int(rows.learned.sum()))
 
 
 def gather(
-    model: LanguageModel, request: Request, kept: Sequence[Response], heard: Heard, cancel: Cancel
-) -> Evidence:
+    model: LanguageModel, request: Request, kept: Sequence[Response], heard: RecordedStates, cancel: Cancel
+) -> TrainingData:
     """Runs the kept responses once without the prompt; what they are under it was heard as they were made."""
     moved: list[Tensor] = []
     with torch.no_grad():  # not inference mode: a gradient fit saves these tensors for its backward pass
@@ -99,11 +99,11 @@ def gather(
             cancel.check()
             moved.append(squares(rows.at(hidden), heard.blocks[block]))
 
-        prefix = Prefix.of(model, rows, request.positions)
-        with tapped(model, compare):
+        prefix = PrefixKV.of(model, rows, request.positions)
+        with output_hooks(model, compare):
             plain = run(model, rows, prefix)
-        return Evidence(
-            whole=Sample(rows, prefix, len(rows.groups)),
+        return TrainingData(
+            whole=BatchSlice(rows, prefix, len(rows.groups)),
             targets=heard.blocks,
             plain=plain,
             moved=moved,
@@ -113,9 +113,11 @@ def gather(
         )
 
 
-def lay_rows(model: LanguageModel, request: Request, kept: Sequence[Response], system: str | None) -> Rows:
+def lay_rows(
+    model: LanguageModel, request: Request, kept: Sequence[Response], system: str | None
+) -> TeacherForcedBatch:
     prompts = [encode(model, [Message("user", response.question)], system) for response in kept]
-    return lay(model, prompts, kept, request.positions)
+    return collate(model, prompts, kept, request.positions)
 
 
 def distance(errors: Sequence[Tensor], moved: Sequence[Tensor]) -> dict[int, float]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.generation.batch_steering import Done
-from engine.generation.context_window import Fitted
+from engine.generation.batch_steering import StepReadout
+from engine.generation.context_window import TrimmedPrompt
 from engine.generation.lanes import Lane
-from engine.generation.result import Agreement, Generation, Said, Stopped
+from engine.generation.result import Agreement, Generation, SpokenTurn, Stopped
 from engine.generation.stop_strings import StopText
 from engine.generation.trace import Alternative, Token, Trace
 from engine.model.streaming_decoder import PieceDecoder
@@ -28,10 +28,10 @@ class _Waiting:
     logprob: float
     rank: int
     alternatives: tuple[Alternative, ...]
-    done: Done | None = None
+    done: StepReadout | None = None
 
 
-class Answer:
+class AnswerBuilder:
     """Collects one lane's tokens: `take` a chosen one, `feed` what its forward applied, `release` to tell."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Answer:
     ) -> None:
         self.stopped: Stopped | None = None
         self.trace = trace
-        self.prompt: Done | None = None  # what was done at the last prompt token
+        self.prompt: StepReadout | None = None  # what was done at the last prompt token
         self._lane, self._limit, self._ends = lane, limit, ends
         self._decoder, self._stops, self._on_token = decoder, StopText(stops), on_token
         self._waiting: deque[_Waiting] = deque()
@@ -79,7 +79,7 @@ class Answer:
         elif self._taken == self._limit:
             self._stop("length")
 
-    def feed(self, done: Done) -> None:
+    def feed(self, done: StepReadout) -> None:
         """The last token taken went through the network, where this was done to it."""
         self._waiting[-1].done = done
 
@@ -108,7 +108,9 @@ class Answer:
             self.stopped = "cancelled"
         self.release()
 
-    def result(self, lane: Lane, fitted: Fitted, compiled: bool, agreement: Agreement | None) -> Generation:
+    def result(
+        self, lane: Lane, fitted: TrimmedPrompt, compiled: bool, agreement: Agreement | None
+    ) -> Generation:
         count, end = len(self.trace), self._end or time.perf_counter()
         first = self._first or end
         nothing = np.zeros(self.trace.coefficients.shape[1], np.float32)
@@ -120,7 +122,7 @@ class Answer:
             prompt_tokens=len(fitted.prompt.ids),
             cut=fitted.cut,
             prompt_coefficients=self.prompt.coefficients if self.prompt else nothing,
-            said=Said(
+            said=SpokenTurn(
                 tuple(self.trace.ids.tolist()),
                 tuple(lane.heads),
                 np.concatenate([used.reshape(1, len(lane.heads)), self.trace.strengths]),

@@ -14,8 +14,8 @@ from torch.linalg import vector_norm
 
 from engine.generation.compiled_step import CompiledStep
 from engine.generation.lanes import Lane
-from engine.generation.output_recorder import Watch, truth_and_gap
-from engine.generation.result import Said
+from engine.generation.output_recorder import OutputRecorder, prompt_effect_and_distance
+from engine.generation.result import SpokenTurn
 from engine.generation.steered_positions import plan
 from engine.heads.head import Head
 from engine.heads.mix import Mix
@@ -25,7 +25,7 @@ from engine.model.language_model import LanguageModel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Done:
+class StepReadout:
     """What one forward did to one row at its last position; arrays are float32 [L].
 
     strengths: one per head of the lane; coefficients: the signed length of the addition per block, see
@@ -40,7 +40,7 @@ class Done:
     gap: np.ndarray | None = None
 
 
-class Applied:
+class BatchSteering:
     """A context in which the batch is steered; nothing is attached where there is nothing to do.
 
     The heads of all lanes are one mix, a lane having strength 0 in the columns of the others. truths: the
@@ -62,7 +62,7 @@ class Applied:
         self._spread = len(set(model.devices)) > 1
         self._where = list(self.mix.blocks)
         self._steering: Steering | CompiledStep | None = Steering(model, self.mix) if self._where else None
-        self._watch: Watch | CompiledStep | None = Watch(model) if truths else None
+        self._watch: OutputRecorder | CompiledStep | None = OutputRecorder(model) if truths else None
         self._attached = [part for part in (self._steering, self._watch) if part is not None]
         self._stack = ExitStack()
         if self._where:
@@ -70,7 +70,7 @@ class Applied:
         self._used: list[tuple[float, ...]] | None = None
         self._select()
 
-    def __enter__(self) -> Applied:
+    def __enter__(self) -> BatchSteering:
         with ExitStack() as stack:
             for part in self._attached:
                 stack.enter_context(part)
@@ -109,17 +109,17 @@ class Applied:
             self._steering.strengths = torch.from_numpy(np.stack(rows)).unsqueeze(1).to(self._device)
             self._used = self._now
 
-    def read(self) -> list[Done]:
+    def read(self) -> list[StepReadout]:
         """What the last forward did at its last position, per row."""
         coefficients, lengths = self._figures()
         used = [self._now[row] for row in self._rows]
         truth: list[np.ndarray | None] = [None] * len(self._rows)
         gap = list(truth)
         if self._watch is not None and self._places:
-            effects = truth_and_gap(self._watch.outputs(), self._triples)
+            effects = prompt_effect_and_distance(self._watch.outputs(), self._triples)
             for (row, *_), one, other in zip(self._places, *(e.cpu().numpy() for e in effects), strict=True):
                 truth[row], gap[row] = one, other
-        return [Done(*row) for row in zip(used, coefficients, lengths, truth, gap, strict=True)]
+        return [StepReadout(*row) for row in zip(used, coefficients, lengths, truth, gap, strict=True)]
 
     def select(self, lanes: Sequence[int]) -> None:
         """From now on the batch has the rows of these lanes only, in this order."""
@@ -167,6 +167,6 @@ class Applied:
 
 def _heads(lanes: Sequence[Lane], prompts: Sequence[Prompt]) -> list[Head]:
     """Every head that steers a lane now or steered an answer in its conversation, once."""
-    told = [span.said for prompt in prompts for span in prompt.spans if isinstance(span.said, Said)]
+    told = [span.said for prompt in prompts for span in prompt.spans if isinstance(span.said, SpokenTurn)]
     groups = [*(lane.heads for lane in lanes), *(said.heads for said in told)]
     return list({id(head): head for group in groups for head in group}.values())

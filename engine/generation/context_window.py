@@ -17,7 +17,7 @@ _SHARE = 4  # an answer may always have a quarter of the context, if it asks for
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class TrimmedPrompt:
     """A lane's prompt; cut: how many of its first messages were left out; room: the tokens it may say."""
 
     prompt: Prompt
@@ -26,7 +26,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ContextUsage:
     """What an answer would take of the context, in tokens: prompt, as far as it is kept; cut: how many of the
     first messages would be left out; room: what is left for the answer, below 1 when even the last turn alone
     is too long; wanted: what the answer may have; context: what the model can take, None for no limit."""
@@ -38,7 +38,7 @@ class Use:
     context: int | None
 
 
-def fit(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> list[Fitted]:
+def trim_to_context(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> list[TrimmedPrompt]:
     """Lanes that say the same words lose the same turns, so that what they know stays comparable.
 
     A turn is a message of the user and the answers to it; the last one always stays, and the system message.
@@ -51,23 +51,25 @@ def fit(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> list[Fitted
             f"Its last turn has {use.prompt} tokens and the model can take {use.context}.",
             "Shorten the message.",
         )
-    return [Fitted(prompt, use.cut, min(wanted, use.room)) for prompt in prompts]
+    return [TrimmedPrompt(prompt, use.cut, min(wanted, use.room)) for prompt in prompts]
 
 
-def foresee(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> list[Use]:
-    """Per lane, with those that measure its truth, what `fit` would come to; nothing is too long for it."""
+def predict_usage(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> list[ContextUsage]:
+    """Per lane, with those that measure its truth, what `trim_to_context` would come to.
+
+    Nothing is too long for it."""
     return [
         _shortened(model, [lane, *(truth_lanes(lane, at) if lane.truth is not None else ())], wanted)[0]
         for at, lane in enumerate(lanes)
     ]
 
 
-def without(lane: Lane, fitted: Fitted) -> Lane:
+def without(lane: Lane, fitted: TrimmedPrompt) -> Lane:
     """The lane as it is answered."""
     return replace(lane, messages=lane.messages[fitted.cut :]) if fitted.cut else lane
 
 
-def _shortened(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> tuple[Use, list[Prompt]]:
+def _shortened(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> tuple[ContextUsage, list[Prompt]]:
     """Without as few turns as it takes: to lay out a long conversation costs time, so it is looked for from
     the end in growing strides, and then by halving."""
 
@@ -79,7 +81,7 @@ def _shortened(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> tupl
         return max(len(prompt.ids) for prompt in prompts(cut))
 
     if model.context is None:
-        return Use(longest(0), 0, wanted, wanted, None), prompts(0)
+        return ContextUsage(longest(0), 0, wanted, wanted, None), prompts(0)
     most = model.context - min(wanted, model.context // _SHARE)
     starts = _turns([lane.messages for lane in lanes])
     kept = 1
@@ -89,7 +91,7 @@ def _shortened(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> tupl
     cut = near[0]
     if longest(cut) > most:
         cut = near[min(bisect_left(near, True, key=lambda at: longest(at) <= most), len(near) - 1)]
-    return Use(longest(cut), cut, model.context - longest(cut), wanted, model.context), prompts(cut)
+    return ContextUsage(longest(cut), cut, model.context - longest(cut), wanted, model.context), prompts(cut)
 
 
 def _turns(conversations: Sequence[Sequence[Message]]) -> list[int]:

@@ -13,17 +13,17 @@ from torch import Tensor
 
 from engine.errors import Cancelled, ModelError
 from engine.events import Begun, Cancel, ignore
-from engine.generation.answer_builder import Answer
+from engine.generation.answer_builder import AnswerBuilder
 from engine.generation.batch import Batch, interruptible
-from engine.generation.batch_steering import Applied
+from engine.generation.batch_steering import BatchSteering
 from engine.generation.compiled_step import CompiledStep
-from engine.generation.context_window import Fitted, fit, without
+from engine.generation.context_window import TrimmedPrompt, trim_to_context, without
 from engine.generation.kv_cache import growing_cache, plain
 from engine.generation.lanes import Lane, require_sense, truth_lanes
-from engine.generation.prefix_cache import Memory, Past
+from engine.generation.prefix_cache import CachedPrefix, PrefixCache
 from engine.generation.result import Generation
 from engine.generation.sampling import Sampling
-from engine.generation.token_sampler import Choice
+from engine.generation.token_sampler import TokenSampler
 from engine.generation.trace import ALTERNATIVES, Token, Trace
 from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
@@ -37,7 +37,7 @@ def generate(
     lanes: Sequence[Lane],
     sampling: Sampling,
     *,
-    memory: Memory | None = None,
+    memory: PrefixCache | None = None,
     compiled: Sequence[CompiledStep] = (),
     cancel: Cancel | None = None,
     on_begin: Callable[[Begun], object] = ignore,
@@ -66,7 +66,7 @@ def generate(
         f"Memory ran out with {len(lanes)} lanes.",
         "Use fewer lanes, a shorter conversation, or a smaller model.",
     ):
-        run = _Run(model, lanes, sampling, memory, compiled, on_token, on_forward)
+        run = _DecodeRun(model, lanes, sampling, memory, compiled, on_token, on_forward)
         for begun in run.begun()[: len(lanes)]:
             on_begin(begun)
         with suppress(Cancelled), torch.inference_mode():
@@ -74,7 +74,7 @@ def generate(
     return run.results()[: len(lanes)]
 
 
-class _Run:
+class _DecodeRun:
     """One call of `generate`: the lanes asked for, and behind them the two of every truth."""
 
     def __init__(
@@ -82,7 +82,7 @@ class _Run:
         model: LanguageModel,
         lanes: Sequence[Lane],
         sampling: Sampling,
-        memory: Memory | None,
+        memory: PrefixCache | None,
         compiled: Sequence[CompiledStep],
         on_token: Callable[[Token], object],
         on_forward: Callable[[Sequence[int]], object],
@@ -107,7 +107,7 @@ class _Run:
         self._lanes = [without(lane, fitted) for lane, fitted in zip(self._lanes, self._fitted, strict=True)]
         self._prompts = [fitted.prompt for fitted in self._fitted]
         self._room = max(fitted.room for fitted in self._fitted)
-        self._choice = Choice(self._lanes, self._leaders, self._room, sampling, model)
+        self._choice = TokenSampler(self._lanes, self._leaders, self._room, sampling, model)
         self._fed: list[list[int]] = [[] for _ in self._lanes]  # the ids that went through the network
         self._used: list[list[tuple[float, ...]]] = [[] for _ in self._lanes]  # and their strengths
         self._answers = [
@@ -122,7 +122,7 @@ class _Run:
     def go(self, cancel: Cancel | None) -> None:
         with (
             threads_for(self._model, len(self._lanes)),
-            Applied(self._model, self._lanes, self._prompts, self._truths) as applied,
+            BatchSteering(self._model, self._lanes, self._prompts, self._truths) as applied,
         ):
             self._tables = applied.plan(self._prompts)
             with interruptible(self._model, cancel):
@@ -139,7 +139,7 @@ class _Run:
             for index, row in enumerate(self._rows):
                 self._remember(row, batch, index, applied.mix)
 
-    def _prefill(self, applied: Applied) -> tuple[Batch, Tensor]:
+    def _prefill(self, applied: BatchSteering) -> tuple[Batch, Tensor]:
         """All prompts at once; with a memory one by one, each from where its past ends, or that of a lane
         before it if they have more in common: lanes that differ in their heads share all but a token."""
         lanes, answers, tables = range(len(self._lanes)), self._answers, self._tables
@@ -152,7 +152,7 @@ class _Run:
                 answers[row].prompt = done
             return batch, logits
         parts, ends, mix = [], [], applied.mix
-        before: list[Past] = []
+        before: list[CachedPrefix] = []
         for row in lanes:
             ids, table, own = self._prompts[row].ids, tables[row], self._memory.take(row)
             known = before if own is None else [own, *before]
@@ -166,7 +166,7 @@ class _Run:
             [answers[row].prompt] = applied.read()
             parts.append(alone)
             if len(lanes) > 1:
-                before.append(Past(list(ids), mix.heads, table, alone.cache_of(0)))
+                before.append(CachedPrefix(list(ids), mix.heads, table, alone.cache_of(0)))
         applied.select(lanes)
         return Batch.of(self._model, parts, [prompt.ids for prompt in self._prompts]), torch.cat(ends)
 
@@ -174,7 +174,7 @@ class _Run:
         self,
         batch: Batch,
         logits: Tensor,
-        applied: Applied,
+        applied: BatchSteering,
         cancel: Cancel | None,
     ) -> None:
         answers = self._answers
@@ -217,7 +217,7 @@ class _Run:
         told = [mix.spread(self._lanes[lane].heads, values) for values in self._used[lane]]
         ids = [*self._prompts[lane].ids, *self._fed[lane]]
         strengths = np.concatenate([self._tables[lane], np.array(told).reshape(len(told), mix.rank)])
-        self._memory.keep(lane, Past(ids, mix.heads, strengths, batch.cache_of(row)))
+        self._memory.keep(lane, CachedPrefix(ids, mix.heads, strengths, batch.cache_of(row)))
 
     def results(self) -> list[Generation]:
         for answer in self._answers:
@@ -229,10 +229,10 @@ class _Run:
             )
         ]
 
-    def _answer(self, index: int, started: float, on_token: Callable[[Token], object]) -> Answer:
+    def _answer(self, index: int, started: float, on_token: Callable[[Token], object]) -> AnswerBuilder:
         """A lane that follows another one ends where that one does, for the very same reasons."""
         free = self._lanes[self._leaders[index]].forced is None
-        return Answer(
+        return AnswerBuilder(
             index,
             decoder=PieceDecoder(self._model.tokenizer),
             started=started,
@@ -243,14 +243,14 @@ class _Run:
             on_token=on_token,
         )
 
-    def _fit(self) -> list[Fitted]:
+    def _fit(self) -> list[TrimmedPrompt]:
         """Every lane together with those that follow it."""
-        found: dict[int, Fitted] = {}
+        found: dict[int, TrimmedPrompt] = {}
         for leader in dict.fromkeys(self._leaders):
             group = [index for index, other in enumerate(self._leaders) if other == leader]
             forced = self._lanes[leader].forced
             wanted = self._sampling.max_tokens if forced is None else len(forced)
-            fitted = fit(self._model, [self._lanes[index] for index in group], wanted)
+            fitted = trim_to_context(self._model, [self._lanes[index] for index in group], wanted)
             found |= dict(zip(group, fitted, strict=True))
         return [found[index] for index in range(len(self._lanes))]
 

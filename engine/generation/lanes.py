@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.errors import InputError
-from engine.generation.live_strengths import Strengths
-from engine.generation.result import Said
+from engine.generation.live_strengths import LiveStrengths
+from engine.generation.result import SpokenTurn
 from engine.heads.head import Head
 from engine.model.chat_template import Message
 
@@ -32,7 +32,7 @@ class Lane:
     messages: Sequence[Message]
     system: str | None = None
     heads: Sequence[Head] = ()
-    strengths: Strengths | None = None
+    strengths: LiveStrengths | None = None
     seed: int = 0
     forced: Sequence[int] | None = None
     opening: Sequence[int] = ()
@@ -51,7 +51,7 @@ def truth_lanes(lane: Lane, index: int) -> tuple[Lane, Lane]:
     Earlier answers keep their words and lose their steering: A[x] and A[x'] of METHOD.md section 1.
     """
     messages = [
-        replace(message, said=message.said.unsteered()) if isinstance(message.said, Said) else message
+        replace(message, said=message.said.unsteered()) if isinstance(message.said, SpokenTurn) else message
         for message in lane.messages
     ]
     bare = replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-class Strengths:
+class LiveStrengths:
     """One strength per head of a mix.
 
     The values are one tuple that is replaced as a whole, so a reader in another thread sees either the old

@@ -13,7 +13,7 @@ from engine.model.blocks import hidden_of
 from engine.model.language_model import LanguageModel
 
 
-class Watch:
+class OutputRecorder:
     """While entered, keeps the last position of every block's output, steering included if it was attached
     before."""
 
@@ -22,7 +22,7 @@ class Watch:
         self._seen: list[Tensor] = [torch.empty(0)] * len(model.blocks)
         self._handles: list[RemovableHandle] = []
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> OutputRecorder:
         try:
             for index, block in enumerate(self._blocks):
                 self._handles.append(block.register_forward_hook(self._hook(index)))
@@ -52,7 +52,7 @@ class Watch:
         return hook
 
 
-def truth_and_gap(hidden: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+def prompt_effect_and_distance(hidden: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """From hidden states [L, rows, d], for n triples of rows [n, 3] (steered, bare, prompted):
 
     truth [n, L] = |A(x') - A(x)|, the accumulated Delta_PS of METHOD.md section 1, and gap [n, L] =

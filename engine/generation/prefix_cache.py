@@ -14,7 +14,7 @@ from engine.heads.mix import Mix
 
 
 @dataclass(eq=False)
-class Past:
+class CachedPrefix:
     """One row's T tokens, their cache, and how each was steered: [T, K] over the columns of `heads`."""
 
     ids: list[int]
@@ -36,9 +36,9 @@ class Past:
             cut(self.cache, count)
         return self.cache, min(count, len(self.ids))
 
-    def copy(self) -> Past:
+    def copy(self) -> CachedPrefix:
         """The same with a cache of its own."""
-        return Past(self.ids, self.heads, self.strengths, split(self.cache, 0, 0))
+        return CachedPrefix(self.ids, self.heads, self.strengths, split(self.cache, 0, 0))
 
     def shared(self, ids: Sequence[int], strengths: np.ndarray, mix: Mix) -> int:
         """How many of the first tokens are these very ones, steered in this very way."""
@@ -56,7 +56,7 @@ class Past:
         return count if alike.all() else int(alike.argmin())
 
 
-class Memory:
+class PrefixCache:
     """One conversation's rows, given to `generate` turn after turn.
 
     A row is used as far as its tokens and their strengths are those of the new prompt, and no further: an
@@ -65,13 +65,13 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self._rows: dict[int, Past] = {}
+        self._rows: dict[int, CachedPrefix] = {}
 
-    def take(self, row: int) -> Past | None:
+    def take(self, row: int) -> CachedPrefix | None:
         """The row's past, which is then no longer held: a run that fails leaves nothing half-done behind."""
         return self._rows.pop(row, None)
 
-    def keep(self, row: int, past: Past) -> None:
+    def keep(self, row: int, past: CachedPrefix) -> None:
         self._rows[row] = past
 
     def clear(self) -> None:

@@ -20,7 +20,7 @@ _MOST = 32  # units: a mixture of experts that takes another expert by rounding 
 _ALIKE = 4  # units that nine of ten tokens stay within; those of most models were seen within 1
 
 
-class Retelling:
+class ReplayAlignment:
     """Called once per token while the lane keeps to its record.
 
     Two ways of computing the same (in a batch of other rows, or with states that were kept instead of made

@@ -32,7 +32,7 @@ class Generation:
     prompt_tokens: int
     cut: int
     prompt_coefficients: np.ndarray
-    said: Said
+    said: SpokenTurn
     seconds: float
     first_token_seconds: float
     tokens_per_second: float
@@ -42,7 +42,7 @@ class Generation:
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class SpokenTurn:
     """How an assistant turn was generated, so that it can be run through the model again as it was.
 
     ids: its n tokens; heads: what steered it; strengths: float32 [n + 1, heads], in row 0 those of the
@@ -53,9 +53,9 @@ class Said:
     heads: tuple[Head, ...] = ()
     strengths: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
-    def unsteered(self) -> Said:
+    def unsteered(self) -> SpokenTurn:
         """The same words without what steered them."""
-        return Said(self.ids)
+        return SpokenTurn(self.ids)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any, get_args
 import numpy as np
 
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
-from engine.generation.result import Generation, Said, Stopped
+from engine.generation.live_strengths import LiveStrengths
+from engine.generation.result import Generation, SpokenTurn, Stopped
 from engine.generation.trace_arrays import arrays_of as trace_arrays
 from engine.generation.trace_arrays import trace_of, words_of
 from engine.heads.head import Head
@@ -50,7 +50,7 @@ def pack_lanes(
             if message.said is not None:
                 own[f"said.{number}.ids"] = np.array(list(message.said.ids), np.int64)
                 row["said"] = []
-            if isinstance(message.said, Said):
+            if isinstance(message.said, SpokenTurn):
                 own[f"said.{number}.strengths"] = np.ascontiguousarray(message.said.strengths, np.float32)
                 row["said"] = [place[id(head)] for head in message.said.heads]
             messages.append(row)
@@ -100,7 +100,7 @@ def _lane(
         [_message(message, number, own, heads) for number, message in enumerate(row["messages"])],
         system=row["system"],
         heads=steering,
-        strengths=Strengths(own["prompt_strengths"]),
+        strengths=LiveStrengths(own["prompt_strengths"]),
         seed=int(row["seed"]),
         forced=row["forced"],
         opening=tuple(row["opening"]),
@@ -114,7 +114,7 @@ def _lane(
         trace=trace,
         text=trace.text,
         prompt_coefficients=own["prompt_coefficients"],
-        said=Said(tuple(own["ids"].tolist()), steering, used),
+        said=SpokenTurn(tuple(own["ids"].tolist()), steering, used),
         seed=lane.seed,
         **figures,
     )
@@ -129,11 +129,11 @@ def _message(row: Mapping[str, Any], number: int, own: _Arrays, heads: Sequence[
     ids = tuple(own[f"said.{number}.ids"].tolist())
     steering = tuple(heads[index] for index in row["said"])
     if not steering:
-        return Message(row["role"], row["text"], Said(ids))
+        return Message(row["role"], row["text"], SpokenTurn(ids))
     strengths = own[f"said.{number}.strengths"]
     if strengths.shape != (len(ids) + 1, len(steering)):
         raise ValueError
-    return Message(row["role"], row["text"], Said(ids, steering, strengths))
+    return Message(row["role"], row["text"], SpokenTurn(ids, steering, strengths))
 
 
 def _require_shapes(own: _Arrays, heads: int, blocks: int) -> None:
@@ -147,7 +147,7 @@ def _require_shapes(own: _Arrays, heads: int, blocks: int) -> None:
 
 def _heads(lanes: Sequence[Lane]) -> list[Head]:
     """Every head, once."""
-    told = [m.said for lane in lanes for m in lane.messages if isinstance(m.said, Said)]
+    told = [m.said for lane in lanes for m in lane.messages if isinstance(m.said, SpokenTurn)]
     groups = [*(lane.heads for lane in lanes), *(said.heads for said in told)]
     return list({id(head): head for group in groups for head in group}.values())
 

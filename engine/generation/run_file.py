@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.atomic_write import write_whole
+from engine.atomic_write import write_atomic
 from engine.errors import RunError
 from engine.events import Cancel, ignore
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
+from engine.generation.live_strengths import LiveStrengths
 from engine.generation.result import Generation
 from engine.generation.run_codec import lanes_and_answers, pack_lanes
 from engine.generation.sampling import Sampling
@@ -50,7 +50,7 @@ def record(
 ) -> Run:
     """What `generate` was given and what it gave, kept apart from strengths that may still move."""
     kept = tuple(
-        replace(lane, strengths=Strengths(answer.said.strengths[0]))
+        replace(lane, strengths=LiveStrengths(answer.said.strengths[0]))
         for lane, answer in zip(lanes, answers, strict=True)
     )
     return Run(model.identity, model.precision, sampling, kept, tuple(answers))
@@ -77,7 +77,7 @@ def replay(
             f"It was recorded with {run.model.id}, and this is {model.identity.id}.",
             f"Load {run.model.id} first.",
         )
-    live = [Strengths(lane.values()) for lane in run.lanes]
+    live = [LiveStrengths(lane.values()) for lane in run.lanes]
     lanes = [
         # Left out what was left out: a stopped run has another limit now, by which fewer turns might go.
         replace(
@@ -119,7 +119,7 @@ def differences(run: Run, answers: Sequence[Generation]) -> list[int | None]:
 
 def save_run(path: str | Path, run: Run) -> None:
     """Writes the run whole or not at all. Raises RunError when it cannot."""
-    write_whole(Path(path), pack_run(run), "run", RunError)
+    write_atomic(Path(path), pack_run(run), "run", RunError)
 
 
 def pack_run(run: Run) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.generation.result import Said
+from engine.generation.result import SpokenTurn
 from engine.heads.head import Head, Positions
 from engine.heads.mix import Mix
 from engine.model.chat_template import Prompt
@@ -21,7 +21,7 @@ def plan(prompt: Prompt, heads: Sequence[Head], now: Sequence[float], mix: Mix) 
     table = np.zeros((len(prompt.ids), mix.rank), np.float32)
     start = 0
     for span in prompt.spans:
-        if isinstance(span.said, Said):
+        if isinstance(span.said, SpokenTurn):
             _lay(table, prompt, start, span.start, span.said.heads, span.said.strengths[:1], mix)
             _lay(table, prompt, span.start, span.stop, span.said.heads, span.said.strengths[1:], mix)
             start = span.stop

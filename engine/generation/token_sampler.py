@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from engine.generation.lanes import Lane
-from engine.generation.replay_alignment import Retelling
+from engine.generation.replay_alignment import ReplayAlignment
 from engine.generation.result import Agreement
 from engine.generation.sampling import Sampling, choose, draw, seeded
 from engine.model.language_model import LanguageModel
 
 
-class Choice:
+class TokenSampler:
     """Called once per forward with the logits [rows, V] and the number of the token, gives the ids [rows]."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Choice:
         self._generators = [seeded(lane.seed) for lane in lanes]
         self._forced = _forced(lanes, room, self._device)
         self._retellings = {
-            index: Retelling(lane.recorded, model)
+            index: ReplayAlignment(lane.recorded, model)
             for index, lane in enumerate(lanes)
             if lane.recorded is not None
         }

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from engine import atomic_write
-from engine.atomic_write import write_whole
+from engine.atomic_write import write_atomic
 from engine.errors import HeadError
 from engine.heads.head import Head
 from engine.heads.head_codec import DAMAGED, arrays_of, facts_of, head_of, require_sound
@@ -35,7 +35,7 @@ def save_head(head: Head, path: str | Path) -> None:
     require_writable(path)
     require_sound(head, f"The head {head.info.name} was not saved")
     header = json.dumps({"format": FORMAT, **facts_of(head)}, ensure_ascii=False, allow_nan=False)
-    write_whole(path, save(arrays_of(head), metadata={"head": header}), "head", HeadError)
+    write_atomic(path, save(arrays_of(head), metadata={"head": header}), "head", HeadError)
 
 
 def require_writable(path: Path) -> None:

@@ -14,9 +14,9 @@ from engine.events import Cancel, Emit, Meter, ignore
 from engine.heads.head import Head
 from engine.lab.axbench_concepts import Concept
 from engine.lab.bootstrap import Mean
-from engine.lab.cached_answers import Asked, Speaker, asked_with, mean
+from engine.lab.cached_answers import CachedGenerator, Query, mean, queries
 from engine.lab.judges import ON_TOPIC, Judge
-from engine.lab.method_specs import Arm, parse_arms
+from engine.lab.method_specs import MethodSpec, parse_method_specs
 
 FACTORS = (0.4, 0.8, 1.2, 1.6, 2.0, 3.0, 5.0)
 JUDGED = ("concept", "instruct", "fluency")
@@ -42,7 +42,7 @@ class AxRow:
         """[questions, seeds] of each answer's score."""
         return harmonic(self.scores)
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As JSON says it: score is the mean over answers of the harmonic mean of the three judgements."""
         score, *three = (Mean.of(list(each)) for each in (self.harmonics, *np.moveaxis(self.scores, -1, 0)))
         return {
@@ -73,7 +73,7 @@ class AxFailure:
 
 
 def axbench(
-    speaker: Speaker,
+    generator: CachedGenerator,
     judge: Judge,
     concepts: Sequence[Concept],
     methods: str,
@@ -97,18 +97,18 @@ def axbench(
             "Give a template with {concept} and at least 2 questions.",
         )
     cancel = Cancel() if cancel is None else cancel
-    run = _Run(speaker, judge, questions, tuple(seeds), tuple(factors), cancel)
-    meter = Meter(emit, "concepts", len(concepts) * len(parse_arms(methods, template)))
+    run = _AxBenchRun(generator, judge, questions, tuple(seeds), tuple(factors), cancel)
+    meter = Meter(emit, "concepts", len(concepts) * len(parse_method_specs(methods, template)))
     found: list[AxRow | AxFailure] = []
     for concept in concepts:
         prompt = template.replace("{concept}", concept.text)
-        for arm in parse_arms(methods, prompt):
+        for spec in parse_method_specs(methods, prompt):
             try:
-                found.append(run.row(concept, prompt, arm))
+                found.append(run.row(concept, prompt, spec))
             except LabError:
                 raise
             except EngineError as error:
-                found.append(AxFailure(concept.id, arm.name, str(error)))
+                found.append(AxFailure(concept.id, spec.name, str(error)))
             emit(found[-1])
             meter.step()
     return found
@@ -144,28 +144,28 @@ def harmonic(scores: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(scores).any(-1), np.nan, np.where(positive, means, 0.0))
 
 
-class _Run:
+class _AxBenchRun:
     def __init__(
         self,
-        speaker: Speaker,
+        generator: CachedGenerator,
         judge: Judge,
         questions: Sequence[str],
         seeds: tuple[int, ...],
         factors: tuple[float, ...],
         cancel: Cancel,
     ) -> None:
-        self._speaker, self._judge, self._factors, self._cancel = speaker, judge, factors, cancel
+        self._speaker, self._judge, self._factors, self._cancel = generator, judge, factors, cancel
         self._seeds, middle = len(seeds), len(questions) // 2 * len(seeds)
-        asked = asked_with(questions, seeds)
+        asked = queries(questions, seeds)
         self._choosing, self._reporting = asked[:middle], asked[middle:]
 
-    def row(self, concept: Concept, prompt: str, arm: Arm) -> AxRow:
-        system = prompt if arm.prompted else None
+    def row(self, concept: Concept, prompt: str, spec: MethodSpec) -> AxRow:
+        system = prompt if spec.prompted else None
         factor: float | None = None
         tried: tuple[tuple[float, float | None], ...] = ()
         heads: list[tuple[Head, float]] = []
-        if arm.request is not None:
-            head = distill(self._speaker.model, arm.request, cancel=self._cancel).head
+        if spec.request is not None:
+            head = distill(self._speaker.model, spec.request, cancel=self._cancel).head
             tried = tuple(
                 (f, mean(harmonic(self._judged(self._choosing, prompt, system, [(head, f)]))))
                 for f in self._factors
@@ -174,10 +174,10 @@ class _Run:
             factor = max(tried, key=lambda pair: (-1.0 if pair[1] is None else pair[1], -pair[0]))[0]
             heads = [(head, factor)]
         scores = self._judged(self._reporting, prompt, system, heads)
-        return AxRow(concept.id, arm.name, factor, scores, tried)
+        return AxRow(concept.id, spec.name, factor, scores, tried)
 
     def _judged(
-        self, asked: Sequence[Asked], prompt: str, system: str | None, heads: list[tuple[Head, float]]
+        self, asked: Sequence[Query], prompt: str, system: str | None, heads: list[tuple[Head, float]]
     ) -> np.ndarray:
         """[questions, seeds, 3] from 0 to 2, as JUDGED."""
         self._cancel.check()

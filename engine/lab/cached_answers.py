@@ -11,13 +11,13 @@ import numpy as np
 from engine.events import Cancel
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
+from engine.generation.live_strengths import LiveStrengths
 from engine.generation.sampling import Sampling
 from engine.heads.head import Head
 from engine.lab.bootstrap import interval
 from engine.lab.fingerprint import weights_digest
-from engine.lab.judges import Disagreement, Item, Judge, Score, disagreement
-from engine.lab.result_cache import Store, content_key
+from engine.lab.judges import Disagreement, Judge, JudgedItem, Score, disagreement
+from engine.lab.result_cache import ResultCache, content_key
 from engine.model.chat_template import Message
 from engine.model.language_model import LanguageModel
 
@@ -27,7 +27,7 @@ _REPEATED = 12  # answers that are judged twice to see how far the judge is from
 
 
 @dataclass(frozen=True)
-class Asked:
+class Query:
     """One question, and the seed that its answer is drawn with. turns: what was said before it, in turns of
     the user and the assistant."""
 
@@ -39,21 +39,21 @@ class Asked:
         before = [Message(("user", "assistant")[i % 2], text) for i, text in enumerate(self.turns)]
         return [*before, Message("user", self.question)]
 
-    def item(self, prompt: str, answer: str, rubric: str | None = None) -> Item:
-        return Item(prompt, (*self.turns[::2], self.question), answer, rubric)
+    def item(self, prompt: str, answer: str, rubric: str | None = None) -> JudgedItem:
+        return JudgedItem(prompt, (*self.turns[::2], self.question), answer, rubric)
 
 
 @dataclass(frozen=True)
-class Speaker:
+class CachedGenerator:
     """A model whose answers are kept in `store` by everything that they depend on."""
 
     model: LanguageModel
-    store: Store
+    store: ResultCache
     sampling: Sampling
 
     def answers(
         self,
-        asked: Sequence[Asked],
+        asked: Sequence[Query],
         system: str | None,
         heads: Sequence[tuple[Head, float]],
         cancel: Cancel,
@@ -71,7 +71,7 @@ class Speaker:
                     each.messages(),
                     system,
                     [head for head, _ in heads],
-                    Strengths([strength for _, strength in heads]),
+                    LiveStrengths([strength for _, strength in heads]),
                     each.seed,
                 )
                 for _, each in some
@@ -83,7 +83,7 @@ class Speaker:
             known |= made
         return [known[key] for key in keys]
 
-    def _key(self, asked: Asked, system: str | None, heads: Sequence[tuple[Head, float]]) -> str:
+    def _key(self, asked: Query, system: str | None, heads: Sequence[tuple[Head, float]]) -> str:
         s = self.sampling
         return content_key(
             weights_digest(self.model),
@@ -123,7 +123,7 @@ class Judged:
         """The traits as JSON can say them."""
         return tuple(tuple(None if np.isnan(v) else float(v) for v in row) for row in self.traits)
 
-    def told(self, prefix: str = "") -> dict[str, Any]:
+    def to_json(self, prefix: str = "") -> dict[str, Any]:
         """Its figures with their intervals, as JSON says them."""
         found = {
             "trait": self.trait, "trait_ci": interval(self.traits), "coherence": self.coherence,
@@ -133,7 +133,7 @@ class Judged:
 
 
 def judged(
-    speaker: Speaker,
+    generator: CachedGenerator,
     judge: Judge,
     prompt: str,
     questions: Sequence[str],
@@ -144,34 +144,34 @@ def judged(
     rubric: str | None = None,
 ) -> Judged:
     """Answers every question with every seed and has all of them judged by what `prompt` asks for."""
-    asked = asked_with(questions, seeds)
-    _, scores = scored(speaker, judge, prompt, asked, system, heads, cancel, rubric)
+    asked = queries(questions, seeds)
+    _, scores = scored(generator, judge, prompt, asked, system, heads, cancel, rubric)
     return laid_out(scores, len(questions))
 
 
-def asked_with(questions: Sequence[str], seeds: Sequence[int]) -> list[Asked]:
+def queries(questions: Sequence[str], seeds: Sequence[int]) -> list[Query]:
     """Every question with every seed, mixed so that no two are drawn alike."""
-    return [Asked(question, seed * APART + i) for i, question in enumerate(questions) for seed in seeds]
+    return [Query(question, seed * APART + i) for i, question in enumerate(questions) for seed in seeds]
 
 
 def scored(
-    speaker: Speaker,
+    generator: CachedGenerator,
     judge: Judge,
     prompt: str,
-    asked: Sequence[Asked],
+    asked: Sequence[Query],
     system: str | None,
     heads: Sequence[tuple[Head, float]],
     cancel: Cancel,
     rubric: str | None = None,
 ) -> tuple[list[str], list[Score]]:
     """The answers, and what the judge gives them for what `prompt` asks for."""
-    texts = speaker.answers(asked, system, heads, cancel)
+    texts = generator.answers(asked, system, heads, cancel)
     items = [each.item(prompt, text, rubric) for each, text in zip(asked, texts, strict=True)]
     return texts, list(judge.judge(items, cancel))
 
 
 def judged_twice(
-    speaker: Speaker,
+    generator: CachedGenerator,
     judge: Judge,
     prompt: str,
     questions: Sequence[str],
@@ -181,8 +181,8 @@ def judged_twice(
     """How far the judge is from itself on the prompt's own answers to the first questions."""
     if judge.steady:
         return Disagreement(0.0, 0.0, 0)
-    asked = asked_with(questions[:_REPEATED], (0,))
-    texts = speaker.answers(asked, prompt, [], cancel)
+    asked = queries(questions[:_REPEATED], (0,))
+    texts = generator.answers(asked, prompt, [], cancel)
     items = [each.item(prompt, text, rubric) for each, text in zip(asked, texts, strict=True)]
     return disagreement(judge, items, cancel)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.lab.bootstrap import interval
-from engine.lab.paper import ONCE, Measured, faithfulness, grid, select
+from engine.lab.paper import ONCE, PaperResults, faithfulness, grid, select
 
 FAITHFUL = ("a-psr", "a-psr:mse", "a-psr:ll", "s-psr:ll", "s-const:mse", "caa")
 # (what is said, the method, what it is above, where, what still counts as "at")
@@ -43,7 +43,7 @@ class Claim:
         return {True: "holds", False: "does not hold", None: "undecided"}[self.holds]
 
 
-def claims(measured: Measured) -> list[Claim]:
+def claims(measured: PaperResults) -> list[Claim]:
     """Those claims that can be told from what was measured."""
     found = [_uneven(measured)]
     for text, one, other, target, slack in _ABOVE:
@@ -78,7 +78,7 @@ def _apart(values: np.ndarray) -> str:
     return f"difference {mean_of(values)}, {told}"
 
 
-def _uneven(measured: Measured) -> Claim:
+def _uneven(measured: PaperResults) -> Claim:
     """Of the tokens themselves: nothing to draw again."""
     ratios = [np.median(np.array(row["p90"]) / np.maximum(row["p10"], 1e-6)) for row in measured.spread]
     each = ", ".join(f"{row['style']} {ratio:.1f}" for row, ratio in zip(measured.spread, ratios))
@@ -86,7 +86,7 @@ def _uneven(measured: Measured) -> Claim:
     return Claim(text, bool(min(ratios) > 3), f"90th / 10th percentile, median block: {each}")
 
 
-def _nearer(measured: Measured) -> list[Claim]:
+def _nearer(measured: PaperResults) -> list[Claim]:
     """Holds where it does for one block at least, does not where for none."""
     lines = faithfulness(measured, FAITHFUL)
     if "a-psr:mse" not in lines:
@@ -113,7 +113,7 @@ def _lead(row: Mapping[str, Any], block: int) -> float:
     return float(row["paraphrase"][str(block)] - row["faithfulness"][str(block)])
 
 
-def _variant(measured: Measured, variant: str) -> np.ndarray:
+def _variant(measured: PaperResults, variant: str) -> np.ndarray:
     """[styles, 1]"""
     styles = measured.plan.styles
     return np.array([[select(measured.instant, style=s, variant=variant)[0]["trait"]] for s in styles])

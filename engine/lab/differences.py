@@ -28,7 +28,7 @@ class Difference:
     missing: int
 
 
-class Compared(Protocol):
+class ComparedMethod(Protocol):
     """traits: per question and seed, None where the judge gave no score."""
 
     @property
@@ -38,7 +38,7 @@ class Compared(Protocol):
     def traits(self) -> tuple[tuple[float | None, ...], ...]: ...
 
 
-def differences(rows: Sequence[Compared]) -> list[Difference]:
+def differences(rows: Sequence[ComparedMethod]) -> list[Difference]:
     """Every method against all before it."""
     found = []
     for other, one in combinations(rows, 2):
@@ -49,5 +49,5 @@ def differences(rows: Sequence[Compared]) -> list[Difference]:
     return found
 
 
-def _array(row: Compared) -> np.ndarray:
+def _array(row: ComparedMethod) -> np.ndarray:
     return np.array([[np.nan if v is None else v for v in each] for each in row.traits], np.float64)

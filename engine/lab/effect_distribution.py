@@ -14,7 +14,7 @@ _ROOM = 1.15  # above the highest bin
 
 
 @dataclass(frozen=True)
-class Lengths:
+class EffectLengths:
     """How long what is added at one block is, over the tokens, in activation units.
 
     percentiles: the PERCENTILES; shares: of the tokens, in BINS equal bins from 0 to `end`, the last one with
@@ -38,11 +38,11 @@ class Lengths:
         return [value / max(unit, 1e-9) for value in self.percentiles]
 
 
-Spread = Mapping[int, Lengths]
+Spread = Mapping[int, EffectLengths]
 """Per block."""
 
 
-class Measured(Protocol):
+class MeasuredEffects(Protocol):
     """A method with what it adds at the blocks that it steers, and what the prompt adds at every block."""
 
     @property
@@ -52,7 +52,7 @@ class Measured(Protocol):
     def prompted(self) -> Spread: ...
 
 
-def telling_block(rows: Sequence[Measured]) -> int | None:
+def telling_block(rows: Sequence[MeasuredEffects]) -> int | None:
     """The block that most methods steer; of several the one where the prompt is the most uneven."""
     counts = Counter(block for row in rows for block in row.effects)
 

@@ -13,12 +13,12 @@ from engine.lab.figure_style import GREY, add_legend, look_of, new_axes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from engine.lab.matching import Row
+    from engine.lab.matching import MatchRow
 
 _PROMPT = "the prompt itself"
 
 
-def effects(rows: Sequence[Row]) -> Figure:
+def effects(rows: Sequence[MatchRow]) -> Figure:
     """How much is added per token, block by block: grey, what the prompt adds; beside it what the heads do.
 
     Medians, with lines (for the prompt a band) from the 10th to the 90th percentile; all in units of the
@@ -47,7 +47,7 @@ def effects(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def distribution(rows: Sequence[Row], block: int) -> Figure:
+def distribution(rows: Sequence[MatchRow], block: int) -> Figure:
     """Over how many tokens which length is added at `block`: grey, by the prompt; the heads at strength 1."""
     steering = [(i, row) for i, row in enumerate(rows) if block in row.effects]
     shares = {_PROMPT: steering[0][1].prompted[block].shares} | {

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.atomic_write import write_whole
+from engine.atomic_write import write_atomic
 from engine.errors import LabError
 from engine.lab.effect_distribution import PERCENTILES
 from engine.lab.figure_style import save
@@ -31,7 +31,7 @@ def write_figures(
     fails."""
     make_folder(folder)
     written = [folder / "points.csv"]
-    write_whole(written[0], as_csv(rows, facts).encode(), "table", LabError)
+    write_atomic(written[0], as_csv(rows, facts).encode(), "table", LabError)
     for name, figure in figures.items():
         for suffix in _SUFFIXES:
             written.append(folder / f"{name}{suffix}")

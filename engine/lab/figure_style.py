@@ -59,11 +59,11 @@ def drawn(figure: Figure, suffix: str, facts: Mapping[str, object] = NO_FACTS) -
 
 def save(figure: Figure, path: Path, facts: Mapping[str, object] = NO_FACTS) -> None:
     """Writes an .svg, .png or .pdf. Raises LabError when it cannot be written."""
-    from engine.atomic_write import write_whole
+    from engine.atomic_write import write_atomic
 
     if path.suffix not in FORMATS:
         raise LabError(f"{path} was not written", "It is no picture.", f"Name it {' or '.join(FORMATS)}.")
-    write_whole(path, drawn(figure, path.suffix, facts), "picture", LabError)
+    write_atomic(path, drawn(figure, path.suffix, facts), "picture", LabError)
 
 
 def metadata_of(facts: Mapping[str, object], suffix: str) -> dict[str, Any]:

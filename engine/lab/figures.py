@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from engine.lab import axbench_protocol, effect_plots, match_plots, protocol_plots, transfer
 from engine.lab.effect_distribution import telling_block
-from engine.lab.seed_pooling import best_per_block, doses
+from engine.lab.seed_pooling import best_per_block, strength_results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from engine.lab.axbench_protocol import AxRow
     from engine.lab.ifeval_protocol import IfRow
-    from engine.lab.matching import Match, Row
+    from engine.lab.matching import Match, MatchRow
     from engine.lab.sweep import Outcome
     from engine.lab.transfer import Transfer
 
@@ -41,16 +41,16 @@ def match_figures(found: Match, block: int | None = None) -> dict[str, Figure]:
 
 def sweep_figures(outcomes: Sequence[Outcome]) -> dict[str, Figure]:
     """pareto and strengths; blocks where the sweep went over them."""
-    series = doses(outcomes)
+    series = strength_results(outcomes)
     figures = {"pareto": match_plots.tradeoff(series), "strengths": match_plots.curves(series)}
     by_block = best_per_block(outcomes)
     if by_block:
-        best = {name: {b: dose.trait for b, dose in at.items()} for name, at in by_block.items()}
+        best = {name: {b: result.trait for b, result in at.items()} for name, at in by_block.items()}
         figures["blocks"] = match_plots.best(best)
     return figures
 
 
-def faithfulness(rows: Sequence[Row]) -> dict[str, dict[int, float]]:
+def faithfulness(rows: Sequence[MatchRow]) -> dict[str, dict[int, float]]:
     """Per method and block, and the paraphrase of the first."""
     found = {row.method: dict(row.faithfulness) for row in rows if row.faithfulness}
     reference = next((dict(row.paraphrase) for row in rows if row.paraphrase), None)

@@ -12,10 +12,10 @@ from engine.distill import distill
 from engine.errors import EngineError, LabError
 from engine.events import Cancel, Emit, Meter, ignore
 from engine.lab.bootstrap import Mean
-from engine.lab.cached_answers import APART, Asked, Speaker, scored
+from engine.lab.cached_answers import APART, CachedGenerator, Query, scored
 from engine.lab.ifeval_cases import Case
 from engine.lab.judges import Judge
-from engine.lab.method_specs import parse_arms
+from engine.lab.method_specs import parse_method_specs
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class IfRow:
     coherence: Mean
     failures: tuple[str, ...]
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As JSON says it; missing: answers whose coherence the judge gave no score."""
         return {
             "method": self.method, "strength": self.strength,
@@ -42,7 +42,7 @@ class IfRow:
 
 
 def ifeval(
-    speaker: Speaker,
+    generator: CachedGenerator,
     judge: Judge,
     cases: Sequence[Case],
     methods: str,
@@ -61,7 +61,7 @@ def ifeval(
     groups: dict[str, list[Case]] = {}
     for case in cases:
         groups.setdefault(case.instruction, []).append(case)
-    names = [arm.name for arm in parse_arms(methods, cases[0].instruction)]
+    names = [spec.name for spec in parse_method_specs(methods, cases[0].instruction)]
     meter = Meter(emit, "instructions", len(groups) * len(names))
     found = []
     for name in names:
@@ -70,7 +70,7 @@ def ifeval(
         failures: list[str] = []
         for instruction, group in groups.items():
             try:
-                kept, coherent = _asked(speaker, judge, name, instruction, group, seeds, strength, cancel)
+                kept, coherent = _asked(generator, judge, name, instruction, group, seeds, strength, cancel)
             except LabError:
                 raise
             except EngineError as error:
@@ -80,7 +80,7 @@ def ifeval(
             right.append(kept)
             coherences.append(coherent)
             meter.step()
-        steered = parse_arms(name, cases[0].instruction)[0].request is not None
+        steered = parse_method_specs(name, cases[0].instruction)[0].request is not None
         at = strength if steered else None
         row = IfRow(name, at, Mean.of(right), Mean.of(coherences), tuple(failures))
         found.append(row)
@@ -89,7 +89,7 @@ def ifeval(
 
 
 def _asked(
-    speaker: Speaker,
+    generator: CachedGenerator,
     judge: Judge,
     name: str,
     instruction: str,
@@ -99,14 +99,14 @@ def _asked(
     cancel: Cancel,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Per answer, whether it follows its instructions, and its coherence."""
-    [arm] = parse_arms(name, instruction)
+    [spec] = parse_method_specs(name, instruction)
     heads = []
-    if arm.request is not None:
-        heads = [(distill(speaker.model, arm.request, cancel=cancel).head, strength)]
+    if spec.request is not None:
+        heads = [(distill(generator.model, spec.request, cancel=cancel).head, strength)]
     both = [(case, seed) for case in group for seed in seeds]
-    asked = [Asked(case.question, case.key + seed * APART) for case, seed in both]
-    system = instruction if arm.prompted else None
-    texts, scores = scored(speaker, judge, instruction, asked, system, heads, cancel)
+    asked = [Query(case.question, case.key + seed * APART) for case, seed in both]
+    system = instruction if spec.prompted else None
+    texts, scores = scored(generator, judge, instruction, asked, system, heads, cancel)
     kept = [float(case.followed(text)) for (case, _), text in zip(both, texts, strict=True)]
     coherences = [np.nan if score.coherence is None else score.coherence for score in scores]
     return np.array(kept), np.array(coherences)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.distill.hooked_forward import run, squares, tapped
-from engine.distill.teacher_forcing import Response, Rows, lay
+from engine.distill.hooked_forward import output_hooks, run, squares
+from engine.distill.teacher_forcing import Response, TeacherForcedBatch, collate
 from engine.distill.token_losses import divergences
 from engine.events import Cancel
 from engine.heads.head import Head
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering, applied_length
-from engine.lab.cached_answers import Asked, Speaker
-from engine.lab.effect_distribution import BINS, PERCENTILES, Lengths, Spread
+from engine.lab.cached_answers import CachedGenerator, Query
+from engine.lab.effect_distribution import BINS, PERCENTILES, EffectLengths, Spread
 from engine.model.chat_template import Message, encode
 from engine.model.language_model import LanguageModel
 
@@ -39,7 +39,7 @@ class IsoKL:
 
 
 @dataclass(frozen=True, eq=False)
-class Forced:
+class TeacherForcedAnswers:
     """The prompt's answers, laid behind the bare question and behind the prompt.
 
     plain: the trunk's output without anything, [M, d] over all answers' M tokens; prompted: per block the
@@ -47,31 +47,35 @@ class Forced:
     """
 
     model: LanguageModel
-    bare: Rows
-    under: Rows
+    bare: TeacherForcedBatch
+    under: TeacherForcedBatch
     plain: Tensor
     prompted: list[Tensor]
     cancel: Cancel
 
     @classmethod
     @torch.inference_mode()
-    def of(cls, speaker: Speaker, prompt: str, asked: Sequence[Asked], cancel: Cancel) -> Forced:
+    def of(
+        cls, generator: CachedGenerator, prompt: str, asked: Sequence[Query], cancel: Cancel
+    ) -> TeacherForcedAnswers:
         """From the prompt's answers to the first questions."""
-        asked, model = asked[:_MOST], speaker.model
+        asked, model = asked[:_MOST], generator.model
         responses = []
-        for each, text in zip(asked, speaker.answers(asked, prompt, [], cancel), strict=True):
+        for each, text in zip(asked, generator.answers(asked, prompt, [], cancel), strict=True):
             ids = tuple(model.tokenizer.encode(text, add_special_tokens=False))
             responses.append(Response(each.question, ids, -1, text, 1.0, 1.0))
         bare, under = (
-            lay(model, [encode(model, [Message("user", r.question)], system) for r in responses], responses)
+            collate(
+                model, [encode(model, [Message("user", r.question)], system) for r in responses], responses
+            )
             for system in (None, prompt)
         )
         states: list[Tensor] = []
         moved: list[Tensor] = []
-        with tapped(model, lambda _, hidden: states.append(under.at(hidden))):
+        with output_hooks(model, lambda _, hidden: states.append(under.at(hidden))):
             run(model, under)
         cancel.check()
-        with tapped(model, lambda b, hidden: moved.append(squares(bare.at(hidden), states[b]).sqrt())):
+        with output_hooks(model, lambda b, hidden: moved.append(squares(bare.at(hidden), states[b]).sqrt())):
             plain = run(model, bare)
         return cls(model, bare, under, plain, moved, cancel)
 
@@ -116,7 +120,7 @@ class Forced:
             steering.strengths = self.bare.steered.unsqueeze(-1)
             run(self.model, self.bare)
             applied = [self.bare.at(coefficients) for coefficients in steering.coefficients()]
-        found: dict[int, Lengths] = {}
+        found: dict[int, EffectLengths] = {}
         for (block, part), values in zip(mix.blocks.items(), applied, strict=True):
             z = part.z.to(values.device)
             found[block] = _lengths(applied_length(values, z @ z.mT).abs(), self._end(block))
@@ -130,10 +134,12 @@ class Forced:
         return max(float(self.prompted[block].float().quantile(_SHOWN)), 1e-6)
 
 
-def _lengths(values: Tensor, end: float) -> Lengths:
+def _lengths(values: Tensor, end: float) -> EffectLengths:
     values = values.float().cpu()
     counts = torch.histc(values.clamp(max=end), BINS, 0.0, end)
-    return Lengths(_rounded(values.quantile(torch.tensor(PERCENTILES))), _rounded(counts / len(values)), end)
+    return EffectLengths(
+        _rounded(values.quantile(torch.tensor(PERCENTILES))), _rounded(counts / len(values)), end
+    )
 
 
 def _rounded(values: Tensor) -> tuple[float, ...]:

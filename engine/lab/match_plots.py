@@ -11,11 +11,11 @@ from engine.lab.figure_style import GREY, add_legend, errors_of, look_of, new_ax
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from engine.lab.matching import Row
-    from engine.lab.seed_pooling import Dose
+    from engine.lab.matching import MatchRow
+    from engine.lab.seed_pooling import StrengthResult
 
 
-def pareto(rows: Sequence[Row], target: float | None) -> Figure:
+def pareto(rows: Sequence[MatchRow], target: float | None) -> Figure:
     """Trait against coherence along the strengths of every method; the matched point with its intervals.
     target: the coherence that was matched, if one was."""
     figure, axes = new_axes("coherence", "trait", "Trait against coherence")
@@ -35,12 +35,12 @@ def pareto(rows: Sequence[Row], target: float | None) -> Figure:
     return figure
 
 
-def tradeoff(series: Mapping[str, Sequence[Dose]]) -> Figure:
+def tradeoff(series: Mapping[str, Sequence[StrengthResult]]) -> Figure:
     """Trait against coherence of a sweep, along the strengths, with the intervals of both."""
     figure, axes = new_axes("coherence", "trait", "Trait against coherence")
     for i, (name, points) in enumerate(series.items()):
         colour, mark = look_of(i)
-        x, y = [dose.coherence for dose in points], [dose.trait for dose in points]
+        x, y = [result.coherence for result in points], [result.trait for result in points]
         axes.errorbar(
             values_of(x), values_of(y), xerr=errors_of(x), yerr=errors_of(y),
             color=colour, marker=mark, markersize=4, linewidth=1, elinewidth=0.6, label=name,
@@ -51,7 +51,7 @@ def tradeoff(series: Mapping[str, Sequence[Dose]]) -> Figure:
     return figure
 
 
-def strengths(rows: Sequence[Row]) -> Figure:
+def strengths(rows: Sequence[MatchRow]) -> Figure:
     """Trait (solid) and coherence (dashed) over the strength, relative to the matched one."""
     figure, axes = new_axes("strength / matched strength", "share", "What strength does")
     for i, row in enumerate(rows):
@@ -67,13 +67,13 @@ def strengths(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def curves(series: Mapping[str, Sequence[Dose]]) -> Figure:
+def curves(series: Mapping[str, Sequence[StrengthResult]]) -> Figure:
     """Trait (solid) and coherence (dashed) over the strength, with their intervals."""
     figure, axes = new_axes("strength", "share", "Trait (solid) and coherence (dashed)")
     for i, (name, points) in enumerate(series.items()):
         colour, mark = look_of(i)
-        x = [dose.strength for dose in points]
-        trait, coherence = [dose.trait for dose in points], [dose.coherence for dose in points]
+        x = [result.strength for result in points]
+        trait, coherence = [result.trait for result in points], [result.coherence for result in points]
         axes.errorbar(
             x, values_of(trait), yerr=errors_of(trait),
             color=colour, marker=mark, markersize=4, elinewidth=0.8, label=name,
@@ -126,7 +126,7 @@ def best(series: Mapping[str, Mapping[int, Mean]]) -> Figure:
     return figure
 
 
-def _matched(axes: Any, row: Row, colour: str, mark: str) -> None:
+def _matched(axes: Any, row: MatchRow, colour: str, mark: str) -> None:
     if row.trait is None or row.coherence is None:
         return
     x, y = (

@@ -12,12 +12,12 @@ from engine.events import Cancel, Emit, LossPoint, Meter, Pause, ignore
 from engine.heads.head import Head
 from engine.lab.bisection import Point, at_iso_kl, search
 from engine.lab.bootstrap import interval
-from engine.lab.cached_answers import Judged, Speaker, asked_with, judged, judged_twice
+from engine.lab.cached_answers import CachedGenerator, Judged, judged, judged_twice, queries
 from engine.lab.differences import Difference, differences
 from engine.lab.effect_distribution import Spread
-from engine.lab.iso_kl import Forced
+from engine.lab.iso_kl import TeacherForcedAnswers
 from engine.lab.judges import Disagreement, Judge
-from engine.lab.method_specs import Arm
+from engine.lab.method_specs import MethodSpec
 
 _EXPECTED = 8  # measurements to match a head: strengths tried, and the report
 
@@ -26,7 +26,7 @@ Target = Literal["prompt", "kl"] | float
 
 
 @dataclass(frozen=True)
-class Row:
+class MatchRow:
     """One method, on the half of the questions that nothing was chosen on.
 
     strength: the one whose coherence is nearest to the target, or the iso-KL one; None where there is none to
@@ -76,7 +76,7 @@ class Match:
 
     prompt: str
     coherence: float | None
-    rows: tuple[Row, ...]
+    rows: tuple[MatchRow, ...]
     failures: tuple[Failure, ...]
     disagreement: Disagreement
 
@@ -89,17 +89,17 @@ class Match:
     def differences(self) -> list[Difference]:
         return differences(self.rows)
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As JSON says it."""
         return {**asdict(self), "differences": [asdict(each) for each in self.differences]}
 
 
 @dataclass(frozen=True)
-class Exam:
+class MatchSetup:
     """What all methods are put through. questions: the first half to choose on, the second to report on;
     rubric: the trait's own judging prompt."""
 
-    speaker: Speaker
+    generator: CachedGenerator
     judge: Judge
     prompt: str
     questions: tuple[str, ...]
@@ -121,10 +121,10 @@ class Exam:
     def reporting(self, system: str | None, heads: Sequence[tuple[Head, float]], cancel: Cancel) -> Judged:
         return self._half(1, system, heads, cancel)
 
-    def forced(self, cancel: Cancel) -> Forced:
+    def forced(self, cancel: Cancel) -> TeacherForcedAnswers:
         """The prompt's own answers, on the half that strengths are chosen on."""
-        asked = asked_with(self.questions[: len(self.questions) // 2], self.seeds)
-        return Forced.of(self.speaker, self.prompt, asked, cancel)
+        asked = queries(self.questions[: len(self.questions) // 2], self.seeds)
+        return TeacherForcedAnswers.of(self.generator, self.prompt, asked, cancel)
 
     def _half(
         self, half: int, system: str | None, heads: Sequence[tuple[Head, float]], cancel: Cancel
@@ -134,14 +134,14 @@ class Exam:
             middle = len(self.questions) // 2
             asked = self.questions[:middle] if half == 0 else self.questions[middle:]
             self._kept[key] = judged(
-                self.speaker, self.judge, self.prompt, asked, self.seeds, system, heads, cancel, self.rubric
+                self.generator, self.judge, self.prompt, asked, self.seeds, system, heads, cancel, self.rubric
             )
         return self._kept[key]
 
 
 def match(
-    exam: Exam,
-    arms: Sequence[Arm],
+    setup: MatchSetup,
+    specs: Sequence[MethodSpec],
     target: Target = 0.8,
     *,
     emit: Emit = ignore,
@@ -155,13 +155,13 @@ def match(
     Raises LabError when the judge gives no scores, Cancelled when stopped.
     """
     cancel = Cancel() if cancel is None else cancel
-    coherence = prompts_own(exam, cancel) if target == "prompt" else None if target == "kl" else target
-    forced = exam.forced(cancel)
-    meter = Meter(emit, "measurements", planned(arms))
+    coherence = prompts_own(setup, cancel) if target == "prompt" else None if target == "kl" else target
+    forced = setup.forced(cancel)
+    meter = Meter(emit, "measurements", planned(specs))
     rows, failures = [], []
-    for arm in arms:
+    for spec in specs:
         cancel.check()
-        left = planned([arm])
+        left = planned([spec])
 
         def tell(event: Any) -> None:
             nonlocal left
@@ -171,54 +171,54 @@ def match(
                 meter.step()
 
         try:
-            [row] = examine(exam, arm, [coherence], cancel, tell, forced)
+            [row] = examine(setup, spec, [coherence], cancel, tell, forced)
             rows.append(row)
             emit(row)
         except LabError:  # a judge that is not heard would fail for all of them
             raise
         except EngineError as error:
-            failures.append(Failure(arm.name, str(error)))
+            failures.append(Failure(spec.name, str(error)))
             emit(failures[-1])
         meter.step(left)
-    itself = judged_twice(exam.speaker, exam.judge, exam.prompt, exam.questions, cancel, exam.rubric)
-    return Match(exam.prompt, coherence, tuple(rows), tuple(failures), itself)
+    itself = judged_twice(setup.generator, setup.judge, setup.prompt, setup.questions, cancel, setup.rubric)
+    return Match(setup.prompt, coherence, tuple(rows), tuple(failures), itself)
 
 
-def planned(arms: Sequence[Arm]) -> int:
+def planned(specs: Sequence[MethodSpec]) -> int:
     """How many measurements they are expected to take: a method without a head takes one."""
-    return sum(1 if arm.request is None else _EXPECTED for arm in arms)
+    return sum(1 if spec.request is None else _EXPECTED for spec in specs)
 
 
-def prompts_own(exam: Exam, cancel: Cancel) -> float:
+def prompts_own(setup: MatchSetup, cancel: Cancel) -> float:
     """The coherence that prompting has, on the half that strengths are chosen on."""
-    return _figures(exam.choosing(exam.prompt, [], cancel))[1]
+    return _figures(setup.choosing(setup.prompt, [], cancel))[1]
 
 
 def examine(
-    exam: Exam,
-    arm: Arm,
+    setup: MatchSetup,
+    spec: MethodSpec,
     targets: Sequence[float | None],
     cancel: Cancel,
     emit: Emit = ignore,
-    forced: Forced | None = None,
-) -> list[Row]:
+    forced: TeacherForcedAnswers | None = None,
+) -> list[MatchRow]:
     """One arm at several target coherences (None: at iso-KL, which needs `forced`), from one distillation.
     Emits every Point that is tried, and a Pause wherever one fits.
 
     forced: what the KL and the effects per token are measured on; without it they are not.
     Raises what distilling, generating and judging raise.
     """
-    system = exam.prompt if arm.prompted else None
-    if arm.request is None:
-        found = exam.reporting(system, [], cancel)
-        kl = None if forced is None else forced.kl(None, 0.0, beside_prompt=arm.prompted)
-        return [_reported(arm, found, strength=None if arm.prompted else 0.0, kl=kl) for _ in targets]
-    made = distill(exam.speaker.model, arm.request, cancel=cancel, emit=_pausing(emit))
-    iso = None if forced is None else forced.iso_kl(made.head, beside_prompt=arm.prompted)
+    system = setup.prompt if spec.prompted else None
+    if spec.request is None:
+        found = setup.reporting(system, [], cancel)
+        kl = None if forced is None else forced.kl(None, 0.0, beside_prompt=spec.prompted)
+        return [_reported(spec, found, strength=None if spec.prompted else 0.0, kl=kl) for _ in targets]
+    made = distill(setup.generator.model, spec.request, cancel=cancel, emit=_pausing(emit))
+    iso = None if forced is None else forced.iso_kl(made.head, beside_prompt=spec.prompted)
 
     def at(strength: float) -> Point:
         emit(Pause())
-        found = exam.choosing(system, [(made.head, strength)], cancel)
+        found = setup.choosing(system, [(made.head, strength)], cancel)
         point = Point(strength, *_figures(found), found.missing)
         emit(point)
         return point
@@ -230,18 +230,18 @@ def examine(
             strength, curve, reached, note = at_iso_kl(at, iso)
         else:
             strength, curve, reached, note = search(at, target)
-        found = exam.reporting(system, [(made.head, strength)], cancel)
+        found = setup.reporting(system, [(made.head, strength)], cancel)
         tokens: dict[str, Any] = {}
         if forced is not None and iso is not None:
             tokens = {
-                "kl": forced.kl(made.head, strength, beside_prompt=arm.prompted),
+                "kl": forced.kl(made.head, strength, beside_prompt=spec.prompted),
                 "iso_kl": iso.strength if iso.reached else None,
                 "effects": forced.effects(made.head),
                 "prompted": forced.truth(),
             }
         rows.append(
             _reported(
-                arm,
+                spec,
                 found,
                 strength=strength,
                 curve=curve,
@@ -267,10 +267,10 @@ def _pausing(emit: Emit) -> Emit:
     return tell
 
 
-def _reported(arm: Arm, found: Judged, **more: Any) -> Row:
+def _reported(spec: MethodSpec, found: Judged, **more: Any) -> MatchRow:
     trait, coherence = _figures(found)
-    return Row(
-        method=arm.name,
+    return MatchRow(
+        method=spec.name,
         trait=trait,
         trait_ci=interval(found.traits),
         coherence=coherence,

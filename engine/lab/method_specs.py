@@ -17,7 +17,7 @@ _RIDGE = re.compile(r"ridge(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
-class Arm:
+class MethodSpec:
     """One of what is compared. prompted: the steering prompt is the system message; request: how its head is
     distilled, None without one."""
 
@@ -25,40 +25,40 @@ class Arm:
     prompted: bool
     request: Request | None
 
-    def seeded(self, seed: int) -> Arm:
+    def seeded(self, seed: int) -> MethodSpec:
         """The same with another seed for its distillation."""
         return self._changed(seed=seed)
 
-    def asking(self, questions: tuple[str, ...]) -> Arm:
+    def asking(self, questions: tuple[str, ...]) -> MethodSpec:
         """The same with a head that is distilled from answers to these questions."""
         return self._changed(questions=questions)
 
-    def _changed(self, **values: Any) -> Arm:
+    def _changed(self, **values: Any) -> MethodSpec:
         return replace(self, request=None if self.request is None else replace(self.request, **values))
 
 
-def parse_arms(words: str, prompt: str) -> list[Arm]:
+def parse_method_specs(words: str, prompt: str) -> list[MethodSpec]:
     """Arms from words between commas. Raises InputError for what is no method or variant, or said twice."""
     names = [name.strip() for name in words.split(",") if name.strip()]
     if not names or len(set(names)) < len(names):
         raise _wrong(words, "Nothing is named." if not names else "One of them is named twice.")
-    return [parse_arm(name, prompt) for name in names]
+    return [parse_method_spec(name, prompt) for name in names]
 
 
-def parse_arm(words: str, prompt: str) -> Arm:
+def parse_method_spec(words: str, prompt: str) -> MethodSpec:
     parts = words.split("+")
     prompted = parts[-1] == "prompt"
     method = parts[: len(parts) - prompted]
     if not method:
-        return Arm(words, True, None)
+        return MethodSpec(words, True, None)
     if method == ["none"] and not prompted:
-        return Arm(words, False, None)
+        return MethodSpec(words, False, None)
     if len(method) > 2 or (len(method) == 2 and not method[0].endswith("mse")):
         raise _wrong(words, "It joins more than a method and the prompt.")
     name, *variants = "+".join(method).split(":")  # mse+ll is an objective
     if name not in METHODS:
         raise _wrong(words, f"There is no method {name}.")
-    return Arm(words, prompted, Request(prompt, method=name, **_variants(words, variants)))
+    return MethodSpec(words, prompted, Request(prompt, method=name, **_variants(words, variants)))
 
 
 def _variants(words: str, variants: Sequence[str]) -> dict[str, Any]:

@@ -19,12 +19,12 @@ from engine.events import Cancel, Emit, Meter, ignore
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
-from engine.lab.cached_answers import Speaker, judged
+from engine.lab.cached_answers import CachedGenerator, judged
 from engine.lab.fingerprint import weights_digest
 from engine.lab.judges import open_judge
-from engine.lab.matching import Exam, examine, prompts_own
-from engine.lab.method_specs import parse_arm
-from engine.lab.result_cache import Store, content_key
+from engine.lab.matching import MatchSetup, examine, prompts_own
+from engine.lab.method_specs import parse_method_spec
+from engine.lab.result_cache import ResultCache, content_key
 from engine.model.chat_template import Message
 from engine.model.language_model import LanguageModel
 from engine.pocket.wordings import EXAMPLES, styles_of
@@ -43,7 +43,7 @@ _HISTOGRAM = ("s-psr:ll", "s-const:mse")  # whose coefficients are shown beside 
 
 
 @dataclass(frozen=True)
-class Plan:
+class PaperPlan:
     """How much is measured. questions: half to choose strengths on, half to report on."""
 
     styles: tuple[str, ...] = STYLES
@@ -64,7 +64,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Measured:
+class PaperResults:
     """Everything measured, as plain data.
 
     rows: {style, method, seed, target ("C80" or "Cp"), and the fields of a matching Row};
@@ -74,7 +74,7 @@ class Measured:
     seconds: that all of it took, in however many runs.
     """
 
-    plan: Plan
+    plan: PaperPlan
     rows: tuple[dict[str, Any], ...]
     instant: tuple[dict[str, Any], ...]
     spread: tuple[dict[str, Any], ...]
@@ -84,34 +84,36 @@ class Measured:
 
 def measure(
     model: LanguageModel,
-    plan: Plan,
-    store: Store,
+    plan: PaperPlan,
+    store: ResultCache,
     *,
     emit: Emit = ignore,
     cancel: Cancel | None = None,
-) -> Measured:
+) -> PaperResults:
     """Measures what `plan` asks for, with Progress. Raises InputError for another model than the bundled."""
     if not model.is_pocket:
         raise InputError(
             "The paper cannot be run", "Its rules judge the bundled model only.", "Use steer lab match."
         )
-    return _Run(model, plan, store, emit, Cancel() if cancel is None else cancel).all()
+    return _PaperRun(model, plan, store, emit, Cancel() if cancel is None else cancel).all()
 
 
-class _Run:
-    def __init__(self, model: LanguageModel, plan: Plan, store: Store, emit: Emit, cancel: Cancel) -> None:
+class _PaperRun:
+    def __init__(
+        self, model: LanguageModel, plan: PaperPlan, store: ResultCache, emit: Emit, cancel: Cancel
+    ) -> None:
         self._model, self._plan, self._store, self._cancel = model, plan, store, cancel
         self._asked = tuple(evaluation_questions(model, plan.questions, 7))
-        speaker = Speaker(model, store, plan.sampling)
+        generator = CachedGenerator(model, store, plan.sampling)
         judge = open_judge("pocket", model, store)
         self._exams = {
-            (style, seed): Exam(speaker, judge, _prompts()[style], self._asked, (seed,))
+            (style, seed): MatchSetup(generator, judge, _prompts()[style], self._asked, (seed,))
             for style in plan.styles
             for seed in range(plan.seeds)
         }
         self._emit = emit
 
-    def all(self) -> Measured:
+    def all(self) -> PaperResults:
         plan = self._plan
         # Seed by seed: what was stopped half-way has whole seeds.
         matched = [
@@ -146,25 +148,25 @@ class _Run:
         learned = [kept(quick, self._instant, *what) for what in instant]
         slow = Meter(self._emit, "matching", len(matched))
         rows = [row for what in matched for row in kept(slow, self._match, *what)]
-        return Measured(plan, tuple(rows), tuple(learned), tuple(spread), effects, sum(times))
+        return PaperResults(plan, tuple(rows), tuple(learned), tuple(spread), effects, sum(times))
 
     def _match(self, style: str, seed: int, method: str) -> list[dict[str, Any]]:
-        exam = self._exams[style, seed]
-        arm = parse_arm(method, exam.prompt).seeded(seed)
-        targets = {"C80": _C80, "Cp": prompts_own(exam, self._cancel)}
-        rows = examine(exam, arm, list(targets.values()), self._cancel)
+        setup = self._exams[style, seed]
+        spec = parse_method_spec(method, setup.prompt).seeded(seed)
+        targets = {"C80": _C80, "Cp": prompts_own(setup, self._cancel)}
+        rows = examine(setup, spec, list(targets.values()), self._cancel)
         return [
             {**asdict(row), "style": style, "seed": seed, "target": name}
             for name, row in zip(targets, rows, strict=True)
         ]
 
     def _instant(self, style: str, variant: str) -> dict[str, Any]:
-        exam = self._exams[style, 0]
-        request = parse_arm(variant, exam.prompt).request
+        setup = self._exams[style, 0]
+        request = parse_method_spec(variant, setup.prompt).request
         assert request is not None
         made = distill(self._model, request, cancel=self._cancel)
         found = judged(
-            exam.speaker, exam.judge, exam.prompt, exam.questions, (0, 1), None, [(made.head, 1.0)],
+            setup.generator, setup.judge, setup.prompt, setup.questions, (0, 1), None, [(made.head, 1.0)],
             self._cancel,
         )  # fmt: skip
         return {
@@ -191,7 +193,7 @@ class _Run:
     def _truths(self, style: str, method: str) -> tuple[np.ndarray, np.ndarray, list[int]]:
         """[tokens, L] each of what the prompt would do and what the head does, and the head's blocks."""
         prompt = _prompts()[style]
-        request = parse_arm(method, prompt).request
+        request = parse_method_spec(method, prompt).request
         assert request is not None
         head = distill(self._model, request, cancel=self._cancel).head
         lanes = [
@@ -212,7 +214,7 @@ def select(rows: Iterable[Mapping[str, Any]], **facts: Any) -> list[Mapping[str,
     return [row for row in rows if all(row[name] == value for name, value in facts.items())]
 
 
-def grid(measured: Measured, method: str, target: str, figure: str = "trait") -> np.ndarray:
+def grid(measured: PaperResults, method: str, target: str, figure: str = "trait") -> np.ndarray:
     """[styles, seeds] of one figure, NaN where it was not measured."""
     found = np.full((len(measured.plan.styles), measured.plan.seeds), np.nan)
     for row in select(measured.rows, method=method, target=target):
@@ -220,7 +222,7 @@ def grid(measured: Measured, method: str, target: str, figure: str = "trait") ->
     return found
 
 
-def faithfulness(measured: Measured, methods: Sequence[str]) -> dict[str, dict[int, float]]:
+def faithfulness(measured: PaperResults, methods: Sequence[str]) -> dict[str, dict[int, float]]:
     """Per method and block the mean over styles and seeds, and "paraphrase" beside."""
     found: dict[str, dict[int, float]] = {}
     every: list[Mapping[str, Any]] = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.atomic_write import write_whole
+from engine.atomic_write import write_atomic
 from engine.errors import LabError
 from engine.lab.bisection import Point
 from engine.lab.bootstrap import interval
@@ -18,12 +18,12 @@ from engine.lab.effect_plots import histogram
 from engine.lab.figure_export import write_figures
 from engine.lab.figure_style import svg
 from engine.lab.match_plots import blocks, pareto
-from engine.lab.matching import Row
-from engine.lab.paper import RESPONSES, RIDGES, Measured, faithfulness, grid, select
+from engine.lab.matching import MatchRow
+from engine.lab.paper import RESPONSES, RIDGES, PaperResults, faithfulness, grid, select
 from engine.lab.report import Table, report
 
 
-def write(measured: Measured, folder: Path) -> list[Path]:
+def write(measured: PaperResults, folder: Path) -> list[Path]:
     """paper.json, paper.md, paper.html, figures (SVG, PNG), points.csv. Raises LabError when that fails."""
     tables, found = every_table(measured), claims(measured)
     figures = every_figure(measured)
@@ -58,13 +58,13 @@ def write(measured: Measured, folder: Path) -> list[Path]:
         ("paper.md", markdown.encode()),
         ("paper.html", page.encode()),
     ):
-        write_whole(folder / name, data, "result", LabError)
+        write_atomic(folder / name, data, "result", LabError)
         written.append(folder / name)
     flat = [{k: v for k, v in row.items() if not isinstance(v, dict | list)} for row in measured.rows]
     return written + write_figures(folder, figures, flat, {})
 
 
-def every_table(measured: Measured) -> list[Table]:
+def every_table(measured: PaperResults) -> list[Table]:
     return [
         methods_table(measured),
         styles_table(measured),
@@ -75,7 +75,7 @@ def every_table(measured: Measured) -> list[Table]:
     ]
 
 
-def methods_table(measured: Measured) -> Table:
+def methods_table(measured: PaperResults) -> Table:
     rows = []
     for method in (*measured.plan.methods, *measured.plan.once):
         cells = [method]
@@ -104,7 +104,7 @@ def methods_table(measured: Measured) -> Table:
     return Table("Trait at matched coherence", head, tuple(rows), note)
 
 
-def styles_table(measured: Measured) -> Table:
+def styles_table(measured: PaperResults) -> Table:
     rows = [
         (method, *(mean_of(grid(measured, method, "C80")[i]) for i in range(len(measured.plan.styles))))
         for method in (*measured.plan.methods, *measured.plan.once)
@@ -112,19 +112,19 @@ def styles_table(measured: Measured) -> Table:
     return Table("TA@C80 per style", ("method", *measured.plan.styles), tuple(rows))
 
 
-def responses_table(measured: Measured) -> Table:
+def responses_table(measured: PaperResults) -> Table:
     return _instant_table(
         measured, "Instant heads by the number of responses", "responses",
         {str(n): f"a-psr:responses{n}" for n in RESPONSES},
     )  # fmt: skip
 
 
-def ridge_table(measured: Measured) -> Table:
+def ridge_table(measured: PaperResults) -> Table:
     chosen = {f"{r:g}": f"a-psr:ridge{r:g}" for r in RIDGES}
     return _instant_table(measured, "Instant heads by the ridge", "ridge", chosen)
 
 
-def faithfulness_table(measured: Measured) -> Table:
+def faithfulness_table(measured: PaperResults) -> Table:
     found = faithfulness(measured, FAITHFUL)
     count = max((len(values) for values in found.values()), default=0)
     head = ("method", *(f"block {block}" for block in range(count)))
@@ -133,7 +133,7 @@ def faithfulness_table(measured: Measured) -> Table:
     return Table("Faithfulness", head, rows, note)
 
 
-def spread_table(measured: Measured) -> Table:
+def spread_table(measured: PaperResults) -> Table:
     count = len(measured.spread[0]["p50"])
     rows = tuple(
         (
@@ -149,7 +149,7 @@ def spread_table(measured: Measured) -> Table:
     return Table("Spread of the prompt's effect", head, rows, note)
 
 
-def every_figure(measured: Measured) -> dict[str, Any]:
+def every_figure(measured: PaperResults) -> dict[str, Any]:
     style = measured.plan.styles[0]
     first = [_row(row) for row in select(measured.rows, style=style, seed=0, target="C80")]
     effects = {
@@ -165,7 +165,7 @@ def every_figure(measured: Measured) -> dict[str, Any]:
     return found
 
 
-def _instant_table(measured: Measured, title: str, column: str, variants: dict[str, str]) -> Table:
+def _instant_table(measured: PaperResults, title: str, column: str, variants: dict[str, str]) -> Table:
     def cells(variant: str) -> tuple[str, ...]:
         rows = [select(measured.instant, style=s, variant=variant)[0] for s in measured.plan.styles]
         each = [f"{row['trait']:.2f} / {row['coherence']:.2f}" for row in rows]
@@ -182,12 +182,12 @@ def _instant_table(measured: Measured, title: str, column: str, variants: dict[s
     )
 
 
-def _row(told: Any) -> Row:
+def _row(told: Any) -> MatchRow:
     facts = {name: value for name, value in told.items() if name not in ("style", "seed", "target")}
-    return Row(**{**facts, "curve": tuple(Point(**point) for point in facts["curve"])})
+    return MatchRow(**{**facts, "curve": tuple(Point(**point) for point in facts["curve"])})
 
 
-def _plain(measured: Measured) -> dict[str, Any]:
+def _plain(measured: PaperResults) -> dict[str, Any]:
     return {name: getattr(measured, name) for name in ("rows", "instant", "spread", "effects")}
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from engine.errors import InputError
 from engine.events import Cancel, Emit, Meter, Pause, Progress, ignore
 from engine.heads.formats.persona_trait import Trait, read_trait
-from engine.lab.cached_answers import Speaker
+from engine.lab.cached_answers import CachedGenerator
 from engine.lab.judges import Judge
-from engine.lab.matching import Exam, Match, Target, match, planned
-from engine.lab.method_specs import parse_arms
+from engine.lab.matching import Match, MatchSetup, Target, match, planned
+from engine.lab.method_specs import parse_method_specs
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def read_traits(folder: Path) -> list[Trait]:
 
 
 def persona(
-    speaker: Speaker,
+    generator: CachedGenerator,
     judge: Judge,
     traits: Sequence[Trait],
     methods: str,
@@ -65,12 +65,12 @@ def persona(
     for trait in traits:
         prompt, middle = trait.pairs[0][0], len(trait.questions) // 2
         trained, evaluated = trait.questions[:middle], trait.questions[middle:]
-        arms = [arm.asking(trained) for arm in parse_arms(methods, prompt)]
-        exam = Exam(speaker, judge, prompt, evaluated, tuple(range(rollouts)), trait.judge)
-        plans.append((trait.name, len(trained), exam, arms))
-    meter = Meter(emit, "measurements", sum(planned(arms) for *_, arms in plans))
+        specs = [spec.asking(trained) for spec in parse_method_specs(methods, prompt)]
+        setup = MatchSetup(generator, judge, prompt, evaluated, tuple(range(rollouts)), trait.judge)
+        plans.append((trait.name, len(trained), setup, specs))
+    meter = Meter(emit, "measurements", sum(planned(specs) for *_, specs in plans))
     found = []
-    for name, trained_on, exam, arms in plans:
+    for name, trained_on, setup, specs in plans:
         known = 0
 
         def tell(event: object) -> None:
@@ -81,7 +81,7 @@ def persona(
             elif isinstance(event, Pause):
                 emit(event)
 
-        result = match(exam, arms, target, emit=tell, cancel=cancel)
-        found.append(Persona(name, trained_on, len(exam.questions), result))
+        result = match(setup, specs, target, emit=tell, cancel=cancel)
+        found.append(Persona(name, trained_on, len(setup.questions), result))
         emit(found[-1])
     return found

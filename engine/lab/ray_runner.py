@@ -10,7 +10,7 @@ from typing import Any
 from engine.errors import EngineError, InputError, LabError
 from engine.events import Cancel
 from engine.generation.sampling import Sampling
-from engine.lab.sweep import Bench, Cell, Outcome, Runner, compute
+from engine.lab.sweep import Cell, Outcome, Runner, SweepSetup, compute
 
 _LOOK_S = 0.5  # how often a stop is looked for
 
@@ -26,25 +26,25 @@ class Recipe:
     questions: tuple[str, ...]
     sampling: Sampling
 
-    def bench(self) -> Bench:
-        from engine.lab.cached_answers import Speaker
+    def setup(self) -> SweepSetup:
+        from engine.lab.cached_answers import CachedGenerator
         from engine.lab.judges import open_judge
-        from engine.lab.result_cache import Store
+        from engine.lab.result_cache import ResultCache
         from engine.model.loading import load
 
-        store, model = Store(), load(self.model, dtype=self.dtype)
+        store, model = ResultCache(), load(self.model, dtype=self.dtype)
         judge = open_judge(self.judge, model, store)
-        return Bench(Speaker(model, store, self.sampling), judge, self.prompt, self.questions)
+        return SweepSetup(CachedGenerator(model, store, self.sampling), judge, self.prompt, self.questions)
 
 
-class Worker:
+class RayWorker:
     """A Ray actor: one model, any number of groups."""
 
     def __init__(self, recipe: Recipe, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
-        self._bench = recipe.bench()
+        self._bench = recipe.setup()
 
     def compute(self, group: Sequence[Cell]) -> tuple[list[Outcome], str | None]:
         """The outcomes, and in words what stopped the group, if something did."""
@@ -73,14 +73,14 @@ def on_ray(address: str, recipe: Recipe, *, workers: int | None = None, threads:
             'Install it with pip install -e ".[ray]", or leave --ray out.',
         ) from None
 
-    def run(bench: Bench, groups: Sequence[Sequence[Cell]], cancel: Cancel) -> Iterator[Outcome]:
+    def run(setup: SweepSetup, groups: Sequence[Sequence[Cell]], cancel: Cancel) -> Iterator[Outcome]:
         if not groups:
             return
         _connect(ray, address)
         actors: list[Any] = []
         try:
             count = workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
-            remote: Any = ray.remote(num_cpus=threads)(Worker)
+            remote: Any = ray.remote(num_cpus=threads)(RayWorker)
             actors += [remote.remote(recipe, threads) for _ in range(min(count, len(groups)))]
             yield from _work(ray, actors, groups, cancel)
         except ray.exceptions.RayError as error:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from engine.lab.bootstrap import interval
 from engine.lab.figure_style import svg
 from engine.lab.figures import match_figures, sweep_figures
-from engine.lab.sweep import Done, Failed, Outcome
+from engine.lab.sweep import CellFailure, CellResult, Outcome
 
 if TYPE_CHECKING:
-    from engine.lab.matching import Match, Row
+    from engine.lab.matching import Match, MatchRow
 
 _FEW = 10  # a bootstrap of fewer questions has not seen enough of how they differ
 
@@ -130,7 +130,7 @@ def sweep_table(prompt: str, outcomes: Sequence[Outcome]) -> Table:
     """One line per cell; failed ones in the note."""
     rows = []
     for done in outcomes:
-        if isinstance(done, Done):
+        if isinstance(done, CellResult):
             cell, found = done.cell, done.judged
             rows.append(
                 (
@@ -139,7 +139,9 @@ def sweep_table(prompt: str, outcomes: Sequence[Outcome]) -> Table:
                     str(found.missing),
                 )
             )  # fmt: skip
-    failed = [f"{f.cell.words} at {f.cell.strength:g}: {f.why}" for f in outcomes if isinstance(f, Failed)]
+    failed = [
+        f"{f.cell.words} at {f.cell.strength:g}: {f.why}" for f in outcomes if isinstance(f, CellFailure)
+    ]
     head = ("method", "strength", "seed", "trait", "95 % interval", "coherence", "answers", "missing")
     return Table(f"Sweep: {prompt}", head, tuple(rows), "\n".join(failed))
 
@@ -157,7 +159,7 @@ def between(ends: tuple[float, float] | None) -> str:
     return "-" if ends is None else f"{ends[0]:.2f} to {ends[1]:.2f}"
 
 
-def _line(row: Row) -> tuple[str, ...]:
+def _line(row: MatchRow) -> tuple[str, ...]:
     strength = "-" if row.strength is None else f"{row.strength:.2f}" + ("" if row.reached else " *")
     return (
         row.method, strength, number(row.trait), between(row.trait_ci), number(row.coherence),

@@ -15,7 +15,7 @@ from engine.sqlite_errors import cause_of
 
 # Raised by hand whenever a method, the decoding, a judge's rules or rubric, or a formula of the Lab changes
 # what it gives: then nothing that was kept before is found any more.
-EDITION = 2
+CACHE_VERSION = 2
 
 _BUSY_S = 30.0  # how long to wait for another process that writes
 _CHUNK = 500  # keys in one question to SQLite
@@ -31,11 +31,11 @@ CREATE TABLE IF NOT EXISTS done (
 
 def content_key(*facts: Any) -> str:
     """The hash under which something made from `facts` (whatever JSON can say) by this EDITION is kept."""
-    told = json.dumps([EDITION, facts], ensure_ascii=False, sort_keys=True, allow_nan=False)
+    told = json.dumps([CACHE_VERSION, facts], ensure_ascii=False, sort_keys=True, allow_nan=False)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-class Store:
+class ResultCache:
     """JSON values by kind and key. What was put is on the disk when `put` returns, and survives a kill.
 
     path None keeps everything in memory. Serves several threads, one after another.

@@ -13,10 +13,10 @@ from engine.distill import METHODS, distill
 from engine.distill.request import OBJECTIVES
 from engine.errors import EngineError, LabError
 from engine.events import Cancel, Emit, Meter, Pause, ignore
-from engine.lab.cached_answers import Judged, Speaker, judged, laid_out
+from engine.lab.cached_answers import CachedGenerator, Judged, judged, laid_out
 from engine.lab.fingerprint import weights_digest
 from engine.lab.judges import Judge, Score
-from engine.lab.method_specs import parse_arm
+from engine.lab.method_specs import parse_method_spec
 from engine.lab.result_cache import content_key
 
 
@@ -30,7 +30,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Done:
+class CellResult:
     """A finished cell: what each question's answer was given, None where the judge gave no score."""
 
     cell: Cell
@@ -45,34 +45,34 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Failed:
+class CellFailure:
     """A cell that could not be computed, and why."""
 
     cell: Cell
     why: str
 
 
-Outcome = Done | Failed
+Outcome = CellResult | CellFailure
 
 
 @dataclass(frozen=True)
-class Bench:
+class SweepSetup:
     """Where cells are computed: the prompt, the questions, who answers and who judges."""
 
-    speaker: Speaker
+    generator: CachedGenerator
     judge: Judge
     prompt: str
     questions: tuple[str, ...]
 
     def key(self, cell: Cell) -> str:
-        sampling = asdict(self.speaker.sampling)
+        sampling = asdict(self.generator.sampling)
         return content_key(
-            weights_digest(self.speaker.model), self.prompt, self.questions, self.judge.name, sampling,
+            weights_digest(self.generator.model), self.prompt, self.questions, self.judge.name, sampling,
             asdict(cell), "each answer's scores",
         )  # fmt: skip
 
 
-Runner = Callable[[Bench, Sequence[Sequence[Cell]], Cancel], Iterable[Outcome]]
+Runner = Callable[[SweepSetup, Sequence[Sequence[Cell]], Cancel], Iterable[Outcome]]
 """Computes groups of cells, each with a head of its own, and yields every outcome as it is known."""
 
 
@@ -111,7 +111,7 @@ def _named(said: Sequence[str], what: str) -> bool:
 
 
 def sweep(
-    bench: Bench,
+    setup: SweepSetup,
     wanted: Sequence[Cell],
     *,
     runner: Runner | None = None,
@@ -127,18 +127,18 @@ def sweep(
     Raises LabError (the judge is not heard, the store fails) and Cancelled.
     """
     cancel = Cancel() if cancel is None else cancel
-    keys = {cell: bench.key(cell) for cell in wanted}
-    stored = bench.speaker.store.get("cell", list(keys.values()))
+    keys = {cell: setup.key(cell) for cell in wanted}
+    stored = setup.generator.store.get("cell", list(keys.values()))
     outcomes: dict[Cell, Outcome] = {
-        cell: Done(cell, *map(tuple, stored[key])) for cell, key in keys.items() if key in stored
+        cell: CellResult(cell, *map(tuple, stored[key])) for cell, key in keys.items() if key in stored
     }
     for outcome in outcomes.values():
         emit(outcome)
     open_cells = [cell for cell in keys if cell not in outcomes]
     meter = Meter(emit, "cells", len(open_cells))
-    for outcome in (runner or here)(bench, _groups(open_cells), cancel):
-        if isinstance(outcome, Done) and not outcome.judged.missing:
-            bench.speaker.store.put("cell", {keys[outcome.cell]: [outcome.traits, outcome.coherences]})
+    for outcome in (runner or here)(setup, _groups(open_cells), cancel):
+        if isinstance(outcome, CellResult) and not outcome.judged.missing:
+            setup.generator.store.put("cell", {keys[outcome.cell]: [outcome.traits, outcome.coherences]})
         outcomes[outcome.cell] = outcome
         emit(outcome)
         meter.step()
@@ -146,42 +146,54 @@ def sweep(
     return [outcomes[cell] for cell in keys]
 
 
-def here(bench: Bench, groups: Sequence[Sequence[Cell]], cancel: Cancel) -> Iterator[Outcome]:
+def here(setup: SweepSetup, groups: Sequence[Sequence[Cell]], cancel: Cancel) -> Iterator[Outcome]:
     """The runner in this process: one cell after the other."""
     for group in groups:
-        yield from compute(bench, group, cancel)
+        yield from compute(setup, group, cancel)
 
 
-def compute(bench: Bench, group: Sequence[Cell], cancel: Cancel) -> Iterator[Outcome]:
+def compute(setup: SweepSetup, group: Sequence[Cell], cancel: Cancel) -> Iterator[Outcome]:
     """Cells that differ in their strength only: one head serves them all."""
     try:
-        arm = parse_arm(group[0].words, bench.prompt).seeded(group[0].seed)
-        made = None if arm.request is None else distill(bench.speaker.model, arm.request, cancel=cancel).head
+        spec = parse_method_spec(group[0].words, setup.prompt).seeded(group[0].seed)
+        made = (
+            None if spec.request is None else distill(setup.generator.model, spec.request, cancel=cancel).head
+        )
     except LabError:
         raise
     except EngineError as error:
-        yield from (Failed(cell, str(error)) for cell in group)
+        yield from (CellFailure(cell, str(error)) for cell in group)
         return
-    system = bench.prompt if arm.prompted else None
+    system = setup.prompt if spec.prompted else None
     for cell in group:
         cancel.check()
         heads = [] if made is None else [(made, cell.strength)]
         try:
             found = judged(
-                bench.speaker, bench.judge, bench.prompt, bench.questions, (cell.seed,), system, heads, cancel
+                setup.generator,
+                setup.judge,
+                setup.prompt,
+                setup.questions,
+                (cell.seed,),
+                system,
+                heads,
+                cancel,
             )
         except LabError:
             raise
         except EngineError as error:
-            yield Failed(cell, str(error))
+            yield CellFailure(cell, str(error))
         else:
-            yield Done(cell, *(_plain(values) for values in (found.traits, found.coherences)))
+            yield CellResult(cell, *(_plain(values) for values in (found.traits, found.coherences)))
 
 
-def told(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+def outcomes_to_json(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     """As JSON says it: one flat record per cell."""
     return [
-        {**asdict(each.cell), **(each.judged.told() if isinstance(each, Done) else {"why": each.why})}
+        {
+            **asdict(each.cell),
+            **(each.judged.to_json() if isinstance(each, CellResult) else {"why": each.why}),
+        }
         for each in outcomes
     ]
 

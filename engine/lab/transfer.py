@@ -14,7 +14,7 @@ from engine.distill.questions import questions
 from engine.events import Cancel, Emit, Meter, ignore
 from engine.heads.head import Head
 from engine.lab.bootstrap import Mean
-from engine.lab.cached_answers import Asked, Judged, Speaker, asked_with, laid_out, scored
+from engine.lab.cached_answers import CachedGenerator, Judged, Query, laid_out, queries, scored
 from engine.lab.judges import Judge
 from engine.pocket.styles import compatible
 from engine.pocket.wordings import styles_of, wordings
@@ -40,10 +40,10 @@ class Transfer:
     def missing(self) -> int:
         return self.head.missing + self.prompted.missing
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As JSON says it."""
         facts = {"prompt": self.prompt, "kind": self.kind, "condition": self.condition}
-        scores = {**self.head.told(), **self.prompted.told("prompt_")}
+        scores = {**self.head.to_json(), **self.prompted.to_json("prompt_")}
         return {**facts, "strength": self.strength, **scores}
 
 
@@ -63,10 +63,10 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Setting:
+class TransferSetup:
     """asked: questions that distillation never saw."""
 
-    speaker: Speaker
+    generator: CachedGenerator
     judge: Judge
     asked: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
@@ -74,7 +74,7 @@ class Setting:
 
 
 def transfer(
-    setting: Setting, prompts: Sequence[str], *, emit: Emit = ignore, cancel: Cancel | None = None
+    setting: TransferSetup, prompts: Sequence[str], *, emit: Emit = ignore, cancel: Cancel | None = None
 ) -> list[Transfer]:
     """Every condition for every prompt; emits Progress and each Transfer as it is known.
 
@@ -83,7 +83,7 @@ def transfer(
     """
     cancel = Cancel() if cancel is None else cancel
     meter = Meter(emit, "prompts", len(prompts))
-    model = setting.speaker.model
+    model = setting.generator.model
     heads = {
         prompt: distill(model, Request(prompt, method=setting.method), cancel=cancel).head
         for prompt in dict.fromkeys(prompts)
@@ -130,19 +130,21 @@ def _means(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.where(counts > 0, np.where(there, stacked, 0.0).sum(0) / np.maximum(counts, 1), np.nan)
 
 
-def _conditions(setting: Setting, prompt: str, heads: dict[str, Head], cancel: Cancel) -> Iterator[Transfer]:
-    head, model = heads[prompt], setting.speaker.model
-    unseen = asked_with(setting.asked, setting.seeds)
-    seen = asked_with(questions(model, len(setting.asked), 0), setting.seeds)
+def _conditions(
+    setting: TransferSetup, prompt: str, heads: dict[str, Head], cancel: Cancel
+) -> Iterator[Transfer]:
+    head, model = heads[prompt], setting.generator.model
+    unseen = queries(setting.asked, setting.seeds)
+    seen = queries(questions(model, len(setting.asked), 0), setting.seeds)
 
     def ask(
-        asked: Sequence[Asked], judged_by: str, system: str | None, steered: Sequence[tuple[Head, float]]
+        asked: Sequence[Query], judged_by: str, system: str | None, steered: Sequence[tuple[Head, float]]
     ) -> Judged:
-        _, scores = scored(setting.speaker, setting.judge, judged_by, asked, system, steered, cancel)
+        _, scores = scored(setting.generator, setting.judge, judged_by, asked, system, steered, cancel)
         return laid_out(scores, len(asked) // len(setting.seeds))
 
     def row(
-        kind: str, asked: Sequence[Asked], system: str, judged_by: str, *others: Head,
+        kind: str, asked: Sequence[Query], system: str, judged_by: str, *others: Head,
         at: float = 1.0, with_: str = "",
     ) -> Transfer:  # fmt: skip
         steered = ask(asked, judged_by, None, [(head, at), *((other, 1.0) for other in others)])
@@ -154,9 +156,9 @@ def _conditions(setting: Setting, prompt: str, heads: dict[str, Head], cancel: C
     for other in _other_wordings(setting, prompt):
         judged_by = other if styles_of(other) else prompt
         yield row("other wordings", unseen, other, judged_by, with_=other)
-    plain = setting.speaker.answers(unseen, None, [], cancel)
+    plain = setting.generator.answers(unseen, None, [], cancel)
     second = [
-        Asked(_MORE, each.seed, (each.question, said)) for each, said in zip(unseen, plain, strict=True)
+        Query(_MORE, each.seed, (each.question, said)) for each, said in zip(unseen, plain, strict=True)
     ]
     yield row("second turn, after an unsteered first", second, prompt, prompt)
     beside = _beside(prompt, list(heads))
@@ -168,10 +170,10 @@ def _conditions(setting: Setting, prompt: str, heads: dict[str, Head], cancel: C
         yield row("strength", unseen, prompt, prompt, at=strength)
 
 
-def _other_wordings(setting: Setting, prompt: str) -> list[str]:
-    styles = styles_of(prompt) if setting.speaker.model.is_pocket else ()
+def _other_wordings(setting: TransferSetup, prompt: str) -> list[str]:
+    styles = styles_of(prompt) if setting.generator.model.is_pocket else ()
     if len(styles) != 1:
-        return [paraphrase(setting.speaker.model, prompt)]
+        return [paraphrase(setting.generator.model, prompt)]
     kept_out = [w for w in wordings(styles[0], held_out=True) if w != prompt]
     step = max(1, len(kept_out) // _WORDINGS)
     return kept_out[::step][:_WORDINGS]

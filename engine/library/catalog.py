@@ -9,8 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from engine.errors import LibraryError
-from engine.library.records import COMPARISON, Item, Shelf
-from engine.library.store import Store, now
+from engine.library.records import COMPARISON, LibraryItem, Shelf
+from engine.library.store import LibraryStore, now
 
 _ABOUT = {
     "conversation": "(SELECT count(*) FROM turn WHERE turn.conversation = i.key)",
@@ -26,7 +26,7 @@ _WORDS = {  # where a search looks, beside title and tags
 }
 
 
-def items(store: Store, shelf: Shelf, words: str = "", limit: int = 500) -> list[Item]:
+def items(store: LibraryStore, shelf: Shelf, words: str = "", limit: int = 500) -> list[LibraryItem]:
     """What lies on the shelf, the newest first; every one of `words` is in its title, a tag or its text."""
     clauses = ["i.kept > 0"] if shelf == "head" else ["1"]
     given: dict[str, str | int] = {"limit": limit, "shelf": shelf}
@@ -48,7 +48,7 @@ def items(store: Store, shelf: Shelf, words: str = "", limit: int = 500) -> list
             given,
         ).fetchall()
         return [
-            Item(
+            LibraryItem(
                 shelf,
                 key,
                 title,
@@ -63,7 +63,7 @@ def items(store: Store, shelf: Shelf, words: str = "", limit: int = 500) -> list
         ]
 
 
-def title(store: Store, shelf: Shelf, key: str) -> str:
+def title(store: LibraryStore, shelf: Shelf, key: str) -> str:
     """Raises LibraryError for an item that is gone."""
     with store.reading() as db:
         row = db.execute(f"SELECT title FROM {shelf} WHERE key = ?", (key,)).fetchone()
@@ -72,7 +72,7 @@ def title(store: Store, shelf: Shelf, key: str) -> str:
     return str(row[0])
 
 
-def rename(store: Store, shelf: Shelf, key: str, title: str, *, named: bool = True) -> None:
+def rename(store: LibraryStore, shelf: Shelf, key: str, title: str, *, named: bool = True) -> None:
     """named: a conversation keeps the title; else that is the automatic one, which its first question gives.
 
     Raises LibraryError for an empty name or an item that is gone.
@@ -85,7 +85,7 @@ def rename(store: Store, shelf: Shelf, key: str, title: str, *, named: bool = Tr
         _require(done, title)
 
 
-def set_tags(store: Store, shelf: Shelf, key: str, tags: tuple[str, ...]) -> None:
+def set_tags(store: LibraryStore, shelf: Shelf, key: str, tags: tuple[str, ...]) -> None:
     """These tags instead of those that it had; case and order do not matter."""
     words = sorted({tag.strip().lower() for tag in tags if tag.strip()})
     with store.writing() as db:
@@ -102,7 +102,7 @@ class Removed:
     rows: tuple[tuple[str, tuple[Any, ...]], ...]
 
 
-def remove(store: Store, shelf: Shelf, key: str) -> Removed:
+def remove(store: LibraryStore, shelf: Shelf, key: str) -> Removed:
     """Takes the item out of the library; the file of a head stays until no session and no answer uses it, and
     until then no save lists it again."""
     with store.writing() as db:
@@ -119,7 +119,7 @@ def remove(store: Store, shelf: Shelf, key: str) -> Removed:
     return Removed(shelf, key, tuple(rows))
 
 
-def put_back(store: Store, removed: Removed) -> None:
+def put_back(store: LibraryStore, removed: Removed) -> None:
     """The item is in the library again as it was; what has been written under its key meanwhile stays."""
     with store.writing() as db:
         if removed.shelf == "head":
@@ -128,7 +128,7 @@ def put_back(store: Store, removed: Removed) -> None:
             db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
 
 
-def add_run(store: Store, kind: str, title: str, facts: dict[str, Any]) -> str:
+def add_run(store: LibraryStore, kind: str, title: str, facts: dict[str, Any]) -> str:
     """Keeps what a distillation or an evaluation was asked and gave; facts: JSON values. Its key."""
     key, moment = uuid4().hex, now()
     with store.writing() as db:
@@ -137,7 +137,7 @@ def add_run(store: Store, kind: str, title: str, facts: dict[str, Any]) -> str:
     return key
 
 
-def run_facts(store: Store, key: str) -> dict[str, Any]:
+def run_facts(store: LibraryStore, key: str) -> dict[str, Any]:
     """The facts of a run. Raises LibraryError when it is gone or damaged."""
     with store.reading() as db:
         row = db.execute("SELECT facts FROM run WHERE key = ?", (key,)).fetchone()
@@ -149,7 +149,7 @@ def run_facts(store: Store, key: str) -> dict[str, Any]:
         ) from None
 
 
-def add_vote(store: Store, facts: dict[str, Any]) -> int:
+def add_vote(store: LibraryStore, facts: dict[str, Any]) -> int:
     """Keeps one vote of a blind comparison: what was compared, and which was preferred. Its key."""
     with store.writing() as db:
         body = json.dumps(facts, ensure_ascii=False, allow_nan=False)
@@ -158,13 +158,13 @@ def add_vote(store: Store, facts: dict[str, Any]) -> int:
     return row
 
 
-def drop_vote(store: Store, key: int) -> None:
+def drop_vote(store: LibraryStore, key: int) -> None:
     """The vote was taken back."""
     with store.writing() as db:
         db.execute("DELETE FROM vote WHERE key = ?", (key,))
 
 
-def votes(store: Store) -> list[dict[str, Any]]:
+def votes(store: LibraryStore) -> list[dict[str, Any]]:
     """All votes, the oldest first, each with its time as `cast_at`; a damaged one's record is `unread`."""
     with store.reading() as db:
         rows = db.execute("SELECT cast_at, facts FROM vote ORDER BY key").fetchall()

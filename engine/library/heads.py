@@ -9,12 +9,12 @@ from pathlib import Path
 from engine.errors import HeadError
 from engine.heads.head import Head
 from engine.heads.head_file import load_head, save_head
-from engine.library.store import Store, now
+from engine.library.store import LibraryStore, now
 
 SUFFIX = ".head.safetensors"
 
 
-def keep_head(store: Store, head: Head, *, listed: bool = True) -> str:
+def keep_head(store: LibraryStore, head: Head, *, listed: bool = True) -> str:
     """Writes the head, file first; its key. listed: shown in the library, and not only there for a session.
 
     A head that is there already keeps its name and tags; facts measured later replace the older ones. One
@@ -33,13 +33,13 @@ def keep_head(store: Store, head: Head, *, listed: bool = True) -> str:
     return key
 
 
-def list_head(store: Store, key: str) -> None:
+def list_head(store: LibraryStore, key: str) -> None:
     """Shows the head in the library again, by the person's wish; no head under the key: nothing to do."""
     with store.writing() as db:
         db.execute("UPDATE head SET kept = 1 WHERE key = ? AND kept < 0", (key,))
 
 
-def head_of(store: Store, key: str) -> Head:
+def head_of(store: LibraryStore, key: str) -> Head:
     """The head under its name in the library. Raises HeadError when its file is gone or damaged."""
     head = load_head(path_of(store, key))
     with store.reading() as db:
@@ -47,7 +47,7 @@ def head_of(store: Store, key: str) -> Head:
     return head.renamed(row[0]) if row else head
 
 
-def heads_of(store: Store, keys: Iterable[str]) -> tuple[dict[str, Head], list[str]]:
+def heads_of(store: LibraryStore, keys: Iterable[str]) -> tuple[dict[str, Head], list[str]]:
     """The heads that can be read, by key, and the words about those that cannot."""
     found: dict[str, Head] = {}
     lost: list[str] = []
@@ -59,11 +59,11 @@ def heads_of(store: Store, keys: Iterable[str]) -> tuple[dict[str, Head], list[s
     return found, lost
 
 
-def path_of(store: Store, key: str) -> Path:
+def path_of(store: LibraryStore, key: str) -> Path:
     return store.heads / f"{key}{SUFFIX}"
 
 
-def prune_heads(store: Store) -> int:
+def prune_heads(store: LibraryStore) -> int:
     """Removes the files that neither the library's list nor any session or answer needs; how many."""
     with store.writing() as db:
         needed = " ".join(

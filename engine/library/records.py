@@ -68,7 +68,7 @@ class SessionRecord:
 
 
 @dataclass(frozen=True)
-class Item:
+class LibraryItem:
     """One line of the library's list; about: what it is, in a few words; dates in ISO 8601, UTC; named: a
     person gave the title, which no longer follows the first question; kind: of a conversation or a run."""
 

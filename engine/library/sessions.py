@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from engine.library.records import AnswerRecord, ConversationRecord, Page, SessionRecord, TurnRecord
-from engine.library.store import Store, now
+from engine.library.store import LibraryStore, now
 
 TITLE = 60  # characters of the first question that name a conversation
 
 
 def save_session(
-    store: Store,
+    store: LibraryStore,
     session: SessionRecord,
     order: Sequence[str] = (),
     changed: Iterable[TurnRecord] = (),
@@ -37,14 +37,14 @@ def save_session(
         )
 
 
-def last_session(store: Store) -> SessionRecord | None:
+def last_session(store: LibraryStore) -> SessionRecord | None:
     """The session as it was saved last; None at the first start. Of a damaged record the state is empty."""
     with store.reading() as db:
         row = db.execute("SELECT conversation, state, clean, saved FROM session").fetchone()
     return SessionRecord(row[0], _values(row[1]) or {}, bool(row[2]), row[3]) if row else None
 
 
-def conversation(store: Store, key: str) -> ConversationRecord | None:
+def conversation(store: LibraryStore, key: str) -> ConversationRecord | None:
     """The conversation with all turns that can be read; None where there is none of that key."""
     with store.reading() as db:
         found = db.execute("SELECT title, kind, facts FROM conversation WHERE key = ?", (key,)).fetchone()
@@ -66,7 +66,7 @@ def conversation(store: Store, key: str) -> ConversationRecord | None:
     return ConversationRecord(key, title, tuple(turns), tuple(damaged), kind, _values(text) or {})
 
 
-def raw_turn(store: Store, key: str) -> dict[str, Any]:
+def raw_turn(store: LibraryStore, key: str) -> dict[str, Any]:
     """What lies in the library of a turn and its answers, unread; of a trace only how long it is."""
     with store.reading() as db:
         return {
@@ -80,7 +80,7 @@ def raw_turn(store: Store, key: str) -> dict[str, Any]:
         }
 
 
-def raw_session(store: Store) -> bytes:
+def raw_session(store: LibraryStore) -> bytes:
     """The session's state as it lies in the library, byte by byte; none at the first start."""
     with store.reading() as db:
         row = db.execute("SELECT CAST(state AS BLOB) FROM session").fetchone()

@@ -15,7 +15,7 @@ from engine.sqlite_errors import cause_of
 BUSY_S = 5.0  # how long to wait for another process that writes
 
 
-class Store:
+class LibraryStore:
     """One connection, used by one thread at a time. `folder` holds the database and the head files."""
 
     def __init__(self, folder: Path) -> None:

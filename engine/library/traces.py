@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from engine.generation.result import Said
+from engine.generation.result import SpokenTurn
 from engine.generation.trace import Trace
 from engine.generation.trace_arrays import arrays_of, trace_of, words_of
 from engine.heads.head import Head
@@ -31,7 +31,7 @@ def unpack(data: bytes) -> Trace | None:
         return None
 
 
-def said_of(trace: Trace, heads: Sequence[Head | None], before: Sequence[float]) -> Said | None:
+def said_of(trace: Trace, heads: Sequence[Head | None], before: Sequence[float]) -> SpokenTurn | None:
     """How the traced answer was made, so that it is steered again as it was; None when a head is lost.
 
     before: the strengths in force on the prompt, one per head.
@@ -39,7 +39,7 @@ def said_of(trace: Trace, heads: Sequence[Head | None], before: Sequence[float])
     if any(head is None for head in heads) or trace.strengths.shape[1] != len(heads):
         return None
     first = np.asarray(before, np.float32).reshape(1, len(heads))
-    return Said(
+    return SpokenTurn(
         tuple(trace.ids.tolist()),
         tuple(head for head in heads if head is not None),
         np.concatenate([first, trace.strengths]),

@@ -14,7 +14,7 @@ from engine.model.language_model import LanguageModel
 Role = Literal["user", "assistant", "system"]
 
 
-class Spoken(Protocol):
+class SpokenTokens(Protocol):
     """The exact tokens of a turn that this model said itself."""
 
     @property
@@ -28,18 +28,18 @@ class Message:
 
     role: Role
     text: str
-    said: Spoken | None = None
+    said: SpokenTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TokenSpan:
     """The tokens [start, stop) that hold a message's text, without the template's own marks; said: whatever
     the message carried under that name."""
 
     role: Role
     start: int
     stop: int
-    said: Spoken | None = None
+    said: SpokenTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Prompt:
 
     text: str
     ids: list[int]
-    spans: list[Span]
+    spans: list[TokenSpan]
 
 
 def encode(model: LanguageModel, messages: Sequence[Message], system: str | None = None) -> Prompt:
@@ -92,7 +92,7 @@ def _require_text(texts: Sequence[str]) -> None:
 
 class _Mark(NamedTuple):
     role: Role
-    said: Spoken | None = None
+    said: SpokenTokens | None = None
 
 
 _Pieces = list[tuple[str, _Mark | None]]  # the text in order; a mark says whose message it is
@@ -105,7 +105,7 @@ class _Turn:
     role: Role
     text: str
     system: str = ""
-    said: Spoken | None = None
+    said: SpokenTokens | None = None
 
     @property
     def mark(self) -> _Mark:
@@ -225,7 +225,7 @@ def _tokens(model: LanguageModel, text: str, pieces: _Pieces) -> Prompt:
     """Token ids of the text, the pieces' borders turned from characters to tokens."""
     ids, offsets = _cut(model.tokenizer, text)
     whole: list[int] = []
-    spans: list[Span] = []
+    spans: list[TokenSpan] = []
     at = done = 0
     for piece, mark in pieces:
         if mark is not None and piece:
@@ -233,7 +233,7 @@ def _tokens(model: LanguageModel, text: str, pieces: _Pieces) -> Prompt:
             if inside:
                 whole += ids[done : inside[0]]
                 own = ids[inside[0] : inside[-1] + 1] if mark.said is None else list(mark.said.ids)
-                spans.append(Span(mark.role, len(whole), len(whole) + len(own), mark.said))
+                spans.append(TokenSpan(mark.role, len(whole), len(whole) + len(own), mark.said))
                 whole += own
                 done = inside[-1] + 1
         at += len(piece)

@@ -20,7 +20,7 @@ from engine.model.source import POCKET, POCKET_FOLDER, Located, locate
 from engine.model.steerability_check import require_steerable
 from engine.model.weights import read_weights
 
-__all__ = ["POCKET", "POCKET_FOLDER", "Found", "find", "import_ahead", "load"]
+__all__ = ["POCKET", "POCKET_FOLDER", "LocatedModel", "find", "import_ahead", "load"]
 
 
 def load(
@@ -56,7 +56,7 @@ def load(
 
 
 @dataclass(frozen=True)
-class Found:
+class LocatedModel:
     """A model that is on this machine, sound as far as headers tell, and known to fit; only its weights are
     not yet read. dtype and place: what it will run in, and where; code: whether code of its own may run."""
 
@@ -93,7 +93,7 @@ def find(
     instead_of: LanguageModel | None = None,
     emit: Emit = ignore,
     cancel: Cancel | None = None,
-) -> Found:
+) -> LocatedModel:
     """All of `load` but the reading of the weights: fetches what is missing, looks at it, and makes sure that
     it fits. instead_of: a loaded model whose memory is given back before this one is read.
     """
@@ -112,7 +112,7 @@ def find(
         offered = [name for name in SIZES if name != "int8" or can_quantise()]
         free = free_at(place) + (held_at(place, instead_of) if instead_of is not None else 0)
         require_fit(located.id, config, weights.count, kind, free, offered)
-    return Found(located, config, kind, place, trust_remote_code)
+    return LocatedModel(located, config, kind, place, trust_remote_code)
 
 
 def import_ahead() -> None:

@@ -23,7 +23,7 @@ _IGNORED = -100
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """Everything that decides the weights (but for the rounding of the machine's kernels)."""
 
     steps: int = 2500
@@ -45,7 +45,7 @@ class Plan:
 def train(
     folder: Path,
     work: Path,
-    plan: Plan | None = None,
+    plan: TrainingPlan | None = None,
     *,
     save_every: float = 120.0,
     cancel: Cancel | None = None,
@@ -57,7 +57,7 @@ def train(
     cross-entropy on the assistant's tokens. bfloat16 autocast; a GPU when there is one.
     save_every: seconds between checkpoints. Cancelling writes a checkpoint and raises Cancelled.
     """
-    plan = plan or Plan()
+    plan = plan or TrainingPlan()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = build_tokenizer(plan.seed)
     torch.manual_seed(plan.seed)
@@ -95,11 +95,11 @@ def train(
     save(folder, network, tokenizer)
 
 
-def _schedule(step: int, plan: Plan) -> float:
+def _schedule(step: int, plan: TrainingPlan) -> float:
     return min(1.0, (step + 1) / plan.warm_up) * (1 - step / plan.steps)
 
 
-def _optimizers(network: Any, plan: Plan) -> list[torch.optim.Optimizer]:
+def _optimizers(network: Any, plan: TrainingPlan) -> list[torch.optim.Optimizer]:
     matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in network.named_parameters() if p.ndim != 2 or "embed" in n]
     return [
@@ -108,7 +108,7 @@ def _optimizers(network: Any, plan: Plan) -> list[torch.optim.Optimizer]:
     ]
 
 
-def _batches(tokenizer: Any, plan: Plan, first: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _batches(tokenizer: Any, plan: TrainingPlan, first: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """(ids, labels), both [batch, T], right padded, from step `first` on; any step is reproducible alone."""
     for group in range(first // _GROUP, -(-plan.steps // _GROUP)):
         rng = random.Random(f"{plan.seed} {group}")
@@ -144,7 +144,7 @@ def _pad(rows: list[tuple[list[int], list[int]]], pad: int) -> tuple[torch.Tenso
 
 
 def _save_checkpoint(
-    path: Path, plan: Plan, network: Any, optimizers: list[torch.optim.Optimizer], done: int
+    path: Path, plan: TrainingPlan, network: Any, optimizers: list[torch.optim.Optimizer], done: int
 ) -> None:
     state = {
         "plan": vars(plan),
@@ -161,7 +161,7 @@ def _save_checkpoint(
 
 
 def _resume(
-    path: Path, plan: Plan, network: Any, optimizers: list[torch.optim.Optimizer], device: str
+    path: Path, plan: TrainingPlan, network: Any, optimizers: list[torch.optim.Optimizer], device: str
 ) -> int:
     state = torch.load(path, map_location=device, weights_only=True)
     if state["plan"] != vars(plan):

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QGuiApplication
 
 from studio.app import actions
-from studio.app.command_palette import PaletteDialog
+from studio.app.command_palette import CommandPalette
 from studio.chat.context_usage import ASKING
 from studio.chat.votes_dialog import VotesDialog
 from studio.export.export_controller import KINDS
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from studio.app.main_window import Window
 
 
-class Commands(QObject):
+class ActionHandlers(QObject):
     """Speaks to the parts of `window`, which are there when the first action is triggered."""
 
     def __init__(self, window: Window) -> None:
@@ -28,13 +28,13 @@ class Commands(QObject):
 
     def handlers(self) -> dict[str, Callable[..., object]]:
         window = self._window
-        session, workspace, look = window.session, window.workspace, window.look
+        controllers, workspace, look = window.controllers, window.workspace, window.look
         return {
             "model": window.files.choose_model,
             "model_folder": window.files.choose_folder,
-            "model_pocket": lambda: session.open_model("pocket"),
+            "model_pocket": lambda: controllers.open_model("pocket"),
             "recent": window.files.show_recent,
-            "cancel_loading": session.opening.cancel,
+            "cancel_loading": controllers.opening.cancel,
             "load_head": window.files.choose_head,
             "save_head": window.files.choose_save,
             **{key: lambda key=key: window.exporting.ask(key) for key in KINDS},
@@ -45,8 +45,8 @@ class Commands(QObject):
             "undo": workspace.undo,
             "redo": workspace.redo,
             "palette": self._open_palette,
-            "distill": lambda: session.distilling.start(window.steering.request()),
-            "cancel_distill": session.distilling.cancel,
+            "distill": lambda: controllers.distilling.start(window.steering.request()),
+            "cancel_distill": controllers.distilling.cancel,
             "live": lambda on: window.preferences.set("live", on),
             "bypass": workspace.set_bypass,
             "mute_head": workspace.toggle_chosen,
@@ -57,8 +57,8 @@ class Commands(QObject):
             "edit_prompt": self._edit_prompt,
             "send": self._send,
             "stop": self._stop,
-            "again": lambda: session.answering.again(),
-            "compare": session.answering.compare,
+            "again": lambda: controllers.answering.again(),
+            "compare": controllers.answering.compare,
             "truth": workspace.set_truth,
             "new": lambda: workspace.begin_conversation(),
             "copy_chat": lambda: QGuiApplication.clipboard().setText(as_markdown(workspace.turns)),
@@ -83,13 +83,13 @@ class Commands(QObject):
     def _stop(self) -> None:
         """What talks falls silent; the tour, or the Lab's run on another page, ends when nothing talks."""
         window = self._window
-        talking = window.session.talking or window.comparing.running
+        talking = window.controllers.talking or window.comparing.running
         if window.welcome.running and not talking:
             window.welcome.end()
         elif window.measuring.running and (window.pages.key == "lab" or not talking):
             window.measuring.stop()
         else:
-            window.session.answering.stop()
+            window.controllers.answering.stop()
             window.comparing.stop()
 
     def _choose_scheme(self, name: str) -> None:
@@ -98,10 +98,10 @@ class Commands(QObject):
 
     @Slot()
     def enable(self) -> None:
-        workspace, session = self._window.workspace, self._window.session
+        workspace, controllers = self._window.workspace, self._window.controllers
         ready, fits = workspace.loading.facts is not None, workspace.fit.running and not workspace.fit.live
         chosen = workspace.chosen is not None
-        idle = ready and not session.talking
+        idle = ready and not controllers.talking
         states = {
             "distill": ready and not fits and bool(workspace.prompt.strip()),
             "cancel_distill": workspace.fit.running,
@@ -110,10 +110,10 @@ class Commands(QObject):
             **dict.fromkeys(("save_head", "mute_head", "solo_head", "rename_head", "remove_head"), chosen),
             "keep_preset": bool(workspace.channels),
             "again": idle and bool(workspace.turns),
-            "new": bool(workspace.turns) and not session.talking,
+            "new": bool(workspace.turns) and not controllers.talking,
             "compare": self._window.pages.key != "compare",  # the columns there say who else answers
             "copy_chat": bool(workspace.turns),
-            "stop": session.talking
+            "stop": controllers.talking
             or self._window.comparing.running
             or self._window.measuring.running
             or self._window.welcome.running,
@@ -134,10 +134,10 @@ class Commands(QObject):
             self._window.actions_[key].setText(word.format(label).strip())
 
     def _send(self) -> None:
-        question, session = self._window.workspace.question, self._window.session
-        free = not session.talking if self._window.pages.key == "compare" else session.answering.takes
+        question, controllers = self._window.workspace.question, self._window.controllers
+        free = not controllers.talking if self._window.pages.key == "compare" else controllers.answering.takes
         if question.strip() and free:
-            objection = session.metering.objection()
+            objection = controllers.metering.objection()
             self._window.banner.settle(ASKING)
             if objection is not None:
                 self._window.banner.show_failure(objection)
@@ -148,10 +148,10 @@ class Commands(QObject):
             self._window.pages.turn("conversation")
             self._window.conversation.follow()
             self._window.composer.question.setFocus()
-            session.answering.send(question)
+            controllers.answering.send(question)
 
     def _open_palette(self) -> None:
-        PaletteDialog(self._window.actions_, self._window).open()
+        CommandPalette(self._window.actions_, self._window).open()
 
     def _show_votes(self) -> None:
         comparing = self._window.comparing

@@ -12,7 +12,7 @@ from studio.state.preferences import ZOOMS, Preferences
 from studio.widgets import theme
 
 
-class Look(QObject):
+class Appearance(QObject):
     changing = Signal()  # everything still stands as it did
     resized = Signal()  # the text has another size
     changed = Signal()  # what draws with colours of its own draws anew

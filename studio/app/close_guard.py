@@ -13,7 +13,7 @@ PATIENCE_S = 1.0  # a closing window may stand still for so long; then it says w
 SESSION_S = 5.0  # the desktop ends with it, and nobody is there to be asked
 
 
-class Leaving(QObject):
+class CloseGuard(QObject):
     """Makes the last save. Where it takes long or fails, a dialog says so and leaves the choice."""
 
     def __init__(self, workspace: Workspace, autosave: Autosave, export: QAction, window: QWidget) -> None:
@@ -23,7 +23,7 @@ class Leaving(QObject):
         self._saving = Saving()
         self._agreed = False
         self._insists = False
-        self.dialog: LeavingDialog | None = None
+        self.dialog: UnsavedDialog | None = None
         autosave.stateChanged.connect(self._on_state)
 
     @property
@@ -39,7 +39,7 @@ class Leaving(QObject):
         if not self._agreed and self.dialog is None:
             self._saving = self._autosave.flush(clean=True)
             self._saving.wait(SESSION_S if self._insists else PATIENCE_S)
-            if not self.kept and self._workspace.touched and not self._insists:
+            if not self.kept and self._workspace.has_edits and not self._insists:
                 self._ask()
                 return False
         self._agreed = True
@@ -51,7 +51,7 @@ class Leaving(QObject):
         self._insists = True
 
     def _ask(self) -> None:
-        self.dialog = LeavingDialog(bool(self._workspace.turns), self._window)
+        self.dialog = UnsavedDialog(bool(self._workspace.turns), self._window)
         self.dialog.tell(self._autosave)
         self.dialog.finished.connect(self._on_answer)
         self.dialog.open()
@@ -86,7 +86,7 @@ class Leaving(QObject):
         self._window.close()
 
 
-class LeavingDialog(QMessageBox):
+class UnsavedDialog(QMessageBox):
     """What is not kept, why, what helps; and whether to close all the same."""
 
     def __init__(self, exportable: bool, parent: QWidget) -> None:

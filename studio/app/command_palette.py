@@ -12,7 +12,7 @@ from studio.widgets import theme
 from studio.widgets.list_rows import FittingRows
 
 
-class PaletteDialog(QDialog):
+class CommandPalette(QDialog):
     """Type, choose with the arrows, Enter runs. The best match stands first."""
 
     def __init__(self, actions: Mapping[str, QAction], parent: QWidget | None = None) -> None:

@@ -9,20 +9,20 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from studio.chat.answer_controller import Answering
-from studio.chat.context_usage import Metering
-from studio.runtime.distill_controller import Distilling
-from studio.runtime.model_jobs import Bench
-from studio.runtime.model_loader import Opening
-from studio.runtime.step_compiler import Compiling
-from studio.runtime.worker import Failed, Job, Worker
+from studio.chat.answer_controller import AnswerController
+from studio.chat.context_usage import ContextUsageController
+from studio.runtime.distill_controller import DistillController
+from studio.runtime.model_jobs import ModelHost
+from studio.runtime.model_loader import ModelLoader
+from studio.runtime.step_compiler import StepCompiler
+from studio.runtime.worker import Job, JobFailure, Worker
 from studio.state.faithfulness import keep_faithfulness
 from studio.state.requests import Imported, Loaded, ModelFacts
-from studio.state.workspace import Channel, Misfit, Workspace
+from studio.state.workspace import Misfit, MixerChannel, Workspace
 from studio.widgets.translation import tr
 
 
-class Session(QObject):
+class Controllers(QObject):
     """Lives on the GUI thread; never waits for a job."""
 
     noticed = Signal(str)  # a sentence worth telling, no failure
@@ -39,19 +39,19 @@ class Session(QObject):
         """save: puts the workspace on the disk; its event is set when that is done."""
         super().__init__(parent)
         self.workspace = workspace
-        self.bench = Bench()
-        self.worker = Worker(self.bench.may_pause, self)
-        self.answering = Answering(workspace, self.bench, self.worker, save, self)
+        self.host = ModelHost()
+        self.worker = Worker(self.host.may_pause, self)
+        self.answering = AnswerController(workspace, self.host, self.worker, save, self)
         self.counter = Worker(parent=self, name="counting")  # apart: one types while an answer streams
-        self.metering = Metering(workspace, self.bench, self.counter, self)
-        self.distilling = Distilling(workspace, self.bench, self.worker, save, self)
+        self.metering = ContextUsageController(workspace, self.host, self.counter, self)
+        self.distilling = DistillController(workspace, self.host, self.worker, save, self)
         self.answering.noticed.connect(self.noticed)
         self.distilling.noticed.connect(self.noticed)
         self.answering.talkingChanged.connect(self.distilling.set_talking)
-        self.compiling = Compiling(self.bench, self.worker, self)
+        self.compiling = StepCompiler(self.host, self.worker, self)
         self.compiling.noticed.connect(self.noticed)
         self.answering.talkingChanged.connect(self.compiling.on_talking)
-        self.opening = Opening(workspace, self.bench, self.worker, self)
+        self.opening = ModelLoader(workspace, self.host, self.worker, self)
         self.opening.noticed.connect(self.noticed)
         self.opening.leaving.connect(self.answering.interrupt)
         self.opening.leaving.connect(self.distilling.leave)
@@ -76,7 +76,7 @@ class Session(QObject):
         self.worker.start()
         self.counter.start()
         self.opening.start()
-        self.worker.submit(Job(self.tr("Starting the engine"), self.bench.warm))
+        self.worker.submit(Job(self.tr("Starting the engine"), self.host.warm))
 
     def open_model(self, source: str) -> None:
         """Loads `source` in place of the model that is there; a failure leaves that one."""
@@ -96,7 +96,7 @@ class Session(QObject):
         workspace.methods = loaded.methods
         for sentence in loaded.unread:
             what = self.tr("A bundled head could not be read")
-            self.worker.failed.emit(Failed(what, sentence, self.tr("The other heads work."), sentence))
+            self.worker.failed.emit(JobFailure(what, sentence, self.tr("The other heads work."), sentence))
 
     def _lay_out(self, heads: tuple[Any, ...]) -> None:
         if heads and not self.workspace.channels:
@@ -105,7 +105,7 @@ class Session(QObject):
 
     def _note_misfits(self, facts: ModelFacts) -> None:
         """Which heads stay silent with this model: for good, or until the person says otherwise."""
-        self.workspace.judge_by(lambda head: _misfit(head, facts))
+        self.workspace.set_misfit_check(lambda head: _misfit(head, facts))
         silent = [c for c in self.workspace.channels if c.note]
         told = (
             (self.tr("These heads do not fit {0} and stay in the mixer, silent: {1}."), False),
@@ -122,7 +122,7 @@ class Session(QObject):
         self.worker.submit(
             Job(
                 self.tr("Loading a head"),
-                lambda emit, cancel: self.bench.load_head(path, emit, cancel),
+                lambda emit, cancel: self.host.load_head(path, emit, cancel),
                 on_done=lambda loaded: self._on_head_loaded(path, loaded),
             )
         )
@@ -145,12 +145,12 @@ class Session(QObject):
             words = self.tr("“{0}” lies in the mixer, silent: {1}.")
             self.noticed.emit(words.format(row.name, row.note))
 
-    def save_head(self, channel: Channel, path: Path) -> None:
+    def save_head(self, channel: MixerChannel, path: Path) -> None:
         head = channel.head.renamed(channel.name)
         self.worker.submit(
             Job(
                 self.tr("Saving the head"),
-                lambda emit, cancel: self.bench.save_head(head, path),
+                lambda emit, cancel: self.host.save_head(head, path),
                 on_done=self._on_head_saved,
                 promised=True,
             )
@@ -176,6 +176,6 @@ def _misfit(head: Any, facts: ModelFacts) -> Misfit | None:
     return Misfit(why, facts.key if facts.identity.same_shape(made) else "")
 
 
-def _names(channels: Sequence[Channel], most: int = 5) -> str:
+def _names(channels: Sequence[MixerChannel], most: int = 5) -> str:
     names = [c.name for c in channels]
     return ", ".join(names[:most]) + (" …" if len(names) > most else "")

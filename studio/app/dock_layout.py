@@ -24,7 +24,7 @@ Area = Qt.DockWidgetArea
 
 
 @dataclass(frozen=True)
-class Place:
+class PanelPlace:
     """One dock: its key (the action is panel_<key>), title, area, least size in lines of text where its
     content does not say it, and whether it is there at first; behind: the dock whose tab neighbour it is;
     stacked: or only where there is no room above each other."""
@@ -40,20 +40,20 @@ class Place:
 
 # fmt: off
 PLACES = (
-    Place("steering", QT_TR_NOOP("STEERING"), Area.LeftDockWidgetArea),
-    Place("mixer", QT_TR_NOOP("MIXER"), Area.LeftDockWidgetArea, (0, 7), True, "steering", True),
-    Place("library", QT_TR_NOOP("LIBRARY"), Area.LeftDockWidgetArea, (14, 7), False, "mixer"),
-    Place("heatmap", QT_TR_NOOP("HEATMAP"), Area.BottomDockWidgetArea, (16, 0)),
-    Place("log", QT_TR_NOOP("LOG"), Area.BottomDockWidgetArea, (16, 6), False, "heatmap"),
-    Place("inspector", QT_TR_NOOP("TOKEN"), Area.RightDockWidgetArea),
-    Place("faithfulness", QT_TR_NOOP("FAITHFULNESS"), Area.RightDockWidgetArea, (12, 0), True, "inspector",
-        True),
-    Place("settings", QT_TR_NOOP("SETTINGS"), Area.RightDockWidgetArea, (16, 6), False, "inspector"),
+    PanelPlace("steering", QT_TR_NOOP("STEERING"), Area.LeftDockWidgetArea),
+    PanelPlace("mixer", QT_TR_NOOP("MIXER"), Area.LeftDockWidgetArea, (0, 7), True, "steering", True),
+    PanelPlace("library", QT_TR_NOOP("LIBRARY"), Area.LeftDockWidgetArea, (14, 7), False, "mixer"),
+    PanelPlace("heatmap", QT_TR_NOOP("HEATMAP"), Area.BottomDockWidgetArea, (16, 0)),
+    PanelPlace("log", QT_TR_NOOP("LOG"), Area.BottomDockWidgetArea, (16, 6), False, "heatmap"),
+    PanelPlace("inspector", QT_TR_NOOP("TOKEN"), Area.RightDockWidgetArea),
+    PanelPlace("faithfulness", QT_TR_NOOP("FAITHFULNESS"), Area.RightDockWidgetArea,
+               (12, 0), True, "inspector", True),
+    PanelPlace("settings", QT_TR_NOOP("SETTINGS"), Area.RightDockWidgetArea, (16, 6), False, "inspector"),
 )
 # fmt: on
 
 
-class Docks(QObject):
+class DockLayout(QObject):
     """Contents come as widgets or as factories, which are called when the dock is first seen."""
 
     def __init__(self, window: QMainWindow, preferences: Preferences, actions: Mapping[str, QAction]) -> None:
@@ -196,7 +196,7 @@ class Docks(QObject):
         self._preferences.keep_layout("docks", self._window.saveState(VERSION))
         self._preferences.keep_layout("window", self._window.saveGeometry())
 
-    def _dock(self, place: Place, action: QAction) -> QDockWidget:
+    def _dock(self, place: PanelPlace, action: QAction) -> QDockWidget:
         dock = QDockWidget(shown(place.title), self._window)
         dock.setObjectName(place.key)
         page = QWidget()
@@ -239,7 +239,7 @@ class Docks(QObject):
         if key in self._makers:
             self.fill(key, self._makers.pop(key)())
 
-    def _behind(self, place: Place, wide: bool) -> str:
+    def _behind(self, place: PanelPlace, wide: bool) -> str:
         """The dock whose tab neighbour it is, if any."""
         crowding = self._crowding or ""
         if place.area == Area.RightDockWidgetArea and "narrow" in crowding:

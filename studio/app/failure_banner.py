@@ -6,15 +6,15 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
-from studio.runtime.worker import Failed
+from studio.runtime.worker import JobFailure
 
 
-class Banner(QFrame):
+class FailureBanner(QFrame):
     """Non-modal. Shows the newest failure, which offers its details; those before it wait behind it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._failures: list[Failed] = []  # the newest last
+        self._failures: list[JobFailure] = []  # the newest last
         self.setProperty("role", "banner")
         self.text = QLabel()
         self.text.setTextFormat(Qt.TextFormat.PlainText)
@@ -43,7 +43,7 @@ class Banner(QFrame):
         self.hide()
 
     @Slot(object)
-    def show_failure(self, failed: Failed) -> None:
+    def show_failure(self, failed: JobFailure) -> None:
         """What has the same words as one that waits takes its place."""
         words = _words(failed)
         self._put([*(each for each in self._failures if _words(each) != words), failed])
@@ -53,7 +53,7 @@ class Banner(QFrame):
         """The failures of `job` are told no longer: it has gone well."""
         self._put([each for each in self._failures if each.job != job])
 
-    def _put(self, failures: list[Failed]) -> None:
+    def _put(self, failures: list[JobFailure]) -> None:
         self._failures = failures
         if failures:
             text, behind = _words(failures[-1]), len(failures) - 1
@@ -76,5 +76,5 @@ class Banner(QFrame):
         self._put(self._failures[:-1])
 
 
-def _words(failed: Failed) -> str:
+def _words(failed: JobFailure) -> str:
     return f"{failed.what}: {failed.why} {failed.remedy}"

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject
 
-from studio.app.failure_banner import Banner
-from studio.runtime.worker import Failed, Worker
+from studio.app.failure_banner import FailureBanner
+from studio.runtime.worker import JobFailure, Worker
 
 
-class Troubles(QObject):
+class FailureReporter(QObject):
     """Hears of every failed job of `workers`, and of faults that nobody caught."""
 
-    def __init__(self, banner: Banner, *workers: Worker) -> None:
+    def __init__(self, banner: FailureBanner, *workers: Worker) -> None:
         super().__init__(banner)
         self._banner = banner
         for worker in workers:
@@ -23,7 +23,7 @@ class Troubles(QObject):
     def show_crash(self, report: str, path: Path) -> None:
         """The report of a run before this one that ended in a fault, and where it lies."""
         self._banner.show_failure(
-            Failed(
+            JobFailure(
                 self.tr("The studio had a fault last time"),
                 self.tr("Its report was kept as {0}.").format(path),
                 self.tr("Copy the details into an issue."),
@@ -35,7 +35,7 @@ class Troubles(QObject):
         """An exception that nobody caught; the work goes on."""
         last = report.strip().splitlines()[-1]
         self._banner.show_failure(
-            Failed(
+            JobFailure(
                 self.tr("The studio had a fault"),
                 last,
                 self.tr("Your work is kept. Copy the details into an issue."),

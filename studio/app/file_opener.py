@@ -9,41 +9,41 @@ from PySide6.QtCore import QMimeData, QObject, Signal
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
-from studio.app.controllers import Session
+from studio.app.controllers import Controllers
 from studio.app.model_picker import ModelPicker
 from studio.runtime.head_files import HEAD_FILES, HEAD_SUFFIX
 from studio.runtime.model_sources import with_short_revision
-from studio.runtime.worker import Failed
+from studio.runtime.worker import JobFailure
 from studio.state.preferences import Preferences
 from studio.state.workspace import Workspace
 from studio.widgets.save_dialog import ask_where
 
 
-class Files(QObject):
+class FileOpener(QObject):
     """Asks for files on behalf of `window` and gives them to the session."""
 
     refused = Signal(object)  # Failed: a file that is nothing for the studio
 
     def __init__(
-        self, workspace: Workspace, session: Session, preferences: Preferences, window: QWidget
+        self, workspace: Workspace, controllers: Controllers, preferences: Preferences, window: QWidget
     ) -> None:
         super().__init__(window)
-        self._workspace, self._session = workspace, session
+        self._workspace, self._controllers = workspace, controllers
         self._preferences, self._window = preferences, window
         self.recent = QMenu(window)
         self.recent.aboutToShow.connect(self._list_recent)
-        session.modelOpened.connect(self._on_model)
-        session.headFileUsed.connect(lambda path: preferences.note_recent("recent_heads", path))
+        controllers.modelOpened.connect(self._on_model)
+        controllers.headFileUsed.connect(lambda path: preferences.note_recent("recent_heads", path))
 
     def open(self, sources: Iterable[str]) -> None:
         """Heads into the mixer, a folder or a hub id as the model; what is neither is told of."""
         for source in sources:
             path = Path(source)
             if source.lower().endswith(HEAD_FILES) and not path.is_dir():
-                self._session.load_head(path)
+                self._controllers.load_head(path)
             elif path.is_file():
                 self.refused.emit(
-                    Failed(
+                    JobFailure(
                         self.tr("{0} was not opened").format(path.name),
                         self.tr("It is neither a head nor the folder of a model."),
                         self.tr("Heads end in {0}; of a model, take the whole folder.").format(
@@ -53,7 +53,7 @@ class Files(QObject):
                     )
                 )
             else:
-                self._session.open_model(source)
+                self._controllers.open_model(source)
 
     def dropped(self, data: QMimeData) -> list[str]:
         """The files and folders of this machine in a drag."""
@@ -63,7 +63,7 @@ class Files(QObject):
         heads = self.tr("Heads ({0})").format(" ".join(f"*{ending}" for ending in HEAD_FILES))
         name, _ = QFileDialog.getOpenFileName(self._window, self.tr("Load a head"), "", heads)
         if name:
-            self._session.load_head(Path(name))
+            self._controllers.load_head(Path(name))
 
     def choose_save(self) -> None:
         channel = self._workspace.channel(self._workspace.chosen)
@@ -72,7 +72,7 @@ class Files(QObject):
         kinds = {self.tr("Heads (*{0})").format(HEAD_SUFFIX): HEAD_SUFFIX}
         path = ask_where(self._window, self.tr("Save the head"), channel.name, kinds)
         if path is not None:
-            self._session.save_head(channel, path)
+            self._controllers.save_head(channel, path)
 
     def choose_model(self) -> ModelPicker:
         """The picker over everything that can be loaded."""
@@ -81,10 +81,10 @@ class Files(QObject):
             self._workspace.source,
             recent,
             self._window,
-            dtype=self._session.opening.dtype,
-            room=self._session.bench.room,
+            dtype=self._controllers.opening.dtype,
+            room=self._controllers.host.room,
         )
-        picker.picked.connect(self._session.open_model)
+        picker.picked.connect(self._controllers.open_model)
         picker.folderWanted.connect(self.choose_folder)
         picker.open()
         return picker
@@ -96,7 +96,7 @@ class Files(QObject):
     def choose_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self._window, self.tr("A folder with a model"))
         if name:
-            self._session.open_model(name)
+            self._controllers.open_model(name)
 
     def _list_recent(self) -> None:
         self.recent.clear()

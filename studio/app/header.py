@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QProgressBar, QToolBar, QToolButton, QWidget
 from engine.model.memory import in_words
 from studio.runtime.model_sources import short_name
 from studio.state.workspace import Workspace
-from studio.widgets.label import Line
+from studio.widgets.label import ElidedLabel
 
 NAME_WIDTH, COMING_WIDTH = 200, 140  # pixels of the longest names that are shown whole
 _STEPS = 1000
@@ -36,7 +36,7 @@ class Header(QToolBar):
         self.model.setAccessibleName(self.tr("Model"))
         self.model.setToolTip(actions["model"].toolTip())
         self.model.clicked.connect(actions["model"].trigger)
-        self.facts = Line("muted")
+        self.facts = ElidedLabel("muted")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedWidth(120)

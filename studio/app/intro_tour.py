@@ -24,7 +24,7 @@ class Step:
     text: str
 
 
-class Welcome(QObject):
+class IntroTour(QObject):
     """Walks through `steps` over `window`; `ended` comes after the last one, or when it is skipped."""
 
     begun = Signal()

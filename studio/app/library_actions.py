@@ -9,24 +9,24 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QMessageBox, QWidget
 
-from engine.atomic_write import write_whole
+from engine.atomic_write import write_atomic
 from engine.errors import LibraryError
-from engine.library.records import COMPARISON, Item
-from studio.app.controllers import Session
-from studio.app.text_dialogs import Asking
+from engine.library.records import COMPARISON, LibraryItem
+from studio.app.controllers import Controllers
+from studio.app.text_dialogs import TextDialogs
 from studio.export.markdown import as_markdown, round_as_markdown
 from studio.library.autosave import Autosave
-from studio.library.library_edits import Shelving
-from studio.library.library_jobs import Opened
+from studio.library.library_edits import LibraryEdits
+from studio.library.library_jobs import OpenedConversation
 from studio.library.library_panel import LibraryPanel
 from studio.runtime.head_files import HEAD_SUFFIX
-from studio.runtime.worker import Failed, Job
+from studio.runtime.worker import Job, JobFailure
 from studio.state.workspace import Workspace
 from studio.widgets.label import one_line
 from studio.widgets.save_dialog import ask_where
 
 
-class ShelfWork(QObject):
+class LibraryActions(QObject):
     """Connects one panel with library, session and workspace."""
 
     noticed = Signal(str)
@@ -35,18 +35,18 @@ class ShelfWork(QObject):
     def __init__(
         self,
         workspace: Workspace,
-        session: Session,
+        controllers: Controllers,
         autosave: Autosave,
-        asking: Asking,
+        asking: TextDialogs,
         window: QWidget,
     ) -> None:
         super().__init__(window)
-        self._workspace, self._session, self._autosave = workspace, session, autosave
+        self._workspace, self._controllers, self._autosave = workspace, controllers, autosave
         self._asking, self._window = asking, window
-        self.shelving = Shelving(workspace, autosave, self)
+        self.shelving = LibraryEdits(workspace, autosave, self)
         self.shelving.noticed.connect(self.noticed)
-        session.distilling.distilled.connect(self._on_distilled)
-        session.taken.connect(self._list)
+        controllers.distilling.distilled.connect(self._on_distilled)
+        controllers.taken.connect(self._list)
 
     def make_panel(self) -> LibraryPanel:
         panel = LibraryPanel(self._autosave)
@@ -56,17 +56,17 @@ class ShelfWork(QObject):
         panel.removeWanted.connect(self.shelving.remove)
         self.shelving.changed.connect(panel.refresh)
         panel.exportWanted.connect(self._export)
-        panel.dropped.connect(lambda path: self._session.load_head(Path(path)))
+        panel.dropped.connect(lambda path: self._controllers.load_head(Path(path)))
         return panel
 
-    def open(self, item: Item) -> None:
+    def open(self, item: LibraryItem) -> None:
         """A conversation, or a comparison, instead of the present one (which stays kept), a head into the
         mixer, a run's figures in a dialog."""
         archive, at = self._autosave.archive, self._workspace.round
         if at is not None and at.key == item.key:
             self.comparisonOpened.emit(at)
         elif item.shelf == "conversation":
-            if item.kind != COMPARISON and self._session.talking:
+            if item.kind != COMPARISON and self._controllers.talking:
                 self.noticed.emit(self.tr("Stop the answer first."))
                 return
             self._ask(
@@ -75,26 +75,26 @@ class ShelfWork(QObject):
                 lambda opened: self._begin(item, opened),
             )
         elif item.shelf == "head":
-            self._ask(self.tr("Opening a head"), lambda: archive.head(item.key), self._session.take)
+            self._ask(self.tr("Opening a head"), lambda: archive.head(item.key), self._controllers.take)
         else:
             self._ask(
                 self.tr("Opening a run"), lambda: archive.run(item.key), lambda facts: self._show(item, facts)
             )
 
-    def export(self, item: Item, path: Path) -> None:
+    def export(self, item: LibraryItem, path: Path) -> None:
         """Writes a head as a file of its own, a conversation as Markdown, a run's figures as JSON."""
         archive = self._autosave.archive
 
         def work() -> Path:
             if item.shelf == "head":
-                return self._session.bench.save_head(archive.head(item.key), path)
+                return self._controllers.host.save_head(archive.head(item.key), path)
             if item.shelf == "conversation":
                 opened = archive.turns(item.key)
                 text = round_as_markdown(opened.round) if opened.round else as_markdown(opened.turns)
                 text += "".join(f"\n*{words}*\n" for words in opened.lost)
             else:
                 text = json.dumps(archive.run(item.key), indent=2, ensure_ascii=False) + "\n"
-            write_whole(path, text.encode(), item.shelf, LibraryError)
+            write_atomic(path, text.encode(), item.shelf, LibraryError)
             return path
 
         self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
@@ -118,21 +118,21 @@ class ShelfWork(QObject):
                     self.tr("Compare blindly, and vote."),
                 )
             text = json.dumps(votes, indent=2, ensure_ascii=False) + "\n"
-            write_whole(path, text.encode(), "export", LibraryError)
+            write_atomic(path, text.encode(), "export", LibraryError)
             return path
 
         self._ask(self.tr("Exporting"), work, lambda at: self.noticed.emit(self.tr("Saved {0}").format(at)))
 
-    def _begin(self, item: Item, opened: Opened) -> None:
+    def _begin(self, item: LibraryItem, opened: OpenedConversation) -> None:
         """One with damage goes on as a copy: what could not be read is left where it lies."""
         if opened.lost:
-            failed = Failed(
+            failed = JobFailure(
                 self.tr("“{0}” was not opened whole").format(item.title),
                 " ".join(opened.lost),
                 self.tr("A copy goes on without that; the library keeps what it has as it is."),
                 opened.details,
             )
-            self._session.worker.failed.emit(failed)
+            self._controllers.worker.failed.emit(failed)
         else:
             self._autosave.know(item.key, opened.turns)
         if item.kind != COMPARISON:
@@ -143,12 +143,12 @@ class ShelfWork(QObject):
     def _ask(self, label: str, work: Any, then: Any) -> None:
         self._autosave.worker.submit(Job(label, lambda emit, cancel: work(), on_done=then))
 
-    def _rename(self, item: Item) -> None:
+    def _rename(self, item: LibraryItem) -> None:
         self._asking.name(
             self.tr("Rename"), self.tr("Name:"), item.title, lambda name: self.shelving.rename(item, name)
         )
 
-    def _tag(self, item: Item) -> None:
+    def _tag(self, item: LibraryItem) -> None:
         self._asking.name(
             self.tr("Tags"),
             self.tr("Tags, with commas between:"),
@@ -157,7 +157,7 @@ class ShelfWork(QObject):
             or_none=True,
         )
 
-    def _export(self, item: Item) -> None:
+    def _export(self, item: LibraryItem) -> None:
         suffix, kinds = {
             "head": (HEAD_SUFFIX, self.tr("Heads (*{0})")),
             "conversation": (".md", self.tr("Markdown (*{0})")),
@@ -167,7 +167,7 @@ class ShelfWork(QObject):
         if path is not None:
             self.export(item, path)
 
-    def _show(self, item: Item, facts: dict[str, Any]) -> None:
+    def _show(self, item: LibraryItem, facts: dict[str, Any]) -> None:
         box = QMessageBox(QMessageBox.Icon.NoIcon, item.title, item.title, parent=self._window)
         box.setInformativeText(f"{item.about}, {item.created[:16].replace('T', ' ')}")
         box.setDetailedText(json.dumps(facts, indent=2, ensure_ascii=False))

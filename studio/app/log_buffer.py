@@ -14,7 +14,7 @@ KEPT = 5000  # lines
 GATHER_MS = 100  # lines come together, at most ten times a second
 
 
-class LogBook(QObject):
+class LogBuffer(QObject):
     """Keeps the last lines as text, whatever thread they come from; no record is kept, which could pin
     tensors through its traceback."""
 

@@ -15,8 +15,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.app.log_buffer import LogBook
-from studio.widgets.named_combo_box import Choice
+from studio.app.log_buffer import LogBuffer
+from studio.widgets.named_combo_box import NamedComboBox
 from studio.widgets.translation import QT_TR_NOOP, shown
 
 LEVELS = (
@@ -27,7 +27,7 @@ LEVELS = (
 
 
 class LogPanel(QWidget):
-    def __init__(self, book: LogBook, parent: QWidget | None = None) -> None:
+    def __init__(self, book: LogBuffer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._book = book
@@ -35,7 +35,7 @@ class LogPanel(QWidget):
         self.filter.setPlaceholderText(self.tr("Filter"))
         self.filter.setAccessibleName(self.tr("Words that the lines must contain"))
         self.filter.setClearButtonEnabled(True)
-        self.level = Choice(self.tr("Least level of the lines"))
+        self.level = NamedComboBox(self.tr("Least level of the lines"))
         self.level.setToolTip(self.tr("Lines of less weight are left out"))
         for level, words in LEVELS:
             self.level.addItem(shown(words), level)

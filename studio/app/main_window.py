@@ -10,45 +10,45 @@ from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QDialog, QMainWindow, QToolBar, QVBoxLayout, QWidget
 
 from studio.app import actions
-from studio.app.action_handlers import Commands
-from studio.app.appearance import Look
-from studio.app.close_guard import Leaving
-from studio.app.controllers import Session
-from studio.app.dock_layout import Docks
-from studio.app.failure_banner import Banner
-from studio.app.failure_reporter import Troubles
-from studio.app.file_opener import Files
+from studio.app.action_handlers import ActionHandlers
+from studio.app.appearance import Appearance
+from studio.app.close_guard import CloseGuard
+from studio.app.controllers import Controllers
+from studio.app.dock_layout import DockLayout
+from studio.app.failure_banner import FailureBanner
+from studio.app.failure_reporter import FailureReporter
+from studio.app.file_opener import FileOpener
 from studio.app.first_words import FIRST_PROMPT, FIRST_QUESTION
 from studio.app.header import Header
 from studio.app.intro_steps import steps
-from studio.app.intro_tour import Welcome
-from studio.app.library_actions import ShelfWork
-from studio.app.log_buffer import LogBook
+from studio.app.intro_tour import IntroTour
+from studio.app.library_actions import LibraryActions
+from studio.app.log_buffer import LogBuffer
 from studio.app.log_panel import LogPanel
-from studio.app.page_tabs import Pages
-from studio.app.session_restore import Recovery
+from studio.app.page_tabs import PageTabs
+from studio.app.session_restore import SessionRestore
 from studio.app.settings_panel import SettingsPanel
-from studio.app.status_bar import Status
-from studio.app.text_dialogs import Asking
-from studio.chat.compare_controller import Comparing
+from studio.app.status_bar import StatusBar
+from studio.app.text_dialogs import TextDialogs
+from studio.chat.compare_controller import CompareController
 from studio.chat.compare_page import ComparePage
 from studio.chat.composer import Composer
-from studio.chat.conversation_page import Conversation
-from studio.export.export_controller import Exporting
-from studio.lab.lab_controller import Measuring
+from studio.chat.conversation_page import ConversationPage
+from studio.export.export_controller import ExportController
+from studio.lab.lab_controller import LabController
 from studio.lab.lab_page import LabPage
 from studio.library.autosave import Autosave
-from studio.panels.mixer_panel import Mixer
+from studio.panels.mixer_panel import MixerPanel
 from studio.panels.steering_panel import SteeringPanel
-from studio.state.compare_round import Round
+from studio.state.compare_round import CompareRound
 from studio.state.conversation import Answer
 from studio.state.preferences import Preferences
 from studio.state.workspace import Workspace
 
 if TYPE_CHECKING:
-    from studio.panels.faithfulness_panel import FaithfulnessPlot
-    from studio.panels.heatmap_panel import Heatmap
-    from studio.panels.token_panel import Inspector
+    from studio.panels.faithfulness_panel import FaithfulnessPanel
+    from studio.panels.heatmap_panel import HeatmapPanel
+    from studio.panels.token_panel import TokenPanel
 
 
 class Window(QMainWindow):
@@ -59,9 +59,9 @@ class Window(QMainWindow):
     """
 
     painted = Signal()
-    heatmap: Heatmap
-    inspector: Inspector
-    faithfulness: FaithfulnessPlot
+    heatmap: HeatmapPanel
+    inspector: TokenPanel
+    faithfulness: FaithfulnessPanel
 
     def __init__(self, source: str | None = None, home: Path | None = None) -> None:
         super().__init__()
@@ -70,37 +70,39 @@ class Window(QMainWindow):
         self.resize(1280, 800)
         self._source, self._has_painted = source, False
         self._closes = False  # closes once the files are written that were promised
-        self.log = LogBook(self)
+        self.log = LogBuffer(self)
         self.preferences = Preferences(home, self)
-        self.look = Look(self.preferences, self)
+        self.look = Appearance(self.preferences, self)
         self.look.apply()  # first: a widget that is there already keeps some of the font it was made with
         self.workspace = Workspace(self)
         self.autosave = Autosave(self.workspace, home, self)
-        self.session = Session(self.workspace, self.autosave.flush, self)
-        self.files = Files(self.workspace, self.session, self.preferences, self)
-        self.measuring = Measuring(
-            self.workspace, self.session.bench, self.session.worker, self.autosave.flush, home, self
+        self.controllers = Controllers(self.workspace, self.autosave.flush, self)
+        self.files = FileOpener(self.workspace, self.controllers, self.preferences, self)
+        self.measuring = LabController(
+            self.workspace, self.controllers.host, self.controllers.worker, self.autosave.flush, home, self
         )
-        self.comparing = Comparing(
-            self.workspace, self.session.bench, self.session.worker, self.autosave.flush, self
+        self.comparing = CompareController(
+            self.workspace, self.controllers.host, self.controllers.worker, self.autosave.flush, self
         )
-        self.exporting = Exporting(
+        self.exporting = ExportController(
             self.workspace,
-            self.session,
+            self.controllers,
             lambda: self.heatmap.quantity,
             self.comparing,
             self.measuring,
             self,
         )
-        self.asking = Asking(self.workspace, self)
-        self.shelf_work = ShelfWork(self.workspace, self.session, self.autosave, self.asking, self)
-        self.welcome = Welcome(steps(self), self, lambda: self.docks["heatmap"])
-        self.commands = Commands(self)
+        self.asking = TextDialogs(self.workspace, self)
+        self.shelf_work = LibraryActions(self.workspace, self.controllers, self.autosave, self.asking, self)
+        self.welcome = IntroTour(steps(self), self, lambda: self.docks["heatmap"])
+        self.commands = ActionHandlers(self)
         self.actions_ = actions.build(self, self.commands.handlers(), self.menuBar())
         self.actions_["recent"].setMenu(self.files.recent)
-        self.leaving = Leaving(self.workspace, self.autosave, self.actions_["export_chat"], self)
-        self.docks = Docks(self, self.preferences, self.actions_)
-        self.recovery = Recovery(self.workspace, self.session, self.autosave, self.preferences, self)
+        self.leaving = CloseGuard(self.workspace, self.autosave, self.actions_["export_chat"], self)
+        self.docks = DockLayout(self, self.preferences, self.actions_)
+        self.recovery = SessionRestore(
+            self.workspace, self.controllers, self.autosave, self.preferences, self
+        )
         self.workspace.restore(prompt=FIRST_PROMPT, question=FIRST_QUESTION, source=source or "pocket")
         self._build()
         self._wire()
@@ -111,9 +113,9 @@ class Window(QMainWindow):
     # Building.
 
     def _build(self) -> None:
-        self.banner = Banner()
-        self.conversation = Conversation(self.workspace)
-        self.pages = Pages()
+        self.banner = FailureBanner()
+        self.conversation = ConversationPage(self.workspace)
+        self.pages = PageTabs()
         self.pages.add("conversation", self.conversation, self.actions_["page_conversation"])
         self.compare_page = ComparePage(self.workspace, self.comparing, self.actions_["votes"])
         self.pages.add("compare", self.compare_page, self.actions_["page_compare"])
@@ -122,7 +124,7 @@ class Window(QMainWindow):
         self.header = Header(self.workspace, self.actions_, self.pages.tabs, self)
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.header)
         self.steering = SteeringPanel(self.workspace, self.actions_)
-        self.mixer = Mixer(self.workspace, self.actions_)
+        self.mixer = MixerPanel(self.workspace, self.actions_)
         self.docks.fill("steering", self.steering)
         self.docks.fill("mixer", self.mixer)
         middle = QWidget()
@@ -143,41 +145,43 @@ class Window(QMainWindow):
         asking.toggleViewAction().setEnabled(False)
         asking.addWidget(self.composer)
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, asking)
-        self.status = Status(self.workspace, self.actions_["save_now"])
+        self.status = StatusBar(self.workspace, self.actions_["save_now"])
         self.setStatusBar(self.status)
         self.compare_page.entry = self.composer.question
         self.composer.question.setFocus()
 
     def _wire(self) -> None:
-        workspace, session = self.workspace, self.session
-        self.troubles = Troubles(self.banner, session.worker, session.opening.fetcher, self.autosave.worker)
-        session.noticed.connect(self.status.notice)
-        session.worker.failed.connect(self._on_failed)
-        session.worker.settled.connect(self._on_settled, Qt.ConnectionType.QueuedConnection)
+        workspace, controllers = self.workspace, self.controllers
+        self.troubles = FailureReporter(
+            self.banner, controllers.worker, controllers.opening.fetcher, self.autosave.worker
+        )
+        controllers.noticed.connect(self.status.notice)
+        controllers.worker.failed.connect(self._on_failed)
+        controllers.worker.settled.connect(self._on_settled, Qt.ConnectionType.QueuedConnection)
         self.exporting.noticed.connect(self.status.notice)
         self.files.refused.connect(self.banner.show_failure)
         self.comparing.changed.connect(self._on_talking)
         self.comparing.noticed.connect(self.status.notice)
-        session.opening.leaving.connect(self.comparing.stop)
+        controllers.opening.leaving.connect(self.comparing.stop)
         self.pages.turned.connect(self._on_page)
         self.measuring.changed.connect(self.commands.enable)
         self.comparing.voted.connect(self.autosave.keep_vote)
         self.comparing.unvoted.connect(self.autosave.drop_vote)
         self.comparing.takenBack.connect(self.autosave.drop_round)
-        self.conversation.againWanted.connect(session.answering.again)
-        self.conversation.editWanted.connect(session.answering.edit)
-        self.conversation.rewriteWanted.connect(session.answering.rewrite)
+        self.conversation.againWanted.connect(controllers.answering.again)
+        self.conversation.editWanted.connect(controllers.answering.edit)
+        self.conversation.rewriteWanted.connect(controllers.answering.rewrite)
         for changed in (self.conversation.editWanted, self.conversation.rewriteWanted):
             changed.connect(self._on_turn_changed)
         self.shelf_work.noticed.connect(self.status.notice)
         self.shelf_work.comparisonOpened.connect(self._on_comparison)
         workspace.roundChanged.connect(self._on_round)
-        session.metering.measured.connect(self.composer.show_use)
-        session.metering.add_page("compare", self.comparing.requests)
-        session.answering.talkingChanged.connect(self._on_talking)
-        session.answering.talkingChanged.connect(self.welcome.on_talking)
+        controllers.metering.measured.connect(self.composer.show_use)
+        controllers.metering.add_page("compare", self.comparing.requests)
+        controllers.answering.talkingChanged.connect(self._on_talking)
+        controllers.answering.talkingChanged.connect(self.welcome.on_talking)
         self.autosave.stateChanged.connect(self._on_saved)
-        self.mixer.dropped.connect(session.load_head)
+        self.mixer.dropped.connect(controllers.load_head)
         self.mixer.noticed.connect(self.status.notice)
         self.mixer.renameWanted.connect(self.asking.rename_head)
         self.welcome.ended.connect(self._on_welcomed)
@@ -217,20 +221,20 @@ class Window(QMainWindow):
     @Slot()
     def _begin(self) -> None:
         """After the first frame: engine and library in their threads, and the plots, a large import."""
-        self.session.start()
+        self.controllers.start()
         self.recovery.start(self._source)
         self.autosave.read_votes(self.comparing.take_votes)
         from studio.lab.lab_plot import LabPlot
-        from studio.panels.faithfulness_panel import FaithfulnessPlot
-        from studio.panels.heatmap_panel import Heatmap
-        from studio.panels.token_panel import Inspector
+        from studio.panels.faithfulness_panel import FaithfulnessPanel
+        from studio.panels.heatmap_panel import HeatmapPanel
+        from studio.panels.token_panel import TokenPanel
 
         self.lab_page.set_plot(LabPlot(self.measuring))
-        self.heatmap = Heatmap(self.workspace)
-        self.inspector = Inspector(self.workspace)
+        self.heatmap = HeatmapPanel(self.workspace)
+        self.inspector = TokenPanel(self.workspace)
         self.inspector.forkWanted.connect(self._on_fork)
         self.heatmap.blockPicked.connect(self.inspector.show_block)
-        self.faithfulness = FaithfulnessPlot(self.workspace)
+        self.faithfulness = FaithfulnessPanel(self.workspace)
         for name in ("heatmap", "inspector", "faithfulness"):
             self.docks.fill(name, getattr(self, name))
 
@@ -244,12 +248,12 @@ class Window(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """What was promised to be written is written first, of a running answer what is there; who closes
         again does not wait for it."""
-        if self.session.worker.promises and not self._closes:
+        if self.controllers.worker.promises and not self._closes:
             self._closes = True
             self.status.notice(self.tr("Closes as soon as the promised files are written."))
-            self.session.answering.stop()
+            self.controllers.answering.stop()
             self.comparing.stop()
-            self.session.worker.hurry()
+            self.controllers.worker.hurry()
             event.ignore()
             return
         if not self.leaving.may_close():
@@ -260,7 +264,7 @@ class Window(QMainWindow):
         for dialog in self.findChildren(QDialog):
             dialog.close()  # some have a thread of their own
         self.hide()
-        self.session.close()
+        self.controllers.close()
         self.autosave.close(abandon=not self.leaving.kept)
         self.workspace.forget()  # while everything is there that hears of it
         self.preferences.sync()
@@ -273,7 +277,7 @@ class Window(QMainWindow):
         if self.workspace.loading.facts is not None:
             self.files.open(sources)
         elif sources:
-            self.session.modelOpened.connect(
+            self.controllers.modelOpened.connect(
                 lambda _: self.files.open(sources), Qt.ConnectionType.SingleShotConnection
             )
 
@@ -309,7 +313,7 @@ class Window(QMainWindow):
 
     @Slot()
     def _on_talking(self) -> None:
-        self.composer.set_talking(self.session.talking or self.comparing.running)
+        self.composer.set_talking(self.controllers.talking or self.comparing.running)
         self.commands.enable()
 
     @Slot(str)
@@ -322,7 +326,7 @@ class Window(QMainWindow):
             self.composer.name_send(self.tr("Send"), self.actions_["send"].toolTip())
             if key == "conversation":
                 self.conversation.look()
-        self.session.metering.show(key)
+        self.controllers.metering.show(key)
         self.commands.enable()
 
     @Slot()
@@ -331,13 +335,13 @@ class Window(QMainWindow):
             self.comparing.look()
 
     @Slot(object)
-    def _on_comparison(self, at: Round) -> None:
+    def _on_comparison(self, at: CompareRound) -> None:
         if self.comparing.open(at):
             self.pages.turn("compare")
 
     @Slot(object, int, int)
     def _on_fork(self, answer: Answer, token: int, choice: int) -> None:
-        if self.session.answering.fork(answer, token, choice):
+        if self.controllers.answering.fork(answer, token, choice):
             self.pages.turn("conversation")
             self.conversation.follow()
 
@@ -363,12 +367,12 @@ class Window(QMainWindow):
             self.actions_[f"scheme_{self.preferences.get('scheme')}"].setChecked(True)
         elif key == "live":
             self.actions_["live"].setChecked(self.preferences.get("live"))
-            self.session.distilling.set_live(self.preferences.get("live"))
+            self.controllers.distilling.set_live(self.preferences.get("live"))
         elif key == "precision":
             chosen = self.preferences.get("precision")
-            self.session.opening.dtype = None if chosen == "auto" else chosen
+            self.controllers.opening.dtype = None if chosen == "auto" else chosen
         elif key == "compiled":
-            self.session.compiling.want(self.preferences.get("compiled"))
+            self.controllers.compiling.want(self.preferences.get("compiled"))
 
     @Slot()
     def _on_look(self) -> None:

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from engine.events import Cancel
 from engine.model.memory import in_words
 from studio.runtime.model_sources import of_typed, with_short_revision
-from studio.runtime.worker import Failed, Job, Worker
+from studio.runtime.worker import Job, JobFailure, Worker
 from studio.widgets import theme
 from studio.widgets.list_rows import FittingRows
 
@@ -213,7 +213,7 @@ class ModelPicker(QDialog):
         self.hub.setText(self.list.currentItem().data(_Source).partition("@")[0])
         self._look()
 
-    def _on_refused(self, failed: Failed) -> None:
+    def _on_refused(self, failed: JobFailure) -> None:
         self.told.setText(f"{failed.what}: {failed.why} {failed.remedy}")
 
     @Slot()

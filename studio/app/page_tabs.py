@@ -7,10 +7,10 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QStackedWidget, QToolButton, QWidget
 
 from studio.widgets.tab_order import enter
-from studio.widgets.vertical_scroll import Scrolling
+from studio.widgets.vertical_scroll import VerticalScroll
 
 
-class Pages(QStackedWidget):
+class PageTabs(QStackedWidget):
     """`tabs` shows one button per page; with a single page it hides itself."""
 
     turned = Signal(str)  # key of the page that is shown
@@ -32,7 +32,7 @@ class Pages(QStackedWidget):
         self._keys.append(key)
         self._actions.append(action)
         self._pages.append(page)
-        self.addWidget(page if isinstance(page, QScrollArea) else Scrolling(page))
+        self.addWidget(page if isinstance(page, QScrollArea) else VerticalScroll(page))
         tab = QToolButton()
         tab.setProperty("role", "tab")
         tab.setCheckable(True)

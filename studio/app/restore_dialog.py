@@ -7,20 +7,20 @@ from datetime import datetime
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
 from studio.app.first_words import FIRST_PROMPT, FIRST_QUESTION
-from studio.library.library_jobs import Left
+from studio.library.library_jobs import StoredSession
 from studio.state.compare_columns import Comparison
 from studio.state.requests import FitOptions
-from studio.state.sampling_settings import Settings
+from studio.state.sampling_settings import SamplingSettings
 from studio.widgets.label import one_line, plain_label
 
 
-class RecoveryDialog(QDialog):
+class RestoreDialog(QDialog):
     """Says what would come back, and what becomes of it otherwise. Nothing goes but by the press of its
     button: to close it in any other way restores."""
 
     FRESH = 2  # how it finished, beside Accepted and Rejected
 
-    def __init__(self, left: Left, parent: QWidget | None = None) -> None:
+    def __init__(self, left: StoredSession, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("The studio ended unexpectedly"))
         title = QLabel(self.tr("Go on where it ended?"))
@@ -45,7 +45,7 @@ class RecoveryDialog(QDialog):
             layout.addWidget(widget)
         self.setMinimumWidth(480)
 
-    def _lines(self, left: Left) -> list[str]:
+    def _lines(self, left: StoredSession) -> list[str]:
         values = left.values
         lines = [self.tr("saved on {0}").format(_moment(left.session.saved))]
         turns, heads = values["turns"], values["channels"]
@@ -66,7 +66,7 @@ class RecoveryDialog(QDialog):
             lines.append(self.tr("the steering prompt “{0}”").format(one_line(values["prompt"])))
         if question and not (at and at.question == question):  # there it stays typed
             lines.append(self.tr("the question “{0}”, typed and not yet sent").format(one_line(question)))
-        if values["settings"] != Settings():
+        if values["settings"] != SamplingSettings():
             lines.append(self.tr("the sampling settings"))
         if values["fit_options"] != FitOptions():
             lines.append(self.tr("the way of distilling"))
@@ -75,7 +75,7 @@ class RecoveryDialog(QDialog):
         lines.append(self.tr("the model {0}").format(values["source"]))
         return lines + [self.tr("lost: {0}").format(words) for words in left.lost]
 
-    def _note(self, left: Left) -> str:
+    def _note(self, left: StoredSession) -> str:
         """What a fresh start takes away, and what it leaves."""
         values = left.values
         going = [
@@ -85,7 +85,7 @@ class RecoveryDialog(QDialog):
                 (self.tr("the live head"), any(c.slot.draft for c in values["channels"])),
                 (self.tr("the steering prompt"), values["prompt"].strip() not in ("", FIRST_PROMPT)),
                 (self.tr("the typed question"), values["question"].strip() not in ("", FIRST_QUESTION)),
-                (self.tr("the sampling settings"), values["settings"] != Settings()),
+                (self.tr("the sampling settings"), values["settings"] != SamplingSettings()),
                 (self.tr("the way of distilling"), values["fit_options"] != FitOptions()),
                 (self.tr("the columns of the Compare page"), values["comparison"] != Comparison()),
             )

@@ -23,11 +23,11 @@ PROMPT = "Talk like a pirate."
 SIZES = ((1280, 800), (1920, 1080))
 
 
-class Stumbled(Exception):
+class TourFailed(Exception):
     """A step did not happen; the text says what was expected."""
 
 
-class Tour:
+class ScreenshotTour:
     """Runs the steps in order; the first one that did not truly happen ends the tour."""
 
     def __init__(self, window: Window, folder: Path) -> None:
@@ -64,7 +64,7 @@ class Tour:
             begun = time.perf_counter()
             try:
                 said = step()
-            except Stumbled as problem:
+            except TourFailed as problem:
                 print(f"FAILED  {name}: {problem}", file=sys.stderr)
                 self._save(f"{number:02}-{name}-failed")
                 status = 1
@@ -111,7 +111,7 @@ class Tour:
 
     def _compare(self) -> str:
         self._trigger("compare")
-        self._until(lambda: not self.window.session.talking, "the unsteered answer did not end")
+        self._until(lambda: not self.window.controllers.talking, "the unsteered answer did not end")
         other = self._workspace.turns[-1].answer(UNSTEERED)
         self._check(other is not None and len(other) > 0, "there is no unsteered answer")
         assert other is not None
@@ -134,7 +134,7 @@ class Tour:
         return f"running: {self._workspace.fit.stage}"
 
     def _distilled(self) -> str:
-        self._until(lambda: not self.window.session.fitting, "the distillation did not end")
+        self._until(lambda: not self.window.controllers.fitting, "the distillation did not end")
         fresh = [c for c in self._workspace.channels if c.key not in self._before]
         self._check(len(fresh) == 1, f"no head came of it: {self._workspace.fit.outcome}")
         self._check(self._workspace.fit.effect is not None, "the prompt's effect was not measured")
@@ -167,7 +167,7 @@ class Tour:
             lambda: len(self._workspace.turns) > turns and len(self._last_answer()) >= 3, "no token came"
         )
         self._trigger("stop")
-        self._until(lambda: not self.window.session.talking, "Stop did not stop")
+        self._until(lambda: not self.window.controllers.talking, "Stop did not stop")
         answer = self._last_answer()
         self._check(answer.state == "cancelled", f"the answer ended by itself ({answer.state}) before Stop")
         return f"stopped after {len(answer)} tokens"
@@ -274,8 +274,8 @@ class Tour:
 
     def _complete_answer(self) -> Answer:
         count = len(self._workspace.turns)
-        self._check(count > 0 and self.window.session.talking, "no answer began")
-        self._until(lambda: not self.window.session.talking, "the answer did not end")
+        self._check(count > 0 and self.window.controllers.talking, "no answer began")
+        self._until(lambda: not self.window.controllers.talking, "the answer did not end")
         answer = self._last_answer()
         self._check(answer.over and len(answer) > 1, f"the answer has {len(answer)} tokens ({answer.state})")
         self._check("".join(answer.trace.pieces) == answer.text, "the tokens do not join to the text")
@@ -299,7 +299,7 @@ class Tour:
     def _check(self, happened: bool, otherwise: str) -> None:
         if not happened:
             banner = self.window.banner
-            raise Stumbled(f"{otherwise}. {banner.text.text()}" if banner.isVisible() else otherwise)
+            raise TourFailed(f"{otherwise}. {banner.text.text()}" if banner.isVisible() else otherwise)
 
     def _until(self, condition: Callable[[], bool], otherwise: str) -> None:
         """Lets the window live until `condition` holds."""

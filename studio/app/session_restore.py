@@ -8,16 +8,16 @@ from uuid import uuid4
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from studio.app.controllers import Session
-from studio.app.restore_dialog import RecoveryDialog
+from studio.app.controllers import Controllers
+from studio.app.restore_dialog import RestoreDialog
 from studio.library.autosave import Autosave
-from studio.library.library_jobs import Left
-from studio.runtime.worker import Failed, Job
+from studio.library.library_jobs import StoredSession
+from studio.runtime.worker import Job, JobFailure
 from studio.state.preferences import Preferences
 from studio.state.workspace import Workspace
 
 
-class Recovery(QObject):
+class SessionRestore(QObject):
     """Opens the library, decides what the window begins with, and loads its model."""
 
     asked = Signal()  # the dialog is open
@@ -26,17 +26,17 @@ class Recovery(QObject):
     def __init__(
         self,
         workspace: Workspace,
-        session: Session,
+        controllers: Controllers,
         autosave: Autosave,
         preferences: Preferences,
         window: QWidget,
     ) -> None:
         super().__init__(window)
-        self._workspace, self._session, self._autosave = workspace, session, autosave
+        self._workspace, self._controllers, self._autosave = workspace, controllers, autosave
         self._preferences, self._window = preferences, window
         self._source: str | None = None
         self._begun = False
-        self.dialog: RecoveryDialog | None = None
+        self.dialog: RestoreDialog | None = None
 
     def start(self, source: str | None) -> None:
         """source: the model asked for by name; None takes that of the session, or Pocket."""
@@ -49,13 +49,13 @@ class Recovery(QObject):
             self.dialog.finished.disconnect()
             self.dialog = None
 
-    def _on_left(self, left: Left | None) -> None:
-        if self._begun and (self._workspace.touched or left is None or left.empty):
+    def _on_left(self, left: StoredSession | None) -> None:
+        if self._begun and (self._workspace.has_edits or left is None or left.empty):
             self._join(left)
         elif left is None or left.empty:
             self._fresh(left)
-        elif not left.session.clean and left.values["touched"]:  # else there is nothing to ask about
-            self.dialog = RecoveryDialog(left, self._window)
+        elif not left.session.clean and left.values["has_edits"]:  # else there is nothing to ask about
+            self.dialog = RestoreDialog(left, self._window)
             self.dialog.finished.connect(lambda answer: self._on_answer(left, answer))
             self.dialog.open()
             self.asked.emit()
@@ -64,20 +64,20 @@ class Recovery(QObject):
         else:
             self._fresh(left)
 
-    def _on_answer(self, left: Left, answer: int) -> None:
+    def _on_answer(self, left: StoredSession, answer: int) -> None:
         self.dialog = None
-        if answer == RecoveryDialog.FRESH:
+        if answer == RestoreDialog.FRESH:
             self._fresh(left)
         else:
             self._restore(left)
 
-    def _on_unreadable(self, failed: Failed) -> None:
+    def _on_unreadable(self, failed: JobFailure) -> None:
         kept = self.tr("Until it can be opened, which is tried again and again, nothing that you do is kept.")
         self._autosave.give_up(replace(failed, remedy=f"{failed.remedy} {kept}"))
         if not self._begun:
             self._fresh(None)
 
-    def _restore(self, left: Left) -> None:
+    def _restore(self, left: StoredSession) -> None:
         values = dict(left.values)
         for key, turns in left.known.items():
             self._autosave.know(key, turns)
@@ -86,16 +86,16 @@ class Recovery(QObject):
             values["conversation"] = uuid4().hex
         if self._source is not None:
             values["source"] = self._source
-        self._session.without_ready_heads()
+        self._controllers.without_ready_heads()
         self._workspace.restore(**values)
         if left.lost:
             what = self.tr("A part of the session could not be restored")
             lost = " ".join(left.lost)
             remedy = self.tr("The rest is here; the library keeps what cannot be read as it is.")
-            self._session.worker.failed.emit(Failed(what, lost, remedy, left.details))
+            self._controllers.worker.failed.emit(JobFailure(what, lost, remedy, left.details))
         self._begin()
 
-    def _fresh(self, left: Left | None) -> None:
+    def _fresh(self, left: StoredSession | None) -> None:
         """An empty page; the presets are no session's, but the person's."""
         if left is not None:
             self._workspace.restore(presets=left.values["presets"])
@@ -103,7 +103,7 @@ class Recovery(QObject):
             self._workspace.restore(source=self._source)
         self._begin()
 
-    def _join(self, left: Left | None) -> None:
+    def _join(self, left: StoredSession | None) -> None:
         """The library opened late, and what was done meanwhile goes on: the session of before makes room."""
         presets = left.values["presets"] if left is not None else ()
         if presets:
@@ -117,12 +117,12 @@ class Recovery(QObject):
                 "conversation is in the Library (View, Library), the rest in {0}."
             )
             job = Job(label, lambda emit, cancel: archive.put_session_by())
-            job.on_done = lambda path: self._session.noticed.emit(told.format(path))
+            job.on_done = lambda path: self._controllers.noticed.emit(told.format(path))
             self._autosave.worker.submit(job)
         self._autosave.begin()
 
     def _begin(self) -> None:
         self._begun = True
-        self._session.open_model(self._workspace.source)
+        self._controllers.open_model(self._workspace.source)
         self._autosave.begin()
         self.begun.emit()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from PySide6.QtCore import QSignalBlocker, Slot
 from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from studio.state.preferences import ROWS, TABLE, Preferences, Row
+from studio.state.preferences import ROWS, TABLE, Preference, Preferences
 from studio.widgets.switch import Switch
 from studio.widgets.translation import shown
-from studio.widgets.vertical_scroll import Scrolling
+from studio.widgets.vertical_scroll import VerticalScroll
 from studio.widgets.wheel_guard import turn_when_focused
 
 
-class SettingsPanel(Scrolling):
+class SettingsPanel(VerticalScroll):
     def __init__(self, preferences: Preferences, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
         self._preferences = preferences
@@ -30,7 +30,7 @@ class SettingsPanel(Scrolling):
         self.setWidget(page)
         preferences.changed.connect(self._on_changed)
 
-    def _add(self, row: Row) -> None:
+    def _add(self, row: Preference) -> None:
         label, about = shown(row.label), shown(row.about)
         control: Switch | QComboBox
         if row.choices:

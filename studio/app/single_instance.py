@@ -35,7 +35,7 @@ def hand_over(home: Path, sources: list[str]) -> bool:
     return True
 
 
-class Doorkeeper(QObject):
+class SingleInstance(QObject):
     """Listens for later starts; `came` carries what they were asked to open. Of two that start at once, one
     is `listening`."""
 

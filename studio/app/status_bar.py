@@ -8,15 +8,15 @@ from PySide6.QtCore import QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QLabel, QStatusBar, QToolButton, QWidget
 
-from studio.runtime.worker import Failed
+from studio.runtime.worker import JobFailure
 from studio.state.conversation import STEERED, Answer
 from studio.state.workspace import Workspace
-from studio.widgets.label import Line
+from studio.widgets.label import ElidedLabel
 
 NOTICE_MS = 8000
 
 
-class Status(QStatusBar):
+class StatusBar(QStatusBar):
     """Figures of the running or last answer; each has a fixed place."""
 
     def __init__(self, workspace: Workspace, save: QAction, parent: QWidget | None = None) -> None:
@@ -26,8 +26,8 @@ class Status(QStatusBar):
         self._begun: dict[Answer, float] = {}
         self.setSizeGripEnabled(False)
         self.setContentsMargins(0, 0, 16, 0)
-        self.setAccessibleName(self.tr("Status"))
-        self.busy = Line("muted")
+        self.setAccessibleName(self.tr("StatusBar"))
+        self.busy = ElidedLabel("muted")
         self.busy.setContentsMargins(16, 0, 0, 0)
         self.addWidget(self.busy, 1)
         self.speed = _Figure(self.tr("{0:.0f} tok/s").format(9999))
@@ -56,7 +56,7 @@ class Status(QStatusBar):
         self.busy.show_text(sentence)
         self._notice.start(NOTICE_MS)
 
-    def set_saved(self, trouble: Failed | None) -> None:
+    def set_saved(self, trouble: JobFailure | None) -> None:
         """trouble: why the work is not saved."""
         self.saved.show_trouble(trouble)
 
@@ -133,7 +133,7 @@ class _Saved(QToolButton):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setProperty("role", "saved")
 
-    def show_trouble(self, trouble: Failed | None) -> None:
+    def show_trouble(self, trouble: JobFailure | None) -> None:
         if trouble is None:
             self.setText(self.tr("autosaved"))
             self.setToolTip(self.tr("All of your work is in the library"))

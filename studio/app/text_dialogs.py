@@ -11,7 +11,7 @@ from studio.app.version import version
 from studio.state.workspace import Workspace
 
 
-class Asking(QObject):
+class TextDialogs(QObject):
     """Dialogs over `window`; none of them blocks the event loop."""
 
     def __init__(self, workspace: Workspace, window: QWidget) -> None:

@@ -13,14 +13,14 @@ from PySide6.QtCore import QObject, Signal, Slot
 from studio.chat.lane_requests import NO_OPENINGS, lane_requests
 from studio.runtime.answer_events import note_asked, once_saved, take_events, take_results
 from studio.runtime.engine_objects import make_strengths
-from studio.runtime.model_jobs import Bench
+from studio.runtime.model_jobs import ModelHost
 from studio.runtime.worker import Job, Worker
-from studio.state.conversation import STEERED, UNSTEERED, Answer, Share, Turn, rewritten, widened
-from studio.state.mixer import Channel, share_of, sounding, sounding_as
+from studio.state.conversation import STEERED, UNSTEERED, Answer, MixEntry, Turn, rewritten, widened
+from studio.state.mixer import MixerChannel, active_rows, rows_for_mix, share_of
 from studio.state.workspace import Workspace
 
 
-class Answering(QObject):
+class AnswerController(QObject):
     """Lives on the GUI thread; never waits for a job."""
 
     talkingChanged = Signal(bool)
@@ -30,14 +30,14 @@ class Answering(QObject):
     def __init__(
         self,
         workspace: Workspace,
-        bench: Bench,
+        host: ModelHost,
         worker: Worker,
         save: Callable[[], threading.Event],
         parent: QObject | None = None,
     ) -> None:
         """save: puts the workspace on the disk; its event is set when that is done."""
         super().__init__(parent)
-        self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
+        self._workspace, self._host, self._worker, self._save = workspace, host, worker, save
         self._job: Job | None = None
         self._turn: Turn | None = None  # whose answer is being made
         self._live: Any = None  # its strengths, which the sliders move
@@ -111,7 +111,7 @@ class Answering(QObject):
         as it was at that token. False where that cannot be; a notice says why.
         """
         turn, workspace = answer.turn, self._workspace
-        rows, lacking = sounding_as(_mix_at(answer, token), workspace.channels)
+        rows, lacking = rows_for_mix(_mix_at(answer, token), workspace.channels)
         compared = turn not in workspace.turns
         objection = self._objection(answer, lacking if compared else ())
         if objection:
@@ -120,7 +120,7 @@ class Answering(QObject):
         opening = (*(int(i) for i in answer.trace.ids[:token]), choice)
         if compared:
             began = bool(workspace.turns)
-            fresh = self._turn_for(turn.question, [(c, c.strength) for c in sounding(rows)])
+            fresh = self._turn_for(turn.question, [(c, c.strength) for c in active_rows(rows)])
             also = {"conversation": uuid4().hex, "channels": rows, "bypass": False}
             workspace.set_turns((fresh,), self.tr("fork"), **also)
             if began:
@@ -173,12 +173,12 @@ class Answering(QObject):
             self._stopping = True
             self._worker.withdraw(self._job)
 
-    def _mix(self) -> list[tuple[Channel, float]]:
+    def _mix(self) -> list[tuple[MixerChannel, float]]:
         """The rows that are heard, as strong as they are now."""
-        return [(c, self._workspace.strength_of(c.key)) for c in self._workspace.sounding()]
+        return [(c, self._workspace.strength_of(c.key)) for c in self._workspace.active_rows()]
 
     def _turn_for(
-        self, question: str, rows: Sequence[tuple[Channel, float]], unsteered: bool = False
+        self, question: str, rows: Sequence[tuple[MixerChannel, float]], unsteered: bool = False
     ) -> Turn:
         """unsteered: with an unsteered answer also where those are not asked for."""
         workspace = self._workspace
@@ -215,7 +215,7 @@ class Answering(QObject):
     ) -> None:
         workspace = self._workspace
         workspace.clear_selection()
-        channels = workspace.sounding()
+        channels = workspace.active_rows()
         live = self._live = make_strengths([workspace.strength_of(c.key) for c in channels])
         lanes = lane_requests(workspace, before, turn.question, [a.lane for a in answers], live, openings)
         note_asked(answers, lanes, workspace.loading.facts.precision)
@@ -225,9 +225,9 @@ class Answering(QObject):
         self._turn, self._step = turn, workspace.stack.index()
         self._job = self._worker.submit(
             Job(
-                self.tr("Answering"),
+                self.tr("AnswerController"),
                 lambda emit, cancel: once_saved(
-                    saved, lambda: self._bench.generate(lanes, turn.settings, emit, cancel)
+                    saved, lambda: self._host.generate(lanes, turn.settings, emit, cancel)
                 ),
                 partial(take_events, workspace, answers),
                 partial(self._on_answered, answers),
@@ -285,7 +285,7 @@ class Answering(QObject):
             self.noticed.emit(self.tr("“{0}” joins with the next answer.").format(late[-1].name))
 
 
-def _mix_at(answer: Answer, token: int) -> list[Share]:
+def _mix_at(answer: Answer, token: int) -> list[MixEntry]:
     """The heads in the answer's mix, as strong as at a token of it."""
     mix, used = answer.turn.mix, answer.trace.strengths
     if used.shape[1] != len(mix):  # older turns name only heads that were on

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio.state.conversation import Answer, heard
+from studio.state.conversation import Answer, used_heads
 from studio.widgets.translation import tr
 
 
@@ -18,6 +18,6 @@ def ending(answer: Answer) -> str:
         "failed": tr("failed"),
     }
     if answer.state in ("eos", "stop") and not len(answer):
-        return tr("ended at once: try less strength") if heard(answer) else tr("ended at once")
+        return tr("ended at once: try less strength") if used_heads(answer) else tr("ended at once")
     end = ends.get(answer.state, answer.state)
     return tr("%n token(s), {0}", "", len(answer)).format(end) if answer.over else end

@@ -17,12 +17,12 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from studio.chat.text_flow import LEAST, Flow
+from studio.chat.text_flow import LEAST, TextFlow
 from studio.state.conversation import Answer, Selection, came_together
 from studio.state.heatmap_quantities import strongest
 from studio.state.workspace import Workspace
 from studio.widgets import theme
-from studio.widgets.idle_queue import Later
+from studio.widgets.idle_queue import IdleQueue
 
 if TYPE_CHECKING:
     pass  # not before the first paint
@@ -36,17 +36,21 @@ class AnswerView(QWidget):
     """Grows with its answer. Click selects, Shift+click extends, arrow keys walk, Ctrl+C copies."""
 
     def __init__(
-        self, workspace: Workspace, answer: Answer, parent: QWidget | None = None, later: Later | None = None
+        self,
+        workspace: Workspace,
+        answer: Answer,
+        parent: QWidget | None = None,
+        later: IdleQueue | None = None,
     ) -> None:
         """later: shared with the other answers of the page, so that their long ones take turns."""
         super().__init__(parent)
-        self._later = later or Later(self)
+        self._later = later or IdleQueue(self)
         self.answer = answer
         self._workspace = workspace
         self._values: list[float] = []
         self._plain = False
-        self._flow = Flow(self.font(), self.width())
-        self._next: Flow | None = None  # for another width or font, until it is whole
+        self._flow = TextFlow(self.font(), self.width())
+        self._next: TextFlow | None = None  # for another width or font, until it is whole
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.IBeamCursor)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -91,7 +95,7 @@ class AnswerView(QWidget):
         self._set_height()
         self.update()
         if not self._fits():
-            self._next = Flow(QFont(self.font()), self.width())
+            self._next = TextFlow(QFont(self.font()), self.width())
             return True
         return False
 
@@ -149,7 +153,7 @@ class AnswerView(QWidget):
                 self.leave()
             return
         if self._next is None:
-            self._next = Flow(QFont(self.font()), self.width())
+            self._next = TextFlow(QFont(self.font()), self.width())
         if not self._flow.count:
             self._flow, self._next = self._next, None
             self._set_height()

@@ -13,20 +13,20 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.state.compare_columns import LEAST, MOST, Column
+from studio.state.compare_columns import LEAST, MOST, ColumnChoice
 from studio.state.mixer import STRENGTH_LIMIT
 from studio.state.workspace import Workspace
 from studio.widgets.label import plain_label
-from studio.widgets.named_combo_box import Choice
+from studio.widgets.named_combo_box import NamedComboBox
 from studio.widgets.number_box import NumberBox
 from studio.widgets.switch import Switch
 from studio.widgets.wheel_guard import turn_when_focused
-from studio.widgets.wrapping_row import Folding
+from studio.widgets.wrapping_row import WrappingRow
 
 GAP = 8  # pixels between boxes
 
 
-class NextRound(Folding):
+class ColumnSettings(WrappingRow):
     """Settings of what is to come: they say nothing of the answers that are shown."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
@@ -45,7 +45,7 @@ class NextRound(Folding):
         self.more = QToolButton()
         self.more.setText(self.tr("Add column"))
         self.more.setProperty("role", "small")
-        self.more.clicked.connect(lambda: workspace.add_column(Column("prompt")))
+        self.more.clicked.connect(lambda: workspace.add_column(ColumnChoice("prompt")))
         head = QHBoxLayout()
         head.setSpacing(8)
         for widget, stretch in ((about, 1), (self.blind, 0), (self.more, 0)):
@@ -114,8 +114,8 @@ class ColumnBox(QWidget):
         """number: of the column, from 1."""
         super().__init__()
         self._workspace = workspace
-        self.column = Column("none")
-        self.choice = Choice(self.tr("Who speaks in column {0}").format(number))
+        self.column = ColumnChoice("none")
+        self.choice = NamedComboBox(self.tr("Who speaks in column {0}").format(number))
         self.choice.setMinimumContentsLength(3)  # four heads fit a window of 1280 with all docks
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.strength = NumberBox()
@@ -139,7 +139,7 @@ class ColumnBox(QWidget):
         self.choice.currentIndexChanged.connect(self._on_choice)
         self.strength.valueChanged.connect(self._on_choice)
 
-    def show_column(self, column: Column) -> None:
+    def show_column(self, column: ColumnChoice) -> None:
         """Who speaks, among all who could."""
         self.column = column
         with QSignalBlocker(self.choice), QSignalBlocker(self.strength):
@@ -162,4 +162,4 @@ class ColumnBox(QWidget):
     @Slot()
     def _on_choice(self) -> None:
         kind, key = self.choice.currentData()
-        self.chosen.emit(Column(kind, key, self.strength.value() if kind == "head" else 1.0))
+        self.chosen.emit(ColumnChoice(kind, key, self.strength.value() if kind == "head" else 1.0))

@@ -9,19 +9,19 @@ from studio.chat.answer_status import ending
 from studio.chat.answer_view import AnswerView
 from studio.state.conversation import Answer
 from studio.state.workspace import Workspace
-from studio.widgets.idle_queue import Later
-from studio.widgets.label import Line, one_line
+from studio.widgets.idle_queue import IdleQueue
+from studio.widgets.label import ElidedLabel, one_line
 
 
-class Compared(QFrame):
+class CompareColumn(QFrame):
     """A column of the Compare page."""
 
-    def __init__(self, workspace: Workspace, later: Later, answer: Answer) -> None:
+    def __init__(self, workspace: Workspace, later: IdleQueue, answer: Answer) -> None:
         super().__init__()
         self.setProperty("role", "compared")
         self.answer = answer
-        self.title = Line("strong")
-        self.made = Line("muted")
+        self.title = ElidedLabel("strong")
+        self.made = ElidedLabel("muted")
         self._page = QWidget()
         self._page.setProperty("role", "panel")
         self.text = AnswerView(workspace, answer, self._page, later)
@@ -37,7 +37,7 @@ class Compared(QFrame):
         self.area.setMinimumHeight(80)  # with large text too: docks give way
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setWidget(self._page)
-        self.told = Line("muted")
+        self.told = ElidedLabel("muted")
         self.vote = QPushButton(self.tr("This one is better"))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

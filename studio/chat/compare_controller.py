@@ -15,12 +15,12 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from studio.runtime.answer_events import note_asked, once_saved, take_events, take_results
 from studio.runtime.engine_objects import make_strengths
-from studio.runtime.model_jobs import Bench
+from studio.runtime.model_jobs import ModelHost
 from studio.runtime.worker import Job, Worker
-from studio.state.compare_columns import LEAST, MOST, Column
-from studio.state.compare_round import Round
-from studio.state.conversation import STEERED, Answer, Source, Turn, heard, in_blocks
-from studio.state.mixer import Channel, share_of
+from studio.state.compare_columns import LEAST, MOST, ColumnChoice
+from studio.state.compare_round import CompareRound
+from studio.state.conversation import STEERED, Answer, ColumnSource, Turn, in_blocks, used_heads
+from studio.state.mixer import MixerChannel, share_of
 from studio.state.requests import LaneRequest
 from studio.state.undo import Values
 from studio.state.workspace import Workspace
@@ -29,7 +29,7 @@ TIE = "tie"
 VOTE = {"choice", "lanes", "question", "model"}  # what must be known of a vote
 
 
-class Comparing(QObject):
+class CompareController(QObject):
     """Lives on the GUI thread; never waits for a job."""
 
     changed = Signal()  # another round, its end, or a vote
@@ -41,14 +41,14 @@ class Comparing(QObject):
     def __init__(
         self,
         workspace: Workspace,
-        bench: Bench,
+        host: ModelHost,
         worker: Worker,
         save: Callable[[], threading.Event],
         parent: QObject | None = None,
     ) -> None:
         """save: puts the workspace on the disk; its event is set when that is done."""
         super().__init__(parent)
-        self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
+        self._workspace, self._host, self._worker, self._save = workspace, host, worker, save
         self._job: Job | None = None
         self._stopping = self._waiting = False  # told to end; asked anew before it has
         self._live: list[Any] = []  # strengths of the columns that the mixer's sliders move
@@ -60,7 +60,7 @@ class Comparing(QObject):
         workspace.channelsChanged.connect(self._on_strengths)
 
     @property
-    def round(self) -> Round | None:
+    def round(self) -> CompareRound | None:
         return self._workspace.round
 
     @property
@@ -110,18 +110,18 @@ class Comparing(QObject):
         made = tuple(self._made(column) for column in order)
         heard_of = [row for column in order for row, _ in self._rows(column)]
         methods = {row.digest: self._workspace.method_of(row.head) for row in heard_of}
-        fresh = Round(names, made, tuple(answers), methods, blind)
+        fresh = CompareRound(names, made, tuple(answers), methods, blind)
         self._show(self.tr("comparison"), fresh, {"taken back": fresh.key})
-        keys = [channel.key for channel in self._workspace.sounding()]
+        keys = [channel.key for channel in self._workspace.active_rows()]
         self._live = [lane.strengths for lane, at in zip(lanes, order, strict=True) if at.kind == "mixer"]
         for strengths in self._live:
             self._workspace.go_live(keys, strengths)
         settings, saved = self._workspace.settings, self._save()
         self._job = self._worker.submit(
             Job(
-                self.tr("Comparing"),
+                self.tr("CompareController"),
                 lambda emit, cancel: once_saved(
-                    saved, lambda: self._bench.generate(lanes, settings, emit, cancel)
+                    saved, lambda: self._host.generate(lanes, settings, emit, cancel)
                 ),
                 partial(take_events, self._workspace, answers),
                 partial(self._on_answered, answers),
@@ -132,7 +132,7 @@ class Comparing(QObject):
         )
         self.changed.emit()
 
-    def open(self, at: Round) -> bool:
+    def open(self, at: CompareRound) -> bool:
         """Shows a round of the library; the present one stays there. False while one is answered."""
         if self.running and at is not self.round:
             self.noticed.emit(self.tr("Stop the answers first."))
@@ -141,7 +141,7 @@ class Comparing(QObject):
             self._show(self.tr("open comparison"), at)
         return True
 
-    def _show(self, label: str, at: Round, undone: Values | None = None) -> None:
+    def _show(self, label: str, at: CompareRound, undone: Values | None = None) -> None:
         """A step to another round; undone: what else comes of taking it back."""
         self._workspace.step(
             label,
@@ -150,7 +150,7 @@ class Comparing(QObject):
             {"round": at, "shown": None if at.blind else _steered(at.answers)},  # its heatmap would tell
         )
 
-    def requests(self, columns: Sequence[Column] | None = None) -> list[LaneRequest]:
+    def requests(self, columns: Sequence[ColumnChoice] | None = None) -> list[LaneRequest]:
         """What each of the columns, all unless told, is asked."""
         question, prompt = self._workspace.question.strip(), self._workspace.prompt.strip()
         lanes = []
@@ -179,7 +179,7 @@ class Comparing(QObject):
         at, shown = self.round, self._workspace.shown
         if at is not None and shown not in at.answers:
             self._workspace.clear_selection()
-            self._workspace.show(None if at.blind else _steered(at.answers), veiled=at.blind)
+            self._workspace.show(None if at.blind else _steered(at.answers), hidden_until_vote=at.blind)
         elif at is None and (shown is None or shown.turn not in self._workspace.turns):
             self._workspace.clear_selection()
             self._workspace.show(None)
@@ -215,7 +215,7 @@ class Comparing(QObject):
     def _hold(self) -> None:
         """The scales are the conversation's too, which begins afresh while these answers stay."""
         for answer in self.round.answers if self.round else ():
-            self._workspace.hold(answer)
+            self._workspace.widen_scales(answer)
 
     @Slot()
     def _on_round(self) -> None:
@@ -250,10 +250,10 @@ class Comparing(QObject):
         if "vote" in values or "unvote" in values:
             self._save()  # nobody votes twice because the studio ended meanwhile
         self._workspace.clear_selection()
-        veiled = values["shown"] is None and self.round is not None and self.round.blind
-        self._workspace.show(values["shown"], veiled=veiled)
+        hidden_until_vote = values["shown"] is None and self.round is not None and self.round.blind
+        self._workspace.show(values["shown"], hidden_until_vote=hidden_until_vote)
 
-    def name(self, column: Column) -> str:
+    def name(self, column: ColumnChoice) -> str:
         """What a column is called."""
         if column.kind == "head":
             row = self._workspace.channel(column.key)
@@ -273,19 +273,20 @@ class Comparing(QObject):
         strengths, both ends of one that moved."""
         assert self.round is not None
         told = (
-            f"{each.words} {self.round.methods[each.digest]}" for each in heard(self.round.answers[place])
+            f"{each.words} {self.round.methods[each.digest]}"
+            for each in used_heads(self.round.answers[place])
         )
         return self.round.made[place] or " + ".join(told) or self.tr("no head applied")
 
-    def source(self, answer: Answer) -> Source | None:
+    def source(self, answer: Answer) -> ColumnSource | None:
         """Who gave the answer; None where it is not of this page, or nobody may know yet."""
         at = self.round
         if at is None or at.blind or answer not in at.answers:
             return None
         place = at.answers.index(answer)
-        return Source(at.names[place], self.made(place))
+        return ColumnSource(at.names[place], self.made(place))
 
-    def _made(self, column: Column) -> str:
+    def _made(self, column: ColumnChoice) -> str:
         if column.kind == "prompt":
             prompt = self._workspace.prompt.strip()
             return self.tr("“{0}”").format(prompt) if prompt else self.tr("an empty prompt")
@@ -298,11 +299,11 @@ class Comparing(QObject):
         ]
         return " + ".join(methods) or self.tr("no head applied")
 
-    def _rows(self, column: Column) -> list[tuple[Channel, float]]:
+    def _rows(self, column: ColumnChoice) -> list[tuple[MixerChannel, float]]:
         """Every row that steers a column, and how strongly."""
         workspace = self._workspace
         if column.kind == "mixer":
-            rows = [(c, workspace.strength_of(c.key)) for c in workspace.sounding()]
+            rows = [(c, workspace.strength_of(c.key)) for c in workspace.active_rows()]
         elif column.kind == "head":
             rows = [(c, column.strength) for c in workspace.usable() if c.key == column.key]
         else:
@@ -334,4 +335,4 @@ def _steered(answers: Sequence[Answer]) -> Answer:
 
 def _heads(answer: Answer) -> list[list[Any]]:
     """Name, digest and strength of each, for a file; of one that moved the last strength too."""
-    return [[each.called, each.digest, *each.strengths] for each in heard(answer)]
+    return [[each.called, each.digest, *each.strengths] for each in used_heads(answer)]

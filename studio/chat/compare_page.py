@@ -6,13 +6,13 @@ from PySide6.QtCore import Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from studio.chat.column_settings import NextRound
-from studio.chat.compare_column import Compared
-from studio.chat.compare_controller import Comparing
-from studio.state.compare_round import LETTERS, Round
+from studio.chat.column_settings import ColumnSettings
+from studio.chat.compare_column import CompareColumn
+from studio.chat.compare_controller import CompareController
+from studio.state.compare_round import LETTERS, CompareRound
 from studio.state.conversation import Answer
 from studio.state.workspace import Workspace
-from studio.widgets.idle_queue import Later
+from studio.widgets.idle_queue import IdleQueue
 from studio.widgets.label import one_line, plain_label
 
 LONGEST = 240  # characters of the question that are shown
@@ -24,14 +24,18 @@ class ComparePage(QWidget):
     entry: QWidget  # where the question is typed
 
     def __init__(
-        self, workspace: Workspace, comparing: Comparing, votes: QAction, parent: QWidget | None = None
+        self,
+        workspace: Workspace,
+        comparing: CompareController,
+        votes: QAction,
+        parent: QWidget | None = None,
     ) -> None:
         """votes: shows those that were cast."""
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._workspace, self._comparing = workspace, comparing
-        self._later = Later(self)
-        self.columns: list[Compared] = []
+        self._later = IdleQueue(self)
+        self.columns: list[CompareColumn] = []
         self._scrolling = False
         self.asked = plain_label("")  # the question is typed where every question is, in the composer
         self.asked.setWordWrap(True)
@@ -49,7 +53,7 @@ class ComparePage(QWidget):
         foot.addWidget(self.note, 1)
         foot.addWidget(self.votes)
         foot.addWidget(self.tie)
-        self.next = NextRound(workspace)
+        self.next = ColumnSettings(workspace)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 12, 16, 8)
         layout.setSpacing(8)
@@ -98,7 +102,7 @@ class ComparePage(QWidget):
         for view in self.columns:
             self._row.removeWidget(view)
             view.leave()
-        self.columns = [Compared(self._workspace, self._later, answer) for answer in answers]
+        self.columns = [CompareColumn(self._workspace, self._later, answer) for answer in answers]
         for place, view in enumerate(self.columns):
             view.vote.clicked.connect(lambda _=False, place=place: self._comparing.vote(place))
             view.area.verticalScrollBar().valueChanged.connect(self._scroll_all)
@@ -106,7 +110,7 @@ class ComparePage(QWidget):
         self._on_selection()
         self._on_shown()
 
-    def _words(self, at: Round | None, voting: bool) -> str:
+    def _words(self, at: CompareRound | None, voting: bool) -> str:
         if voting:
             return self.tr("Which answer is better? Names come out with your vote.")
         if at and at.blind and at.over:

@@ -20,15 +20,15 @@ from PySide6.QtWidgets import (
 )
 
 from studio.chat.context_meter import ContextMeter
-from studio.state.requests import ContextUse
+from studio.state.requests import ContextForecast
 from studio.state.workspace import Workspace
 from studio.widgets import theme
-from studio.widgets.growing_edit import Growing
+from studio.widgets.growing_edit import GrowingEdit
 from studio.widgets.number_box import NumberBox
 from studio.widgets.plain_edit import PlainEdit
 from studio.widgets.stop_button import StopButton
 from studio.widgets.switch import Switch
-from studio.widgets.wrapping_row import Folding
+from studio.widgets.wrapping_row import WrappingRow
 
 LEAST = 16  # the width of the question beside the controls, in lines of text
 LINES = 4  # the most that the question shows at once
@@ -42,7 +42,7 @@ class QuestionEdit(PlainEdit):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-        Growing(self, LINES)
+        GrowingEdit(self, LINES)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         plain = not event.modifiers() & Qt.KeyboardModifier.ShiftModifier
@@ -52,7 +52,7 @@ class QuestionEdit(PlainEdit):
             super().keyPressEvent(event)
 
 
-class Composer(Folding):
+class Composer(WrappingRow):
     """Writes question and settings into the workspace."""
 
     def __init__(
@@ -143,7 +143,7 @@ class Composer(Folding):
         self.send.setEnabled(not talking and bool(self._workspace.question.strip()))
 
     @Slot(object)
-    def show_use(self, use: ContextUse | None) -> None:
+    def show_use(self, use: ContextForecast | None) -> None:
         """What the next answer would take of the context; Send itself says why it would not be sent."""
         self.meter.show_use(use)
         tip = self.meter.toolTip() if use and use.too_long else self._send_tip

@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from studio.chat.context_usage import too_long
-from studio.state.requests import ContextUse
+from studio.state.requests import ContextForecast
 from studio.widgets import theme
 
 BAR = 4  # pixels
@@ -34,7 +34,7 @@ class ContextMeter(QWidget):
         self.show_use(None)
 
     @Slot(object)
-    def show_use(self, use: ContextUse | None) -> None:
+    def show_use(self, use: ContextForecast | None) -> None:
         warning = self._warning(use) if use else ""
         count = (
             self.tr("{0:,} token(s)", "", use.question).format(use.question) if use and use.question else ""
@@ -57,11 +57,11 @@ class ContextMeter(QWidget):
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self.updateGeometry()
 
-    def _total(self, use: ContextUse) -> str:
+    def _total(self, use: ContextForecast) -> str:
         taken = use.prompt + use.answer
         return f"{taken:,}" if use.context is None else f"{taken:,} / {use.context:,}"
 
-    def _warning(self, use: ContextUse) -> str:
+    def _warning(self, use: ContextForecast) -> str:
         if use.too_long:
             return self.tr("{0:,} token(s) too long", "", use.too_long).format(use.too_long)
         if use.left_out:
@@ -70,7 +70,7 @@ class ContextMeter(QWidget):
             return self.tr("room for {0:,} token(s)", "", use.answer).format(use.answer)
         return ""
 
-    def _sentence(self, use: ContextUse) -> str:
+    def _sentence(self, use: ContextForecast) -> str:
         if use.too_long:
             return self.tr("The question is too long. {0} Shorten it.").format(too_long(use))
         told = self.tr(
@@ -92,10 +92,10 @@ class _Bar(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._use: ContextUse | None = None
+        self._use: ContextForecast | None = None
         self.setFixedHeight(BAR)
 
-    def show_use(self, use: ContextUse | None) -> None:
+    def show_use(self, use: ContextForecast | None) -> None:
         self._use = use
         self.update()
 

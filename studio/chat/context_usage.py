@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from studio.chat.lane_requests import lane_requests
-from studio.runtime.model_jobs import Bench
-from studio.runtime.worker import Failed, Job, Worker
+from studio.runtime.model_jobs import ModelHost
+from studio.runtime.worker import Job, JobFailure, Worker
 from studio.state.conversation import STEERED, UNSTEERED, Answer
-from studio.state.requests import ContextUse, LaneRequest
+from studio.state.requests import ContextForecast, LaneRequest
 from studio.state.workspace import Workspace
 from studio.widgets.translation import tr
 
@@ -21,20 +21,20 @@ ASKING = "asking"  # whose failure an objection is: the next question that is se
 Lanes = Callable[[], Sequence[LaneRequest]]
 
 
-class Metering(QObject):
+class ContextUsageController(QObject):
     """Lives on the GUI thread; the counting is a worker's of its own, by the model's own chat template."""
 
     measured = Signal(object)  # ContextUse, or None where there is no model to measure with
 
     def __init__(
-        self, workspace: Workspace, bench: Bench, worker: Worker, parent: QObject | None = None
+        self, workspace: Workspace, host: ModelHost, worker: Worker, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._workspace, self._bench, self._worker = workspace, bench, worker
+        self._workspace, self._host, self._worker = workspace, host, worker
         self._lanes: dict[str, Lanes] = {TALK: self._conversation}  # by page, what is sent from there
         self._page = TALK
         self._jobs: list[Job] = []
-        self._uses: dict[str, ContextUse] = {}  # by page, where it is known of the work as it is
+        self._uses: dict[str, ContextForecast] = {}  # by page, where it is known of the work as it is
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE_MS)
@@ -63,12 +63,12 @@ class Metering(QObject):
         if self._page in self._uses:
             self.measured.emit(self._uses[self._page])
 
-    def objection(self) -> Failed | None:
+    def objection(self) -> JobFailure | None:
         """Why the typed question cannot be answered, where that is known already."""
         use = self._uses.get(self._page)
         if use is None or not use.too_long:
             return None
-        return Failed(
+        return JobFailure(
             self.tr("The question was not sent"),
             too_long(use),
             self.tr("Shorten it."),
@@ -110,7 +110,7 @@ class Metering(QObject):
         requests, question, settings = self._lanes[page](), workspace.question, workspace.settings
         job = Job(
             self.tr("Counting tokens"),
-            lambda emit, cancel: self._bench.foresee(requests, question, settings, emit, cancel),
+            lambda emit, cancel: self._host.predict_usage(requests, question, settings, emit, cancel),
             quiet=True,  # what the model refuses is told when it is asked
         )
         job.on_done = lambda use: self._take(job, page, use)
@@ -122,7 +122,7 @@ class Metering(QObject):
         lanes = (STEERED, UNSTEERED) if workspace.compare else (STEERED,)
         return lane_requests(workspace, workspace.turns, workspace.question, lanes)
 
-    def _take(self, job: Job, page: str, use: ContextUse) -> None:
+    def _take(self, job: Job, page: str, use: ContextForecast) -> None:
         if job in self._jobs:
             self._jobs.remove(job)
             if not self._pause.isActive():
@@ -136,7 +136,7 @@ class Metering(QObject):
             self._jobs.remove(job)
 
 
-def too_long(use: ContextUse) -> str:
+def too_long(use: ContextForecast) -> str:
     """By how much the question does not fit, as a sentence."""
     words = tr(
         "With the model's own marks it has {0:,} token(s), and the model can take {1:,}.", "", use.prompt

@@ -10,16 +10,16 @@ from PySide6.QtCore import QCoreApplication, QEvent, Qt, Signal, Slot
 from PySide6.QtWidgets import QLabel, QScrollArea, QWidget
 
 from studio.chat.answer_view import AnswerView
-from studio.chat.scroll_anchor import Anchor, Rows
-from studio.chat.turn_placeholder import Room
+from studio.chat.scroll_anchor import AnchorRows, ScrollAnchor
+from studio.chat.turn_placeholder import TurnPlaceholder
 from studio.chat.turn_view import AnswerColumn, TurnView, guessed_height
 from studio.state.conversation import Answer, Turn
 from studio.state.workspace import Workspace
-from studio.widgets.idle_queue import Later
+from studio.widgets.idle_queue import IdleQueue
 from studio.widgets.tab_order import go_through, stops
 
 
-class Conversation(QScrollArea):
+class ConversationPage(QScrollArea):
     """Shows the workspace's turns; while the end is in sight it stays in sight."""
 
     againWanted = Signal(object)  # Turn
@@ -29,17 +29,17 @@ class Conversation(QScrollArea):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
-        self._rooms: dict[Turn, Room] = {}
+        self._rooms: dict[Turn, TurnPlaceholder] = {}
         self._roomless: list[tuple[int, Turn]] = []  # turns that wait for a room, with their places
-        self._later = Later(self)
+        self._later = IdleQueue(self)
         self._following, self._able = True, False
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-        self.setAccessibleName(self.tr("Conversation"))
+        self.setAccessibleName(self.tr("ConversationPage"))
         page = self._page = QWidget()
         page.setProperty("role", "panel")
-        self._rows = Rows(page)
+        self._rows = AnchorRows(page)
         self._rows.setContentsMargins(16, 16, 8, 16)
         self._rows.setSpacing(16)
         self._empty = QLabel()
@@ -48,7 +48,7 @@ class Conversation(QScrollArea):
         self._rows.addWidget(self._empty)
         self._rows.addStretch(1)
         self.setWidget(page)
-        self._anchor = Anchor(self, page, self._rows)
+        self._anchor = ScrollAnchor(self, page, self._rows)
         bar = self.verticalScrollBar()
         bar.rangeChanged.connect(self._on_range)
         bar.valueChanged.connect(self._on_scrolled)
@@ -143,7 +143,9 @@ class Conversation(QScrollArea):
         if not self._roomless:
             return False
         place, turn = self._roomless.pop()
-        room = Room(partial(self._make, turn), partial(guessed_height, turn), self._later, self._page.width())
+        room = TurnPlaceholder(
+            partial(self._make, turn), partial(guessed_height, turn), self._later, self._page.width()
+        )
         self._rooms[turn] = room
         self._rows.insertWidget(1 + place - len(self._roomless), room)
         room.show()

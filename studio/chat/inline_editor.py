@@ -6,12 +6,12 @@ from PySide6.QtCore import QEvent, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from studio.widgets.growing_edit import Growing
+from studio.widgets.growing_edit import GrowingEdit
 
 LINES = 12  # the most that are seen at once
 
 
-class InPlace(QWidget):
+class InlineEditor(QWidget):
     """Hidden until `begin`. Ctrl+Enter takes the text, Esc leaves it as it was; so do the buttons."""
 
     taken = Signal(str)
@@ -71,7 +71,7 @@ class _Field(QPlainTextEdit):
     def __init__(self) -> None:
         super().__init__()
         self.setTabChangesFocus(True)
-        Growing(self, LINES)
+        GrowingEdit(self, LINES)
 
     def event(self, event: QEvent) -> bool:
         """The keys that the window has for Send and Stop mean this field while one types in it."""

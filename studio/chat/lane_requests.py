@@ -25,7 +25,7 @@ def lane_requests(
     openings: ids that the answer of a lane begins with."""
     facts = workspace.loading.facts
     model = facts.key if facts is not None else ""
-    heads = tuple(c.steering_head for c in workspace.sounding())
+    heads = tuple(c.steering_head for c in workspace.active_rows())
     truth = _truth(workspace) if workspace.truth else None
     steered = {"heads": heads, "strengths": strengths, "truth": truth}
     return [
@@ -40,6 +40,6 @@ def lane_requests(
 
 def _truth(workspace: Workspace) -> str | None:
     """The prompt whose effect is measured beside: that of the heads in the mix, else the typed one."""
-    prompts = dict.fromkeys(c.head.info.prompt.strip() for c in workspace.sounding())
+    prompts = dict.fromkeys(c.head.info.prompt.strip() for c in workspace.active_rows())
     told = " ".join(prompt for prompt in prompts if prompt) or workspace.prompt.strip()
     return told or None

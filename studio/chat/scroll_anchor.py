@@ -11,7 +11,7 @@ from studio.chat.answer_view import AnswerView
 STEP = 8  # pixels; between the rows there is nothing to hold on to
 
 
-class Rows(QVBoxLayout):
+class AnchorRows(QVBoxLayout):
     """A column that tells when everything in it has been put into its place."""
 
     placed = Signal()
@@ -21,10 +21,10 @@ class Rows(QVBoxLayout):
         self.placed.emit()
 
 
-class Anchor(QObject):
+class ScrollAnchor(QObject):
     """Remembers what stands at the top of a scrolled page, and scrolls after it when it moves."""
 
-    def __init__(self, area: QScrollArea, page: QWidget, rows: Rows) -> None:
+    def __init__(self, area: QScrollArea, page: QWidget, rows: AnchorRows) -> None:
         super().__init__(area)
         self._area, self._page = area, page
         self._held: tuple[QWidget, int | None, int] | None = None  # widget, its token, pixels from the top

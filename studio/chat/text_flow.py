@@ -13,7 +13,7 @@ LEAST = 40.0  # pixels; no line is narrower
 LONG_LINE = 500  # characters of an open line after which it is broken before more is added
 
 
-class Span(NamedTuple):
+class TextSpan(NamedTuple):
     """Token `token` covers UTF-16 units start..stop of its line; a token may go on in the next line."""
 
     token: int
@@ -22,7 +22,7 @@ class Span(NamedTuple):
 
 
 @dataclass(slots=True)
-class Line:
+class TextLine:
     """One visual line: tokens `first`, first + 1, ... end at `stops`, in UTF-16 units.
 
     Few objects per token, for Python's collector visits all of them while the window waits. `edges` (pixels,
@@ -36,9 +36,9 @@ class Line:
     edges: list[tuple[float, float]] = field(default_factory=list)
 
     @property
-    def spans(self) -> list[Span]:
+    def spans(self) -> list[TextSpan]:
         starts = [0, *self.stops]
-        return [Span(self.first + i, starts[i], stop) for i, stop in enumerate(self.stops)]
+        return [TextSpan(self.first + i, starts[i], stop) for i, stop in enumerate(self.stops)]
 
 
 def line_height(font: QFont) -> int:
@@ -46,7 +46,7 @@ def line_height(font: QFont) -> int:
     return round(QFontMetricsF(font).height() + 9)
 
 
-class Flow:
+class TextFlow:
     """Lines of at most `width` pixels in `font`; every line is `line_height` high."""
 
     def __init__(self, font: QFont, width: float) -> None:
@@ -54,7 +54,7 @@ class Flow:
         metrics = QFontMetricsF(font)
         self.ascent = metrics.ascent()
         self.line_height = line_height(font)
-        self.lines: list[Line] = [Line()]
+        self.lines: list[TextLine] = [TextLine()]
         self.count = 0
         self._home: list[int] = []  # line on which each token begins
         self._letter = metrics.averageCharWidth()
@@ -70,7 +70,7 @@ class Flow:
             for number, part in enumerate(piece.split("\n")):
                 if number:
                     self._break()
-                    self.lines.append(Line(first=self.count))
+                    self.lines.append(TextLine(first=self.count))
                 elif len(self.lines[-1].text) > LONG_LINE:
                     self._break()
                 line = self.lines[-1]
@@ -122,12 +122,12 @@ class Flow:
         wide = line.text.encode("utf-16-le")
         made, begin = [], 0
         for end in ends:
-            made.append(Line(wide[2 * begin : 2 * end].decode("utf-16-le", "replace")))
+            made.append(TextLine(wide[2 * begin : 2 * end].decode("utf-16-le", "replace")))
             begin = end
         _share_out(line, made, ends)
         self.lines[-1:] = made
 
-    def shaped(self, index: int) -> Line:
+    def shaped(self, index: int) -> TextLine:
         """Line `index`, ready to draw."""
         line = self.lines[index]
         if line.layout is None:
@@ -168,7 +168,7 @@ class Flow:
         return min(pairs, key=lambda p: max(p[1][0] - x, x - p[1][1], 0.0))[0].token
 
 
-def _share_out(line: Line, made: list[Line], ends: list[int]) -> None:
+def _share_out(line: TextLine, made: list[TextLine], ends: list[int]) -> None:
     """Gives the tokens of `line` to the lines that it became, which end at `ends` of it."""
     number, begin = 0, 0
     for token, start, stop in line.spans:

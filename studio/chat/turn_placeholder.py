@@ -10,20 +10,22 @@ from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.chat.turn_view import TurnView
-from studio.widgets.idle_queue import Later
+from studio.widgets.idle_queue import IdleQueue
 
 Guess = Callable[[QFont, int], int]
 """How high a turn will be about, in pixels, in a font and at a width; quick."""
 
 
-class Room(QWidget):
+class TurnPlaceholder(QWidget):
     """As high as its turn, as far as that is known.
 
     A conversation of hundreds of turns would be made whole when it is opened, and laid out whole at every
     step of a resize.
     """
 
-    def __init__(self, make: Callable[[QWidget], TurnView], guess: Guess, later: Later, width: int) -> None:
+    def __init__(
+        self, make: Callable[[QWidget], TurnView], guess: Guess, later: IdleQueue, width: int
+    ) -> None:
         """make: the turn's widget, a child of the room that it is given; width: about what the page has."""
         super().__init__()
         self._make, self._guess, self._later = make, guess, later

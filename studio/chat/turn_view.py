@@ -10,12 +10,12 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QToolButton, QVB
 
 from studio.chat.answer_status import ending
 from studio.chat.answer_view import AnswerView
-from studio.chat.inline_editor import InPlace
+from studio.chat.inline_editor import InlineEditor
 from studio.chat.text_flow import line_height
-from studio.state.conversation import STEERED, Answer, Turn, heard, turns_in
+from studio.state.conversation import STEERED, Answer, Turn, turns_in, used_heads
 from studio.state.workspace import Workspace
-from studio.widgets.idle_queue import Later
-from studio.widgets.label import Line, plain_label
+from studio.widgets.idle_queue import IdleQueue
+from studio.widgets.label import ElidedLabel, plain_label
 
 GUTTER = 56  # width of the speakers' column
 
@@ -27,7 +27,9 @@ class TurnView(QFrame):
     editWanted = Signal(str)  # the question as it shall be
     rewriteWanted = Signal(object, str)  # Answer, its text as it shall be
 
-    def __init__(self, workspace: Workspace, turn: Turn, later: Later, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, workspace: Workspace, turn: Turn, later: IdleQueue, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._turn = turn
         self.columns: dict[str, AnswerColumn] = {}
@@ -63,7 +65,7 @@ class TurnView(QFrame):
         self.question = plain_label(self._turn.question)
         self.question.setWordWrap(True)
         self.question.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.field = InPlace(self.tr("The question as it shall be"), self.tr("Answer it"))
+        self.field = InlineEditor(self.tr("The question as it shall be"), self.tr("Answer it"))
         self.field.taken.connect(self._on_edited)
         self.field.left.connect(self._on_left)
         self.edit = _button(self.tr("Edit"), self.tr("Change this question and have it answered"))
@@ -100,18 +102,18 @@ class AnswerColumn(QWidget):
     rewriteWanted = Signal(object, str)  # Answer, its text as it shall be
 
     def __init__(
-        self, workspace: Workspace, answer: Answer, later: Later, parent: QWidget | None = None
+        self, workspace: Workspace, answer: Answer, later: IdleQueue, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._answer = answer
         self.view = AnswerView(workspace, answer, later=later)
         self._head, self._facts, self.notice = (
-            Line("muted"),
+            ElidedLabel("muted"),
             plain_label("", "muted"),
             plain_label("", "danger"),
         )
         self.notice.setWordWrap(True)
-        self.field = InPlace(self.tr("The answer as it shall be"), self.tr("Save"))
+        self.field = InlineEditor(self.tr("The answer as it shall be"), self.tr("Save"))
         self.field.taken.connect(self._on_rewritten)
         self.field.left.connect(self._on_left)
         tip = self.tr("Put other words in this answer's place; the conversation goes on from them")
@@ -164,7 +166,7 @@ class AnswerColumn(QWidget):
             return self.tr("edited: your words, nothing steers them")
         if self._answer.lane != STEERED:
             return self.tr("unsteered, same seed")
-        return " + ".join(each.words for each in heard(self._answer)) or self.tr("no head applied")
+        return " + ".join(each.words for each in used_heads(self._answer)) or self.tr("no head applied")
 
     def _ended(self) -> str:
         return self.tr("no coefficients") if self._answer.edited else ending(self._answer)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from engine.atomic_write import write_whole
+from engine.atomic_write import write_atomic
 from engine.errors import InputError
 from engine.events import Cancel, Emit
-from studio.app.controllers import Session
+from studio.app.controllers import Controllers
 from studio.export.markdown import as_markdown
 from studio.runtime.worker import Job
 from studio.state.workspace import Workspace
@@ -23,8 +23,8 @@ from studio.widgets.save_dialog import ask_where, ending_of
 from studio.widgets.translation import QT_TR_NOOP, shown
 
 if TYPE_CHECKING:
-    from studio.chat.compare_controller import Comparing
-    from studio.lab.lab_controller import Measuring
+    from studio.chat.compare_controller import CompareController
+    from studio.lab.lab_controller import LabController
     from studio.state.heatmap_quantities import Quantity  # brings numpy: not before the first paint
 
 log = logging.getLogger("studio.export.export_controller")
@@ -34,7 +34,7 @@ Make = Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
-class Kind:
+class ExportKind:
     """One entry of the menu: its title and the endings that it can write, the first by default."""
 
     title: str
@@ -42,31 +42,33 @@ class Kind:
 
 
 KINDS = {
-    "export_chat": Kind(QT_TR_NOOP("Export the conversation"), (".html", ".md")),
-    "export_trace": Kind(QT_TR_NOOP("Export the answer's trace"), (".csv", ".json")),
-    "export_heatmap": Kind(QT_TR_NOOP("Export the heatmap"), (".svg", ".png", ".pdf")),
-    "export_figure": Kind(QT_TR_NOOP("Export a figure"), (".svg", ".pdf", ".png")),
-    "export_faithfulness": Kind(QT_TR_NOOP("Export the faithfulness chart"), (".svg", ".pdf", ".png")),
-    "export_run": Kind(QT_TR_NOOP("Export a replayable run"), (".run.safetensors",)),
-    "export_lab": Kind(QT_TR_NOOP("Export the Lab's results"), (".html", ".csv", ".svg", ".png", ".pdf")),
+    "export_chat": ExportKind(QT_TR_NOOP("Export the conversation"), (".html", ".md")),
+    "export_trace": ExportKind(QT_TR_NOOP("Export the answer's trace"), (".csv", ".json")),
+    "export_heatmap": ExportKind(QT_TR_NOOP("Export the heatmap"), (".svg", ".png", ".pdf")),
+    "export_figure": ExportKind(QT_TR_NOOP("Export a figure"), (".svg", ".pdf", ".png")),
+    "export_faithfulness": ExportKind(QT_TR_NOOP("Export the faithfulness chart"), (".svg", ".pdf", ".png")),
+    "export_run": ExportKind(QT_TR_NOOP("Export a replayable run"), (".run.safetensors",)),
+    "export_lab": ExportKind(
+        QT_TR_NOOP("Export the Lab's results"), (".html", ".csv", ".svg", ".png", ".pdf")
+    ),
 }
 
 
-class Exporting(QObject):
+class ExportController(QObject):
     noticed = Signal(str)
 
     def __init__(
         self,
         workspace: Workspace,
-        session: Session,
+        controllers: Controllers,
         quantity: Callable[[], Quantity],
-        comparing: Comparing,
-        measuring: Measuring,
+        comparing: CompareController,
+        measuring: LabController,
         window: QWidget,
     ) -> None:
         """quantity: what the heatmap shows now."""
         super().__init__(window)
-        self._workspace, self._session = workspace, session
+        self._workspace, self._controllers = workspace, controllers
         self._quantity, self._comparing, self._measuring = quantity, comparing, measuring
         self._window = window
 
@@ -99,7 +101,7 @@ class Exporting(QObject):
             emit(None)  # delivered after all that came before: the last tokens of an answer are in it then
             while not taken_in.wait(0.05):
                 cancel.check()
-            write_whole(path, make(suffix), "export", InputError)
+            write_atomic(path, make(suffix), "export", InputError)
             log.info("Exported to %s", path)
 
         def begun(_: object) -> None:
@@ -110,11 +112,11 @@ class Exporting(QObject):
             words = self.tr("Saved {0}. Left out: {1}") if left_out else self.tr("Saved {0}")
             self.noticed.emit(words.format(path, " ".join(left_out)))
 
-        worker = self._session.worker
+        worker = self._controllers.worker
         if worker.doing:
             words = self.tr("{0} is written when this is done: {1}")
             self.noticed.emit(words.format(path.name, worker.doing))
-        worker.submit(Job(self.tr("Exporting"), work, begun, done, promised=True))
+        worker.submit(Job(self.tr("ExportController"), work, begun, done, promised=True))
 
     def _maker(self, key: str, left_out: list[str]) -> Make:
         """left_out: takes what the file will not hold though it stands beside, in words."""
@@ -157,7 +159,7 @@ class Exporting(QObject):
                 if compared is not None and answer in compared.answers:
                     beside = list(zip(compared.names, compared.answers, strict=True))
                 data, others = replayable_run.as_bytes(
-                    self._session.bench.need_model(), turns, answer, beside
+                    self._controllers.host.need_model(), turns, answer, beside
                 )
                 left_out.extend(others)
                 return data

@@ -8,7 +8,7 @@ from typing import Any
 from engine.lab.figure_style import metadata_of
 from studio.export.provenance import program
 from studio.export.trace_figure import LOOK
-from studio.state.mixer import Channel
+from studio.state.mixer import MixerChannel
 from studio.state.progress import Faithfulness
 from studio.state.requests import model_key
 from studio.widgets import theme
@@ -16,7 +16,7 @@ from studio.widgets import theme
 _SIZE = (4.5, 2.8)  # inches
 
 
-def faithfulness(channel: Channel, found: Faithfulness, suffix: str) -> bytes:
+def faithfulness(channel: MixerChannel, found: Faithfulness, suffix: str) -> bytes:
     """The curve of the row's head, and that of a paraphrase where one was measured."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure

@@ -22,7 +22,7 @@ _FAMILIES = (
 
 
 @dataclass(frozen=True)
-class Part:
+class TokenPart:
     """Text of one token on one line, from `left` to `right`, in widths of a usual letter."""
 
     token: int
@@ -31,14 +31,14 @@ class Part:
     right: float
 
 
-def lines_of(pieces: Sequence[str], columns: int) -> list[list[Part]]:
+def lines_of(pieces: Sequence[str], columns: int) -> list[list[TokenPart]]:
     """The text of the tokens in lines, broken where sentences may be broken, at new lines in any case; in a
     word only where that alone is wider than a line."""
     text = "".join(pieces)
     tokens = [token for token, piece in enumerate(pieces) for _ in piece]
     begin = len(text) - len(text.lstrip(" "))  # the space of the first word is no indent
     widths = {letter: _width(letter) for letter in set(text)}
-    lines: list[list[Part]] = [[]]
+    lines: list[list[TokenPart]] = [[]]
     column = 0.0
     for start, stop in _units(text):
         wide = sum(widths[letter] for letter in text[start:stop].rstrip())
@@ -61,7 +61,7 @@ def lines_of(pieces: Sequence[str], columns: int) -> list[list[Part]]:
     return lines
 
 
-def words_of(line: Sequence[Part]) -> Iterator[tuple[str, float]]:
+def words_of(line: Sequence[TokenPart]) -> Iterator[tuple[str, float]]:
     """What stands between spaces, over the tokens' borders, and where each begins."""
     word, begin, end = "", 0.0, 0.0
     for part in line:
@@ -91,12 +91,12 @@ def size_for(inches: float) -> float:
     return inches * 72 / _advance("0")
 
 
-def _add(line: list[Part], token: int, letter: str, left: float, right: float) -> None:
+def _add(line: list[TokenPart], token: int, letter: str, left: float, right: float) -> None:
     if line and line[-1].token == token:
         last = line.pop()
-        line.append(Part(token, last.text + letter, last.left, right))
+        line.append(TokenPart(token, last.text + letter, last.left, right))
     else:
-        line.append(Part(token, letter, left, right))
+        line.append(TokenPart(token, letter, left, right))
 
 
 def _units(text: str) -> Iterator[tuple[int, int]]:

@@ -8,8 +8,8 @@ from html import escape
 
 from studio.export.markdown import sampled_how, told_how
 from studio.export.provenance import of_turn
-from studio.state.color_scale import ACTIVATION, UNDERLINE, Scale
-from studio.state.conversation import Answer, Turn, heard
+from studio.state.color_scale import ACTIVATION, UNDERLINE, ColorScale
+from studio.state.conversation import Answer, Turn, used_heads
 from studio.state.heatmap_quantities import strongest
 from studio.widgets import theme
 
@@ -24,7 +24,7 @@ h2 { font-size: 1rem; margin: 2rem 0 .3rem; white-space: pre-wrap; overflow-wrap
 """
 
 
-def page(turns: Sequence[Turn], scale: Scale) -> str:
+def page(turns: Sequence[Turn], scale: ColorScale) -> str:
     """All turns with every token shaded by its coefficient; the numbers are in the tokens' titles.
 
     The provenance of every turn lies in the file as JSON (id "provenance").
@@ -38,7 +38,7 @@ def page(turns: Sequence[Turn], scale: Scale) -> str:
         body += [_answer(answer, scale) for answer in turn.answers]
         body.append(f'<p class="lane">{escape(sampled_how(turn))}</p>')
     answers = [answer for turn in turns for answer in turn.answers]
-    heads = dict.fromkeys((head.name, head.digest) for answer in answers for head in heard(answer))
+    heads = dict.fromkeys((head.name, head.digest) for answer in answers for head in used_heads(answer))
     told = ", ".join(f"{name} ({digest})" for name, digest in heads) or "none"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -50,7 +50,7 @@ def page(turns: Sequence[Turn], scale: Scale) -> str:
     )
 
 
-def _answer(answer: Answer, scale: Scale) -> str:
+def _answer(answer: Answer, scale: ColorScale) -> str:
     lane = f'<p class="lane">{escape(told_how(answer))}</p>'
     if answer.trace is None:
         return f'{lane}<p class="answer">{escape(answer.text)}</p>'
@@ -64,7 +64,7 @@ def _answer(answer: Answer, scale: Scale) -> str:
     return f'{lane}<p class="answer">{spans}</p>'
 
 
-def _token(piece: str, value: float, block: int, scale: Scale) -> str:
+def _token(piece: str, value: float, block: int, scale: ColorScale) -> str:
     weight = scale.weight(value)
     title = f"{value:.2f} at block {block}"
     if weight <= 0.01:
@@ -79,7 +79,7 @@ def _token(piece: str, value: float, block: int, scale: Scale) -> str:
     return f'<span title="{title}" style="{style}">{escape(piece)}</span>'
 
 
-def _legend(scale: Scale) -> str:
+def _legend(scale: ColorScale) -> str:
     low, high = scale.levels
     full = f"{round(255 * theme.LIGHT.shade):02x}"
     left = f"{theme.LIGHT.negative}{full}" if scale.signed else "transparent"

@@ -7,7 +7,7 @@ from engine.lab.figure_style import drawn
 from engine.lab.figures import match_figures, sweep_figures
 from engine.lab.matching import Match
 from engine.lab.report import match_report, sweep_report
-from engine.lab.sweep import told
+from engine.lab.sweep import outcomes_to_json
 from studio.export.provenance import program
 from studio.lab.lab_jobs import Finished
 
@@ -25,7 +25,7 @@ def as_bytes(finished: Finished, suffix: str, picture: str, block: int | None = 
         facts["judge's disagreement with itself"] = finished.disagreement.words()
         return sweep_report(finished.request.prompt, found, facts).encode()
     if suffix == ".csv":
-        rows = match_points(found) if isinstance(found, Match) else told(found)
+        rows = match_points(found) if isinstance(found, Match) else outcomes_to_json(found)
         return as_csv(rows, {**asked, **facts}).encode()
     figures = match_figures(found, block) if isinstance(found, Match) else sweep_figures(found)
     heads = {"heads": found.heads} if isinstance(found, Match) else {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from studio.state.compare_round import LETTERS, Round
+from studio.state.compare_round import LETTERS, CompareRound
 from studio.state.conversation import Answer, Turn, steered_by
-from studio.state.sampling_settings import Settings
+from studio.state.sampling_settings import SamplingSettings
 
 
 def told_how(answer: Answer) -> str:
@@ -24,9 +24,9 @@ def sampled_how(turn: Turn) -> str:
     """Model and sampling, for a file."""
     s = turn.settings
     told = [turn.model, f"temperature {s.temperature:g}"]
-    if s.top_k != Settings.top_k:
+    if s.top_k != SamplingSettings.top_k:
         told.append(f"top-k {s.top_k}")
-    if s.top_p != Settings.top_p:
+    if s.top_p != SamplingSettings.top_p:
         told.append(f"top-p {s.top_p:g}")
     return ", ".join([*told, f"at most {s.max_tokens} tokens"])
 
@@ -42,7 +42,7 @@ def as_markdown(turns: tuple[Turn, ...]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def round_as_markdown(at: Round) -> str:
+def round_as_markdown(at: CompareRound) -> str:
     """For a file: each answer with its name, heads and seed; of a blind one before the vote, with none."""
     parts = [f"**You:** {at.question}"]
     for place, answer in enumerate(at.answers):

@@ -7,7 +7,7 @@ from textwrap import shorten
 from typing import Any
 
 from studio.export.markdown import sampled_how
-from studio.state.conversation import Answer, Source, Turn, heard, steered_by
+from studio.state.conversation import Answer, ColumnSource, Turn, steered_by, used_heads
 
 _LONGEST = 240  # letters of a question in a caption
 _ENDS = {"length": "cut at the limit", "cancelled": "stopped", "failed": "broken off"}
@@ -18,12 +18,12 @@ def of_turn(turn: Turn) -> dict[str, Any]:
     return {**_asked(turn), "answers": [_made(answer) for answer in turn.answers]}
 
 
-def of_answer(answer: Answer, source: Source | None = None) -> dict[str, Any]:
+def of_answer(answer: Answer, source: ColumnSource | None = None) -> dict[str, Any]:
     """The same of one answer alone. source: the column that it stands in, where it does."""
     return {**_asked(answer.turn), **_made(answer, source)}
 
 
-def in_words(answer: Answer, source: Source | None = None) -> str:
+def in_words(answer: Answer, source: ColumnSource | None = None) -> str:
     """The same in a few lines, for a caption."""
     turn = answer.turn
     told = [
@@ -58,7 +58,7 @@ def _asked(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _made(answer: Answer, source: Source | None = None) -> dict[str, Any]:
+def _made(answer: Answer, source: ColumnSource | None = None) -> dict[str, Any]:
     """Precision, heads with hash, blocks and strength at start and end, the prompts, how it ended, whether a
     person edited it, and how many messages there was no room for."""
     asked = answer.asked
@@ -76,7 +76,7 @@ def _made(answer: Answer, source: Source | None = None) -> dict[str, Any]:
                 "strength": head.strengths[0],
                 "strength_at_the_end": head.strengths[-1],
             }
-            for head in heard(answer)
+            for head in used_heads(answer)
         ],
         "ended": answer.state,
         "edited": answer.edited,

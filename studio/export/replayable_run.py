@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import RunError
-from engine.generation.live_strengths import Strengths
+from engine.generation.live_strengths import LiveStrengths
 from engine.generation.result import Generation
 from engine.generation.run_file import Run, pack_run, record
 from studio.runtime.lane_builder import lanes_of, sampling_of
@@ -59,7 +59,7 @@ def _request(turns: tuple[Turn, ...], answer: Answer) -> LaneRequest:
     return LaneRequest(
         (*history(before, answer.lane, turn.model), ("user", turn.question, None)),
         answer.said.heads,
-        Strengths(answer.said.strengths[0]) if answer.said.heads else None,
+        LiveStrengths(answer.said.strengths[0]) if answer.said.heads else None,
         asked.system,
         asked.truth,
         asked.opening,

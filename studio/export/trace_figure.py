@@ -10,10 +10,10 @@ import numpy as np
 
 from engine.errors import InputError
 from engine.lab.figure_style import metadata_of
-from studio.export.figure_text import Part, installed, lines_of, size_for, words_of
+from studio.export.figure_text import TokenPart, installed, lines_of, size_for, words_of
 from studio.export.provenance import in_words, of_answer
-from studio.state.color_scale import Scale
-from studio.state.conversation import Answer, Source
+from studio.state.color_scale import ColorScale
+from studio.state.conversation import Answer, ColumnSource
 from studio.state.heatmap_quantities import QUANTITIES, Quantity, beyond, strongest
 from studio.widgets import theme
 from studio.widgets.color_map import table
@@ -44,16 +44,16 @@ LOOK: Any = {
 def heatmap(
     answer: Answer,
     suffix: str,
-    scale: Scale,
+    scale: ColorScale,
     quantity: Quantity = QUANTITIES[0],
-    source: Source | None = None,
+    source: ColumnSource | None = None,
 ) -> bytes:
     """Blocks by tokens with its legend and caption. scale: that of the quantity's unit; source: the column
     that the answer stands in, where it does."""
     return _picture(answer, suffix, scale, quantity, source, [])
 
 
-def figure(answer: Answer, suffix: str, scale: Scale, source: Source | None = None) -> bytes:
+def figure(answer: Answer, suffix: str, scale: ColorScale, source: ColumnSource | None = None) -> bytes:
     """The coloured text above its heatmap, with legend and a caption that says where it comes from. Raises
     InputError for a text that is too long for a picture."""
     lines = lines_of(answer.trace.pieces, _COLUMNS)
@@ -67,10 +67,10 @@ def figure(answer: Answer, suffix: str, scale: Scale, source: Source | None = No
 def _picture(
     answer: Answer,
     suffix: str,
-    scale: Scale,
+    scale: ColorScale,
     quantity: Quantity,
-    source: Source | None,
-    lines: list[list[Part]],
+    source: ColumnSource | None,
+    lines: list[list[TokenPart]],
 ) -> bytes:
     """Every part has its place in inches: to find it by the sizes of all texts takes longer than to draw."""
     from matplotlib import rc_context
@@ -102,7 +102,7 @@ def _picture(
         return data.getvalue()
 
 
-def _draw_heatmap(axes: Any, legend: Any, answer: Answer, scale: Scale, quantity: Quantity) -> None:
+def _draw_heatmap(axes: Any, legend: Any, answer: Answer, scale: ColorScale, quantity: Quantity) -> None:
     from matplotlib.colors import ListedColormap
 
     rows = quantity.rows(answer.trace, 0)
@@ -124,7 +124,7 @@ def _draw_heatmap(axes: Any, legend: Any, answer: Answer, scale: Scale, quantity
     axes.figure.colorbar(image, cax=legend, label=words, extend=ends[bool(below), bool(above)])
 
 
-def _draw_text(axes: Any, answer: Answer, lines: list[list[Part]], scale: Scale) -> None:
+def _draw_text(axes: Any, answer: Answer, lines: list[list[TokenPart]], scale: ColorScale) -> None:
     """Every token on a background as strong as its coefficient, with a line as thick; a word is drawn at
     once, whatever tokens it is of: each at its own place, so that a viewer with other letters moves none
     far."""

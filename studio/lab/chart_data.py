@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from studio.lab.lab_jobs import LabRequest, Place, Result
+from studio.lab.lab_jobs import LabRequest, LabResult, ResultPlace
 
 SMALL, MIDDLE, LARGE = 7, 10, 13  # pixels
 
 
 @dataclass(frozen=True)
-class Mark:
+class ChartPoint:
     """A point; a click on it opens the answers at `place`. low, high: the ends of a bar through it."""
 
     x: float
     y: float
-    place: Place
+    place: ResultPlace
     low: float | None = None
     high: float | None = None
 
 
 @dataclass(frozen=True)
-class Series:
+class ChartSeries:
     """Points of one method (`number` gives its colour), joined by a line or not. told: what y is."""
 
     number: int
-    marks: tuple[Mark, ...]
+    marks: tuple[ChartPoint, ...]
     told: str
     size: int = SMALL
     filled: bool = False
@@ -38,14 +38,14 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Chart:
     """x, y: what the axes say; reference: a grey dashed line; band: x, lower and upper end of a grey area;
     across, up: single horizontal and vertical lines; blocks: x counts blocks; caption: what is to be seen;
     empty: what to say instead while there is nothing."""
 
     x: str
     y: str
-    series: tuple[Series, ...] = ()
+    series: tuple[ChartSeries, ...] = ()
     reference: tuple[tuple[float, float], ...] = ()
     band: tuple[tuple[float, float, float], ...] = ()
     across: float | None = None
@@ -58,13 +58,13 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ChartInput:
     """What there is to draw by now. block: for a picture of a single one, None for where there is most to
     see."""
 
     request: LabRequest
-    results: Sequence[Result]
+    results: Sequence[LabResult]
     block: int | None = None
 
 
-Draw = Callable[[Seen], Picture]
+Draw = Callable[[ChartInput], Chart]

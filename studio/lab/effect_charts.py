@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from studio.lab.chart_data import MIDDLE, Mark, Picture, Seen, Series
-from studio.lab.lab_jobs import Result
+from studio.lab.chart_data import MIDDLE, Chart, ChartInput, ChartPoint, ChartSeries
+from studio.lab.lab_jobs import LabResult
 from studio.lab.method_colors import group
 from studio.widgets.translation import tr
 
 
-def effects(seen: Seen) -> Picture:
+def effects(seen: ChartInput) -> Chart:
     """How what is added is spread over tokens: grey, the prompt's; bars from the 10th to the 90th percentile
     for the heads at strength 1, in units of the prompt's median at the block."""
     shown = _adding(seen)
-    found: list[Series] = []
+    found: list[ChartSeries] = []
     band: tuple[tuple[float, float, float], ...] = ()
     for at, (number, result) in enumerate(shown):
         beside = (at - (len(shown) - 1) / 2) * 0.6 / max(len(shown), 4)
         over = {b: spread.over(result.prompted[b].middle) for b, spread in sorted(result.effects.items())}
-        marks = tuple(Mark(b + beside, s[2], result.place, s[0], s[-1]) for b, s in over.items())
-        found.append(Series(number, marks, tr("median"), MIDDLE, filled=True, joined=False, named=True))
+        marks = tuple(ChartPoint(b + beside, s[2], result.place, s[0], s[-1]) for b, s in over.items())
+        found.append(ChartSeries(number, marks, tr("median"), MIDDLE, filled=True, joined=False, named=True))
         if not band:
             own = {b: spread.over(spread.middle) for b, spread in sorted(result.prompted.items())}
             band = tuple((b, s[0], s[-1]) for b, s in own.items())
-    return Picture(
+    return Chart(
         tr("block"), tr("relative length"), tuple(found), band=band,
         across=1.0 if found else None, blocks=True,
         caption=tr("Added per token, 10th to 90th percentile; 1 is the prompt's median. Grey: the prompt."),
@@ -32,7 +32,7 @@ def effects(seen: Seen) -> Picture:
     )  # fmt: skip
 
 
-def distribution(seen: Seen) -> Picture:
+def distribution(seen: ChartInput) -> Chart:
     """Over how many tokens which length is added at one block: grey, by the prompt; heads at strength 1."""
     from engine.lab.effect_distribution import ceiling, telling_block  # after the first paint
 
@@ -40,14 +40,14 @@ def distribution(seen: Seen) -> Picture:
     block = telling_block([r for _, r in shown]) if seen.block is None else seen.block
     shown = [(number, r) for number, r in shown if block in r.effects]
     if block is None or not shown:
-        return Picture(tr("length"), tr("share of tokens"), empty=tr("No head was measured at this block."))
+        return Chart(tr("length"), tr("share of tokens"), empty=tr("No head was measured at this block."))
     prompted = shown[0][1].prompted[block]
     found = []
     for number, result in shown:
         outline = _outline(prompted.edges, result.effects[block].shares)
-        marks = tuple(Mark(x, y, result.place) for x, y in outline)
-        found.append(Series(number, marks, tr("share"), outline=True, named=True))
-    return Picture(
+        marks = tuple(ChartPoint(x, y, result.place) for x, y in outline)
+        found.append(ChartSeries(number, marks, tr("share"), outline=True, named=True))
+    return Chart(
         tr("added per token at block {0}, activation units").format(block), tr("share of tokens"),
         tuple(found), band=tuple((x, 0.0, y) for x, y in _outline(prompted.edges, prompted.shares)),
         x_range=(0, prompted.end),
@@ -56,7 +56,7 @@ def distribution(seen: Seen) -> Picture:
     )  # fmt: skip
 
 
-def _adding(seen: Seen) -> list[tuple[int, Result]]:
+def _adding(seen: ChartInput) -> list[tuple[int, LabResult]]:
     """The methods with a head, each with its number."""
     numbered = enumerate(group(seen.results))
     return [(number, r) for number, (_, own) in numbered for r in own if r.effects and r.prompted]

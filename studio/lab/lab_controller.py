@@ -11,14 +11,14 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.events import Cancel, Emit, Progress
-from studio.lab.lab_jobs import Finished, LabRequest, NotMeasured, Place, Result, answers_at, measure
+from studio.lab.lab_jobs import Finished, LabRequest, LabResult, NotMeasured, ResultPlace, answers_at, measure
 from studio.runtime.answer_events import once_saved
-from studio.runtime.model_jobs import Bench
+from studio.runtime.model_jobs import ModelHost
 from studio.runtime.worker import Job, Worker
 from studio.state.workspace import Workspace
 
 
-class Measuring(QObject):
+class LabController(QObject):
     """Lives on the GUI thread; never waits for a job.
 
     request, results, refused: of the last run, growing while it runs; finished: all of it, once it is whole;
@@ -34,7 +34,7 @@ class Measuring(QObject):
     def __init__(
         self,
         workspace: Workspace,
-        bench: Bench,
+        host: ModelHost,
         worker: Worker,
         save: Callable[[], threading.Event],
         home: Path | None,
@@ -43,13 +43,13 @@ class Measuring(QObject):
         """save: puts the workspace on the disk; its event is set when that is done. home: where answers and
         scores are kept, so that nothing is measured twice."""
         super().__init__(parent)
-        self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
+        self._workspace, self._host, self._worker, self._save = workspace, host, worker, save
         self._store = None if home is None else home / "lab.sqlite"
         self._job: Job | None = None
         self._opening: Job | None = None
         self._model = ""  # key of the one that was measured
         self.request: LabRequest | None = None
-        self.results: list[Result] = []
+        self.results: list[LabResult] = []
         self.refused: list[NotMeasured] = []
         self.progress: Progress | None = None
         self.finished: Finished | None = None
@@ -78,11 +78,11 @@ class Measuring(QObject):
         saved = self._save()
 
         def work(emit: Emit, cancel: Cancel) -> Finished:
-            return measure(self._bench.need_model(), request, self._ready_store(), emit, cancel)
+            return measure(self._host.need_model(), request, self._ready_store(), emit, cancel)
 
         self._job = self._worker.submit(
             Job(
-                self.tr("Measuring"),
+                self.tr("LabController"),
                 lambda emit, cancel: once_saved(saved, lambda: work(emit, cancel)),
                 self._on_events,
                 self._on_done,
@@ -101,7 +101,7 @@ class Measuring(QObject):
         if self._job:
             self._worker.withdraw(self._job)
 
-    def open(self, place: Place) -> None:
+    def open(self, place: ResultPlace) -> None:
         """Fetches the answers behind a figure; `opened` brings them. A later wish replaces an earlier one."""
         facts, request = self._workspace.loading.facts, self.request
         if request is None or facts is None:
@@ -115,7 +115,7 @@ class Measuring(QObject):
             Job(
                 self.tr("Opening answers"),
                 lambda emit, cancel: answers_at(
-                    self._bench.need_model(), request, place, self._ready_store(), emit, cancel
+                    self._host.need_model(), request, place, self._ready_store(), emit, cancel
                 ),
                 on_done=partial(self.opened.emit, place),
                 urgent=True,
@@ -129,7 +129,7 @@ class Measuring(QObject):
 
     def _on_events(self, events: list[Any]) -> None:
         for event in events:
-            if isinstance(event, Result):
+            if isinstance(event, LabResult):
                 self.results.append(event)
             elif isinstance(event, NotMeasured):
                 self.refused.append(event)

@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
 
 from studio.lab.lab_jobs import LabRequest
 from studio.widgets import theme
-from studio.widgets.named_combo_box import Choice
+from studio.widgets.named_combo_box import NamedComboBox
 from studio.widgets.wheel_guard import turn_when_focused
-from studio.widgets.wrapping_row import Folding
+from studio.widgets.wrapping_row import WrappingRow
 
 METHODS = {"match": "none,prompt,caa,s-const,s-psr,a-psr", "sweep": "a-psr,s-psr:instant,caa"}
 STRENGTHS = "0.5, 1, 1.5, 2"
@@ -30,7 +30,7 @@ GAP = 8  # pixels
 MOST_IN_SPAN = 1000  # no model has more blocks
 
 
-class LabForm(Folding):
+class LabForm(WrappingRow):
     """Two rows of fields; those of a sweep or of a matching, whichever is wanted."""
 
     pressed = Signal()  # the button, which stops as well
@@ -70,18 +70,18 @@ class LabForm(Folding):
         self.kindChanged.emit()
 
     def _build(self) -> None:
-        self.kind = Choice(self.tr("What to measure"))
+        self.kind = NamedComboBox(self.tr("What to measure"))
         self.kind.addItem(self.tr("At equal coherence"), "match")
         self.kind.addItem(self.tr("Sweep of strengths"), "sweep")
         self.methods = QLineEdit()
-        self.target = Choice(self.tr("Coherence to match"))
+        self.target = NamedComboBox(self.tr("Coherence to match"))
         for percent in (90, 80, 70):
             self.target.addItem(self.tr("coherence {0} %").format(percent), percent / 100)
         self.target.addItem(self.tr("prompting's own"), "prompt")
         self.target.addItem(self.tr("KL 1 nat"), "kl")
         self.target.setCurrentIndex(1)
         self.strengths, self.blocks, self.ranks = (QLineEdit() for _ in range(3))
-        self.judge = Choice(self.tr("Judge"))
+        self.judge = NamedComboBox(self.tr("Judge"))
         self.judge.setEditable(True)
         self.judge.addItems(["", *JUDGES])
         line = self.judge.lineEdit()

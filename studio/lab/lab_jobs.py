@@ -38,7 +38,7 @@ class LabRequest:
 
 
 @dataclass(frozen=True)
-class Place:
+class ResultPlace:
     """Where a figure was measured: a method's words, its strength, the half of the questions (None: all),
     the seed (None: all)."""
 
@@ -49,27 +49,27 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Dot:
+class ResultPoint:
     """One point of the picture."""
 
-    place: Place
+    place: ResultPlace
     trait: float
     coherence: float
 
 
 @dataclass(frozen=True)
-class Result:
+class LabResult:
     """A method that was matched, or a cell of a sweep. strength: None where there is none to choose; dot: its
     figure, None where the judge gave no score; tried: the strengths on the way there; effects, prompted: per
     block engine.lab.lengths Lengths of what the head and the prompt add; done: the engine's own cell."""
 
-    place: Place
+    place: ResultPlace
     strength: float | None
-    dot: Dot | None
+    dot: ResultPoint | None
     trait_ci: tuple[float, float] | None
     n: int
     missing: int
-    tried: tuple[Dot, ...] = ()
+    tried: tuple[ResultPoint, ...] = ()
     note: str = ""
     kl: float | None = None
     iso_kl: float | None = None
@@ -102,11 +102,11 @@ class Finished:
 def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, cancel: Cancel) -> Finished:
     """Emits Progress, and a Result or NotMeasured as soon as each is known."""
     from engine.lab.cached_answers import judged_twice
-    from engine.lab.matching import Exam, match
-    from engine.lab.method_specs import parse_arms
-    from engine.lab.sweep import Bench, cells, sweep
+    from engine.lab.matching import MatchSetup, match
+    from engine.lab.method_specs import parse_method_specs
+    from engine.lab.sweep import SweepSetup, cells, sweep
 
-    arms = parse_arms(request.methods, request.prompt)
+    arms = parse_method_specs(request.methods, request.prompt)
 
     def tell(event: Any) -> None:
         known = event if isinstance(event, Progress | Pause) else _told(event)
@@ -116,7 +116,7 @@ def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, can
     with _speaking(model, request, store) as (speaker, judge, questions):
         found: Any
         if request.kind == "match":
-            exam = Exam(speaker, judge, request.prompt, questions, tuple(range(request.seeds)))
+            exam = MatchSetup(speaker, judge, request.prompt, questions, tuple(range(request.seeds)))
             found = match(exam, arms, request.target, emit=tell, cancel=cancel)
             itself = found.disagreement
         else:
@@ -127,8 +127,8 @@ def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, can
                 strengths=request.strengths,
                 seeds=range(request.seeds),
             )
-            bench = Bench(speaker, judge, request.prompt, questions)
-            found = tuple(sweep(bench, wanted, emit=tell, cancel=cancel))
+            host = SweepSetup(speaker, judge, request.prompt, questions)
+            found = tuple(sweep(host, wanted, emit=tell, cancel=cancel))
             itself = judged_twice(speaker, judge, request.prompt, questions, cancel)
         facts = {
             "model": model_key(model.identity),
@@ -142,13 +142,13 @@ def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, can
 
 
 def answers_at(
-    model: Any, request: LabRequest, place: Place, store: Path | None, emit: Emit, cancel: Cancel
+    model: Any, request: LabRequest, place: ResultPlace, store: Path | None, emit: Emit, cancel: Cancel
 ) -> list[Any]:
     """What was said where that figure was measured: engine.lab.transcript Spoken."""
-    from engine.lab.method_specs import parse_arm
+    from engine.lab.method_specs import parse_method_spec
     from engine.lab.transcript import transcript
 
-    arm = parse_arm(place.words, request.prompt)
+    arm = parse_method_spec(place.words, request.prompt)
     if place.seed is not None:
         arm = arm.seeded(place.seed)
     seeds = range(request.seeds) if place.seed is None else (place.seed,)
@@ -163,33 +163,33 @@ def _speaking(model: Any, request: LabRequest, path: Path | None) -> Iterator[tu
     """Who answers, who judges, and the questions."""
     from engine.distill.questions import evaluation_questions
     from engine.generation.sampling import Sampling
-    from engine.lab.cached_answers import Speaker
+    from engine.lab.cached_answers import CachedGenerator
     from engine.lab.judges import open_judge
-    from engine.lab.result_cache import Store
+    from engine.lab.result_cache import ResultCache
 
-    store = Store(path)
+    store = ResultCache(path)
     try:
         questions = tuple(evaluation_questions(model, request.questions, _QUESTION_SEED))
         judge = open_judge(request.judge, model, store)
-        speaker = Speaker(model, store, Sampling(temperature=TEMPERATURE, max_tokens=MAX_TOKENS))
+        speaker = CachedGenerator(model, store, Sampling(temperature=TEMPERATURE, max_tokens=MAX_TOKENS))
         yield speaker, judge, questions
     finally:
         store.close()
 
 
-def _told(event: Any) -> Result | NotMeasured | None:
+def _told(event: Any) -> LabResult | NotMeasured | None:
     """The engine's own records in the studio's terms."""
     from engine.lab.bootstrap import interval
-    from engine.lab.matching import Failure, Row
-    from engine.lab.sweep import Done, Failed
+    from engine.lab.matching import Failure, MatchRow
+    from engine.lab.sweep import CellFailure, CellResult
 
-    if isinstance(event, Row):
-        place = Place(event.method, event.strength or 0.0, half=1)
+    if isinstance(event, MatchRow):
+        place = ResultPlace(event.method, event.strength or 0.0, half=1)
         tried = tuple(
-            Dot(Place(event.method, point.strength, half=0), point.trait, point.coherence)
+            ResultPoint(ResultPlace(event.method, point.strength, half=0), point.trait, point.coherence)
             for point in event.curve
         )
-        return Result(
+        return LabResult(
             place,
             event.strength,
             _dot(place, event),
@@ -205,20 +205,20 @@ def _told(event: Any) -> Result | NotMeasured | None:
             event.effects,
             event.prompted,
         )
-    if isinstance(event, Done):
-        place = Place(event.cell.words, event.cell.strength, seed=event.cell.seed)
+    if isinstance(event, CellResult):
+        place = ResultPlace(event.cell.words, event.cell.strength, seed=event.cell.seed)
         found = event.judged
         between = interval(found.traits)
         dot = _dot(place, found)
-        return Result(place, event.cell.strength, dot, between, found.n, found.missing, done=event)
+        return LabResult(place, event.cell.strength, dot, between, found.n, found.missing, done=event)
     if isinstance(event, Failure):
         return NotMeasured(event.method, event.why)
-    if isinstance(event, Failed):
+    if isinstance(event, CellFailure):
         return NotMeasured(f"{event.cell.words} {event.cell.strength:g}", event.why)
     return None
 
 
-def _dot(place: Place, figures: Any) -> Dot | None:
+def _dot(place: ResultPlace, figures: Any) -> ResultPoint | None:
     if figures.trait is None or figures.coherence is None:
         return None
-    return Dot(place, figures.trait, figures.coherence)
+    return ResultPoint(place, figures.trait, figures.coherence)

@@ -25,14 +25,14 @@ from PySide6.QtWidgets import (
 )
 
 from studio.lab.charts import OF_KIND
-from studio.lab.lab_controller import Measuring
+from studio.lab.lab_controller import LabController
 from studio.lab.lab_form import LabForm
-from studio.lab.lab_jobs import Finished, Place, Result
+from studio.lab.lab_jobs import Finished, LabResult, ResultPlace
 from studio.lab.method_colors import group, icon_of
 from studio.state.workspace import Workspace
 from studio.widgets import theme
 from studio.widgets.label import one_line
-from studio.widgets.named_combo_box import Choice
+from studio.widgets.named_combo_box import NamedComboBox
 
 if TYPE_CHECKING:
     from studio.lab.lab_plot import LabPlot
@@ -46,12 +46,12 @@ class LabPage(QWidget):
     split: QSplitter
     stack: QStackedWidget
 
-    def __init__(self, workspace: Workspace, measuring: Measuring, parent: QWidget | None = None) -> None:
+    def __init__(self, workspace: Workspace, measuring: LabController, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._workspace, self._measuring = workspace, measuring
         self.plot: LabPlot | None = None
-        self._filled: list[Result] = []  # what the table shows
+        self._filled: list[LabResult] = []  # what the table shows
         self.form = LabForm()
         self.entry = self.form.methods
         self.note = QLabel()
@@ -101,11 +101,11 @@ class LabPage(QWidget):
     # Building.
 
     def _build_results(self) -> None:
-        self.picture = Choice(self.tr("Picture"))
+        self.picture = NamedComboBox(self.tr("Picture"))
         self.picture.setToolTip(self.tr("What is drawn; File > Export writes the one that is shown"))
         self.picture.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.picture.currentIndexChanged.connect(self._on_picture)
-        self.block = Choice(self.tr("Block"))
+        self.block = NamedComboBox(self.tr("Block"))
         self.block.setToolTip(self.tr("The block whose tokens are shown"))
         self.block.currentIndexChanged.connect(self._on_picture)
         self.caption = QLabel()
@@ -196,7 +196,7 @@ class LabPage(QWidget):
     # What comes back.
 
     @Slot(object, object)
-    def _on_opened(self, place: Place, spoken: list[Any]) -> None:
+    def _on_opened(self, place: ResultPlace, spoken: list[Any]) -> None:
         half = {None: "", 0: self.tr(", the half that strengths were chosen on"), 1: ""}[place.half]
         words = self.tr("{0}, strength {1}: %n answer(s){2}", "", len(spoken))
         self.title.setText(words.format(place.words, f"{place.strength:.2f}", half))
@@ -345,7 +345,7 @@ class LabPage(QWidget):
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(row, column, item)
 
-    def _tips(self, result: Result) -> dict[int, str]:
+    def _tips(self, result: LabResult) -> dict[int, str]:
         """Per column what its figure does not say itself."""
         tips = dict.fromkeys(range(self.table.columnCount()), "")
         if result.trait_ci is not None:

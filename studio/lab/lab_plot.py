@@ -12,13 +12,13 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
-from studio.lab.chart_data import Mark, Picture, Seen, Series
+from studio.lab.chart_data import Chart, ChartInput, ChartPoint, ChartSeries
 from studio.lab.charts import PICTURES
-from studio.lab.lab_controller import Measuring
+from studio.lab.lab_controller import LabController
 from studio.lab.label_placement import around, place
 from studio.lab.method_colors import color_of
 from studio.widgets import theme
-from studio.widgets.plot_axis import Axis
+from studio.widgets.plot_axis import PlotAxis
 from studio.widgets.plot_pens import pen
 from studio.widgets.translation import tr
 
@@ -35,15 +35,15 @@ class LabPlot(pg.PlotWidget):
     chosen = Signal(object)  # Place
     captioned = Signal(str)
 
-    def __init__(self, measuring: Measuring, parent: QWidget | None = None) -> None:
-        self._axes = {"left": Axis("left"), "bottom": Axis("bottom")}
+    def __init__(self, measuring: LabController, parent: QWidget | None = None) -> None:
+        self._axes = {"left": PlotAxis("left"), "bottom": PlotAxis("bottom")}
         super().__init__(parent, axisItems=self._axes)
         self._measuring = measuring
         self.setAccessibleName(self.tr("Picture of the results"))
         self.setMenuEnabled(False)
         self.hideButtons()
         self.setMouseEnabled(x=False, y=False)
-        self.marks: list[Mark] = []
+        self.marks: list[ChartPoint] = []
         measuring.grew.connect(self.refresh)
         measuring.changed.connect(self.refresh)
         self.restyle()
@@ -62,9 +62,9 @@ class LabPlot(pg.PlotWidget):
         self.clear()
         self.marks = []
         if request is None:
-            picture = Picture(self.tr("coherence"), self.tr("trait"), x_range=(0, 1.08), y_range=(0, 1.02))
+            picture = Chart(self.tr("coherence"), self.tr("trait"), x_range=(0, 1.08), y_range=(0, 1.02))
         else:
-            picture = PICTURES[self._measuring.picture](Seen(request, results, self._measuring.block))
+            picture = PICTURES[self._measuring.picture](ChartInput(request, results, self._measuring.block))
         colours = theme.current()
         for name, text in (("left", picture.y), ("bottom", picture.x)):
             self._axes[name].name(text)
@@ -82,7 +82,7 @@ class LabPlot(pg.PlotWidget):
             self._draw(series, colours)
         self._name(picture.series, colours)
 
-    def _span(self, picture: Picture) -> None:
+    def _span(self, picture: Chart) -> None:
         """The ranges and ticks: those of the picture, else what holds all points, from 0 upwards."""
         marks = [mark for series in picture.series for mark in series.marks]
         xs = [mark.x for mark in marks] + [x for x, *_ in (*picture.reference, *picture.band)]
@@ -95,7 +95,7 @@ class LabPlot(pg.PlotWidget):
         self.setRange(xRange=x_range, yRange=y_range, padding=_MARGIN)
         self._axes["bottom"].whole = picture.blocks
 
-    def _ground(self, picture: Picture, colours: Any) -> None:
+    def _ground(self, picture: Chart, colours: Any) -> None:
         """What lies behind the methods: the prompt's own, guides."""
         dotted = pen(self, colours.muted, style=Qt.PenStyle.DotLine)
         for at, angle in ((picture.across, 0), (picture.up, 90)):
@@ -111,7 +111,7 @@ class LabPlot(pg.PlotWidget):
             dashed = pen(self, colours.muted, 2, Qt.PenStyle.DashLine)
             self.addItem(pg.PlotDataItem(x, y, pen=dashed, antialias=True))
 
-    def _draw(self, series: Series, colours: Any) -> None:
+    def _draw(self, series: ChartSeries, colours: Any) -> None:
         colour = QColor(color_of(series.number))
         x, y = [mark.x for mark in series.marks], [mark.y for mark in series.marks]
         style = Qt.PenStyle.DashLine if series.dashed else Qt.PenStyle.SolidLine
@@ -137,14 +137,14 @@ class LabPlot(pg.PlotWidget):
             )
         )  # fmt: skip
 
-    def _name(self, shown: Sequence[Series], colours: Any) -> None:
+    def _name(self, shown: Sequence[ChartSeries], colours: Any) -> None:
         """A method's number, or its words, beside one of its points, where nothing else is in the way."""
         box = self.getViewBox()
         (left, right), (bottom, top) = self.viewRange()
         frame = (box.width(), box.height())
         scale = np.array(frame) / (right - left, top - bottom)
 
-        def pixels(series: Series) -> np.ndarray:
+        def pixels(series: ChartSeries) -> np.ndarray:
             highest = top - _BELOW * (top - bottom) if series.outline else top
             return np.array([(m.x - left, top - min(m.y, highest)) for m in series.marks]) * scale
 
@@ -186,11 +186,11 @@ class LabPlot(pg.PlotWidget):
                 return
         super().mousePressEvent(event)
 
-    def nearest(self, position: Any) -> Mark | None:
+    def nearest(self, position: Any) -> ChartPoint | None:
         """The point under the mouse, the last drawn where several are near."""
         box = self.getViewBox()
 
-        def away(mark: Mark) -> float:
+        def away(mark: ChartPoint) -> float:
             at = self.mapFromScene(box.mapViewToScene(pg.Point(mark.x, mark.y)))
             return (at.x() - position.x()) ** 2 + (at.y() - position.y()) ** 2
 
@@ -198,6 +198,6 @@ class LabPlot(pg.PlotWidget):
         return min(reversed(found), key=away) if found else None
 
 
-def _tip(x: float, y: float, data: tuple[Mark, str]) -> str:
+def _tip(x: float, y: float, data: tuple[ChartPoint, str]) -> str:
     mark, told = data
     return tr("{0}, strength {1:.2f}: {2} {3:.2f}").format(mark.place.words, mark.place.strength, told, y)

@@ -11,7 +11,7 @@ GAP = 2.0  # pixels between a point and its name
 
 
 @dataclass(frozen=True)
-class Spot:
+class LabelSpot:
     """at: which of the points; left, top: of the name, in pixels from that point."""
 
     at: int
@@ -25,7 +25,7 @@ def place(
     size: tuple[float, float],
     taken: np.ndarray,
     frame: tuple[float, float],
-) -> Spot:
+) -> LabelSpot:
     """The first of `points` (k, 2), and the first place beside it from the right on, that leave most room.
 
     All in pixels from the upper left. radius: of the points, 0 where none are drawn; size: of the name;
@@ -47,7 +47,7 @@ def place(
         room = np.minimum(room, own.min(axis=1))
     room -= outside * 2 * CLEAR
     best = int(room.argmax())
-    return Spot(best // len(sides), *(float(x) for x in sides[best % len(sides)]))
+    return LabelSpot(best // len(sides), *(float(x) for x in sides[best % len(sides)]))
 
 
 def around(points: np.ndarray, radius: float) -> np.ndarray:

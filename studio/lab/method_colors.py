@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 
-from studio.lab.lab_jobs import Result
+from studio.lab.lab_jobs import LabResult
 
 # Okabe and Ito's, without those that vanish on white or black.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
-def group(results: Sequence[Result]) -> list[tuple[str, list[Result]]]:
+def group(results: Sequence[LabResult]) -> list[tuple[str, list[LabResult]]]:
     """By the method's words, in the order that they came."""
-    found: dict[str, list[Result]] = {}
+    found: dict[str, list[LabResult]] = {}
     for result in results:
         found.setdefault(result.place.words, []).append(result)
     return list(found.items())

@@ -9,9 +9,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from studio.library.library_jobs import Archive
+from studio.library.library_jobs import LibraryJobs
 from studio.library.session_writer import Signature, Snapshot, signature, take
-from studio.runtime.worker import Failed, Job, Worker
+from studio.runtime.worker import Job, JobFailure, Worker
 from studio.state.conversation import Turn
 from studio.state.workspace import Workspace
 
@@ -38,16 +38,16 @@ class Autosave(QObject):
         super().__init__(parent)
         self._workspace = workspace
         self.keeps = folder is not None
-        self.archive = Archive(folder)
+        self.archive = LibraryJobs(folder)
         self.worker = Worker(parent=self, name="library")
         self._known: dict[str, dict[str, Signature]] = {}  # by conversation and turn, what the library has
         self._gone: set[str] = set()  # rounds that were taken back; each save says so, for one may fail
         self._begun = False
         self._under_way = 0  # saves, and the opening
-        self.trouble: Failed | None = None
+        self.trouble: JobFailure | None = None
         self._told: tuple[str, str] | None = None  # what and why of the failure that was told last
         self._then: Callable[[Any], None] = lambda left: None
-        self._unreadable: Callable[[Failed], None] = lambda failed: None
+        self._unreadable: Callable[[JobFailure], None] = lambda failed: None
         self._pause = self._timer(PAUSE_MS, self._on_due)
         self._stream = self._timer(STREAM_MS, self._on_due)
         self._retry = self._timer(RETRY_MS, self.retry)
@@ -71,7 +71,7 @@ class Autosave(QObject):
         workspace.answerGrew.connect(self._on_grown)
         workspace.leaving.connect(self._on_leaving)
 
-    def open(self, then: Callable[[Any], None], failed: Callable[[Failed], None]) -> None:
+    def open(self, then: Callable[[Any], None], failed: Callable[[JobFailure], None]) -> None:
         """Opens the library; `then` hears of the session that was left, an archive.Left or None.
 
         After a failure that leads to `give_up` it is tried again, and either is called again.
@@ -85,7 +85,7 @@ class Autosave(QObject):
         self._begun = self.keeps
         self.flush()
 
-    def give_up(self, failed: Failed) -> None:
+    def give_up(self, failed: JobFailure) -> None:
         """Nothing is kept until the library opens: what lies in it is never written over unread."""
         self.keeps = False
         self._fail(failed)
@@ -218,7 +218,7 @@ class Autosave(QObject):
         self._settle()
         self._then(left)
 
-    def _on_unopened(self, failed: Failed) -> None:
+    def _on_unopened(self, failed: JobFailure) -> None:
         self._under_way -= 1
         self._unreadable(failed)
 
@@ -244,12 +244,12 @@ class Autosave(QObject):
             self._settle()
             self.stateChanged.emit("saved")
 
-    def _on_failed(self, failed: Failed) -> None:
+    def _on_failed(self, failed: JobFailure) -> None:
         self._under_way -= 1
         self._known = {}  # nothing of it counts as written
         self._fail(failed)
 
-    def _fail(self, failed: Failed) -> None:
+    def _fail(self, failed: JobFailure) -> None:
         self.trouble = failed
         self._retry.start()
         self.stateChanged.emit("failed")

@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from engine.library.records import Item
+from engine.library.records import LibraryItem
 from studio.library.autosave import Autosave
 from studio.runtime.worker import Job
 from studio.state.undo import Values
@@ -16,7 +16,7 @@ from studio.state.workspace import Workspace
 Deed = Callable[..., None]
 
 
-class Shelving(QObject):
+class LibraryEdits(QObject):
     """Every change is a step of the one undo stack; the library's thread does it, in order."""
 
     changed = Signal()  # the library holds something else
@@ -26,18 +26,18 @@ class Shelving(QObject):
         super().__init__(parent)
         self._workspace, self._autosave = workspace, autosave
 
-    def rename(self, item: Item, title: str) -> None:
+    def rename(self, item: LibraryItem, title: str) -> None:
         if title.strip() and title.strip() != item.title:
             before = {"rename": (item, item.title, item.named)}
             after = {"rename": (item, title.strip(), True)}
             self._workspace.step(self.tr("rename in the library"), self._put, before, after)
 
-    def tag(self, item: Item, tags: tuple[str, ...]) -> None:
+    def tag(self, item: LibraryItem, tags: tuple[str, ...]) -> None:
         if tags != item.tags:
             before, after = {"tag": (item, item.tags)}, {"tag": (item, tags)}
             self._workspace.step(self.tr("tags"), self._put, before, after)
 
-    def remove(self, items: list[Item]) -> None:
+    def remove(self, items: list[LibraryItem]) -> None:
         """All but the conversation on the page, which would come back with its next word. The comparison on
         the Compare page goes from there too."""
         going = tuple(item for item in items if item.key != self._workspace.conversation)

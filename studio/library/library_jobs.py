@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from engine.atomic_write import write_whole
+from engine.atomic_write import write_atomic
 from engine.errors import LibraryError
 from engine.library import catalog, sessions
-from engine.library.records import COMPARISON, AnswerRecord, Item, SessionRecord, Shelf, TurnRecord
-from engine.library.store import Store
+from engine.library.records import COMPARISON, AnswerRecord, LibraryItem, SessionRecord, Shelf, TurnRecord
+from engine.library.store import LibraryStore
 from studio.library.session_format import DAMAGE
 from studio.library.session_reader import head_keys, nameless, round_of, turn_of, values_of
 from studio.library.session_writer import Snapshot
-from studio.state.compare_round import Round
+from studio.state.compare_round import CompareRound
 from studio.state.conversation import Turn
 from studio.widgets.label import one_line
 from studio.widgets.translation import tr
@@ -33,19 +33,19 @@ RESTORED_KEYS = 1 << 20  # keys of restored rows begin here: no row of this run 
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedConversation:
     """A conversation of the library. round: that of a comparison; lost: what of it cannot be read, in
     sentences; details: those records as they lie there. Where something is lost, round and turns have keys of
     their own: they are copies."""
 
     turns: tuple[Turn, ...] = ()
-    round: Round | None = None
+    round: CompareRound | None = None
     lost: tuple[str, ...] = ()
     details: str = ""
 
 
 @dataclass(frozen=True)
-class Left:
+class StoredSession:
     """The session as it was left: values for the workspace, whether it ended in order, what was lost, and
     that as it lies in the library; known: the turns of what lies there just as it is here, by its key."""
 
@@ -62,22 +62,22 @@ class Left:
         return not (values["turns"] or values["round"] or values["channels"] or self.lost)
 
 
-class Archive:
+class LibraryJobs:
     """The library in `folder`; None keeps nothing, and every call is a quiet no. One thread at a time."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._store: Store | None = None
+        self._store: LibraryStore | None = None
         self._removed: dict[tuple[Shelf, str], catalog.Removed] = {}
         self._votes: dict[str, int] = {}  # rows of this run's votes
         self._titles: dict[str, str] = {}  # of heads that the mixer gave another, by digest
         self._written: dict[str, Any] = {}  # what is on the disk of each head, by digest
 
-    def open(self) -> Left | None:
+    def open(self) -> StoredSession | None:
         """Opens the library; the session that was left there, if any."""
         if self._folder is None:
             return None
-        self._store = Store(self._folder)
+        self._store = LibraryStore(self._folder)
         session = sessions.last_session(self._store)
         if session is None:
             return None
@@ -103,21 +103,21 @@ class Archive:
 
     # The library panel.
 
-    def items(self, shelf: Shelf, words: str) -> list[Item]:
+    def items(self, shelf: Shelf, words: str) -> list[LibraryItem]:
         return catalog.items(self._store, shelf, words) if self._store else []
 
-    def rename(self, item: Item, title: str, named: bool) -> None:
+    def rename(self, item: LibraryItem, title: str, named: bool) -> None:
         catalog.rename(self._need(), item.shelf, item.key, title, named=named)
 
-    def tag(self, item: Item, tags: tuple[str, ...]) -> None:
+    def tag(self, item: LibraryItem, tags: tuple[str, ...]) -> None:
         catalog.set_tags(self._need(), item.shelf, item.key, tags)
 
-    def remove(self, items: tuple[Item, ...]) -> None:
+    def remove(self, items: tuple[LibraryItem, ...]) -> None:
         """Until the studio ends, `put_back` brings them back."""
         for item in items:
             self._removed[item.shelf, item.key] = catalog.remove(self._need(), item.shelf, item.key)
 
-    def put_back(self, items: tuple[Item, ...]) -> None:
+    def put_back(self, items: tuple[LibraryItem, ...]) -> None:
         for item in items:
             removed = self._removed.pop((item.shelf, item.key), None)
             if removed is not None:  # else its removal had failed
@@ -135,14 +135,14 @@ class Archive:
 
         return head_of(self._need(), key)
 
-    def turns(self, key: str) -> Opened:
+    def turns(self, key: str) -> OpenedConversation:
         """The turns that can be read, and what of the conversation cannot."""
         from engine.library.heads import heads_of
 
         store = self._need()
         record = sessions.conversation(store, key)
         if record is None:
-            return Opened()
+            return OpenedConversation()
         wanted = [digest for turn in record.turns for answer in turn.answers for digest in _heads(answer)]
         heads, _ = heads_of(store, wanted)
         turns: list[Turn] = []
@@ -166,7 +166,7 @@ class Archive:
                 at = nameless(key, record.facts, turns)
                 lost.append(tr("Who answered in “{0}” cannot be read.").format(record.title))
         if not damaged and not faded and not lost:
-            return Opened(tuple(turns), at)
+            return OpenedConversation(tuple(turns), at)
         raw = {turn: sessions.raw_turn(store, turn) for turn in (*damaged, *faded)}
         if damaged:
             words = tr("%n turn(s) of “{0}” cannot be read: {1}.", "", len(damaged))
@@ -181,7 +181,7 @@ class Archive:
         if record.facts.get("blind"):
             details = ""  # they would tell who speaks
         copy = replace(at, key=uuid4().hex) if at else None
-        return Opened(tuple(turns), copy, tuple(lost), details)
+        return OpenedConversation(tuple(turns), copy, tuple(lost), details)
 
     def add_run(self, kind: str, title: str, facts: dict[str, Any]) -> None:
         if self._store is not None:
@@ -202,7 +202,7 @@ class Archive:
         if key in self._votes:  # else there is no library, or it had not taken the vote
             catalog.drop_vote(self._need(), self._votes.pop(key))
 
-    def _need(self) -> Store:
+    def _need(self) -> LibraryStore:
         if self._store is None:
             raise LibraryError(
                 tr("There is no library"), tr("It could not be opened."), tr("See the first message.")
@@ -232,7 +232,7 @@ class Archive:
                 catalog.rename(store, "head", key, self._titles.pop(key))
             self._written[key] = (head.info, listed, name)
 
-    def _left(self, session: SessionRecord) -> Left:
+    def _left(self, session: SessionRecord) -> StoredSession:
         from engine.library.heads import heads_of, prune_heads
 
         prune_heads(self._need())
@@ -252,13 +252,13 @@ class Archive:
             pages.append((compared.round.key, compared))
         known = {key: page.turns for key, page in pages if not page.lost}
         values = {**found.values, "round": compared.round}
-        return Left(session, values, tuple(words), details, known)
+        return StoredSession(session, values, tuple(words), details, known)
 
     def _put_by(self, raw: bytes, why: str = "damaged") -> Path:
         """Writes a session beside the library; the same one once."""
         path = self._need().folder / f"session-{sha256(raw).hexdigest()[:12]}.{why}.json"
         if not path.exists():
-            write_whole(path, raw, "session", LibraryError)
+            write_atomic(path, raw, "session", LibraryError)
         return path
 
 

@@ -17,12 +17,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.library.records import COMPARISON, Item, Shelf
+from engine.library.records import COMPARISON, LibraryItem, Shelf
 from studio.library.autosave import Autosave
 from studio.runtime.head_files import HEAD_FILES
 from studio.runtime.worker import Job
 from studio.widgets.list_rows import FittingRows
-from studio.widgets.named_combo_box import Choice
+from studio.widgets.named_combo_box import NamedComboBox
 
 TYPING_MS = 150
 
@@ -45,7 +45,7 @@ class LibraryPanel(QWidget):
         self.setAcceptDrops(True)
         self._autosave = autosave
         self._asked = 0  # the newest question to the library; older answers are not shown
-        self.shelf = Choice(self.tr("Shelf of the library"))
+        self.shelf = NamedComboBox(self.tr("Shelf of the library"))
         self.shelf.setToolTip(self.tr("What is listed: conversations, heads, or what distillations left"))
         shelves: tuple[tuple[Shelf, str], ...] = (
             ("conversation", self.tr("Conversations")),
@@ -102,7 +102,7 @@ class LibraryPanel(QWidget):
     def show_shelf(self, shelf: Shelf) -> None:
         self.shelf.setCurrentIndex(self.shelf.findData(shelf))
 
-    def chosen(self) -> list[Item]:
+    def chosen(self) -> list[LibraryItem]:
         return [row.data(_Item) for row in self.list.selectedItems()]
 
     @Slot()
@@ -120,7 +120,7 @@ class LibraryPanel(QWidget):
             )
         )
 
-    def _fill(self, items: list[Item], number: int) -> None:
+    def _fill(self, items: list[LibraryItem], number: int) -> None:
         if number != self._asked:
             return
         kept = {item.key for item in self.chosen()}
@@ -136,10 +136,10 @@ class LibraryPanel(QWidget):
         self._pages.setCurrentIndex(0 if items else 1)
         self._enable()
 
-    def _title(self, item: Item) -> str:
+    def _title(self, item: LibraryItem) -> str:
         return self.tr("Comparison: {0}").format(item.title) if item.kind == COMPARISON else item.title
 
-    def _facts(self, item: Item) -> str:
+    def _facts(self, item: LibraryItem) -> str:
         tags = "".join(f"  #{tag}" for tag in item.tags)
         return f"{item.about}  ·  {item.changed[:10]}{tags}"
 

@@ -9,17 +9,17 @@ from typing import Any
 
 from engine.library.records import SessionRecord, TurnRecord
 from studio.library.session_format import DAMAGE, PLAIN
-from studio.state.compare_columns import Column, Comparison
-from studio.state.compare_round import Round
-from studio.state.conversation import Asked, Share, Turn, steered_by
-from studio.state.mixer import Channel, Preset, Setting, Slot
+from studio.state.compare_columns import ColumnChoice, Comparison
+from studio.state.compare_round import CompareRound
+from studio.state.conversation import AnswerRequest, MixEntry, Turn, steered_by
+from studio.state.mixer import HeadSlot, MixerChannel, Preset, PresetRow
 from studio.state.requests import FitOptions
-from studio.state.sampling_settings import Settings
+from studio.state.sampling_settings import SamplingSettings
 from studio.widgets.translation import tr
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestoredTurn:
     """A session as values for the workspace; lost: what of it could not be read, in sentences."""
 
     values: dict[str, Any]
@@ -34,7 +34,7 @@ def head_keys(state: Mapping[str, Any]) -> list[str]:
 
 def values_of(
     session: SessionRecord, turns: tuple[Turn, ...], heads: Mapping[str, Any], first_key: int
-) -> Restored:
+) -> RestoredTurn:
     """Attributes for Workspace.restore. What is damaged costs only itself; rows whose head is lost are left
     out, which who read the heads tells of."""
     state = session.state
@@ -56,7 +56,7 @@ def values_of(
         "truth": tr("Whether the prompt's effect is measured"),
     }
     plain = {name: read(names[name], partial(_alike, state, name, was), was) for name, was in PLAIN.items()}
-    channels: list[Channel] = []
+    channels: list[MixerChannel] = []
     keys: dict[int, int] = {}  # by the places that the rows had
     for place, row in enumerate(read(tr("The mixer"), lambda: list(state["channels"]), [])):
         if isinstance(row, dict) and str(row.get("digest")) not in heads:
@@ -78,7 +78,9 @@ def values_of(
     values = {
         **plain,
         "comparison": comparison,
-        "settings": read(tr("The sampling settings"), lambda: _settings(state["settings"]), Settings()),
+        "settings": read(
+            tr("The sampling settings"), lambda: _settings(state["settings"]), SamplingSettings()
+        ),
         "fit_options": fit_options,
         "channels": tuple(channels),
         "presets": read(tr("The presets"), lambda: tuple(_preset(p) for p in state["presets"]), ()),
@@ -88,7 +90,7 @@ def values_of(
         "conversation": session.conversation,
     }
     nothing = tr("Nothing can be read of it beside the conversation.")
-    return Restored(values, tuple(lost) if state else (nothing,))
+    return RestoredTurn(values, tuple(lost) if state else (nothing,))
 
 
 def turn_of(record: TurnRecord, traces: Mapping[str, Any], said: Mapping[str, Any]) -> Turn:
@@ -122,13 +124,13 @@ def turn_of(record: TurnRecord, traces: Mapping[str, Any], said: Mapping[str, An
         answer.prompt_coefficients = tuple(float(c) for c in found.facts.get("prompt_coefficients", ()))
         asked = found.facts.get("asked")
         if asked is not None:
-            answer.asked = Asked(**{**asked, "opening": tuple(asked["opening"])})
+            answer.asked = AnswerRequest(**{**asked, "opening": tuple(asked["opening"])})
     return turn
 
 
-def _share(name: str, digest: str, strength: float, blocks: Sequence[int] | None = None) -> Share:
+def _share(name: str, digest: str, strength: float, blocks: Sequence[int] | None = None) -> MixEntry:
     """Older turns know of no blocks."""
-    return Share(
+    return MixEntry(
         str(name), str(digest), float(strength), (int(blocks[0]), int(blocks[1])) if blocks else None
     )
 
@@ -140,9 +142,9 @@ def _alike(state: Mapping[str, Any], name: str, was: Any) -> Any:
     return value
 
 
-def _settings(values: Mapping[str, Any]) -> Settings:
-    kinds = asdict(Settings())
-    return Settings(**{name: type(kinds[name])(value) for name, value in values.items()})
+def _settings(values: Mapping[str, Any]) -> SamplingSettings:
+    kinds = asdict(SamplingSettings())
+    return SamplingSettings(**{name: type(kinds[name])(value) for name, value in values.items()})
 
 
 def _fit_options(values: Mapping[str, Any]) -> FitOptions:
@@ -163,14 +165,14 @@ def _fit_options(values: Mapping[str, Any]) -> FitOptions:
 
 
 def _preset(values: Mapping[str, Any]) -> Preset:
-    return Preset(str(values["name"]), tuple(Setting(**row) for row in values["rows"]))
+    return Preset(str(values["name"]), tuple(PresetRow(**row) for row in values["rows"]))
 
 
-def _channel(key: int, row: Mapping[str, Any], heads: Mapping[str, Any]) -> Channel:
+def _channel(key: int, row: Mapping[str, Any], heads: Mapping[str, Any]) -> MixerChannel:
     blocks = row["blocks"]
-    return Channel(
+    return MixerChannel(
         key,
-        Slot(heads[row["digest"]], draft=bool(row["draft"])),
+        HeadSlot(heads[row["digest"]], draft=bool(row["draft"])),
         float(row["strength"]),
         bool(row["enabled"]),
         bool(row["solo"]),
@@ -180,11 +182,11 @@ def _channel(key: int, row: Mapping[str, Any], heads: Mapping[str, Any]) -> Chan
     )
 
 
-def round_of(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> Round:
+def round_of(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> CompareRound:
     """The way back. Raises one of session_format.DAMAGE."""
     columns = [facts["columns"][turn.key] for turn in turns]
     keys = [turn.key for turn in turns]
-    return Round(
+    return CompareRound(
         tuple(str(name) for name, _ in columns),
         tuple(str(made) for _, made in columns),
         tuple(turn.answers[0] for turn in turns),
@@ -195,11 +197,11 @@ def round_of(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> Round
     )
 
 
-def nameless(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> Round:
+def nameless(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> CompareRound:
     """A round whose names cannot be read; blind it stays, if that much can."""
     answers = tuple(turn.answers[0] for turn in turns)
     names = tuple(steered_by(answer) for answer in answers)
-    return Round(
+    return CompareRound(
         names,
         tuple(tr("its name is lost") for _ in answers),
         answers,
@@ -215,9 +217,9 @@ def restored(state: Mapping[str, Any], keys: Mapping[int, int]) -> Comparison:
     columns = []
     for each in state["columns"]:
         if each["kind"] != "head":
-            columns.append(Column(each["kind"]))
+            columns.append(ColumnChoice(each["kind"]))
         elif each["row"] in keys:
-            columns.append(Column("head", keys[each["row"]], each["strength"]))
+            columns.append(ColumnChoice("head", keys[each["row"]], each["strength"]))
         else:
-            columns.append(Column("none"))
+            columns.append(ColumnChoice("none"))
     return Comparison(tuple(columns), state["blind"])

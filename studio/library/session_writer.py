@@ -9,7 +9,7 @@ from typing import Any
 from engine.library.records import COMPARISON, AnswerRecord, Page, SessionRecord, TurnRecord
 from studio.library.session_format import PLAIN
 from studio.state.compare_columns import Comparison
-from studio.state.compare_round import Round
+from studio.state.compare_round import CompareRound
 from studio.state.conversation import Answer, Turn
 from studio.state.workspace import Workspace
 
@@ -71,7 +71,7 @@ def _state(workspace: Workspace) -> dict[str, Any]:
     keys = [c.key for c in workspace.channels]
     return {
         **{name: getattr(workspace, name) for name in PLAIN},
-        "touched": workspace.touched,
+        "touched": workspace.has_edits,
         "chosen": keys.index(workspace.chosen) if workspace.chosen in keys else None,
         "settings": asdict(workspace.settings),
         "fit_options": asdict(workspace.fit_options),
@@ -122,7 +122,7 @@ def _answer_facts(answer: Answer) -> dict[str, Any]:
     return facts
 
 
-def facts_of(at: Round) -> dict[str, Any]:
+def facts_of(at: CompareRound) -> dict[str, Any]:
     """As JSON values, what must be known of a round beside its turns; those are named by their keys, so that
     one that cannot be read later costs no other its name."""
     keys = [turn.key for turn in at.turns]

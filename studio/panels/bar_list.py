@@ -13,7 +13,7 @@ from studio.widgets import theme
 TIP = 3  # pixels, dark, at the end of a bar that would be longer
 
 
-class Bars(QWidget):
+class BarList(QWidget):
     """Rows of name, bar and number; lengths are shares of 1, negative ones go left when signed."""
 
     chosen = Signal(int)  # row, once `let_choose` was called

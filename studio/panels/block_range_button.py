@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFormLayout, QMenu, QPushButton, QSpinBox, QToolBu
 from studio.state.mixer import Blocks
 
 
-class BlockRange(QToolButton):
+class BlockRangeButton(QToolButton):
     changed = Signal(object)  # (first, last), or None for all
 
     def __init__(self, parent: QWidget | None = None) -> None:

@@ -17,7 +17,7 @@ HEIGHT = 32  # pixels of the strip
 TIP = 2  # dark, at the end of a column that would be higher
 
 
-class BlockRow(QWidget):
+class BlockStrip(QWidget):
     """On the shared scale, the selected tokens framed; a click selects the token under it."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:

@@ -9,19 +9,19 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, 
 from studio.state.workspace import Workspace
 from studio.widgets import theme
 from studio.widgets.label import one_line, plain_label
-from studio.widgets.plot_axis import Axis
+from studio.widgets.plot_axis import PlotAxis
 from studio.widgets.plot_pens import pen
-from studio.widgets.vertical_scroll import Scrolling
+from studio.widgets.vertical_scroll import VerticalScroll
 
 
-class FaithfulnessPlot(QWidget):
+class FaithfulnessPanel(QWidget):
     """Relative RMSE per block, 0 = the prompt itself, 1 = no better than no head; dashed: a paraphrase."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._workspace = workspace
-        self._axes = {"left": Axis("left"), "bottom": Axis("bottom", whole=True)}
+        self._axes = {"left": PlotAxis("left"), "bottom": PlotAxis("bottom", whole=True)}
         self.plot = pg.PlotWidget(axisItems=self._axes)
         self.plot.setAccessibleName(self.tr("Faithfulness per block"))
         self.plot.setMenuEnabled(False)
@@ -54,7 +54,7 @@ class FaithfulnessPlot(QWidget):
         layout.addWidget(self.plot, 1)
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self._empty)
-        self._pages.addWidget(Scrolling(page))
+        self._pages.addWidget(VerticalScroll(page))
         workspace.channelsChanged.connect(self.refresh)
         workspace.fitChanged.connect(self._describe_empty)
         self.restyle()

@@ -18,15 +18,15 @@ from PySide6.QtWidgets import (
 )
 
 from studio.panels.color_bar import ColorBar
-from studio.state.color_scale import Scale
+from studio.state.color_scale import ColorScale
 from studio.state.conversation import Answer
 from studio.state.heatmap_quantities import QUANTITIES, Quantity, beyond
 from studio.state.workspace import Workspace
 from studio.widgets import theme
 from studio.widgets.color_map import STEPS, table
-from studio.widgets.label import Line
-from studio.widgets.named_combo_box import Choice
-from studio.widgets.plot_axis import Axis
+from studio.widgets.label import ElidedLabel
+from studio.widgets.named_combo_box import NamedComboBox
+from studio.widgets.plot_axis import PlotAxis
 from studio.widgets.plot_pens import pen
 from studio.widgets.translation import shown
 
@@ -34,7 +34,7 @@ FIRST_CAPACITY = 256  # tokens; doubled when full
 WINDOW = 64  # tokens in sight while following
 
 
-class Grid:
+class HeatmapGrid:
     """A preallocated [tokens, blocks] array that grows by doubling; `filled` is the part with data."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Grid:
         self.count = need
 
 
-class Heatmap(QWidget):
+class HeatmapPanel(QWidget):
     """Shows the workspace's `shown` answer; click selects a token, wheel zooms, drag pans."""
 
     blockPicked = Signal(int)
@@ -73,12 +73,15 @@ class Heatmap(QWidget):
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._workspace = workspace
-        self._grid = Grid()
+        self._grid = HeatmapGrid()
         self._answer: Answer | None = None
         self._quantity = QUANTITIES[0]
         self.following = True
         self._moving = False
-        self._axes = {"left": Axis("left", whole=True, offset=0.5), "bottom": Axis("bottom", whole=True)}
+        self._axes = {
+            "left": PlotAxis("left", whole=True, offset=0.5),
+            "bottom": PlotAxis("bottom", whole=True),
+        }
         self.plot = pg.PlotWidget(axisItems=self._axes)
         self._axes["left"].name(self.tr("block"))
         self._axes["bottom"].name(self.tr("token"))
@@ -100,7 +103,7 @@ class Heatmap(QWidget):
         view.setDefaultPadding(0)
         self.plot.scene().sigMouseClicked.connect(self._on_click)
         self.plot.scene().sigMouseMoved.connect(self._on_hover)
-        self.choice = Choice(self.tr("What the heatmap shows"))
+        self.choice = NamedComboBox(self.tr("What the heatmap shows"))
         for quantity in QUANTITIES:
             self.choice.addItem(shown(quantity.title), quantity.key)
             self.choice.setItemData(
@@ -109,7 +112,7 @@ class Heatmap(QWidget):
         self.choice.setToolTip(self.tr("What every cell shows"))
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.choice.currentIndexChanged.connect(self._on_choice)
-        self._hover = Line("muted")
+        self._hover = ElidedLabel("muted")
         self.latest = QToolButton()
         self.latest.setText(self.tr("Latest"))
         self.latest.setProperty("role", "small")
@@ -160,7 +163,7 @@ class Heatmap(QWidget):
         return self._quantity
 
     @property
-    def scale(self) -> Scale:
+    def scale(self) -> ColorScale:
         """The scale that the cells are coloured by: the one of the quantity's unit."""
         return self._workspace.scales[self._quantity.unit]
 
@@ -193,7 +196,7 @@ class Heatmap(QWidget):
         words = self.tr("Every token of the next answer becomes a column here, every block a row.")
         if edited:
             words = self.tr("This answer was edited: its words are yours, and nothing was applied to them.")
-        elif self._workspace.veiled:
+        elif self._workspace.hidden_until_vote:
             words = self.tr("Hidden until you have voted: it would tell who speaks.")
         self._empty.setText(words)
         self._pages.setCurrentIndex(1 if self._answer and not edited else 0)
@@ -209,7 +212,7 @@ class Heatmap(QWidget):
 
     def _refill(self) -> None:
         """All cells anew."""
-        self._grid = Grid()
+        self._grid = HeatmapGrid()
         self.image.clear()
         self._hover.show_text(shown(self._quantity.words))
         self._show_lack(False)

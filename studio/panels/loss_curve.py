@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from studio.widgets import theme
 
 
-class Sparkline(QWidget):
+class LossCurve(QWidget):
     """Points from left to right, first and last value at the ends; logarithmic when all are positive."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

@@ -8,19 +8,19 @@ from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
-from studio.panels.mixer_row import Row
+from studio.panels.mixer_row import MixerRow
 from studio.runtime.head_files import HEAD_FILES
 from studio.state.mixer import Preset
 from studio.state.workspace import Workspace
 from studio.widgets.label import one_line
 from studio.widgets.switch import Switch
 from studio.widgets.tab_order import go_through
-from studio.widgets.vertical_scroll import Scrolling
+from studio.widgets.vertical_scroll import VerticalScroll
 
 SETTLED_MS = 50  # until the layout has made room for a new row and its note
 
 
-class Mixer(QWidget):
+class MixerPanel(QWidget):
     """Rows follow the workspace; a head file dropped here is loaded."""
 
     dropped = Signal(object)  # Path
@@ -33,7 +33,7 @@ class Mixer(QWidget):
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._workspace = workspace
-        self._rows: dict[int, Row] = {}
+        self._rows: dict[int, MixerRow] = {}
         self.setAcceptDrops(True)
         self.bypass = Switch(self.tr("Bypass"))
         self.bypass.setAccessibleName(actions["bypass"].text().replace("&", ""))
@@ -72,8 +72,8 @@ class Mixer(QWidget):
         self._empty.setContentsMargins(8, 8, 8, 8)
         self._list.addWidget(self._empty)
         self._list.addStretch(1)
-        self._scroll = Scrolling(page)
-        self._newest: Row | None = None
+        self._scroll = VerticalScroll(page)
+        self._newest: MixerRow | None = None
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
         self._settling.setInterval(SETTLED_MS)
@@ -88,7 +88,7 @@ class Mixer(QWidget):
         workspace.bypassChanged.connect(self._on_bypass)
         workspace.modelChanged.connect(self._describe_empty)
 
-    def row(self, key: int) -> Row:
+    def row(self, key: int) -> MixerRow:
         return self._rows[key]
 
     @Slot()
@@ -103,7 +103,7 @@ class Mixer(QWidget):
         for place, channel in enumerate(channels):
             row = self._rows.get(channel.key)  # type: ignore[assignment]
             if row is None:
-                row = self._rows[channel.key] = Row(self._workspace, channel)
+                row = self._rows[channel.key] = MixerRow(self._workspace, channel)
                 row.renameWanted.connect(self.renameWanted)
                 row.addActions(self._row_actions)
                 self._newest = row
@@ -131,7 +131,7 @@ class Mixer(QWidget):
 
     @Slot()
     def _on_strengths(self) -> None:
-        heard = set() if self._workspace.bypass else {c.key for c in self._workspace.sounding()}
+        heard = set() if self._workspace.bypass else {c.key for c in self._workspace.active_rows()}
         for channel in self._workspace.channels:
             if channel.key in self._rows:
                 self._rows[channel.key].show_strength(channel, channel.key in heard)

@@ -14,9 +14,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.panels.block_range_button import BlockRange
+from studio.panels.block_range_button import BlockRangeButton
 from studio.panels.strength_slider import StrengthSlider
-from studio.state.mixer import EXTREME, STRENGTH_LIMIT, Channel
+from studio.state.mixer import EXTREME, STRENGTH_LIMIT, MixerChannel
 from studio.state.workspace import Workspace
 from studio.widgets.label import one_line
 from studio.widgets.number_box import NumberBox
@@ -24,12 +24,12 @@ from studio.widgets.switch import Switch
 from studio.widgets.wheel_guard import turn_when_focused
 
 
-class Row(QFrame):
+class MixerRow(QFrame):
     """One head: switch, name, solo, blocks, strength as slider and number, remove."""
 
     renameWanted = Signal(int)  # key
 
-    def __init__(self, workspace: Workspace, channel: Channel, parent: QWidget | None = None) -> None:
+    def __init__(self, workspace: Workspace, channel: MixerChannel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace, self.key, self._title = workspace, channel.key, channel.name
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
@@ -43,7 +43,7 @@ class Row(QFrame):
         self.solo.setCheckable(True)
         self.solo.setProperty("role", "flat")
         self.solo.setToolTip(self.tr("Solo: hear only the heads that are solo"))
-        self.blocks = BlockRange()
+        self.blocks = BlockRangeButton()
         self.blocks.changed.connect(lambda chosen: workspace.set_blocks(self.key, chosen))
         self.slider = StrengthSlider(channel.head.info.strength_range)
         self.box = NumberBox()
@@ -90,7 +90,7 @@ class Row(QFrame):
         self.box.valueChanged.connect(self._on_box)
         self.remove.clicked.connect(lambda: workspace.remove_head(self.key))
 
-    def show_channel(self, channel: Channel, chosen: bool) -> None:
+    def show_channel(self, channel: MixerChannel, chosen: bool) -> None:
         info = channel.head.info
         self._title = self.tr("live: {0}").format(channel.name) if channel.slot.draft else channel.name
         self._elide()
@@ -120,7 +120,7 @@ class Row(QFrame):
             control.setEnabled(not channel.note)
         self.accept.setVisible(channel.acceptable)
 
-    def show_strength(self, channel: Channel, heard: bool) -> None:
+    def show_strength(self, channel: MixerChannel, heard: bool) -> None:
         """heard: whether the row sounds in the mix as it is."""
         controls = (self.switch, self.solo, self.slider, self.box)
         blockers = [QSignalBlocker(control) for control in controls]
@@ -143,7 +143,7 @@ class Row(QFrame):
         self.name.style().polish(self.name)
         self.slider.update()
 
-    def _warning(self, channel: Channel, extreme: bool) -> str:
+    def _warning(self, channel: MixerChannel, extreme: bool) -> str:
         if channel.acceptable:
             return self.tr("Silent: {0}, another model of the same shape").format(channel.note)
         if channel.note:

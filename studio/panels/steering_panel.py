@@ -19,20 +19,20 @@ from PySide6.QtWidgets import (
 
 from engine.events import duration
 from engine.pocket.wordings import EXAMPLES
-from studio.panels.loss_curve import Sparkline
+from studio.panels.loss_curve import LossCurve
 from studio.panels.recipe_options import RecipeOptions
 from studio.state.requests import FitRequest
 from studio.state.workspace import Workspace
-from studio.widgets.growing_edit import Growing
-from studio.widgets.label import Line
+from studio.widgets.growing_edit import GrowingEdit
+from studio.widgets.label import ElidedLabel
 from studio.widgets.plain_edit import PlainEdit
 from studio.widgets.stop_button import StopButton
-from studio.widgets.vertical_scroll import Scrolling
+from studio.widgets.vertical_scroll import VerticalScroll
 
 PROMPT_LINES = 3
 
 
-class SteeringPanel(Scrolling):
+class SteeringPanel(VerticalScroll):
     """Writes the prompt into the workspace; `request()` is what Distill asks for."""
 
     def __init__(
@@ -43,7 +43,7 @@ class SteeringPanel(Scrolling):
         self.prompt = PlainEdit()
         self.prompt.setPlaceholderText(self.tr("Steering prompt, for example: Talk like a pirate."))
         self.prompt.setAccessibleName(self.tr("Steering prompt"))
-        Growing(self.prompt, PROMPT_LINES, PROMPT_LINES)  # nothing below it moves while one types
+        GrowingEdit(self.prompt, PROMPT_LINES, PROMPT_LINES)  # nothing below it moves while one types
         self.prompt.textChanged.connect(self._on_typed)
         self.examples = QToolButton()
         self.examples.setText(self.tr("Examples"))
@@ -70,14 +70,14 @@ class SteeringPanel(Scrolling):
         self._buttons.addWidget(self.cancel)
         self._buttons.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.effect = _muted("")
-        self.stage = Line("muted")
+        self.stage = ElidedLabel("muted")
         self.stage.setText(self.tr("A head takes about a second."))
         self.eta = _muted("")
         self.eta.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName(self.tr("Progress of the distillation"))
-        self.curve = Sparkline()
+        self.curve = LossCurve()
         self.curve.setFixedHeight(32)
         self._ran = False  # a distillation, when its state was last shown
         self._lay_out()

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QGridLayout, QWidget
 
-from studio.widgets.label import Line, plain_label
-from studio.widgets.wrapping_row import Folding
+from studio.widgets.label import ElidedLabel, plain_label
+from studio.widgets.wrapping_row import WrappingRow
 
 GAP = 8  # pixels
 # What there is always room for, so that nothing moves from token to token.
 SAMPLES = {"token": "999–999", "id": "999999", "logprob": "-99.999", "rank": "999999", "strength": "0"}
 
 
-class TokenFacts(Folding):
+class TokenFacts(WrappingRow):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         words = {
@@ -26,7 +26,7 @@ class TokenFacts(Folding):
             "strength": self.tr("strength"),
         }
         self._names = {key: plain_label(name, "muted") for key, name in words.items()}
-        self._values = {key: Line() for key in words}
+        self._values = {key: ElidedLabel() for key in words}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(GAP)

@@ -6,15 +6,15 @@ import numpy as np
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from studio.panels.bar_list import Bars
-from studio.panels.block_strip import BlockRow
+from studio.panels.bar_list import BarList
+from studio.panels.block_strip import BlockStrip
 from studio.panels.token_facts import TokenFacts
 from studio.state.workspace import Workspace
 from studio.widgets.label import plain_label
-from studio.widgets.vertical_scroll import Scrolling
+from studio.widgets.vertical_scroll import VerticalScroll
 
 
-class Inspector(Scrolling):
+class TokenPanel(VerticalScroll):
     """Follows the selection; several tokens show their mean coefficients and joined text."""
 
     forkWanted = Signal(object, int, int)  # Answer, token, the id to take there instead
@@ -36,12 +36,12 @@ class Inspector(Scrolling):
         self._empty.setWordWrap(True)
         self._facts = TokenFacts()
         self._block: int | None = None  # whose row is shown; None: where the token is strongest
-        self.bars = Bars("")
+        self.bars = BarList("")
         self.bars.let_choose(self.tr("Click, or Enter: this block over all tokens"))
         self.bars.chosen.connect(self.show_block)
-        self.row = BlockRow(workspace)
-        self.truth = Bars(self.tr("what the prompt would have done"), hue="muted")
-        self.alternatives = Bars(self.tr("alternatives"), hue="muted")  # colour is kept for coefficients
+        self.row = BlockStrip(workspace)
+        self.truth = BarList(self.tr("what the prompt would have done"), hue="muted")
+        self.alternatives = BarList(self.tr("alternatives"), hue="muted")  # colour is kept for coefficients
         self.alternatives.let_choose(
             self.tr("Click, or Enter: go on from here with this token; Ctrl+Z takes it back")
         )

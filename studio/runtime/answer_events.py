@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from engine.events import Begun
 from studio.runtime.engine_objects import make_trace
-from studio.state.conversation import Answer, Asked
+from studio.state.conversation import Answer, AnswerRequest
 from studio.state.requests import LaneRequest
 from studio.state.workspace import Workspace
 
@@ -28,7 +28,7 @@ def note_asked(answers: Sequence[Answer], lanes: Sequence[LaneRequest], precisio
     """How each of the answers is asked for, all in one batch of a model in this precision."""
     batch = uuid4().hex
     for answer, lane in zip(answers, lanes, strict=True):
-        answer.asked = Asked(lane.system, lane.truth, lane.opening, batch, precision)
+        answer.asked = AnswerRequest(lane.system, lane.truth, lane.opening, batch, precision)
 
 
 def take_events(workspace: Workspace, answers: Sequence[Answer], events: Sequence[Any]) -> None:
@@ -50,7 +50,7 @@ def take_events(workspace: Workspace, answers: Sequence[Answer], events: Sequenc
         for token in mine:
             answer.trace.append(token)
         answer.text += "".join(token.text for token in mine)
-        workspace.hold(answer, first)
+        workspace.widen_scales(answer, first)
         workspace.answerGrew.emit(answer, first)
 
 

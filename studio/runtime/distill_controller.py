@@ -13,11 +13,10 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine.events import HeadReady, LossPoint, Progress
 from studio.runtime.answer_events import once_saved
-from studio.runtime.model_jobs import Bench
-from studio.runtime.worker import Failed, Job, Worker
+from studio.runtime.model_jobs import ModelHost
+from studio.runtime.worker import Job, JobFailure, Worker
 from studio.state.faithfulness import keep_faithfulness
-from studio.state.mixer import Channel
-from studio.state.mixer import Slot as RowSlot
+from studio.state.mixer import HeadSlot, MixerChannel
 from studio.state.progress import Faithfulness, Fit
 from studio.state.requests import FitRequest
 from studio.state.workspace import Workspace
@@ -27,7 +26,7 @@ LIVE_LIMIT_S = 3.0  # a live head takes no longer than this, or is not made
 LIVE_RESPONSES = 12  # enough for the closed form (METHOD.md section 6)
 
 
-class Distilling(QObject):
+class DistillController(QObject):
     """Lives on the GUI thread. At most one distillation runs, and a live one gives way to anything else."""
 
     noticed = Signal(str)
@@ -36,17 +35,17 @@ class Distilling(QObject):
     def __init__(
         self,
         workspace: Workspace,
-        bench: Bench,
+        host: ModelHost,
         worker: Worker,
         save: Callable[[], threading.Event],
         parent: QObject | None = None,
     ) -> None:
         """save: puts the workspace on the disk; its event is set when that is done."""
         super().__init__(parent)
-        self._workspace, self._bench, self._worker, self._save = workspace, bench, worker, save
+        self._workspace, self._host, self._worker, self._save = workspace, host, worker, save
         self._job: Job | None = None
         self._request: FitRequest | None = None
-        self._slot: RowSlot | None = None  # what the running distillation fills, in the mixer or undone
+        self._slot: HeadSlot | None = None  # what the running distillation fills, in the mixer or undone
         self._done = ""  # the prompt that the live head was last made for, or found to be without effect
         self._typed = False  # whether the words that stand there were typed; else the history brought them
         self._enabled = False
@@ -106,7 +105,7 @@ class Distilling(QObject):
 
     @Slot()
     def _on_words(self) -> None:
-        self._typed = not self._workspace.travelled
+        self._typed = not self._workspace.just_navigated_undo
         self._on_prompt()
 
     def _may_step(self) -> bool:
@@ -145,7 +144,7 @@ class Distilling(QObject):
         self._slot = row.slot if row else None
         self._submit(FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant"), live=True)
 
-    def _row_of(self, prompt: str) -> Channel | None:
+    def _row_of(self, prompt: str) -> MixerChannel | None:
         fitting = (c for c in self._workspace.channels if not c.note and not c.slot.draft)
         return next((c for c in fitting if c.head.info.prompt.strip() == prompt), None)
 
@@ -175,8 +174,8 @@ class Distilling(QObject):
         self._workspace.fitChanged.emit()
         saved, limit = self._save(), LIVE_LIMIT_S if live else None
         job = Job(
-            self.tr("Distilling"),
-            lambda emit, cancel: once_saved(saved, lambda: self._bench.distill(request, limit, emit, cancel)),
+            self.tr("DistillController"),
+            lambda emit, cancel: once_saved(saved, lambda: self._host.distill(request, limit, emit, cancel)),
             urgent=short,
             quiet=live,
         )
@@ -234,14 +233,14 @@ class Distilling(QObject):
             row = next((c for c in workspace.channels if c.slot is slot), None)
             self.noticed.emit(told[way].format(row.name if row else head.info.name))
 
-    def _draft(self) -> Channel | None:
+    def _draft(self) -> MixerChannel | None:
         """The row that follows the typing."""
         return next((c for c in self._workspace.channels if c.slot.draft and not c.note), None)
 
     def _add(self, head: Any, live: bool) -> None:
         """A new row. Heard alone, so that what it does is seen; but a running answer keeps its mix, and the
         next one is not to be steered twice: then, and for a live head, it waits for its switch."""
-        quiet, others = not self._talking, self._workspace.sounding()
+        quiet, others = not self._talking, self._workspace.active_rows()
         key = self._workspace.add_head(head, enabled=quiet, alone=quiet, draft=live)
         row = self._workspace.channel(key)
         self._slot = row.slot if row else None
@@ -279,7 +278,7 @@ class Distilling(QObject):
         self._end(words.format(total) if self._slot is not None else "", job)
         workspace.channelsChanged.emit()
 
-    def _on_failed(self, job: Job, failed: Failed) -> None:
+    def _on_failed(self, job: Job, failed: JobFailure) -> None:
         if job is self._job:
             live = self._workspace.fit.live
             if live and self._request:

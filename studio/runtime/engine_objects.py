@@ -8,9 +8,9 @@ from typing import Any
 
 def make_strengths(values: Sequence[float]) -> Any:
     """Live strengths for one run (engine.generation.live_strengths.Strengths)."""
-    from engine.generation.live_strengths import Strengths
+    from engine.generation.live_strengths import LiveStrengths
 
-    return Strengths(values)
+    return LiveStrengths(values)
 
 
 def make_trace(token: Any) -> Any:

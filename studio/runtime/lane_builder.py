@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.state.conversation import WRITTEN, Told
 from studio.state.requests import LaneRequest
-from studio.state.sampling_settings import Settings
+from studio.state.sampling_settings import SamplingSettings
 
 if TYPE_CHECKING:
     from engine.generation.lanes import Lane
@@ -33,7 +33,7 @@ def lanes_of(model: Any, requests: Sequence[LaneRequest], seed: int) -> list[Lan
     ]
 
 
-def sampling_of(settings: Settings) -> Sampling:
+def sampling_of(settings: SamplingSettings) -> Sampling:
     from engine.generation.sampling import Sampling
 
     return Sampling(settings.temperature, settings.top_k, settings.top_p, settings.max_tokens)
@@ -41,12 +41,12 @@ def sampling_of(settings: Settings) -> Sampling:
 
 def _message(model: Any, told: Told) -> Message:
     """What a person wrote in an answer's place has the tokens of its text, and no head steers them."""
-    from engine.generation.result import Said
+    from engine.generation.result import SpokenTurn
     from engine.model.chat_template import Message, written_ids
 
     role, text, said = told
     if said == WRITTEN:
-        said = Said(tuple(written_ids(model, text)))
+        said = SpokenTurn(tuple(written_ids(model, text)))
     return Message(role, text, said)
 
 

@@ -18,7 +18,7 @@ from studio.runtime.lane_builder import ids_of, lanes_of, sampling_of
 from studio.runtime.model_sources import from_anywhere
 from studio.state.conversation import turns_in
 from studio.state.requests import (
-    ContextUse,
+    ContextForecast,
     FitRequest,
     Imported,
     LaneRequest,
@@ -26,7 +26,7 @@ from studio.state.requests import (
     MethodFacts,
     ModelFacts,
 )
-from studio.state.sampling_settings import Settings
+from studio.state.sampling_settings import SamplingSettings
 from studio.widgets.translation import tr
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ STEP_COLUMNS = 8  # ranks of all heads together that a compiled step has room fo
 SMALL_MODEL = 64 << 20  # bytes of weights; an instant head of such a model takes about a second
 
 
-class Bench:
+class ModelHost:
     """The model on the worker's bench. Every method runs in the worker thread unless it says otherwise."""
 
     def __init__(self) -> None:
@@ -141,16 +141,16 @@ class Bench:
     def generate(
         self,
         lanes: Sequence[LaneRequest],
-        settings: Settings,
+        settings: SamplingSettings,
         emit: Emit,
         cancel: Cancel,
     ) -> list[Any]:
         """One engine.generation Generation per lane, all in one batch."""
         from engine.generation.decode import generate
-        from engine.generation.prefix_cache import Memory
+        from engine.generation.prefix_cache import PrefixCache
 
         model = self.need_model()
-        self._memory = self._memory or Memory()
+        self._memory = self._memory or PrefixCache()
         rows = lanes_of(model, lanes, settings.seed)
         found = generate(
             model,
@@ -165,21 +165,21 @@ class Bench:
         self.lanes = 0 if found[0].compiled else len(rows) + 2 * sum(row.truth is not None for row in rows)
         return found
 
-    def foresee(
+    def predict_usage(
         self,
         lanes: Sequence[LaneRequest],
         question: str,
-        settings: Settings,
+        settings: SamplingSettings,
         emit: Emit,
         cancel: Cancel,
-    ) -> ContextUse:
+    ) -> ContextForecast:
         """What answering these lanes would take of the context: of the lane that it is hardest for."""
-        from engine.generation.context_window import foresee
+        from engine.generation.context_window import predict_usage
 
         model = self.need_model()
-        uses = foresee(model, lanes_of(model, lanes, settings.seed), settings.max_tokens)
+        uses = predict_usage(model, lanes_of(model, lanes, settings.seed), settings.max_tokens)
         use = max(uses, key=lambda use: (use.cut, -use.room))
-        return ContextUse(
+        return ContextForecast(
             len(ids_of(model, question)), use.prompt, turns_in(use.cut), use.room, use.wanted, use.context
         )
 
@@ -209,13 +209,13 @@ class Bench:
 
     def load_head(self, path: Path, emit: Emit, cancel: Cancel) -> Any:
         """The head in the file, whichever model of this shape it was made for, or an Imported one."""
-        from engine.heads.formats import Choice, detect
+        from engine.heads.formats import ImportOptions, detect
         from engine.heads.head_file import load_head
 
         identity = self.need_model().identity
         foreign = [f for f in detect(path) if f.name != "head"]
         if foreign and not path.name.endswith(HEAD_SUFFIX):
-            found = foreign[0].read(path, lambda: identity, Choice())
+            found = foreign[0].read(path, lambda: identity, ImportOptions())
             return Imported(found.head, foreign[0].name, tuple(found.losses))
         return load_head(path, identity, allow_other_model=True)
 

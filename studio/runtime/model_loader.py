@@ -10,15 +10,15 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.events import Download, Progress, duration
 from engine.model.memory import in_words
-from studio.runtime.model_jobs import Bench
+from studio.runtime.model_jobs import ModelHost
 from studio.runtime.model_sources import short_name
-from studio.runtime.worker import Failed, Job, Worker
+from studio.runtime.worker import Job, JobFailure, Worker
 from studio.state.progress import Loading
 from studio.state.requests import Loaded, ModelFacts
 from studio.state.workspace import Workspace
 
 
-class Opening(QObject):
+class ModelLoader(QObject):
     """Lives on the GUI thread; never waits for a job. The last wish counts, also that of undo and redo."""
 
     noticed = Signal(str)
@@ -28,10 +28,10 @@ class Opening(QObject):
     stayed = Signal()  # nothing came of the last wish
 
     def __init__(
-        self, workspace: Workspace, bench: Bench, worker: Worker, parent: QObject | None = None
+        self, workspace: Workspace, host: ModelHost, worker: Worker, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._workspace, self._bench, self._worker = workspace, bench, worker
+        self._workspace, self._host, self._worker = workspace, host, worker
         self.fetcher = Worker(parent=self, name="fetching")
         self.facts: ModelFacts | None = None  # of the model on the bench
         self.dtype: str | None = None  # that the next model runs in; None: as its size asks for
@@ -53,7 +53,7 @@ class Opening(QObject):
         self._wanted, dtype = source, self.dtype
         job = Job(
             self.tr("Looking for the model"),
-            lambda emit, cancel: self._bench.find(source, dtype, emit, cancel),
+            lambda emit, cancel: self._host.find(source, dtype, emit, cancel),
         )
         job.on_done = lambda found: self._on_found(job, source, found)
         # The very first one waits for the engine, which is imported in that thread.
@@ -100,7 +100,7 @@ class Opening(QObject):
         heads = self.with_heads and not self._workspace.channels
         reading = Job(
             self.tr("Loading the model"),
-            lambda emit, cancel: self._bench.load(source, found, heads, emit, cancel),
+            lambda emit, cancel: self._host.load(source, found, heads, emit, cancel),
         )
         reading.on_done = lambda loaded: self._on_loaded(reading, loaded)
         self._reading.add(reading)
@@ -121,11 +121,11 @@ class Opening(QObject):
             self._workspace.set_source(self.facts.source)
         self.opened.emit(self.facts.source)
 
-    def _on_failed(self, job: Job, failed: Failed) -> None:
+    def _on_failed(self, job: Job, failed: JobFailure) -> None:
         self._give_up(job, failed.what)
 
     def _give_up(self, job: Job, what: str) -> None:
-        if not self._bench.ready:
+        if not self._host.ready:
             self.facts = None  # not even the one before could be read again
         if not self._ends(job):
             return

@@ -16,24 +16,24 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.errors import EngineError
-from studio.runtime.model_jobs import Bench
-from studio.runtime.worker import Failed, Job, Worker
+from studio.runtime.model_jobs import ModelHost
+from studio.runtime.worker import Job, JobFailure, Worker
 
 log = logging.getLogger("studio.runtime.step_compiler")
 
 _TURN = 0.0005  # seconds after which the compiler, Python for the most part, lets the window have its turn
 
 
-class Compiling(QObject):
+class StepCompiler(QObject):
     """Lives on the GUI thread. The compiler runs in a thread of its own, which nothing can interrupt: whoever
     ends the process asks `running` and does not wait for it."""
 
     noticed = Signal(str)
     _compiled = Signal(object, object)  # the step, and None or a Failed
 
-    def __init__(self, bench: Bench, worker: Worker, parent: QObject | None = None) -> None:
+    def __init__(self, host: ModelHost, worker: Worker, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._bench, self._worker = bench, worker
+        self._host, self._worker = host, worker
         self._wanted = self._closed = False
         self._thread: threading.Thread | None = None
         self._laying: Job | None = None
@@ -53,7 +53,7 @@ class Compiling(QObject):
         elif before:
             self._tried.clear()
             give_back = self.tr("Giving back compiled steps")
-            self._worker.submit(Job(give_back, lambda emit, cancel: self._bench.drop_steps()))
+            self._worker.submit(Job(give_back, lambda emit, cancel: self._host.drop_steps()))
 
     @Slot()
     def on_model(self) -> None:
@@ -69,15 +69,15 @@ class Compiling(QObject):
 
     def consider(self) -> None:
         """Prepares the step that the last answers missed, or that of one lane."""
-        rows = self._bench.lanes or 1
+        rows = self._host.lanes or 1
         idle = not self._closed and self._laying is None and not self.running
-        if not (self._wanted and idle and self._bench.ready) or rows in self._tried:
+        if not (self._wanted and idle and self._host.ready) or rows in self._tried:
             return
         self._tried.add(rows)
         self._laying = self._worker.submit(
             Job(
                 self.tr("Preparing a compiled step"),
-                lambda emit, cancel: self._bench.lay_out_step(rows),
+                lambda emit, cancel: self._host.lay_out_step(rows),
                 on_done=self._compile,
                 on_failed=self._on_refused,
                 on_stopped=self._end_laying,
@@ -103,14 +103,14 @@ class Compiling(QObject):
         try:
             step.prepare()
         except EngineError as error:
-            trouble = Failed(error.what, error.why, error.remedy, traceback.format_exc())
+            trouble = JobFailure(error.what, error.why, error.remedy, traceback.format_exc())
         finally:
             sys.setswitchinterval(before)
         if not self._closed:
             self._compiled.emit(step, trouble)
 
     @Slot(object, object)
-    def _on_compiled(self, step: Any, trouble: Failed | None) -> None:
+    def _on_compiled(self, step: Any, trouble: JobFailure | None) -> None:
         if self._closed:
             return
         self._thread = None
@@ -120,7 +120,7 @@ class Compiling(QObject):
         self._worker.submit(
             Job(
                 self.tr("Taking the compiled step"),
-                lambda emit, cancel: self._bench.take_step(step),
+                lambda emit, cancel: self._host.take_step(step),
                 on_done=lambda taken: self._on_taken(step.rows, taken),
             )
         )
@@ -133,7 +133,7 @@ class Compiling(QObject):
     def _lanes(self, rows: int) -> str:
         return self.tr("%n lane(s) at once", "", rows)
 
-    def _on_refused(self, failed: Failed) -> None:
+    def _on_refused(self, failed: JobFailure) -> None:
         self._end_laying()
         log.info("%s. %s", failed.what, failed.why)
         self.noticed.emit(f"{failed.what}. {failed.why} {failed.remedy}")

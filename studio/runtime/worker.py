@@ -32,7 +32,7 @@ Work = Callable[[Emit, Cancel], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class JobFailure:
     """A job that could not be done, in words for a person; `details` is the traceback's text.
 
     job: its label, "" for what was no job.
@@ -71,7 +71,7 @@ class Job:
     work: Work
     on_events: Callable[[list[Any]], None] = _nothing
     on_done: Callable[[Any], None] = _nothing
-    on_failed: Callable[[Failed], None] = _nothing
+    on_failed: Callable[[JobFailure], None] = _nothing
     on_stopped: Callable[[], None] = _nothing
     urgent: bool = False
     quiet: bool = False
@@ -209,7 +209,7 @@ class Worker(QObject):
             with self._changed:
                 self._running.pop()
 
-    def _outcome(self, job: Job) -> _Done | _Stopped | Failed:
+    def _outcome(self, job: Job) -> _Done | _Stopped | JobFailure:
         def emit(event: Any) -> None:
             self._post(job, event)
             if isinstance(event, LossPoint | Pause):
@@ -229,12 +229,14 @@ class Worker(QObject):
             return _Stopped()
         except EngineError as error:
             log.info("%s failed. %s", job.label, error)
-            return Failed(error.what, error.why, error.remedy, traceback.format_exc(), job.label)
+            return JobFailure(error.what, error.why, error.remedy, traceback.format_exc(), job.label)
         except Exception as error:
             log.exception("%s failed", job.label)
             why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             remedy = tr("This is a fault of the program. Copy the details into a report.")
-            return Failed(tr("{0} failed").format(job.label), why, remedy, traceback.format_exc(), job.label)
+            return JobFailure(
+                tr("{0} failed").format(job.label), why, remedy, traceback.format_exc(), job.label
+            )
 
     def _pause(self, job: Job) -> None:
         while not job.urgent:
@@ -270,7 +272,7 @@ class Worker(QObject):
             self._deliver(job, [event for _, event in group])
 
     def _deliver(self, job: Job, events: list[Any]) -> None:
-        end = events.pop() if isinstance(events[-1], _Done | _Stopped | Failed) else None
+        end = events.pop() if isinstance(events[-1], _Done | _Stopped | JobFailure) else None
         if events:
             job.on_events(events)
             for event in reversed(events):

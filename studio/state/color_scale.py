@@ -15,7 +15,7 @@ STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
 @dataclass(frozen=True)
-class Scale:
+class ColorScale:
     """Numbers from -limit (or 0 when none is negative) to limit."""
 
     limit: float = 1.0
@@ -37,18 +37,18 @@ class Scale:
     def levels(self) -> tuple[float, float]:
         return (-self.limit if self.signed else 0.0, self.limit)
 
-    def joined(self, other: Scale) -> Scale:
+    def joined(self, other: ColorScale) -> ColorScale:
         """The scale that holds what either holds."""
-        return Scale(max(self.limit, other.limit), self.signed or other.signed)
+        return ColorScale(max(self.limit, other.limit), self.signed or other.signed)
 
-    def widened(self, size: float, lowest: float) -> Scale:
+    def widened(self, size: float, lowest: float) -> ColorScale:
         """The scale that also holds values of this size, of which `lowest` is the lowest; it only grows, in
         round steps, so colours rarely move."""
         limit = max(self.limit, round_up(size))
-        return Scale(limit, self.signed or lowest < -0.01 * limit)
+        return ColorScale(limit, self.signed or lowest < -0.01 * limit)
 
 
-FIRST = {ACTIVATION: Scale(1.0), SHARE: Scale(0.01)}  # before anything is known
+FIRST = {ACTIVATION: ColorScale(1.0), SHARE: ColorScale(0.01)}  # before anything is known
 
 
 def round_up(value: float) -> float:

@@ -10,7 +10,7 @@ LEAST, MOST = 2, 4  # columns
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnChoice:
     """Who speaks: the model as it is, the steering prompt, the whole mixer, or one head (`key` of its row) at
     a strength of its own."""
 
@@ -23,10 +23,10 @@ class Column:
 class Comparison:
     """blind: the next answers come shuffled and without names."""
 
-    columns: tuple[Column, ...] = (Column("none"), Column("prompt"), Column("mixer"))
+    columns: tuple[ColumnChoice, ...] = (ColumnChoice("none"), ColumnChoice("prompt"), ColumnChoice("mixer"))
     blind: bool = False
 
-    def added(self, column: Column) -> Comparison:
+    def added(self, column: ColumnChoice) -> Comparison:
         return self if len(self.columns) >= MOST else replace(self, columns=(*self.columns, column))
 
     def without(self, place: int) -> Comparison:
@@ -34,12 +34,12 @@ class Comparison:
             return self
         return replace(self, columns=self.columns[:place] + self.columns[place + 1 :])
 
-    def changed(self, place: int, column: Column) -> Comparison:
+    def changed(self, place: int, column: ColumnChoice) -> Comparison:
         return replace(self, columns=(*self.columns[:place], column, *self.columns[place + 1 :]))
 
     def without_head(self, key: int) -> Comparison:
         """A head that goes leaves its columns unsteered."""
         gone = ("head", key)
         return replace(
-            self, columns=tuple(Column("none") if (c.kind, c.key) == gone else c for c in self.columns)
+            self, columns=tuple(ColumnChoice("none") if (c.kind, c.key) == gone else c for c in self.columns)
         )

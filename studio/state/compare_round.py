@@ -12,7 +12,7 @@ LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)
-class Round:
+class CompareRound:
     """One question's answers, each of a turn of its own, in the order that they are shown.
 
     names, made: who spoke in each column, and how that was made, "" for a mix, whose strengths move while it

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
-from studio.state.color_scale import Scale
-from studio.state.sampling_settings import Settings
+from studio.state.color_scale import ColorScale
+from studio.state.sampling_settings import SamplingSettings
 from studio.widgets.translation import tr
 
 STEERED, UNSTEERED = "steered", "unsteered"
@@ -35,7 +35,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AnswerRequest:
     """What else an answer was asked with: a system message, the prompt whose effect was measured beside, the
     ids that it was made to begin with; batch: the same for answers that came together; precision: of the
     model's matrices. Both are "" where nobody noted it."""
@@ -66,13 +66,13 @@ class Answer:
     said: Any = None
     tokens_per_second: float = 0.0
     first_token_seconds: float = 0.0
-    asked: Asked | None = None
+    asked: AnswerRequest | None = None
     edited: bool = False
     cut: int = 0
     prompt_tokens: int = 0
     prompt_coefficients: tuple[float, ...] = ()
     compiled: bool = False
-    scales: Mapping[str, Scale] | None = None
+    scales: Mapping[str, ColorScale] | None = None
 
     def __len__(self) -> int:
         return 0 if self.trace is None else len(self.trace)
@@ -92,7 +92,7 @@ class Answer:
         return self.state not in ("waiting", "running")
 
 
-class Share(NamedTuple):
+class MixEntry(NamedTuple):
     """A head in a mix. digest: of the whole head; blocks: the first and the last that it steered, None for
     all of its own."""
 
@@ -108,7 +108,7 @@ def in_blocks(what: str, blocks: tuple[int, int] | None) -> str:
 
 
 @dataclass(frozen=True)
-class Heard:
+class UsedHead:
     """A head that steered an answer: its strength where it turned, from the first token to the last."""
 
     name: str
@@ -132,8 +132,8 @@ class Turn:
     which model answered, see studio.requests.ModelFacts."""
 
     question: str
-    settings: Settings
-    mix: tuple[Share, ...] = ()
+    settings: SamplingSettings
+    mix: tuple[MixEntry, ...] = ()
     answers: list[Answer] = field(default_factory=list)
     key: str = field(default_factory=lambda: uuid4().hex)
     model: str = ""
@@ -203,15 +203,18 @@ def history(turns: tuple[Turn, ...], lane: str, model: str = "") -> list[Told]:
     return told
 
 
-def heard(answer: Answer) -> list[Heard]:
+def used_heads(answer: Answer) -> list[UsedHead]:
     """The heads that steered the answer at any of its tokens."""
     mix, used = answer.turn.mix, None if answer.trace is None else answer.trace.strengths
     if answer.lane != STEERED or answer.edited:
         return []
     if used is None or not len(used) or used.shape[1] != len(mix):  # older turns name only heads that were on
-        return [Heard(each.name, each.digest, (each.strength,), each.blocks) for each in mix if each.strength]
+        return [
+            UsedHead(each.name, each.digest, (each.strength,), each.blocks) for each in mix if each.strength
+        ]
     rows = [
-        Heard(each.name, each.digest, _turns(own), each.blocks) for each, own in zip(mix, used.T, strict=True)
+        UsedHead(each.name, each.digest, _turns(own), each.blocks)
+        for each, own in zip(mix, used.T, strict=True)
     ]
     return [row for row in rows if any(row.strengths)]
 
@@ -227,7 +230,7 @@ def _turns(strengths: Any) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class Source:
+class ColumnSource:
     """Who gave an answer that stands beside others: its column's name, and how that was made, in words."""
 
     name: str
@@ -238,7 +241,7 @@ def steered_by(answer: Answer) -> str:
     """Every head with its strength and hash, and the system prompt where there was one, for a file."""
     made = [
         f"{each.called} {' → '.join(f'{at:g}' for at in each.strengths)} ({each.digest})"
-        for each in heard(answer)
+        for each in used_heads(answer)
     ]
     if answer.asked is not None and answer.asked.system:
         made.append(f"system prompt “{answer.asked.system}”")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from studio.state.color_scale import ACTIVATION, FIRST, SHARE, Scale
+from studio.state.color_scale import ACTIVATION, FIRST, SHARE, ColorScale
 from studio.state.conversation import Answer
 from studio.widgets.translation import QT_TR_NOOP
 
@@ -55,14 +55,14 @@ QUANTITIES = (
 # fmt: on
 
 
-def scales_of(answer: Answer) -> Mapping[str, Scale]:
+def scales_of(answer: Answer) -> Mapping[str, ColorScale]:
     """The scales that hold an answer that is over; found out once."""
     if answer.scales is None:
         answer.scales = holding(FIRST, answer.trace)
     return answer.scales
 
 
-def holding(scales: Mapping[str, Scale], trace: Any, first: int = 0) -> dict[str, Scale]:
+def holding(scales: Mapping[str, ColorScale], trace: Any, first: int = 0) -> dict[str, ColorScale]:
     """The scales that hold nearly all of the trace as well. first: the first token that is new to them."""
     held = dict(scales)
     for quantity in QUANTITIES:
@@ -74,14 +74,14 @@ def holding(scales: Mapping[str, Scale], trace: Any, first: int = 0) -> dict[str
     return held
 
 
-def beyond(scale: Scale, rows: np.ndarray) -> tuple[int, int]:
+def beyond(scale: ColorScale, rows: np.ndarray) -> tuple[int, int]:
     """How many of the numbers lie below the scale's low end, and how many above its high one."""
     low, high = scale.levels
     ease = 0.01 * scale.limit if not scale.signed else 0.0  # so little below zero is no other colour
     return int(np.count_nonzero(rows < low - ease)), int(np.count_nonzero(rows > high))
 
 
-def _widened(scale: Scale, rows: np.ndarray) -> Scale:
+def _widened(scale: ColorScale, rows: np.ndarray) -> ColorScale:
     """What is zero was not steered, and has no say."""
     known = rows[np.isfinite(rows) & (rows != 0)]
     if not len(known):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from studio.state.conversation import Share
+from studio.state.conversation import MixEntry
 
 SLIDER_LIMIT = 3.0  # what the slider reaches
 STRENGTH_LIMIT = 100.0  # what the number box takes
@@ -25,7 +25,7 @@ class Misfit:
 
 
 @dataclass(eq=False)
-class Slot:
+class HeadSlot:
     """What lies in a row: the head, and why it is not the loaded model's (None if it is).
 
     Outside the undo history: a refined head takes the place of its draft in every step at once, and whether
@@ -39,12 +39,12 @@ class Slot:
 
 
 @dataclass(frozen=True, eq=False)
-class Channel:
+class MixerChannel:
     """One row. blocks: first and last that it may steer, None for all; title: "" for the head's name;
     accepted: key of the model that it is used with by the person's word, though made for another."""
 
     key: int
-    slot: Slot
+    slot: HeadSlot
     strength: float = 1.0
     enabled: bool = True
     solo: bool = False
@@ -86,7 +86,7 @@ class Channel:
 
 
 @dataclass(frozen=True)
-class Setting:
+class PresetRow:
     """One row of a preset: the head by its hash, its strength, and whether it is on."""
 
     digest: str
@@ -99,10 +99,10 @@ class Preset:
     """A named set of strengths."""
 
     name: str
-    rows: tuple[Setting, ...] = field(default=())
+    rows: tuple[PresetRow, ...] = field(default=())
 
 
-def title_beside(channels: Iterable[Channel], name: str, method: str) -> str:
+def title_beside(channels: Iterable[MixerChannel], name: str, method: str) -> str:
     """What a head of this name is called beside these rows: "" where its name is no other's; else with its
     method, and where there is such a one too, with a number."""
     taken = {c.name for c in channels}
@@ -112,22 +112,22 @@ def title_beside(channels: Iterable[Channel], name: str, method: str) -> str:
     return next(title for title in titles if title not in taken)
 
 
-def sounding(channels: Iterable[Channel]) -> tuple[Channel, ...]:
+def active_rows(channels: Iterable[MixerChannel]) -> tuple[MixerChannel, ...]:
     """The rows in the mix: usable, on, with a block left to steer, and solo where any of these is."""
     on = [c for c in channels if c.enabled and not c.note and c.steering_head is not None]
     return tuple(c for c in on if c.solo) or tuple(on)
 
 
-def share_of(channel: Channel, strength: float) -> Share:
+def share_of(channel: MixerChannel, strength: float) -> MixEntry:
     """The row in a mix, this strong."""
-    return Share(channel.name, channel.digest, strength, channel.blocks)
+    return MixEntry(channel.name, channel.digest, strength, channel.blocks)
 
 
-def preset_of(name: str, channels: Iterable[Channel]) -> Preset:
-    return Preset(name, tuple(Setting(c.digest, c.strength, c.enabled) for c in channels))
+def preset_of(name: str, channels: Iterable[MixerChannel]) -> Preset:
+    return Preset(name, tuple(PresetRow(c.digest, c.strength, c.enabled) for c in channels))
 
 
-def under(preset: Preset, channels: Iterable[Channel]) -> tuple[tuple[Channel, ...], int]:
+def with_preset(preset: Preset, channels: Iterable[MixerChannel]) -> tuple[tuple[MixerChannel, ...], int]:
     """The rows as the preset has them, each setting for one row, none solo; rows that it does not name are
     off. A row that is so already stays the same object. And how many settings found no row."""
     left, rows = list(preset.rows), []
@@ -144,7 +144,9 @@ def under(preset: Preset, channels: Iterable[Channel]) -> tuple[tuple[Channel, .
     return tuple(rows), len(left)
 
 
-def sounding_as(mix: Sequence[Share], channels: Iterable[Channel]) -> tuple[tuple[Channel, ...], list[str]]:
+def rows_for_mix(
+    mix: Sequence[MixEntry], channels: Iterable[MixerChannel]
+) -> tuple[tuple[MixerChannel, ...], list[str]]:
     """The rows so that these heads are heard, each as strong and in the blocks as told, and no other; and the
     names of those that no row holds ready."""
     lacking, rows = list(mix), []

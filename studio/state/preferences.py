@@ -15,7 +15,7 @@ Choices = tuple[tuple[Any, str], ...]
 
 
 @dataclass(frozen=True)
-class Row:
+class Preference:
     """One setting. choices: (value, words); none for a switch. label "": not shown, the studio's own note."""
 
     key: str
@@ -29,30 +29,31 @@ class Row:
 ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 
 TABLE = (
-    Row("scheme", "system", QT_TR_NOOP("Colours"), QT_TR_NOOP("Light or dark, or as the desktop says"),
+    Preference("scheme", "system", QT_TR_NOOP("Colours"), QT_TR_NOOP("Light or dark, or as the desktop says"),
         (("system", QT_TR_NOOP("As the system")), ("light", QT_TR_NOOP("Light")),
          ("dark", QT_TR_NOOP("Dark")))),
-    Row("color_map", "cividis", QT_TR_NOOP("Heatmap colours"),
+    Preference("color_map", "cividis", QT_TR_NOOP("Heatmap colours"),
         QT_TR_NOOP("Of values without a sign; signed ones are blue to yellow"),
         tuple((name, name) for name in ("cividis", "viridis", "magma", "inferno"))),
-    Row("zoom", 1.0, QT_TR_NOOP("Text size"), QT_TR_NOOP("Size of all text; Ctrl and + or - change it too"),
+    Preference("zoom", 1.0, QT_TR_NOOP("Text size"),
+        QT_TR_NOOP("Size of all text; Ctrl and + or - change it too"),
         tuple((z, f"{z:.0%}") for z in ZOOMS)),
-    Row("start", "restore", QT_TR_NOOP("At the start"),
+    Preference("start", "restore", QT_TR_NOOP("At the start"),
         QT_TR_NOOP("What the window holds when the studio was closed in order"),
         (("restore", QT_TR_NOOP("Go on where I left")), ("fresh", QT_TR_NOOP("Begin with an empty page")))),
-    Row("live", True, QT_TR_NOOP("Live distillation"),
+    Preference("live", True, QT_TR_NOOP("Live distillation"),
         QT_TR_NOOP("While typing pauses, make a quick head of the steering prompt, "
                    "where that takes under 3 s")),
-    Row("compiled", False, QT_TR_NOOP("Compiled answers"),
+    Preference("compiled", False, QT_TR_NOOP("Compiled answers"),
         QT_TR_NOOP("Prepare a faster decoding step in the background: "
                    "up to a minute of work at first, then less")),
-    Row("precision", "auto", QT_TR_NOOP("Precision"),
+    Preference("precision", "auto", QT_TR_NOOP("Precision"),
         QT_TR_NOOP("Of the next model that is loaded: less of it takes less memory"),
         (("auto", QT_TR_NOOP("As its size asks for")), ("float32", "float32"), ("bfloat16", "bfloat16"),
          ("float16", "float16"), ("int8", "int8"))),
-    Row("welcomed", False),
-    Row("recent_models", ""),
-    Row("recent_heads", ""),
+    Preference("welcomed", False),
+    Preference("recent_models", ""),
+    Preference("recent_heads", ""),
 )
 # fmt: on
 
@@ -113,7 +114,7 @@ class Preferences(QObject):
         if self._file is not None:
             self._file.sync()
 
-    def _read(self, row: Row) -> Any:
+    def _read(self, row: Preference) -> Any:
         if self._file is None or not self._file.contains(row.key):
             return row.default
         text = str(self._file.value(row.key))

@@ -92,7 +92,7 @@ class LaneRequest:
 
 
 @dataclass(frozen=True)
-class ContextUse:
+class ContextForecast:
     """What the next answer would take of the model's context, in tokens.
 
     question: the typed question alone; prompt: all that the model would read; left_out: turns that would go;

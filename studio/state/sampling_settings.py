@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Settings:
+class SamplingSettings:
     """How the next answer is sampled; temperature 0 takes the likeliest token."""
 
     temperature: float = 0.0

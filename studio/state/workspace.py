@@ -10,25 +10,25 @@ from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
 
-from studio.state.color_scale import ACTIVATION, FIRST, Scale
-from studio.state.compare_columns import Column, Comparison
-from studio.state.compare_round import Round
+from studio.state.color_scale import ACTIVATION, FIRST, ColorScale
+from studio.state.compare_columns import ColumnChoice, Comparison
+from studio.state.compare_round import CompareRound
 from studio.state.conversation import Answer, Selection, Turn
 from studio.state.mixer import (
     STRENGTH_LIMIT,
     Blocks,
-    Channel,
+    HeadSlot,
     Misfit,
+    MixerChannel,
     Preset,
-    Slot,
+    active_rows,
     preset_of,
-    sounding,
     title_beside,
-    under,
+    with_preset,
 )
 from studio.state.progress import Faithfulness, Fit, Loading
 from studio.state.requests import FitOptions, MethodFacts
-from studio.state.sampling_settings import Settings
+from studio.state.sampling_settings import SamplingSettings
 from studio.state.undo import Change, Values, make_stack
 
 UNDO_DEPTH = 500
@@ -66,7 +66,7 @@ class Workspace(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         # Steps of the undo stack.
-        self.channels: tuple[Channel, ...] = ()
+        self.channels: tuple[MixerChannel, ...] = ()
         self.presets: tuple[Preset, ...] = ()
         self.conversation = uuid4().hex  # under which the library keeps the turns
         self.turns: tuple[Turn, ...] = ()
@@ -74,19 +74,21 @@ class Workspace(QObject):
         self.compare = False
         self.truth = False  # what the prompt would have done is measured with the next answers
         self.comparison = Comparison()
-        self.round: Round | None = None  # the answers on the Compare page
+        self.round: CompareRound | None = None  # the answers on the Compare page
         self.prompt = ""
         self.question = ""
-        self.settings = Settings()
+        self.settings = SamplingSettings()
         self.fit_options = FitOptions()
         self.source = "pocket"
-        self.touched = False  # whether anything was ever changed in it, undone or not
+        self.has_edits = False  # whether anything was ever changed in it, undone or not
         # Where one looks, and what the jobs tell.
         self.selection: Selection | None = None
         self.shown: Answer | None = None
-        self.veiled = False  # nothing is shown, because it would tell who speaks in a blind comparison
+        self.hidden_until_vote = (
+            False  # nothing is shown, because it would tell who speaks in a blind comparison
+        )
         self.chosen: int | None = None  # key of the channel that the plots and Save refer to
-        self.scales: Mapping[str, Scale] = FIRST  # by unit
+        self.scales: Mapping[str, ColorScale] = FIRST  # by unit
         self.loading = Loading()
         self.methods: tuple[MethodFacts, ...] = ()
         self.fit = Fit()
@@ -95,12 +97,14 @@ class Workspace(QObject):
         self._live: list[tuple[tuple[int, ...], Any]] = []
         self._misfit_of: Callable[[Any], Misfit | None] = lambda head: None
         self._keys = itertools.count(1)
-        self.travelled = True  # through the history, or at its beginning: the next change begins a step
+        self.just_navigated_undo = (
+            True  # through the history, or at its beginning: the next change begins a step
+        )
         self._told: dict[str, Callable[[Any], None]] = {
             "channels": self._tell_channels,
             "presets": lambda _: self.presetsChanged.emit(),
             "conversation": lambda _: None,  # never changes without its turns
-            "touched": lambda _: None,
+            "has_edits": lambda _: None,
             "chosen": lambda _: None,  # put only together with the channels
             "turns": self._tell_turns,
             "bypass": self._tell_bypass,
@@ -117,7 +121,7 @@ class Workspace(QObject):
 
     # The mixer.
 
-    def channel(self, key: int | None) -> Channel | None:
+    def channel(self, key: int | None) -> MixerChannel | None:
         return next((c for c in self.channels if c.key == key), None)
 
     def add_head(
@@ -135,7 +139,7 @@ class Workspace(QObject):
         others = tuple(replace(c, enabled=c.enabled and not (alone and not c.note)) for c in self.channels)
         # What follows the typing has another name with the next words.
         title = "" if draft else title_beside(others, head.info.name, self.method_of(head))
-        row = Channel(key, Slot(head, draft=draft), strength, enabled, title=title)
+        row = MixerChannel(key, HeadSlot(head, draft=draft), strength, enabled, title=title)
         self.change(self.tr("add head"), channels=(*others, row), chosen=key)
         return key
 
@@ -146,18 +150,20 @@ class Workspace(QObject):
 
     def lay_out(self, heads: Sequence[Any]) -> None:
         """The heads that come with a model, the first one on and chosen: nobody's change, and no step."""
-        rows = [Channel(next(self._keys), Slot(h), enabled=not place) for place, h in enumerate(heads)]
+        rows = [
+            MixerChannel(next(self._keys), HeadSlot(h), enabled=not place) for place, h in enumerate(heads)
+        ]
         self._put({"channels": tuple(rows)})
         self.choose(rows[0].key)
 
-    def swap_head(self, slot: Slot, head: Any, *, draft: bool = False) -> None:
+    def swap_head(self, slot: HeadSlot, head: Any, *, draft: bool = False) -> None:
         """The same row with a better head, wherever in the history it is; strength and switch stay, and no
         undo brings the old one back."""
         slot.head, slot.draft = head, draft
         self._note_misfits()
         self.channelsChanged.emit()
 
-    def way_to(self, slot: Slot) -> Literal["here", "undo", "redo", ""]:
+    def way_to(self, slot: HeadSlot) -> Literal["here", "undo", "redo", ""]:
         """Where the row with this slot is: in the mixer, in steps that undo or redo bring, or nowhere."""
         if any(c.slot is slot for c in self.channels):
             return "here"
@@ -168,7 +174,7 @@ class Workspace(QObject):
                 return "undo" if taken else "redo"
         return ""
 
-    def judge_by(self, misfit_of: Callable[[Any], Misfit | None]) -> None:
+    def set_misfit_check(self, misfit_of: Callable[[Any], Misfit | None]) -> None:
         """Another model is there: `misfit_of` says of a head why it is none of its. All rows are judged now,
         and those that come later, by undo and redo too, as they come."""
         self._misfit_of = misfit_of
@@ -251,21 +257,21 @@ class Workspace(QObject):
 
     def apply_preset(self, preset: Preset) -> int:
         """How many of the heads that it names are not in the mixer."""
-        rows, lacking = under(preset, self.channels)
+        rows, lacking = with_preset(preset, self.channels)
         self._put_one(self.tr("preset"), "channels", rows)
         return lacking
 
-    def usable(self) -> tuple[Channel, ...]:
+    def usable(self) -> tuple[MixerChannel, ...]:
         """The rows that fit the loaded model, on or off."""
         return tuple(c for c in self.channels if not c.note)
 
-    def sounding(self) -> tuple[Channel, ...]:
+    def active_rows(self) -> tuple[MixerChannel, ...]:
         """The rows that are heard: the mix of the next answer."""
-        return sounding(self.channels)
+        return active_rows(self.channels)
 
     def strength_of(self, key: int) -> float:
         """What the row counts right now: 0 when off, silenced by a solo, removed or bypassed."""
-        heard = next((c for c in self.sounding() if c.key == key), None)
+        heard = next((c for c in self.active_rows() if c.key == key), None)
         return heard.strength if heard and not self.bypass else 0.0
 
     def go_live(self, keys: Iterable[int], strengths: Any) -> None:
@@ -277,9 +283,9 @@ class Workspace(QObject):
         """The run is over: its strengths stay as they are."""
         self._live = [run for run in self._live if run[1] is not strengths]
 
-    def late(self) -> tuple[Channel, ...]:
+    def late(self) -> tuple[MixerChannel, ...]:
         """The rows that are heard by now, and that a running answer was begun without."""
-        lacking = [c for c in self.sounding() if not all(c.key in keys for keys, _ in self._live)]
+        lacking = [c for c in self.active_rows() if not all(c.key in keys for keys, _ in self._live)]
         return () if self.bypass else tuple(lacking)
 
     # The conversation.
@@ -293,10 +299,10 @@ class Workspace(QObject):
         label = self.tr("open conversation") if key else self.tr("new conversation")
         self.change(label, turns=turns, conversation=key or uuid4().hex)
 
-    def show(self, answer: Answer | None, *, veiled: bool = False) -> None:
+    def show(self, answer: Answer | None, *, hidden_until_vote: bool = False) -> None:
         """veiled: there are answers, of which no figure may be seen before the vote."""
-        if answer is not self.shown or veiled != self.veiled:
-            self.shown, self.veiled = answer, veiled
+        if answer is not self.shown or hidden_until_vote != self.hidden_until_vote:
+            self.shown, self.hidden_until_vote = answer, hidden_until_vote
             self.shownChanged.emit()
 
     def select(self, answer: Answer, cursor: int, *, extend: bool = False) -> None:
@@ -316,11 +322,11 @@ class Workspace(QObject):
             self.selectionChanged.emit()
 
     @property
-    def scale(self) -> Scale:
+    def scale(self) -> ColorScale:
         """That of applied coefficients, and of all that is measured in the same unit."""
         return self.scales[ACTIVATION]
 
-    def hold(self, answer: Answer, first: int = 0) -> None:
+    def widen_scales(self, answer: Answer, first: int = 0) -> None:
         """The scales hold the answer's tokens from `first` on as well."""
         if not len(answer):
             return
@@ -335,7 +341,7 @@ class Workspace(QObject):
         else:
             self._rescale(holding(self.scales, answer.trace, first))
 
-    def _rescale(self, scales: Mapping[str, Scale]) -> None:
+    def _rescale(self, scales: Mapping[str, ColorScale]) -> None:
         if scales != self.scales:
             self.scales = scales
             self.scaleChanged.emit()
@@ -345,18 +351,18 @@ class Workspace(QObject):
     def set_blind(self, blind: bool) -> None:
         self._compare(self.tr("blind comparison"), replace(self.comparison, blind=blind))
 
-    def add_column(self, column: Column) -> None:
+    def add_column(self, column: ColumnChoice) -> None:
         self._compare(self.tr("add column"), self.comparison.added(column))
 
     def remove_column(self, place: int) -> None:
         self._compare(self.tr("remove column"), self.comparison.without(place))
 
-    def set_column(self, place: int, column: Column) -> None:
+    def set_column(self, place: int, column: ColumnChoice) -> None:
         same = self.comparison.columns[place].kind == column.kind == "head"
         merge = f"column {place}" if same else ""
         self._compare(self.tr("column"), self.comparison.changed(place, column), merge)
 
-    def show_round(self, at: Round | None) -> None:
+    def show_round(self, at: CompareRound | None) -> None:
         """A part of a step that knows more of it than the workspace does."""
         self._put({"round": at})
 
@@ -371,7 +377,7 @@ class Workspace(QObject):
     def set_question(self, question: str) -> None:
         self._put_one(self.tr("typing"), "question", question, "question")
 
-    def set_settings(self, settings: Settings) -> None:
+    def set_settings(self, settings: SamplingSettings) -> None:
         self._put_one(self.tr("sampling"), "settings", settings, "settings")
 
     def set_fit_options(self, options: FitOptions, merge: str = "") -> None:
@@ -415,8 +421,8 @@ class Workspace(QObject):
         merge: str = "",
     ) -> None:
         """One step of the history; `put`, a method, puts the values, which may be kept elsewhere."""
-        begins, self.travelled = self.travelled, False
-        self.touched = True
+        begins, self.just_navigated_undo = self.just_navigated_undo, False
+        self.has_edits = True
         self.stack.push(Change(put, before, after, label, merge, begins))
 
     def restore(self, **values: Any) -> None:
@@ -425,19 +431,19 @@ class Workspace(QObject):
         self.forget()
 
     def undo(self) -> None:
-        self.travelled = True
+        self.just_navigated_undo = True
         self.travelling.emit()
         self.stack.undo()
 
     def redo(self) -> None:
-        self.travelled = True
+        self.just_navigated_undo = True
         self.travelling.emit()
         self.stack.redo()
 
     def forget(self) -> None:
         """What is now is the beginning: nothing to undo."""
         self.stack.clear()
-        self.travelled = True
+        self.just_navigated_undo = True
 
     def _put_one(self, label: str, name: str, value: Any, merge: str = "") -> None:
         if value != getattr(self, name):
@@ -463,7 +469,7 @@ class Workspace(QObject):
             self._told[name](before[name])
         self._push()
 
-    def _tell_channels(self, before: tuple[Channel, ...]) -> None:
+    def _tell_channels(self, before: tuple[MixerChannel, ...]) -> None:
         if self.chosen not in [c.key for c in self.channels]:
             self.chosen = self.channels[-1].key if self.channels else None
         after, was = ([(c.key, c.slot, c.title, c.note) for c in rows] for rows in (self.channels, before))
@@ -480,7 +486,7 @@ class Workspace(QObject):
             self._rescale(FIRST)
             known.clear()
         for answer in (answer for turn in self.turns if turn not in known for answer in turn.answers):
-            self.hold(answer)
+            self.widen_scales(answer)
         if self.selection and self.selection.answer.turn not in self.turns:
             self.clear_selection()
         self.turnsChanged.emit()

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy
 FRAME = 19  # pixels around the text: border, padding and the margins of the document
 
 
-class Growing(QObject):
+class GrowingEdit(QObject):
     """Keeps `edit` as high as its lines, broken ones counted, from `least` up to `most`."""
 
     def __init__(self, edit: QPlainTextEdit, most: int, least: int = 1) -> None:

@@ -12,7 +12,7 @@ BUDGET_S = 0.006  # a frame has 16 ms, and what the person does comes first
 Piece = Callable[[], bool]  # does a little, True while there is more to do
 
 
-class Later(QObject):
+class IdleQueue(QObject):
     """Runs what was added in its order, each piece to its end; one that waits already is not added twice."""
 
     def __init__(self, parent: QObject | None = None) -> None:

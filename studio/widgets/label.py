@@ -23,7 +23,7 @@ def one_line(text: str, most: int = 60) -> str:
     return words if whole else words[: most - 1].rstrip() + "…"
 
 
-class Line(QLabel):
+class ElidedLabel(QLabel):
     """Takes the room that is left, and no more: what does not fit is cut, and in the tooltip."""
 
     def __init__(self, role: str = "") -> None:

@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QComboBox, QLabel
 
 
-class Choice(QComboBox):
+class NamedComboBox(QComboBox):
     """On some systems the name that is read out of a combo box is its value, and only a label beside it tells
     what it is about: `name` is such a label, which is not shown."""
 

@@ -17,7 +17,7 @@ GAP = 8  # pixels between two names beside each other
 STEPS = (1, 2, 5, 10)
 
 
-class Axis(pg.AxisItem):
+class PlotAxis(pg.AxisItem):
     def __init__(self, orientation: str, *, whole: bool = False, offset: float = 0.0) -> None:
         """whole: names whole numbers alone; offset: where their places lie beside them, as in the middle of a
         cell."""

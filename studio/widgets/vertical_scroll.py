@@ -10,7 +10,7 @@ from studio.widgets import theme
 LEAST = 5  # lines of text that are in sight at least
 
 
-class Scrolling(QScrollArea):
+class VerticalScroll(QScrollArea):
     """Never narrower than what is in it."""
 
     def __init__(self, content: QWidget | None = None, parent: QWidget | None = None) -> None:

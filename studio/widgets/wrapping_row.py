@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QSize
 from PySide6.QtWidgets import QFrame
 
 
-class Folding(QFrame):
+class WrappingRow(QFrame):
     _whole = False
 
     def begin_folding(self) -> None:

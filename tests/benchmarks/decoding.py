@@ -11,14 +11,14 @@ import torch
 from engine.generation.compiled_step import CompiledStep
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.prefix_cache import Memory
+from engine.generation.prefix_cache import PrefixCache
 from engine.generation.sampling import Sampling
 from engine.heads.head import BlockHead, Head, HeadInfo
 from engine.model.chat_template import Message, encode
 from engine.model.language_model import LanguageModel, wrap
 from engine.model.loading import load
 from tests.benchmarks import peers, shares
-from tests.benchmarks.pace import compare
+from tests.benchmarks.speed import compare
 from tests.benchmarks.table import Bar, print_bars
 
 SHAPES = ("pocket", "half-billion")
@@ -55,7 +55,7 @@ def measure(shape: str, *, with_compiled: bool) -> list[Bar]:
 
     def ours(heads: list[Head], lanes: int = 1, steps: list[CompiledStep] | None = None) -> None:
         several = [Lane(messages, heads=heads)] * lanes
-        made = generate(model, several, sampling, memory=Memory(), compiled=steps or [])
+        made = generate(model, several, sampling, memory=PrefixCache(), compiled=steps or [])
         assert made[0].compiled == bool(steps)
 
     loops = {

@@ -6,7 +6,7 @@ import argparse
 import time
 
 from engine.distill import Request, distill
-from engine.distill.time_estimate import estimate, pace_of
+from engine.distill.time_estimate import estimate, measure_speed
 from engine.model.loading import load
 from tests.benchmarks.decoding import half_billion
 from tests.benchmarks.passes import PROMPT, heeded
@@ -41,7 +41,7 @@ def measure(options: argparse.Namespace) -> list[Bar]:
     for name in options.model or REQUESTS:
         model = load() if name == "pocket" else half_billion()
         start = time.perf_counter()
-        pace_of(model)
+        measure_speed(model)
         print(f"{name}: timed once in {time.perf_counter() - start:.1f} s", flush=True)
         worst = 1.0
         with heeded():

@@ -51,144 +51,144 @@ def first_paint() -> list[Bar]:
 
 def generating() -> list[Bar]:
     """Steered and unsteered with their two truth lanes, every panel open."""
-    with _Bench() as bench:
-        workspace, answering = bench.window.workspace, bench.window.session.answering
+    with _Bench() as host:
+        workspace, answering = host.window.workspace, host.window.controllers.answering
         workspace.set_compare(True)
         workspace.set_truth(True)
         workspace.set_settings(replace(workspace.settings, temperature=1.0))
         for key in ("library", "log", "settings"):
-            bench.window.docks.show(key)
-        bench.breathe(0.5)
+            host.window.docks.show(key)
+        host.breathe(0.5)
         said, number = 0, 0
-        bench.probe.start()
+        host.probe.start()
         while said < TOKENS:
             answering.send(QUESTIONS[number % len(QUESTIONS)])
-            bench.until(lambda: not answering.talking)
+            host.until(lambda: not answering.talking)
             # each token of the steered lane is said by its two truth lanes too
             steered, unsteered = workspace.turns[-1].answers
             said, number = said + 3 * len(steered) + len(unsteered), number + 1
-        return bench.lag(f"{said} tokens in {number} answers of 4 lanes")
+        return host.lag(f"{said} tokens in {number} answers of 4 lanes")
 
 
 def long_answer() -> list[Bar]:
     """A heatmap of 32 x 20,000 that goes on growing, is scrolled, zoomed and walked through."""
-    with _Bench() as bench:
-        workspace = bench.window.workspace
+    with _Bench() as host:
+        workspace = host.window.workspace
         turn = conversation(COLUMNS, BLOCKS, COLUMNS)[0]
         answer = turn.answers[0]
         workspace.set_turns((turn,), "long")
         workspace.show(answer)
-        bench.breathe(1.0)
-        bars = bench.lagging("heatmap growing", lambda step: bench.grow(answer))
-        view = bench.window.heatmap.plot.getViewBox()
-        bars += bench.lagging("heatmap scrolled", lambda step: view.setXRange(step * 150, step * 150 + 400))
-        bars += bench.lagging("heatmap zoomed", lambda step: view.setXRange(0, 20 + step * 200, padding=0))
-        return bars + bench.lagging("tokens walked", lambda step: workspace.select(answer, step * 7))
+        host.breathe(1.0)
+        bars = host.lagging("heatmap growing", lambda step: host.grow(answer))
+        view = host.window.heatmap.plot.getViewBox()
+        bars += host.lagging("heatmap scrolled", lambda step: view.setXRange(step * 150, step * 150 + 400))
+        bars += host.lagging("heatmap zoomed", lambda step: view.setXRange(0, 20 + step * 200, padding=0))
+        return bars + host.lagging("tokens walked", lambda step: workspace.select(answer, step * 7))
 
 
 def long_conversation() -> list[Bar]:
     """50,000 tokens in 50 turns, then in 500: an answer grows, the text is scrolled, the window resized."""
-    with _Bench() as bench:
-        workspace, page = bench.window.workspace, bench.window.conversation
+    with _Bench() as host:
+        workspace, page = host.window.workspace, host.window.conversation
         turns = conversation(CONVERSATION, 6, 1_000)
         workspace.set_turns(turns, "long")
-        bench.breathe(2.0)
+        host.breathe(2.0)
         answer = turns[-1].answers[0]
         bar = page.verticalScrollBar()
-        bars = bench.lagging("conversation growing", lambda step: bench.grow(answer))
-        bars += bench.lagging("conversation scrolled", lambda step: bar.setValue(bar.maximum() * step // 100))
-        wide = bench.window.width()
-        bars += bench.lagging("window resized", lambda step: bench.window.resize(wide + 8 * (step % 9), 800))
+        bars = host.lagging("conversation growing", lambda step: host.grow(answer))
+        bars += host.lagging("conversation scrolled", lambda step: bar.setValue(bar.maximum() * step // 100))
+        wide = host.window.width()
+        bars += host.lagging("window resized", lambda step: host.window.resize(wide + 8 * (step % 9), 800))
         key = workspace.channels[0].key
-        bars += bench.lagging("slider moved", lambda step: workspace.set_strength(key, step / 50))
-        bars += bench.lagging("token selected", lambda step: workspace.select(answer, step))
+        bars += host.lagging("slider moved", lambda step: workspace.set_strength(key, step / 50))
+        bars += host.lagging("token selected", lambda step: workspace.select(answer, step))
         workspace.set_turns(conversation(CONVERSATION, 6, 100), "many")
-        bench.breathe(3.0)
-        resize = lambda step: bench.window.resize(wide + 8 * (step % 9), 800)  # noqa: E731
-        bars += bench.lagging("window resized, 500 turns", resize)
-        bars += bench.lagging("500 turns scrolled", lambda step: bar.setValue(bar.maximum() * step // 100))
+        host.breathe(3.0)
+        resize = lambda step: host.window.resize(wide + 8 * (step % 9), 800)  # noqa: E731
+        bars += host.lagging("window resized, 500 turns", resize)
+        bars += host.lagging("500 turns scrolled", lambda step: bar.setValue(bar.maximum() * step // 100))
         grown = workspace.turns[-1].answers[0]
-        return bars + bench.lagging("the last of 500 turns growing", lambda step: bench.grow(grown))
+        return bars + host.lagging("the last of 500 turns growing", lambda step: host.grow(grown))
 
 
 def opening() -> list[Bar]:
     """500 turns with long answers: opened from the library until what is near the newest is made and laid
     out, another page begun, taken back."""
-    with _Bench() as bench:
-        workspace, page = bench.window.workspace, bench.window.conversation
+    with _Bench() as host:
+        workspace, page = host.window.workspace, host.window.conversation
         workspace.begin_conversation(conversation(OPENED * EACH, 6, EACH))
         key = workspace.conversation
-        bench.window.autosave.flush()
+        host.window.autosave.flush()
         workspace.begin_conversation()
         workspace.forget()
-        bench.until(lambda: not bench.window.autosave.worker.busy)
-        [item] = [i for i in bench.window.autosave.archive.items("conversation", "") if i.key == key]
-        bench.breathe(2.0)
+        host.until(lambda: not host.window.autosave.worker.busy)
+        [item] = [i for i in host.window.autosave.archive.items("conversation", "") if i.key == key]
+        host.breathe(2.0)
 
         def measured(name: str, act: Callable[[], object], turns: int) -> list[Bar]:
-            bench.probe.start()
+            host.probe.start()
             begun = time.perf_counter()
             act()
-            bench.until(lambda: len(workspace.turns) == turns)
+            host.until(lambda: len(workspace.turns) == turns)
             there = time.perf_counter() - begun
-            bench.until(lambda: not page.busy and not bench.window.autosave.worker.busy)
+            host.until(lambda: not page.busy and not host.window.autosave.worker.busy)
             print(f"{name}: there after {there:.2f} s, all done after {time.perf_counter() - begun:.2f} s")
-            bench.breathe(0.5)
-            return bench.lag(name)
+            host.breathe(0.5)
+            return host.lag(name)
 
-        bars = measured("500 turns opened", lambda: bench.window.shelf_work.open(item), OPENED)
+        bars = measured("500 turns opened", lambda: host.window.shelf_work.open(item), OPENED)
         bars += measured("another page instead", workspace.begin_conversation, 0)
         return bars + measured("taken back", workspace.undo, OPENED)
 
 
 def comparing() -> list[Bar]:
     """Four compared answers of 5,000 tokens each, which grow, scroll together and share a selection."""
-    from studio.state.compare_round import Round
+    from studio.state.compare_round import CompareRound
 
-    with _Bench() as bench:
-        workspace, comparing = bench.window.workspace, bench.window.comparing
-        bench.window.actions_["page_compare"].trigger()
+    with _Bench() as host:
+        workspace, comparing = host.window.workspace, host.window.comparing
+        host.window.actions_["page_compare"].trigger()
         answers = tuple(conversation(COMPARED, 6, COMPARED)[0].answers[0] for _ in range(4))
         names = tuple(f"lane {place}" for place in range(4))
-        comparing._put({"round": Round(names, names, answers, {}, False), "shown": answers[0]})
-        bench.breathe(2.0)
-        bar = bench.window.compare_page.columns[0].area.verticalScrollBar()
+        comparing._put({"round": CompareRound(names, names, answers, {}, False), "shown": answers[0]})
+        host.breathe(2.0)
+        bar = host.window.compare_page.columns[0].area.verticalScrollBar()
 
         def grow(_: int) -> None:
             for answer in answers:
-                bench.grow(answer)
+                host.grow(answer)
 
-        bars = bench.lagging("four columns growing", grow)
-        bars += bench.lagging("four columns scrolled", lambda step: bar.setValue(bar.maximum() * step // 100))
-        bars += bench.lagging("token selected in all", lambda step: workspace.select(answers[1], 40 * step))
-        wide = bench.window.width()
-        resize = lambda step: bench.window.resize(wide + 8 * (step % 9), 800)  # noqa: E731
-        return bars + bench.lagging("window resized, four columns", resize)
+        bars = host.lagging("four columns growing", grow)
+        bars += host.lagging("four columns scrolled", lambda step: bar.setValue(bar.maximum() * step // 100))
+        bars += host.lagging("token selected in all", lambda step: workspace.select(answers[1], 40 * step))
+        wide = host.window.width()
+        resize = lambda step: host.window.resize(wide + 8 * (step % 9), 800)  # noqa: E731
+        return bars + host.lagging("window resized, four columns", resize)
 
 
 def hands() -> list[Bar]:
     """From the slider to the token, and from Stop to quiet."""
-    with _Bench() as bench:
-        workspace, answering = bench.window.workspace, bench.window.session.answering
+    with _Bench() as host:
+        workspace, answering = host.window.workspace, host.window.controllers.answering
         tokens, quiet = [], []
         for number in range(ROUNDS):
-            made = bench.count_tokens()
+            made = host.count_tokens()
             answering.send(QUESTIONS[number % len(QUESTIONS)])
-            bench.until(lambda made=made: len(made) > 8)
+            host.until(lambda made=made: len(made) > 8)
             known = len(made)
             value = 0.25 + number / 10
             workspace.set_strength(workspace.channels[0].key, value)
-            bench.until(lambda: not answering.talking)
+            host.until(lambda: not answering.talking)
             used = workspace.turns[-1].answers[0].trace.strengths[:, 0]
             changed = [i for i, strength in enumerate(used) if abs(strength - value) < 1e-6]
             tokens.append(float(changed[0] + 1 - known))
         for number in range(ROUNDS):
-            made = bench.count_tokens()
+            made = host.count_tokens()
             answering.send(QUESTIONS[number % len(QUESTIONS)])
-            bench.until(lambda made=made: len(made) > 4)
+            host.until(lambda made=made: len(made) > 4)
             begun = time.perf_counter()
             answering.stop()
-            bench.until(lambda: not answering.talking, every_ms=1)
+            host.until(lambda: not answering.talking, every_ms=1)
             quiet.append((time.perf_counter() - begun) * 1000)
         names = [f"#{i + 1}" for i in range(ROUNDS)]
         rows = (
@@ -253,8 +253,8 @@ class _Bench:
         """A list that grows with every token of lane 0 as the engine makes it, before the window hears."""
         from engine.generation.trace import Token
 
-        bench, made = self.window.session.bench, []
-        generate = type(bench).generate
+        host, made = self.window.controllers.host, []
+        generate = type(host).generate
 
         def counted(lanes: Any, settings: Any, emit: Callable[[Any], None], cancel: Any) -> list[Any]:
             def note(event: Any) -> None:
@@ -262,9 +262,9 @@ class _Bench:
                     made.append(event.index)
                 emit(event)
 
-            return generate(bench, lanes, settings, note, cancel)
+            return generate(host, lanes, settings, note, cancel)
 
-        bench.generate = counted  # type: ignore[method-assign]
+        host.generate = counted  # type: ignore[method-assign]
         return made
 
     def lagging(self, name: str, act: Callable[[int], object]) -> list[Bar]:

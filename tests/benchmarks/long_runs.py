@@ -14,11 +14,11 @@ def conversation(tokens: int, blocks: int, each: int) -> tuple[Any, ...]:
     """Turns (studio.turns.Turn) whose answers have `each` tokens, `tokens` in all."""
     from engine.generation.trace import Trace
     from studio.state.conversation import STEERED, Turn
-    from studio.state.sampling_settings import Settings
+    from studio.state.sampling_settings import SamplingSettings
 
     turns = []
     for number in range(tokens // each):
-        turn = Turn(f"Question {number}?", Settings())
+        turn = Turn(f"Question {number}?", SamplingSettings())
         answer = turn.add(STEERED)
         answer.trace, answer.state = Trace(1, blocks), "eos"
         rng = np.random.default_rng(number)

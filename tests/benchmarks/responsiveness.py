@@ -28,7 +28,7 @@ def measure(options: argparse.Namespace) -> list[Bar]:
     theme.apply(app, theme.of_system())
     window = Window("pocket")
     window.show()
-    session, workspace = window.session, window.workspace
+    session, workspace = window.controllers, window.workspace
     send, distill = session.answering.send, session.distilling.start
     until(lambda: workspace.loading.facts is not None)
     until(after(0.5))

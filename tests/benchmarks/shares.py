@@ -11,19 +11,19 @@ from typing import Any
 from unittest.mock import patch
 
 from engine.generation import decode
-from engine.generation.answer_builder import Answer
+from engine.generation.answer_builder import AnswerBuilder
 from engine.generation.batch import Batch
-from engine.generation.batch_steering import Applied
-from engine.generation.token_sampler import Choice
+from engine.generation.batch_steering import BatchSteering
+from engine.generation.token_sampler import TokenSampler
 from tests.benchmarks.table import print_table
 
 STAGES: dict[str, tuple[tuple[object, str], ...]] = {
     "network, steering included": ((Batch, "step"),),
-    "choosing": ((Choice, "__call__"),),
+    "choosing": ((TokenSampler, "__call__"),),
     "logprob, rank, alternatives": ((decode, "_figures"),),
-    "strengths": ((Applied, "prepare_step"),),
-    "reading coefficients": ((Applied, "read"),),
-    "text and trace": ((Answer, "take"), (Answer, "feed"), (Answer, "release")),
+    "strengths": ((BatchSteering, "prepare_step"),),
+    "reading coefficients": ((BatchSteering, "read"),),
+    "text and trace": ((AnswerBuilder, "take"), (AnswerBuilder, "feed"), (AnswerBuilder, "release")),
 }
 
 

@@ -15,8 +15,8 @@ from engine.generation.sampling import Sampling
 from engine.heads.head import Head
 from engine.model.chat_template import Message, encode
 from engine.model.loading import load
-from tests.benchmarks.pace import compare
 from tests.benchmarks.peers import generate as generate_plainly
+from tests.benchmarks.speed import compare
 from tests.benchmarks.table import Bar
 
 _TOKENS = 200

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication
 
 from engine.heads.head import BlockHead, Head, HeadInfo, ModelIdentity
 from engine.library.catalog import votes
-from engine.library.store import Store
+from engine.library.store import LibraryStore
 from studio.app.main_window import Window
 from studio.widgets import theme, translation
 from tests.engine.model.test_hub import hub, stored  # noqa: F401 - fixtures, for models in the window
@@ -92,7 +92,7 @@ def close(made: Window) -> None:
         if not made.isVisible():
             break
         QTest.qWait(10)  # files that were promised are written first
-    assert not made.session.worker.alive and not made.autosave.worker.alive
+    assert not made.controllers.worker.alive and not made.autosave.worker.alive
     made.deleteLater()
 
 
@@ -134,9 +134,9 @@ def window(qtbot, fresh_window):
     return fresh_window
 
 
-def library(window: Window) -> closing[Store]:
+def library(window: Window) -> closing[LibraryStore]:
     """A connection of its own to the window's library, whose own one is its worker's alone."""
-    return closing(Store(window.autosave.archive._need().path.parent))
+    return closing(LibraryStore(window.autosave.archive._need().path.parent))
 
 
 def kept_votes(window: Window) -> list[dict]:

@@ -1,7 +1,7 @@
 """The methods: one file each. To add one, write its file and name it here."""
 
 from engine.distill.methods import ablation, caa, constant, pca, projection, psr, reft_r1
-from engine.distill.methods.method import Method, Moment, Solution
+from engine.distill.methods.method import BlockData, Method, Solution
 from engine.errors import InputError
 
 METHODS: dict[str, Method] = {
@@ -19,7 +19,7 @@ METHODS: dict[str, Method] = {
     )
 }
 
-__all__ = ["METHODS", "Method", "Moment", "Solution", "method_named"]
+__all__ = ["METHODS", "BlockData", "Method", "Solution", "method_named"]
 
 
 def method_named(name: str) -> Method:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.distill.methods.method import Method, Moment, Solution
+from engine.distill.methods.method import BlockData, Method, Solution
 from engine.distill.methods.psr import directions
 from engine.heads.head import BlockHead
 
 
-def solve(moment: Moment, rank: int) -> Solution:
+def solve(moment: BlockData, rank: int) -> Solution:
     z = directions(moment.difference * moment.weights.sqrt().unsqueeze(1), 1).cpu().numpy()
     return Solution(BlockHead(-z, np.zeros(1, np.float32), z).canonical())
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.distill.methods.method import Method, Moment, Solution
+from engine.distill.methods.method import BlockData, Method, Solution
 from engine.heads.head import BlockHead
 
 
-def solve(moment: Moment, rank: int) -> Solution:
+def solve(moment: BlockData, rank: int) -> Solution:
     vector = moment.difference.mean(0, keepdim=True).cpu().numpy()
     part = BlockHead(np.zeros_like(vector), np.ones(1, np.float32), vector)
     return Solution(part.canonical())

@@ -28,7 +28,7 @@ class Solution:
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class BlockData:
     """What one block's closed form sees, at the M response positions of all responses.
 
     difference [M, d]: what the prompt would add; hidden [M, d]: the states that it would be added to;
@@ -43,14 +43,14 @@ class Moment:
     penalty: float | None = None
 
 
-Solve = Callable[[Moment, int], Solution]
+Solve = Callable[[BlockData, int], Solution]
 """(moment, rank) -> Solution."""
 
 
 Apply = Callable[[Tensor, MixBlock, Tensor], tuple[Tensor, Tensor]]
 """(hidden [N, t, d], part, strengths [N, t, 1]) -> (steered, coefficients [N, t, K]), while it is trained."""
 
-Settle = Callable[[BlockHead, Tensor, Tensor], BlockHead]
+Finalize = Callable[[BlockHead, Tensor, Tensor], BlockHead]
 """(trained part, hidden [M, d], groups [M]) -> the head's part."""
 
 
@@ -80,7 +80,7 @@ class Method:
     sequential: bool = True
     gate: Gate = "relu"
     apply: Apply = steer
-    settle: Settle | None = None
+    finalize: Finalize | None = None
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from engine.distill.methods.method import Method, Moment, Solution
+from engine.distill.methods.method import BlockData, Method, Solution
 from engine.distill.methods.psr import directions
 from engine.heads.head import BlockHead
 
 
-def solve(moment: Moment, rank: int) -> Solution:
+def solve(moment: BlockData, rank: int) -> Solution:
     pairs = torch.stack([moment.difference[moment.groups == g].mean(0) for g in moment.groups.unique()])
     z = directions(pairs, 1)
     length = (pairs @ z.T).mean(0).cpu().numpy()

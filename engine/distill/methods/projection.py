@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import torch
 
-from engine.distill.methods.method import Method, Moment, Solution
+from engine.distill.methods.method import BlockData, Method, Solution
 from engine.heads.head import BlockHead
 
 
-def solve(moment: Moment, rank: int) -> Solution:
+def solve(moment: BlockData, rank: int) -> Solution:
     share = (moment.weights / moment.weights.sum()).unsqueeze(0)
     z = torch.nn.functional.normalize(share @ moment.difference)
     target = (share @ (moment.hidden + moment.difference) @ z.T)[0]

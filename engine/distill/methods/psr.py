@@ -12,12 +12,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.distill.methods.method import Method, Moment, Solution
+from engine.distill.methods.method import BlockData, Method, Solution
 from engine.distill.ridge import ridge
 from engine.heads.head import BlockHead
 
 
-def solve(moment: Moment, rank: int) -> Solution:
+def solve(moment: BlockData, rank: int) -> Solution:
     z = directions(moment.difference * moment.weights.sqrt().unsqueeze(1), rank)
     fit = ridge(moment.hidden, moment.difference @ z.T, moment.groups, moment.weights, moment.penalty)
     part = BlockHead(fit.weights.T.cpu().numpy(), fit.intercepts.cpu().numpy(), z.cpu().numpy())

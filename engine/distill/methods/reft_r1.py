@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.distill.methods import psr
-from engine.distill.methods.method import Method, Moment, Solution
+from engine.distill.methods.method import BlockData, Method, Solution
 from engine.heads.head import BlockHead
 from engine.heads.mix import MixBlock
 from engine.heads.steering import steer
@@ -32,7 +32,7 @@ def apply(hidden: Tensor, part: MixBlock, strengths: Tensor) -> tuple[Tensor, Te
     return steer(hidden, constant, strengths * factor)
 
 
-def settle(part: BlockHead, hidden: Tensor, groups: Tensor) -> BlockHead:
+def finalize(part: BlockHead, hidden: Tensor, groups: Tensor) -> BlockHead:
     """The constant that the trained part comes to, over the responses' states before it acts."""
     w, b = torch.from_numpy(part.w).to(hidden.device), torch.from_numpy(part.b).to(hidden.device)
     latents = torch.relu(torch.nn.functional.linear(hidden.float(), w, b))[:, 0]
@@ -41,9 +41,9 @@ def settle(part: BlockHead, hidden: Tensor, groups: Tensor) -> BlockHead:
     return BlockHead(np.zeros_like(part.w), factor.reshape(1).cpu().numpy(), part.z)
 
 
-def solve(moment: Moment, rank: int) -> Solution:
+def solve(moment: BlockData, rank: int) -> Solution:
     gated = psr.solve(moment, 1).part
-    return Solution(settle(gated, moment.hidden, moment.groups), start=gated)
+    return Solution(finalize(gated, moment.hidden, moment.groups), start=gated)
 
 
 REFT_R1 = Method(
@@ -56,5 +56,5 @@ REFT_R1 = Method(
     "refine",
     "ll",
     apply=apply,
-    settle=settle,
+    finalize=finalize,
 )

@@ -15,10 +15,20 @@ from engine.heads.formats import (
     saklas,
     steering_lite,
 )
-from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses
+from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses
 from engine.heads.head import Head
 
-__all__ = ["FORMATS", "Choice", "Conversion", "Format", "Found", "convert", "detect", "format_named", "read"]
+__all__ = [
+    "FORMATS",
+    "Conversion",
+    "Format",
+    "ImportOptions",
+    "ImportedHead",
+    "convert",
+    "detect",
+    "format_named",
+    "read",
+]
 
 FORMATS: tuple[Format, ...] = (
     native.FORMAT,
@@ -45,7 +55,7 @@ def convert(
     source: Path,
     target: Path,
     model: AskModel,
-    choice: Choice,
+    choice: ImportOptions,
     *,
     read_as: str | None = None,
     write_as: str | None = None,
@@ -67,8 +77,8 @@ def convert(
 
 
 def read(
-    source: Path, model: AskModel, choice: Choice, *, read_as: str | None = None
-) -> tuple[Found, Format]:
+    source: Path, model: AskModel, choice: ImportOptions, *, read_as: str | None = None
+) -> tuple[ImportedHead, Format]:
     """The head in a file of any format, and the format. Raises HeadError and InputError."""
     if not source.exists():
         raise HeadError(f"{source} was not converted", "There is no such file.", "Check the path.")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.atomic_write import write_whole
+from engine.atomic_write import write_atomic
 from engine.errors import HeadError
 from engine.heads.formats.constant_vectors import constant_head, constants
-from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses, refuse
+from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses, refuse
 from engine.heads.formats.pickles import read_tensor, write_tensor
 from engine.heads.head import Head
 
@@ -24,7 +24,7 @@ def _named(path: Path) -> bool:
     return path.name.endswith((_WEIGHT, _BIAS))
 
 
-def _read(path: Path, model: AskModel, choice: Choice) -> Found:
+def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
     stem = path.name.removesuffix(_WEIGHT).removesuffix(_BIAS)
     weights = read_tensor(path.with_name(stem + _WEIGHT))
     if weights.ndim != 2 or not len(weights):
@@ -55,7 +55,7 @@ def _concepts(path: Path) -> dict[int, str]:
         refuse(path, "It is damaged.", "Fetch the file again, or move it away.")
 
 
-def _write(head: Head, path: Path, choice: Choice) -> Losses:
+def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
     if not path.name.endswith(_WEIGHT):
         refuse(path, "AxBench knows its files by name.", f"Name it <Method>{_WEIGHT}.")
     found = constants(head)
@@ -68,7 +68,7 @@ def _write(head: Head, path: Path, choice: Choice) -> Losses:
     write_tensor(path, vector[None])
     write_tensor(path.with_name(path.name.removesuffix(_WEIGHT) + _BIAS), np.zeros(1, np.float32))
     row = {"concept_id": 0, "concept": head.info.name, "ref": "", "concept_genres_map": {}}
-    write_whole(metadata, (json.dumps(row, ensure_ascii=False) + "\n").encode(), "metadata", HeadError)
+    write_atomic(metadata, (json.dumps(row, ensure_ascii=False) + "\n").encode(), "metadata", HeadError)
     return [*found.losses, f"The format has no place for the block, which is {block}."]
 
 

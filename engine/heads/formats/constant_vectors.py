@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import HeadError
-from engine.heads.formats.format import AskModel, Choice, Found, Losses, refuse
+from engine.heads.formats.format import AskModel, ImportedHead, ImportOptions, Losses, refuse
 from engine.heads.head import BlockHead, Head, HeadInfo
 from engine.model.identity import ModelIdentity
 
@@ -29,13 +29,13 @@ def constant_head(
     path: Path,
     vectors: dict[int, np.ndarray],
     model: AskModel,
-    choice: Choice,
+    choice: ImportOptions,
     losses: Losses,
     *,
     origin: str,
     name: str = "",
     prompt: str = "",
-) -> Found:
+) -> ImportedHead:
     """A head that adds these vectors [d], by block, at strength 1: w = 0, b = length, z = direction.
 
     A zero vector steers nothing and gets no block. origin: the format's name, kept in the recipe.
@@ -55,10 +55,10 @@ def constant_head(
         recipe={"name": "imported", "from": origin},
     )
     told = [*losses, "It says nothing of positions: the head steers the answer alone."]
-    return only_block(path, Found(Head(parts, "relu", info), told), choice.block)
+    return only_block(path, ImportedHead(Head(parts, "relu", info), told), choice.block)
 
 
-def only_block(path: Path, found: Found, block: int | None) -> Found:
+def only_block(path: Path, found: ImportedHead, block: int | None) -> ImportedHead:
     """The same head on one block of those it steers; on all of them for None."""
     if block is None or list(found.head.blocks) == [block]:
         return found
@@ -67,7 +67,7 @@ def only_block(path: Path, found: Found, block: int | None) -> Found:
         refuse(path, f"It steers no block {block}.", f"Give --block one of {held}.")
     others = len(found.head.blocks) - 1
     head = Head({block: found.head.blocks[block]}, found.head.gate, found.head.info)
-    return Found(head, [*found.losses, f"Only block {block} was kept; {others} others were left out."])
+    return ImportedHead(head, [*found.losses, f"Only block {block} was kept; {others} others were left out."])
 
 
 def constants(head: Head) -> Constants:

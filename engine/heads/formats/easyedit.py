@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.errors import HeadError
 from engine.heads.formats.constant_vectors import constant_head, constants
-from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses, refuse
+from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses, refuse
 from engine.heads.formats.pickles import read_tensor, write_tensor
 from engine.heads.head import Head
 
@@ -27,7 +27,7 @@ def _files(path: Path) -> dict[int, Path]:
     return {int(match[1]): name for name in names if (match := _NAME.fullmatch(name.name))}
 
 
-def _read(path: Path, model: AskModel, choice: Choice) -> Found:
+def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
     files = _files(path)
     if not files:
         refuse(path, "EasyEdit2 tells the block by the name layer_<L>.pt.", "Give such a file or folder.")
@@ -36,7 +36,7 @@ def _read(path: Path, model: AskModel, choice: Choice) -> Found:
     return constant_head(path, vectors, model, choice, [], origin="easyedit2", name=name)
 
 
-def _write(head: Head, path: Path, choice: Choice) -> Losses:
+def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
     """One block as a file, several as a new folder."""
     found = constants(head)
     match = _NAME.fullmatch(path.name)

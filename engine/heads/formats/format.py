@@ -20,7 +20,7 @@ AskModel = Callable[[], ModelIdentity]
 
 
 @dataclass(frozen=True)
-class Choice:
+class ImportOptions:
     """What a file may leave open. shift: how far a GGUF's numbers are above our blocks'; block: the one to
     steer, or that a file without a place for it steers; concept: the row of a file that holds many."""
 
@@ -30,7 +30,7 @@ class Choice:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class ImportedHead:
     """What a file held, as a head, and what was lost on the way."""
 
     head: Head
@@ -50,8 +50,8 @@ class Format:
     about: str
     named: Callable[[Path], bool]
     detect: Callable[[Path], bool]
-    read: Callable[[Path, AskModel, Choice], Found]
-    write: Callable[[Head, Path, Choice], Losses] | None = None
+    read: Callable[[Path, AskModel, ImportOptions], ImportedHead]
+    write: Callable[[Head, Path, ImportOptions], Losses] | None = None
 
 
 def refuse(path: Path, why: str, remedy: str) -> NoReturn:

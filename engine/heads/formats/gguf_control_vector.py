@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.atomic_write import write_whole
+from engine.atomic_write import write_atomic
 from engine.errors import HeadError
 from engine.heads.formats.constant_vectors import constant_head, constants
-from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses, refuse
+from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses, refuse
 from engine.heads.head import Head
 from engine.model.identity import ModelIdentity
 
@@ -38,7 +38,7 @@ def _named(path: Path) -> bool:
     return path.suffix == ".gguf"
 
 
-def _read(path: Path, model: AskModel, choice: Choice) -> Found:
+def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
     facts, tensors = _open(path)
     if facts.get("general.architecture", (_ARCHITECTURE,))[0] != _ARCHITECTURE:
         refuse(path, f"It is a GGUF of {facts['general.architecture'][0]}.", "Choose a control vector.")
@@ -107,7 +107,7 @@ def _open(path: Path) -> tuple[dict[str, tuple[Any, str]], dict[str, np.ndarray]
     return facts, tensors
 
 
-def _write(head: Head, path: Path, choice: Choice) -> Losses:
+def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
     import gguf
 
     found = constants(head)
@@ -136,7 +136,7 @@ def _write(head: Head, path: Path, choice: Choice) -> Losses:
                 f"Its draft did not fit into {tempfile.gettempdir()}.",
                 "Free some space there, or set TMPDIR to another folder.",
             )
-        write_whole(path, draft.read_bytes(), "control vector", HeadError)
+        write_atomic(path, draft.read_bytes(), "control vector", HeadError)
     return losses
 
 

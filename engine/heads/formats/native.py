@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.heads.formats.constant_vectors import only_block
-from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses
+from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses
 from engine.heads.formats.safetensors_file import names_in
 from engine.heads.head import Head
 from engine.heads.head_file import load_head, save_head
@@ -19,11 +19,11 @@ def _detect(path: Path) -> bool:
     return any(name.startswith("block.") for name in names_in(path))
 
 
-def _read(path: Path, model: AskModel, choice: Choice) -> Found:
-    return only_block(path, Found(load_head(path), []), choice.block)
+def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
+    return only_block(path, ImportedHead(load_head(path), []), choice.block)
 
 
-def _write(head: Head, path: Path, choice: Choice) -> Losses:
+def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
     save_head(head, path)
     return []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.heads.formats.constant_vectors import constant_head, constants
-from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses, refuse
+from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses, refuse
 from engine.heads.formats.pickles import read_tensor, write_tensor
 from engine.heads.head import Head
 
@@ -21,7 +21,7 @@ def _named(path: Path) -> bool:
     return path.suffix == ".pt" and path.stem.endswith(_KINDS)
 
 
-def _read(path: Path, model: AskModel, choice: Choice) -> Found:
+def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
     table = read_tensor(path)
     if table.ndim != 2 or table.shape[0] < 2:
         refuse(path, f"Its shape is {list(table.shape)}, not [blocks + 1, width].", "Give its --from.")
@@ -46,7 +46,7 @@ def _trait(path: Path) -> str:
     return path.stem
 
 
-def _write(head: Head, path: Path, choice: Choice) -> Losses:
+def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
     found = constants(head)
     table = np.zeros((head.info.model.blocks + 1, head.info.model.width), np.float32)
     for block, vector in found.vectors.items():

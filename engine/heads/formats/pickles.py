@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.atomic_write import write_whole
+from engine.atomic_write import write_atomic
 from engine.errors import HeadError
 from engine.heads.formats.format import refuse
 
@@ -51,4 +51,4 @@ def write_tensor(path: Path, array: np.ndarray) -> None:
 
     buffer = io.BytesIO()
     torch.save(torch.from_numpy(np.ascontiguousarray(array, np.float32)), buffer)
-    write_whole(path, buffer.getvalue(), "vector", HeadError)
+    write_atomic(path, buffer.getvalue(), "vector", HeadError)

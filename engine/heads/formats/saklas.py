@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine.heads.formats.constant_vectors import constant_head
-from engine.heads.formats.format import AskModel, Choice, Format, Found, refuse
+from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, refuse
 from engine.heads.formats.safetensors_file import names_in, read_arrays
 
 _NAME = re.compile(r"layer_(\d{1,4})\.basis")
@@ -30,7 +30,7 @@ def _detect(path: Path) -> bool:
     return any(_NAME.fullmatch(name) for name in names_in(path))
 
 
-def _read(path: Path, model: AskModel, choice: Choice) -> Found:
+def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
     _, arrays = read_arrays(path)
     bases = {int(match[1]): array for name, array in arrays.items() if (match := _NAME.fullmatch(name))}
     if any(name.endswith(".node_params") for name in arrays) or any(len(b) != 1 for b in bases.values()):

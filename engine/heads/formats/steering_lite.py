@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.atomic_write import write_whole
+from engine.atomic_write import write_atomic
 from engine.errors import HeadError
 from engine.heads.formats.constant_vectors import constant_head, constants, only_block
-from engine.heads.formats.format import AskModel, Choice, Format, Found, Losses, refuse
+from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses, refuse
 from engine.heads.formats.safetensors_file import names_in, read_arrays
 from engine.heads.head import BlockHead, Head
 
@@ -35,7 +35,7 @@ def _detect(path: Path) -> bool:
     return any(re.match(r"layer\d+\.", name) for name in names_in(path))
 
 
-def _read(path: Path, model: AskModel, choice: Choice) -> Found:
+def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
     metadata, arrays = read_arrays(path)
     method, coeff = _settings(path, metadata)
     vectors = {int(match[1]): array for name, array in arrays.items() if (match := _NAME.fullmatch(name))}
@@ -43,13 +43,13 @@ def _read(path: Path, model: AskModel, choice: Choice) -> Found:
         refuse(path, "It holds something else than one vector v per layer.", f"Only {_known()} can be read.")
     if method == _ABLATION:
         unit = {block: vector / max(np.linalg.norm(vector), 1e-30) for block, vector in vectors.items()}
-        found = constant_head(path, unit, model, Choice(), [], origin="steering-lite")
+        found = constant_head(path, unit, model, ImportOptions(), [], origin="steering-lite")
         parts = {
             block: BlockHead(-part.z, np.full(1, coeff, np.float32), part.z)
             for block, part in found.head.blocks.items()
         }
         info = replace(found.head.info, method="projection" if coeff else "ablation")
-        return only_block(path, Found(Head(parts, "identity", info), found.losses), choice.block)
+        return only_block(path, ImportedHead(Head(parts, "identity", info), found.losses), choice.block)
     if coeff == 0:
         refuse(path, "Its coefficient is 0, so it does nothing.", "Calibrate it first.")
     scaled = {block: np.float32(coeff) * vector for block, vector in vectors.items()}
@@ -78,7 +78,7 @@ def _known() -> str:
     return f"{', '.join(_ADDITIVE)} and {_ABLATION}"
 
 
-def _write(head: Head, path: Path, choice: Choice) -> Losses:
+def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
     from safetensors.numpy import save
 
     target = _ablated_to(head)
@@ -98,7 +98,7 @@ def _write(head: Head, path: Path, choice: Choice) -> Losses:
         settings |= {"method": "mean_diff", "coeff": 1.0, "normalize": False, "subtract_corpus_mean": False}
         vectors, losses = found.vectors, found.losses
     arrays = {f"layer{block}.v": np.ascontiguousarray(vector) for block, vector in vectors.items()}
-    write_whole(path, save(arrays, metadata={"cfg": json.dumps(settings)}), "vector", HeadError)
+    write_atomic(path, save(arrays, metadata={"cfg": json.dumps(settings)}), "vector", HeadError)
     return losses
 
 

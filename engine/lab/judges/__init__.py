@@ -8,25 +8,25 @@ from engine.errors import InputError
 from engine.lab.judges.endpoint import EndpointJudge
 from engine.lab.judges.judge import (
     ON_TOPIC,
+    CachingJudge,
     Disagreement,
-    Item,
-    Joined,
+    JoinedJudge,
     Judge,
-    Remembering,
+    JudgedItem,
     Score,
     disagreement,
 )
 from engine.lab.judges.likelihood import LikelihoodJudge
 from engine.lab.judges.pocket_judge import PocketJudge
 from engine.lab.judges.rules_file import RulesJudge
-from engine.lab.judges.self_judge import OwnJudge
-from engine.lab.result_cache import Store
+from engine.lab.judges.self_judge import SelfJudge
+from engine.lab.result_cache import ResultCache
 from engine.model.language_model import LanguageModel
 
-__all__ = ["ON_TOPIC", "Disagreement", "Item", "Judge", "Score", "disagreement", "open_judge"]
+__all__ = ["ON_TOPIC", "Disagreement", "Judge", "JudgedItem", "Score", "disagreement", "open_judge"]
 
 
-def open_judge(words: str | None, model: LanguageModel, store: Store) -> Judge:
+def open_judge(words: str | None, model: LanguageModel, store: ResultCache) -> Judge:
     """A judge by its words; what it said is kept in `store`.
 
     pocket, self (the loaded model), likelihood (coherence only), rules:FILE.toml, or URL#MODEL of an
@@ -39,14 +39,14 @@ def open_judge(words: str | None, model: LanguageModel, store: Store) -> Judge:
     if not plus and (first == "self" or first.startswith("rules:")):
         second = "likelihood"
     judge = _one(first, model)
-    return Remembering(Joined(judge, _one(second, model)) if second else judge, store)
+    return CachingJudge(JoinedJudge(judge, _one(second, model)) if second else judge, store)
 
 
 def _one(words: str, model: LanguageModel) -> Judge:
     if words == "pocket":
         return PocketJudge()
     if words == "self":
-        return OwnJudge(model)
+        return SelfJudge(model)
     if words == "likelihood":
         return LikelihoodJudge(model)
     if words.startswith("rules:"):

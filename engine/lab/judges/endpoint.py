@@ -14,7 +14,7 @@ import httpx
 
 from engine.errors import LabError
 from engine.events import Cancel
-from engine.lab.judges.judge import Item, Score
+from engine.lab.judges.judge import JudgedItem, Score
 from engine.lab.judges.rubric import ask, expected, number
 
 KEYS = ("STEER_JUDGE_KEY", "OPENAI_API_KEY")  # the environment variables that may hold the key
@@ -48,16 +48,16 @@ class EndpointJudge:
     def name(self) -> str:
         return f"{self.model} at {self.url}"
 
-    def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+    def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
         return asyncio.run(self._judge(items, cancel))
 
-    async def _judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+    async def _judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
         """All of them; the first failure, or a stop, ends the others wherever they wait."""
         key = next((os.environ[name] for name in KEYS if os.environ.get(name)), None)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         free = asyncio.Semaphore(self.at_once)
 
-        async def one(client: httpx.AsyncClient, item: Item, what: str) -> float | None:
+        async def one(client: httpx.AsyncClient, item: JudgedItem, what: str) -> float | None:
             async with free:
                 return await self._ask(client, ask(item, what, _TOP))
 

@@ -8,13 +8,13 @@ from dataclasses import astuple, dataclass
 from typing import Protocol
 
 from engine.events import Cancel
-from engine.lab.result_cache import Store, content_key
+from engine.lab.result_cache import ResultCache, content_key
 
 _AT_ONCE = 32  # answers between two writes; a multiple of what judges batch
 
 
 @dataclass(frozen=True)
-class Item:
+class JudgedItem:
     """One answer to be judged. prompt: what was asked for, a steering prompt or a trait in words;
     questions: the user's lines, the answered one last; rubric: a trait's own judging prompt, with {question}
     and {answer} in it and a scale from 0 to 100, for judges that read prompts."""
@@ -58,7 +58,7 @@ class Judge(Protocol):
     @property
     def steady(self) -> bool: ...
 
-    def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]: ...
+    def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]: ...
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ class Disagreement:
         return f"trait {trait}, coherence {coherence}, the mean over {self.n} answers judged twice{lacking}"
 
 
-def disagreement(judge: Judge, items: Sequence[Item], cancel: Cancel) -> Disagreement:
+def disagreement(judge: Judge, items: Sequence[JudgedItem], cancel: Cancel) -> Disagreement:
     """How far a judge is from itself: the items are judged twice, and nothing is remembered."""
-    bare = judge.judged_by if isinstance(judge, Remembering) else judge
+    bare = judge.judged_by if isinstance(judge, CachingJudge) else judge
     first, second = (bare.judge(items, cancel) for _ in range(2))
 
     def mean(name: str) -> float | None:
@@ -94,7 +94,7 @@ def disagreement(judge: Judge, items: Sequence[Item], cancel: Cancel) -> Disagre
 
 
 @dataclass(frozen=True)
-class Remembering:
+class CachingJudge:
     """A judge that is asked once about every answer; missing scores are not kept, but asked for again.
 
     What it said is on the disk after every few answers: a judge that falls silent, or a run that is killed,
@@ -102,7 +102,7 @@ class Remembering:
     """
 
     judged_by: Judge
-    store: Store
+    store: ResultCache
 
     @property
     def name(self) -> str:
@@ -112,7 +112,7 @@ class Remembering:
     def steady(self) -> bool:
         return self.judged_by.steady
 
-    def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+    def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
         keys = [content_key(self.name, *astuple(item)) for item in items]
         known = {key: Score(*value) for key, value in self.store.get("score", keys).items()}
         todo = list({k: item for k, item in zip(keys, items, strict=True) if k not in known}.items())
@@ -125,7 +125,7 @@ class Remembering:
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedJudge:
     """The trait by one judge, the coherence by another."""
 
     traits: Judge
@@ -139,6 +139,6 @@ class Joined:
     def steady(self) -> bool:
         return self.traits.steady and self.coherences.steady
 
-    def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+    def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
         traits, coherences = self.traits.judge(items, cancel), self.coherences.judge(items, cancel)
         return [Score(t.trait, c.coherence) for t, c in zip(traits, coherences, strict=True)]

@@ -9,7 +9,7 @@ import torch
 
 from engine.events import Cancel
 from engine.lab.fingerprint import weights_digest
-from engine.lab.judges.judge import Item, Score
+from engine.lab.judges.judge import JudgedItem, Score
 from engine.model.chat_template import Message, encode
 from engine.model.language_model import LanguageModel
 
@@ -33,14 +33,14 @@ class LikelihoodJudge:
         self.name = f"likelihood by {model.identity.id} ({weights_digest(model)[:8]})"
 
     @torch.inference_mode()
-    def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+    def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
         scores: list[Score] = []
         for start in range(0, len(items), _BATCH):
             cancel.check()
             scores += self._some(items[start : start + _BATCH])
         return scores
 
-    def _some(self, items: Sequence[Item]) -> list[Score]:
+    def _some(self, items: Sequence[JudgedItem]) -> list[Score]:
         model = self._model
         prompts = [encode(model, [Message("user", item.questions[-1])], None).ids for item in items]
         answers = [model.tokenizer.encode(item.answer, add_special_tokens=False) for item in items]

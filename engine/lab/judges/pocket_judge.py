@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from engine.errors import InputError
 from engine.events import Cancel
-from engine.lab.judges.judge import ON_TOPIC, Item, Score
+from engine.lab.judges.judge import ON_TOPIC, JudgedItem, Score
 from engine.pocket.rules import coherence, trait
 from engine.pocket.wordings import styles_of
 
@@ -17,7 +17,7 @@ class PocketJudge:
     name = "pocket"
     steady = True
 
-    def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+    def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
         """Raises InputError for a prompt that names no style that the rules know."""
         scores = []
         for item in items:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from engine.lab.judges.judge import Item
+from engine.lab.judges.judge import JudgedItem
 
 RUBRIC_TOP = 100  # the scale of a trait's own judging prompt
 LEAST_MASS = 0.25  # persona protocol: below it the numbers are not what the judge meant to say
@@ -42,7 +42,7 @@ How coherent is the answer, on a scale from 0 (nonsense) to {top} (fully coheren
 Say the number and nothing else."""
 
 
-def ask(item: Item, what: str, top: int) -> str:
+def ask(item: JudgedItem, what: str, top: int) -> str:
     """The judging prompt for "trait" or "coherence" on a scale from 0 to `top`."""
     question = "\n".join(item.questions)
     if what == "trait" and item.rubric is not None and top == RUBRIC_TOP:

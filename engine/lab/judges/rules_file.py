@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from engine.errors import InputError
 from engine.events import Cancel
-from engine.lab.judges.judge import Item, Score
+from engine.lab.judges.judge import JudgedItem, Score
 from engine.lab.result_cache import content_key
 
 Check = Callable[[str], float]
@@ -51,7 +51,7 @@ class RulesJudge:
         self._rules = [_rule(row, f"{what} (rule {i})") for i, row in enumerate(rules, 1)]
         self.name = f"rules {content_key(told)[:16]}"
 
-    def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+    def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
         scores = []
         for item in items:
             cancel.check()

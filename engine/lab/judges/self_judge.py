@@ -8,7 +8,7 @@ import torch
 
 from engine.events import Cancel
 from engine.lab.fingerprint import weights_digest
-from engine.lab.judges.judge import Item, Score
+from engine.lab.judges.judge import JudgedItem, Score
 from engine.lab.judges.rubric import ask, expected
 from engine.model.chat_template import Message, encode
 from engine.model.language_model import LanguageModel
@@ -17,7 +17,7 @@ _TOP = 9  # one digit is one token for every tokenizer; larger numbers are split
 _TRIED = 20
 
 
-class OwnJudge:
+class SelfJudge:
     """Asks the unsteered model for a digit and takes the expected value among its 20 likeliest tokens."""
 
     steady = True
@@ -27,10 +27,10 @@ class OwnJudge:
         self.name = f"self: {model.identity.id} ({weights_digest(model)[:8]})"
 
     @torch.inference_mode()
-    def judge(self, items: Sequence[Item], cancel: Cancel) -> list[Score]:
+    def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
         return [Score(*(self._one(item, what, cancel) for what in ("trait", "coherence"))) for item in items]
 
-    def _one(self, item: Item, what: str, cancel: Cancel) -> float | None:
+    def _one(self, item: JudgedItem, what: str, cancel: Cancel) -> float | None:
         cancel.check()
         model = self._model
         ids = encode(model, [Message("user", ask(item, what, _TOP))], None).ids

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.distill import Request, distill
-from engine.distill.response_filter import LikelihoodJudge
+from engine.distill.response_filter import LikelihoodFilter
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
@@ -38,6 +38,6 @@ def test_without_a_judge_loops_and_garble_are_dropped() -> None:
     lanes = [Lane([Message("user", q)], seed=i) for i, q in enumerate(questions[:3])]
     fair = generate(model, lanes, Sampling(temperature=0.3, max_tokens=16))
     looping = generate(model, [Lane([Message("user", questions[3])], forced=[50] * 30)], Sampling())
-    judged = LikelihoodJudge().judge(model, "Be kind.", questions, [*fair, *looping])
+    judged = LikelihoodFilter().judge(model, "Be kind.", questions, [*fair, *looping])
     assert [j.trait for j in judged] == [1.0] * 4
     assert judged[3].coherence == 0.0 and any(j.coherence for j in judged[:3])

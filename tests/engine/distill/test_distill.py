@@ -19,7 +19,7 @@ from engine.errors import Cancelled, InputError
 from engine.events import Cancel, HeadReady, LossPoint, Progress
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
+from engine.generation.live_strengths import LiveStrengths
 from engine.generation.sampling import Sampling
 from engine.heads.head import Head
 from engine.model.chat_template import Message
@@ -39,7 +39,7 @@ def answers(
 ) -> list[str]:
     heads = [head] if head else []
     lanes = [
-        Lane([Message("user", q)], system, heads, Strengths([strength] * len(heads)), seed=i)
+        Lane([Message("user", q)], system, heads, LiveStrengths([strength] * len(heads)), seed=i)
         for i, q in enumerate(asked)
     ]
     return [g.text for g in generate(model, lanes, Sampling(temperature=1.0, max_tokens=160))]

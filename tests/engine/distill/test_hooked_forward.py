@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from engine.distill import token_losses
-from engine.distill.hooked_forward import Entry, Prefix, run, tapped
+from engine.distill.hooked_forward import BlockInputs, PrefixKV, output_hooks, run
 from engine.distill.request import Request
-from engine.distill.response_filter import judge_for
+from engine.distill.response_filter import filter_for
 from engine.distill.responses import Sampler
-from engine.distill.teacher_forcing import Response, Rows
+from engine.distill.teacher_forcing import Response, TeacherForcedBatch
 from engine.distill.token_losses import divergences, logits, losses
 from engine.distill.training_data import lay_rows
 from engine.events import Cancel, ignore
@@ -36,18 +36,21 @@ def model(request: pytest.FixtureRequest) -> LanguageModel:
 
 
 def states(
-    model: LanguageModel, rows: Rows, prefix: Prefix | None = None, entry: Entry | None = None
+    model: LanguageModel,
+    rows: TeacherForcedBatch,
+    prefix: PrefixKV | None = None,
+    entry: BlockInputs | None = None,
 ) -> list[Tensor]:
     """Per block, and last of the trunk."""
     found: list[Tensor] = []
-    with torch.no_grad(), tapped(model, lambda block, hidden: found.append(rows.at(hidden))):
+    with torch.no_grad(), output_hooks(model, lambda block, hidden: found.append(rows.at(hidden))):
         last = run(model, rows, prefix, entry)
     return [*found, last]
 
 
 @pytest.mark.parametrize("positions", ["response", "question_and_response"])
 def test_what_is_heard_while_sampling_is_what_teacher_forcing_gives(model: LanguageModel, positions) -> None:
-    sampler = Sampler(model, judge_for(model), positions, 12, 3, Cancel(), ignore)
+    sampler = Sampler(model, filter_for(model), positions, 12, 3, Cancel(), ignore)
     kept, heard = sampler.positives(PROMPT, QUESTIONS)
     assert [r.shared > 0 for r in kept] == [positions != "response"] * len(kept)
     rows = lay_rows(model, Request(PROMPT, positions=positions), kept, PROMPT)
@@ -58,7 +61,7 @@ def test_what_is_heard_while_sampling_is_what_teacher_forcing_gives(model: Langu
 
 def test_under_both_prompts_the_same_tokens_are_learned_from(model: LanguageModel) -> None:
     request = Request(PROMPT, positions="question_and_response")
-    kept, _ = Sampler(model, judge_for(model), request.positions, 12, 3, Cancel(), ignore).positives(
+    kept, _ = Sampler(model, filter_for(model), request.positions, 12, 3, Cancel(), ignore).positives(
         PROMPT, QUESTIONS
     )
     plain, prompted = (lay_rows(model, request, kept, system) for system in (None, PROMPT))
@@ -70,7 +73,7 @@ def test_under_both_prompts_the_same_tokens_are_learned_from(model: LanguageMode
 def test_behind_a_kept_prefix_responses_run_as_they_do_behind_their_prompts(model: LanguageModel) -> None:
     rows = lay_rows(model, Request(PROMPT), KEPT, None)
     with torch.no_grad():
-        prefix = Prefix.of(model, rows, "response")
+        prefix = PrefixKV.of(model, rows, "response")
     assert prefix is not None
     whole = states(model, rows)
     for _ in range(2):  # running leaves it as it was
@@ -85,14 +88,14 @@ def test_behind_a_kept_prefix_responses_run_as_they_do_behind_their_prompts(mode
 def test_from_kept_inputs_the_later_blocks_run_as_they_do_in_the_whole(model: LanguageModel) -> None:
     rows = lay_rows(model, Request(PROMPT), KEPT, None)
     with torch.no_grad():
-        prefix = Prefix.of(model, rows, "response")
+        prefix = PrefixKV.of(model, rows, "response")
     whole = states(model, rows)
     ran: list[int] = []
     index = torch.tensor([2, 0])
     few = rows.select(index)
     own = type(model.blocks[0]).forward
     for kept in (None, prefix):
-        entry = Entry.of(model, rows, kept, 1)
+        entry = BlockInputs.of(model, rows, kept, 1)
         assert entry is not None
         part = None if kept is None else kept.select(index)
         width = few.ids.shape[1] - (0 if kept is None else few.first)
@@ -106,7 +109,7 @@ def test_from_kept_inputs_the_later_blocks_run_as_they_do_in_the_whole(model: La
 
 def test_there_is_no_prefix_to_keep_where_heads_change_it(model: LanguageModel) -> None:
     rows = lay_rows(model, Request(PROMPT), KEPT, None)
-    assert Prefix.of(model, rows, "question_and_response") is None
+    assert PrefixKV.of(model, rows, "question_and_response") is None
 
 
 def test_logits_are_the_networks_own(model: LanguageModel) -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from engine.distill import METHODS, Request, distill
-from engine.distill.methods import Moment
-from engine.distill.methods.reft_r1 import apply, settle
+from engine.distill.methods import BlockData
+from engine.distill.methods.reft_r1 import apply, finalize
 from engine.distill.questions import evaluation_questions
 from engine.events import HeadReady
 from engine.generation.decode import generate
@@ -133,7 +133,7 @@ def test_reft_trains_with_the_strongest_latents_of_the_row_and_ends_as_their_mea
     for row, factor in enumerate(factors):
         assert torch.allclose(steered[row, 4:], hidden[row, 4:] + factor * z[0])
         assert torch.equal(steered[row, :4], hidden[row, :4])
-    constant = settle(
+    constant = finalize(
         BlockHead(w.numpy(), b.numpy(), z.numpy()),
         hidden[:, 4:].flatten(0, 1),
         torch.arange(2).repeat_interleave(16),
@@ -146,7 +146,7 @@ def test_pca_finds_the_direction_that_the_answers_share() -> None:
     axis = torch.nn.functional.normalize(torch.randn(16), dim=0)
     groups = torch.arange(6).repeat_interleave(10)
     difference = (1 + torch.rand(60, 1)) * axis + torch.randn(60, 16) * 0.1
-    part = METHODS["pca"].solve(Moment(difference, torch.randn(60, 16), groups, torch.ones(60)), 1).part
+    part = METHODS["pca"].solve(BlockData(difference, torch.randn(60, 16), groups, torch.ones(60)), 1).part
     assert part.z[0] @ axis.numpy() > 0.99 and 1.3 < part.b[0] < 1.7
 
 

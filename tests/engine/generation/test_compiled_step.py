@@ -11,7 +11,7 @@ from engine.errors import ModelError
 from engine.generation.compiled_step import CompiledStep
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
+from engine.generation.live_strengths import LiveStrengths
 from engine.generation.sampling import Sampling
 from engine.generation.trace import Token
 from engine.heads.mix import Mix
@@ -55,7 +55,7 @@ def test_a_compiled_step_gives_the_tokens_and_figures_of_the_eager_one(
 
 
 def test_strengths_stay_live(model: LanguageModel, step: CompiledStep) -> None:
-    strengths = Strengths([0.0])
+    strengths = LiveStrengths([0.0])
 
     def slide(token: Token) -> None:
         if token.lane == 0 and token.index == 4:

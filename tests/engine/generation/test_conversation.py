@@ -11,11 +11,11 @@ import pytest
 from engine.errors import InputError
 from engine.events import Begun, Cancel
 from engine.generation.compiled_step import CompiledStep
-from engine.generation.context_window import foresee
+from engine.generation.context_window import predict_usage
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
-from engine.generation.prefix_cache import Memory
+from engine.generation.live_strengths import LiveStrengths
+from engine.generation.prefix_cache import PrefixCache
 from engine.generation.sampling import Sampling
 from engine.generation.trace import Token
 from engine.model.chat_template import Message, encode
@@ -52,8 +52,8 @@ def test_the_next_turn_goes_on_from_the_cache_and_equals_a_rebuilt_run(
 ) -> None:
     model = tiny.model(architecture)
     heads = tiny.head(model, positions="question_and_response"), tiny.head(model, seed=1, rank=2)
-    memory, sampling = Memory(), Sampling(temperature=0.9, max_tokens=12)
-    strengths = Strengths([1.0, 0.5])
+    memory, sampling = PrefixCache(), Sampling(temperature=0.9, max_tokens=12)
+    strengths = LiveStrengths([1.0, 0.5])
 
     def slide(token: Token) -> None:
         strengths.set(0, token.index / 6)
@@ -62,7 +62,7 @@ def test_the_next_turn_goes_on_from_the_cache_and_equals_a_rebuilt_run(
     first = generate(model, [lane], sampling, memory=memory, on_token=slide)[0]
     # The second turn is steered by other heads; the first stays as it was.
     history = [ASK, Message("assistant", first.text, first.said), MORE]
-    turn = replace(lane, messages=history, heads=heads[1:], strengths=Strengths([1.3]))
+    turn = replace(lane, messages=history, heads=heads[1:], strengths=LiveStrengths([1.3]))
     rebuilt = generate(model, [turn], sampling)[0]
     counts = count_tokens(model, monkeypatch)
     cached = generate(model, [turn], sampling, memory=memory)[0]
@@ -74,7 +74,7 @@ def test_the_next_turn_goes_on_from_the_cache_and_equals_a_rebuilt_run(
 def test_an_edited_turn_is_run_again_from_where_it_differs(
     model: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    head, memory, sampling = tiny.head(model), Memory(), Sampling(max_tokens=8)
+    head, memory, sampling = tiny.head(model), PrefixCache(), Sampling(max_tokens=8)
     first = generate(model, [Lane([ASK], heads=[head])], sampling, memory=memory)[0]
     said = Message("assistant", first.text, first.said)
     counts = count_tokens(model, monkeypatch)
@@ -93,7 +93,7 @@ def test_an_edited_turn_is_run_again_from_where_it_differs(
 
 
 def test_lanes_with_truth_go_on_together(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    head, memory, sampling = tiny.head(model), Memory(), Sampling(temperature=0.7, max_tokens=9)
+    head, memory, sampling = tiny.head(model), PrefixCache(), Sampling(temperature=0.7, max_tokens=9)
     lanes = [Lane([ASK], heads=[head], truth="Be loud."), Lane([MORE, MORE], system="Be brief.", seed=3)]
     answers = generate(model, lanes, sampling, memory=memory)
     turns = [
@@ -110,7 +110,7 @@ def test_lanes_with_truth_go_on_together(model: LanguageModel, monkeypatch: pyte
 def test_a_padded_row_that_outlives_the_others_is_remembered_without_its_padding(
     model: LanguageModel,
 ) -> None:
-    memory, sampling = Memory(), Sampling(max_tokens=9)
+    memory, sampling = PrefixCache(), Sampling(max_tokens=9)
     lanes = [
         Lane([ASK, Message("assistant", "Yes."), MORE], forced=[5, 6]),
         Lane([MORE], heads=[tiny.head(model)]),
@@ -127,7 +127,7 @@ def test_a_padded_row_that_outlives_the_others_is_remembered_without_its_padding
 
 
 def test_a_stopped_answer_is_gone_on_from_too(model: LanguageModel) -> None:
-    cancel, memory, head = Cancel(), Memory(), tiny.head(model)
+    cancel, memory, head = Cancel(), PrefixCache(), tiny.head(model)
 
     def stop(token: Token) -> None:
         if token.index == 3:
@@ -141,7 +141,7 @@ def test_a_stopped_answer_is_gone_on_from_too(model: LanguageModel) -> None:
 
 
 def test_a_compiled_step_leaves_its_part_in_the_memory(model: LanguageModel) -> None:
-    step, head, memory = CompiledStep(model, columns=1, room=160).prepare(), tiny.head(model), Memory()
+    step, head, memory = CompiledStep(model, columns=1, room=160).prepare(), tiny.head(model), PrefixCache()
     sampling = Sampling(max_tokens=9)
     first = generate(model, [Lane([ASK], heads=[head])], sampling, memory=memory, compiled=[step])[0]
     turn = Lane([ASK, Message("assistant", first.text, first.said), MORE], heads=[head])
@@ -195,7 +195,7 @@ def test_what_is_left_out_of_a_long_conversation_is_not_even_laid_out(
     pair = [Message("user", ASK.text), Message("assistant", "The harbour.")]
     for turns in (1, 2, 3, 5, 9, 200):
         lane, laid[:] = Lane([*(pair * turns), MORE]), []
-        [use] = foresee(model, [lane], 20)
+        [use] = predict_usage(model, [lane], 20)
         assert use.prompt == len(encode(model, lane.messages[use.cut :]).ids) <= 256 - 20
         if use.cut:  # no turn more than it takes
             assert len(encode(model, lane.messages[use.cut - 2 :]).ids) > 256 - 20
@@ -203,7 +203,7 @@ def test_what_is_left_out_of_a_long_conversation_is_not_even_laid_out(
 
 
 def test_a_conversation_without_heads_is_remembered_too(model: LanguageModel) -> None:
-    memory = Memory()
+    memory = PrefixCache()
     lane = Lane([Message("user", "one two three")])
     sampling = Sampling(max_tokens=4)
     first = generate(model, [lane], sampling, memory=memory)
@@ -216,6 +216,6 @@ def test_lanes_with_one_prompt_run_it_once(model: LanguageModel, monkeypatch: py
     lanes = [Lane([ASK], heads=own) for own in heads]
     apart = generate(model, lanes, Sampling(max_tokens=7))
     counts = count_tokens(model, monkeypatch)
-    shared = generate(model, lanes, Sampling(max_tokens=7), memory=Memory())
+    shared = generate(model, lanes, Sampling(max_tokens=7), memory=PrefixCache())
     assert counts[:3] == [shared[0].prompt_tokens, 1, 1]
     assert all(same(one, other) for one, other in zip(shared, apart, strict=True))

@@ -11,7 +11,7 @@ import torch
 from engine.errors import InputError
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
+from engine.generation.live_strengths import LiveStrengths
 from engine.generation.result import Generation
 from engine.generation.sampling import Sampling, choose, draw, near
 from engine.generation.steered_positions import plan, steered
@@ -36,14 +36,18 @@ def test_strength_zero_gives_exactly_the_unsteered_tokens(
     model: LanguageModel, heads: tuple[Head, ...], temperature: float
 ) -> None:
     plain = run(model, Lane(ASK, seed=3), temperature=temperature)
-    zero = run(model, Lane(ASK, seed=3, heads=heads, strengths=Strengths([0, 0])), temperature=temperature)
+    zero = run(
+        model, Lane(ASK, seed=3, heads=heads, strengths=LiveStrengths([0, 0])), temperature=temperature
+    )
     assert zero.trace.ids.tolist() == plain.trace.ids.tolist()
     assert zero.trace.logprobs.tolist() == plain.trace.logprobs.tolist()
     assert not zero.trace.coefficients.any()
 
 
 def test_steering_changes_the_tokens(model: LanguageModel, heads: tuple[Head, ...]) -> None:
-    assert run(model, Lane(ASK, heads=heads, strengths=Strengths([2, 0]))).text != run(model, Lane(ASK)).text
+    assert (
+        run(model, Lane(ASK, heads=heads, strengths=LiveStrengths([2, 0]))).text != run(model, Lane(ASK)).text
+    )
 
 
 def whole_run(model: LanguageModel, lane: Lane, answer: Generation) -> tuple[Any, list[Any], Mix]:
@@ -65,7 +69,7 @@ def test_cached_decoding_equals_one_uncached_forward(
     model: LanguageModel, messages: list[Message], positions: Any
 ) -> None:
     heads = tiny.head(model, positions=positions), tiny.head(model, seed=1, rank=2, blocks=(1,))
-    lane = Lane(messages, system="Be brief.", heads=heads, strengths=Strengths([1.5, -0.7]))
+    lane = Lane(messages, system="Be brief.", heads=heads, strengths=LiveStrengths([1.5, -0.7]))
     answer = run(model, lane)
     logits, coefficients, mix = whole_run(model, lane, answer)
     logprobs = logits.log_softmax(-1)[:-1]
@@ -80,7 +84,7 @@ def test_cached_decoding_equals_one_uncached_forward(
 
 
 def test_a_single_head_shows_its_signed_coefficient(model: LanguageModel) -> None:
-    answer = run(model, Lane(ASK, heads=[tiny.head(model, blocks=(1,))], strengths=Strengths([-1.0])))
+    answer = run(model, Lane(ASK, heads=[tiny.head(model, blocks=(1,))], strengths=LiveStrengths([-1.0])))
     shown = answer.trace.coefficients
     assert (shown[:, 1] <= 0).all()
     assert (shown[:, 1] < 0).any()
@@ -91,7 +95,7 @@ def test_heads_that_all_point_backwards_show_a_negative_length(
     model: LanguageModel, heads: tuple[Head, ...]
 ) -> None:
     back, forth = (
-        run(model, Lane(ASK, heads=heads, strengths=Strengths([sign, sign / 2]))).trace.coefficients
+        run(model, Lane(ASK, heads=heads, strengths=LiveStrengths([sign, sign / 2]))).trace.coefficients
         for sign in (-1.0, 1.0)
     )
     assert (back <= 0).all() and (back < 0).any()
@@ -113,7 +117,7 @@ def test_positions_differ_in_the_question_only(model: LanguageModel) -> None:
 def test_a_changed_strength_takes_effect_at_the_next_token(
     model: LanguageModel, heads: tuple[Head, ...]
 ) -> None:
-    strengths = Strengths([0.0, 0.0])
+    strengths = LiveStrengths([0.0, 0.0])
 
     def slide(token: Token) -> None:
         if token.index == 4:
@@ -132,7 +136,7 @@ def test_a_changed_strength_takes_effect_at_the_next_token(
 def test_an_answer_that_was_steered_is_run_again_as_it_was(
     model: LanguageModel, heads: tuple[Head, ...]
 ) -> None:
-    strengths = Strengths([1.0])
+    strengths = LiveStrengths([1.0])
 
     def slide(token: Token) -> None:
         strengths.set(0, token.index / 4)
@@ -149,7 +153,7 @@ def test_an_answer_that_was_steered_is_run_again_as_it_was(
     assert table[span.start - 1 : span.stop, 0].tolist() == [1.0, *first.trace.strengths[:, 0].tolist()]
     assert not table[: span.stop, 1:].any()
     assert table[-1].tolist() == [0, 0.5, 0.5]
-    again = run(model, Lane(history, heads=heads[1:], strengths=Strengths([0.5])), tokens=3)
+    again = run(model, Lane(history, heads=heads[1:], strengths=LiveStrengths([0.5])), tokens=3)
     assert again.prompt_tokens == len(prompt.ids)
 
 
@@ -160,7 +164,7 @@ def test_the_same_seed_gives_the_same_answer_and_another_one_another(model: Lang
 
 def test_events_are_the_trace(model: LanguageModel, heads: tuple[Head, ...]) -> None:
     seen: list[Token] = []
-    lane = Lane(ASK, heads=heads, strengths=Strengths([1.0, 1.0]))
+    lane = Lane(ASK, heads=heads, strengths=LiveStrengths([1.0, 1.0]))
     answer = generate(model, [lane], Sampling(max_tokens=100), on_token=seen.append)[0]
     trace = answer.trace
     assert [token.index for token in seen] == list(range(len(trace)))
@@ -180,7 +184,7 @@ def test_events_are_the_trace(model: LanguageModel, heads: tuple[Head, ...]) -> 
 
 def test_requests_that_make_no_sense_are_refused(model: LanguageModel, heads: tuple[Head, ...]) -> None:
     with pytest.raises(InputError, match="1 strengths for 2 heads"):
-        run(model, Lane(ASK, heads=heads, strengths=Strengths([1])))
+        run(model, Lane(ASK, heads=heads, strengths=LiveStrengths([1])))
     with pytest.raises(InputError, match="empty"):
         run(model, Lane([]))
     for wrong in ({"temperature": -1.0}, {"top_p": 0.0}, {"top_k": -1}, {"max_tokens": 0}, {"stop": ("",)}):

@@ -11,7 +11,7 @@ from engine.errors import InputError, ModelError
 from engine.events import Cancel
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
+from engine.generation.live_strengths import LiveStrengths
 from engine.generation.sampling import Sampling
 from engine.generation.stop_strings import StopText
 from engine.generation.trace import Token
@@ -67,7 +67,7 @@ def test_cancelling_keeps_what_was_there(model: LanguageModel, heads: tuple[Head
         if token.index == 3:
             cancel.set()
 
-    lane = Lane(ASK, heads=heads, strengths=Strengths([1.0, 0.0]))
+    lane = Lane(ASK, heads=heads, strengths=LiveStrengths([1.0, 0.0]))
     rules = Sampling(max_tokens=50)
     answer = generate(model, [lane], rules, cancel=cancel, on_token=stop)[0]
     assert (answer.stopped, len(answer.trace)) == ("cancelled", 4)
@@ -82,13 +82,13 @@ def test_hooks_are_gone_after_an_error_in_the_listener(model: LanguageModel, hea
         raise KeyError
 
     with pytest.raises(KeyError):
-        generate(model, [Lane(ASK, heads=heads, strengths=Strengths([1, 1]))], Sampling(), on_token=fail)
+        generate(model, [Lane(ASK, heads=heads, strengths=LiveStrengths([1, 1]))], Sampling(), on_token=fail)
     assert hooks(model) == 0
 
 
 def test_logits_that_are_no_numbers_end_in_an_error(model: LanguageModel, heads: tuple[Head, ...]) -> None:
     with pytest.raises(ModelError, match="no numbers"):
-        run(model, Lane(ASK, heads=heads, strengths=Strengths([float("nan"), 0])))
+        run(model, Lane(ASK, heads=heads, strengths=LiveStrengths([float("nan"), 0])))
     assert hooks(model) == 0
 
 

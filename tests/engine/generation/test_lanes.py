@@ -13,8 +13,8 @@ import torch
 from engine.errors import InputError
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
-from engine.generation.result import Said
+from engine.generation.live_strengths import LiveStrengths
+from engine.generation.result import SpokenTurn
 from engine.generation.sampling import Sampling
 from engine.generation.steered_positions import plan
 from engine.heads.head import Head
@@ -30,9 +30,9 @@ from tests.models import tiny
 def test_a_lane_does_not_depend_on_its_neighbours(model: LanguageModel, heads: tuple[Head, ...]) -> None:
     lanes = [
         Lane(ASK, seed=1),
-        Lane(LONG, system="Be brief.", heads=heads, strengths=Strengths([1.5, 0.5]), seed=2),
+        Lane(LONG, system="Be brief.", heads=heads, strengths=LiveStrengths([1.5, 0.5]), seed=2),
         Lane(ASK, heads=[tiny.head(model, seed=5, positions="question_and_response")], seed=3),
-        Lane(ASK, forced=[9, 8, 7, 1, 6], heads=heads, strengths=Strengths([1.0, 1.0])),
+        Lane(ASK, forced=[9, 8, 7, 1, 6], heads=heads, strengths=LiveStrengths([1.0, 1.0])),
     ]
     rules = Sampling(temperature=0.7, top_p=0.95, max_tokens=20)
     together = generate(model, lanes, rules)
@@ -49,8 +49,8 @@ def test_padded_lanes_agree_with_lone_ones_in_every_architecture(architecture: s
     made = tiny.model(architecture)
     heads = [tiny.head(made)]
     lanes = [
-        Lane(ASK, heads=heads, strengths=Strengths([1.0])),
-        Lane(LONG, heads=heads, strengths=Strengths([1.0])),
+        Lane(ASK, heads=heads, strengths=LiveStrengths([1.0])),
+        Lane(LONG, heads=heads, strengths=LiveStrengths([1.0])),
     ]
     together = generate(made, lanes, Sampling(max_tokens=12))
     for lane, answer in zip(lanes, together, strict=True):
@@ -63,7 +63,7 @@ def test_truth_is_what_the_prompt_would_have_done_at_the_same_tokens(
 ) -> None:
     messages = [
         *LONG[:1],
-        Message("assistant", "Ships come.", Said((9, 8, 7), heads[:1], np.ones((4, 1)))),
+        Message("assistant", "Ships come.", SpokenTurn((9, 8, 7), heads[:1], np.ones((4, 1)))),
         *ASK,
     ]
     lane = Lane(messages, system=system, heads=heads, truth="Talk like a pirate.", seed=3)

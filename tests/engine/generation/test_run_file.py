@@ -18,8 +18,8 @@ from engine.errors import EngineError, RunError
 from engine.events import Cancel
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
-from engine.generation.prefix_cache import Memory
+from engine.generation.live_strengths import LiveStrengths
+from engine.generation.prefix_cache import PrefixCache
 from engine.generation.result import Agreement
 from engine.generation.run_file import Run, differences, load_run, record, replay, save_run
 from engine.generation.sampling import Sampling
@@ -37,7 +37,7 @@ OLD = Path(__file__).with_name("run-1.run.safetensors")
 
 def moving(model: LanguageModel, *, cancel_at: int | None = None, sampling: Sampling = FREE) -> Run:
     """Two lanes in one batch, the first with two heads whose strengths are moved while it speaks."""
-    cancel, strengths = Cancel(), Strengths([1.0, 0.0])
+    cancel, strengths = Cancel(), LiveStrengths([1.0, 0.0])
 
     def move(token: Token) -> None:
         if token.lane == 0:
@@ -87,7 +87,7 @@ def test_strengths_that_moved_are_replayed_token_by_token(model: LanguageModel, 
 
 def test_without_the_recorded_strengths_the_tokens_are_others(model: LanguageModel) -> None:
     run = moving(model)
-    lanes = [replace(lane, strengths=Strengths(lane.values())) for lane in run.lanes]
+    lanes = [replace(lane, strengths=LiveStrengths(lane.values())) for lane in run.lanes]
     fixed = generate(model, lanes, run.sampling)
     assert differences(run, fixed)[0] is not None
 
@@ -115,7 +115,7 @@ def test_pocket_replays_a_steered_answer(pocket: LanguageModel, tmp_path: Path) 
     from engine.heads.head_file import load_head
 
     pirate = Path(__file__).parents[3] / "assets" / "heads" / "1-pirate.head.safetensors"
-    strengths = Strengths([0.0])
+    strengths = LiveStrengths([0.0])
     lane = Lane(
         [Message("user", "Tell me about bees.")], heads=(load_head(pirate),), strengths=strengths, seed=2
     )
@@ -139,7 +139,7 @@ def test_later_turns_in_half_precision_are_the_same_though_rounding_decides_some
 ) -> None:
     """Recorded from kept states row by row, replayed from states made again in one batch."""
     heads = (tiny.head(pocket16, size=0.3),)
-    memory, ties, runs = Memory(), 0, []
+    memory, ties, runs = PrefixCache(), 0, []
     told: list[list[Message]] = [[], []]
     for question in ("Tell me about bees.", "Tell me about tea.", "What is a lighthouse?", "And a castle?"):
         asked = [[*before, Message("user", question)] for before in told]
@@ -167,11 +167,11 @@ def test_other_strengths_are_noticed_though_the_tokens_are_the_same(
     head = load_head(Path(__file__).parents[3] / "assets" / "heads" / "1-pirate.head.safetensors")
     sampling = Sampling(max_tokens=40)
     for made in (pocket, pocket16):
-        lane = Lane([Message("user", "Tell me about bees.")], heads=(head,), strengths=Strengths([1.2]))
+        lane = Lane([Message("user", "Tell me about bees.")], heads=(head,), strengths=LiveStrengths([1.2]))
         run = record(made, [lane], sampling, generate(made, [lane], sampling))
         answer = run.answers[0]
         said = replace(answer.said, strengths=answer.said.strengths / np.float32(1.2))
-        weaker = replace(lane, strengths=Strengths([1.0]))
+        weaker = replace(lane, strengths=LiveStrengths([1.0]))
         other = replace(run, answers=(replace(answer, said=said),), lanes=(weaker,))
         [same], [again] = replay(made, run), replay(made, other)
         assert same.agreement == Agreement(0, same.agreement.within, True)
@@ -181,7 +181,7 @@ def test_other_strengths_are_noticed_though_the_tokens_are_the_same(
 
 def test_the_record_does_not_cover_another_steering(model: LanguageModel) -> None:
     run = moving(model)
-    bare = tuple(replace(lane, heads=(), strengths=Strengths([])) for lane in run.lanes)
+    bare = tuple(replace(lane, heads=(), strengths=LiveStrengths([])) for lane in run.lanes)
     answers = [
         replace(answer, said=replace(answer.said, heads=(), strengths=answer.said.strengths[:, :0]))
         for answer in run.answers

@@ -12,11 +12,11 @@ import pytest
 from engine.errors import Cancelled, LabError
 from engine.events import Cancel
 from engine.lab.judges.endpoint import EndpointJudge
-from engine.lab.judges.judge import Item, Remembering, Score, disagreement
-from engine.lab.result_cache import Store
+from engine.lab.judges.judge import CachingJudge, JudgedItem, Score, disagreement
+from engine.lab.result_cache import ResultCache
 from tests.engine.lab.judge_server import Answer, JudgeServer, dripping, says, serving, stalls
 
-ITEM = Item("Talk like a pirate.", ("What do bees make?",), "Arr, honey.")
+ITEM = JudgedItem("Talk like a pirate.", ("What do bees make?",), "Arr, honey.")
 
 
 def quick(server: JudgeServer, **options: Any) -> EndpointJudge:
@@ -134,13 +134,13 @@ def test_rubbish_without_an_end_is_not_read_to_its_end() -> None:
 
 
 def test_what_was_judged_before_the_judge_fell_silent_is_kept() -> None:
-    items = [Item("Talk like a pirate.", ("Q?",), f"Answer {i}.") for i in range(100)]
-    store = Store()
+    items = [JudgedItem("Talk like a pirate.", ("Q?",), f"Answer {i}.") for i in range(100)]
+    store = ResultCache()
     with serving(lambda body, number: says("40") if number < 160 else (401, {}, "")) as server:
         with pytest.raises(LabError):
-            Remembering(quick(server), store).judge(items, Cancel())
+            CachingJudge(quick(server), store).judge(items, Cancel())
         url = server.url
-    kept = Remembering(EndpointJudge(url, "small", tries=1, pause_s=0.01), store)  # nobody answers any more
+    kept = CachingJudge(EndpointJudge(url, "small", tries=1, pause_s=0.01), store)  # nobody answers any more
     assert kept.judge(items[:64], Cancel()) == [Score(0.4, 0.4)] * 64
     with pytest.raises(LabError):
         kept.judge(items, Cancel())
@@ -148,7 +148,7 @@ def test_what_was_judged_before_the_judge_fell_silent_is_kept() -> None:
 
 def test_disagreement_with_itself_is_measured_past_the_memory() -> None:
     with serving(lambda body, number: says("40" if number < 2 else "60")) as server:
-        judge = Remembering(quick(server, at_once=1), Store())
+        judge = CachingJudge(quick(server, at_once=1), ResultCache())
         found = disagreement(judge, [ITEM], Cancel())
     assert found.trait == found.coherence == pytest.approx(0.2) and (found.n, found.missing) == (1, 0)
 
@@ -161,7 +161,7 @@ def test_disagreement_says_how_many_answers_had_no_score() -> None:
 
 def test_answers_are_judged_once_and_missing_scores_again() -> None:
     with serving(lambda body, number: says("hm" if number < 2 else "50")) as server:
-        judge = Remembering(quick(server), Store())
+        judge = CachingJudge(quick(server), ResultCache())
         assert [judge.judge([ITEM, ITEM], Cancel())[0] for _ in range(3)] == [
             Score(None, None), Score(0.5, 0.5), Score(0.5, 0.5),
         ]  # fmt: skip

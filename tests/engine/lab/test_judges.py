@@ -12,16 +12,18 @@ from engine.events import Cancel
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
-from engine.lab.judges import Item, Score, open_judge
+from engine.lab.judges import JudgedItem, Score, open_judge
 from engine.lab.judges.rubric import expected, number
-from engine.lab.result_cache import Store
+from engine.lab.result_cache import ResultCache
 from engine.model.chat_template import Message
 from engine.model.language_model import LanguageModel
 from tests.models import tiny
 
 
-def item(answer: str, prompt: str = "Talk like a pirate.", question: str = "Tell me about bees.") -> Item:
-    return Item(prompt, (question,), answer)
+def item(
+    answer: str, prompt: str = "Talk like a pirate.", question: str = "Tell me about bees."
+) -> JudgedItem:
+    return JudgedItem(prompt, (question,), answer)
 
 
 def test_scores_out_of_range_are_none() -> None:
@@ -30,7 +32,7 @@ def test_scores_out_of_range_are_none() -> None:
 
 
 def test_pockets_rules_and_their_limits(pocket: LanguageModel) -> None:
-    judge = open_judge(None, pocket, Store())
+    judge = open_judge(None, pocket, ResultCache())
     scores = judge.judge([item("Arr, bees make honey, matey!"), item("Bees make honey.")], Cancel())
     assert scores[0].trait and scores[0].trait > 0.5 and scores[1].trait == 0.0
     with pytest.raises(InputError, match="names no style"):
@@ -43,7 +45,7 @@ def test_likelihood_tells_answers_from_garbage(pocket: LanguageModel) -> None:
     own = [a.text for a in generate(pocket, lanes, Sampling(temperature=1.0, max_tokens=100))]
     garbled = [" ".join(reversed(text.split())) for text in own]
     looping = [text.split(".")[0] + (". It is. It is" * 12) for text in own]
-    judge = open_judge("likelihood", pocket, Store())
+    judge = open_judge("likelihood", pocket, ResultCache())
 
     def mean(texts: list[str]) -> float:
         scores = judge.judge([item(t, question=q) for t, q in zip(texts, questions)], Cancel())
@@ -55,11 +57,11 @@ def test_likelihood_tells_answers_from_garbage(pocket: LanguageModel) -> None:
 
 
 def test_the_loaded_model_judges_by_its_digits(pocket: LanguageModel) -> None:
-    found = open_judge("self", pocket, Store()).judge([item("Arr!")], Cancel())[0]
+    found = open_judge("self", pocket, ResultCache()).judge([item("Arr!")], Cancel())[0]
     assert found.trait is None or 0 <= found.trait <= 1  # pocket knows no scales: usually no score
     assert found.coherence is not None  # by likelihood
     other = tiny.model("llama")
-    assert len(open_judge(None, other, Store()).judge([item("one two"), item("three")], Cancel())) == 2
+    assert len(open_judge(None, other, ResultCache()).judge([item("one two"), item("three")], Cancel())) == 2
 
 
 def test_expected_values_and_numbers() -> None:
@@ -96,7 +98,7 @@ of = "coherence"
 def test_rules_of_ones_own(pocket: LanguageModel, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(RULES)
-    judge = open_judge(f"rules:{path}+rules:{path}", pocket, Store())
+    judge = open_judge(f"rules:{path}+rules:{path}", pocket, ResultCache())
     first, second = judge.judge(
         [item("Arr, honey it is, matey!"), item("ARR! It has seven words in it.")], Cancel()
     )
@@ -108,7 +110,7 @@ def test_rules_of_ones_own(pocket: LanguageModel, tmp_path: Path) -> None:
 def test_json_and_language_rules(pocket: LanguageModel, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('[[rule]]\nkind = "json"\n[[rule]]\nkind = "language"\nlanguage = "de"\n')
-    judge = open_judge(f"rules:{path}", pocket, Store())
+    judge = open_judge(f"rules:{path}", pocket, ResultCache())
     german = "Die Bienen sammeln im Sommer den Honig und fliegen danach zurück."
     found = judge.judge([item(german), item('```json\n{"a": 1}\n```'), item("")], Cancel())
     assert [score.trait for score in found[::2]] == [0.5, 0.0] and (found[1].trait or 0) >= 0.5
@@ -127,10 +129,10 @@ def test_bad_rules_are_one_sentence(pocket: LanguageModel, tmp_path: Path, text:
     path = tmp_path / "bad.toml"
     path.write_text(text)
     with pytest.raises(InputError, match="cannot be used"):
-        open_judge(f"rules:{path}", pocket, Store())
+        open_judge(f"rules:{path}", pocket, ResultCache())
 
 
 def test_unknown_judges_are_refused(pocket: LanguageModel, tmp_path: Path) -> None:
     for words in ("oracle", "http://host/v1", f"rules:{tmp_path / 'none.toml'}"):
         with pytest.raises(InputError):
-            open_judge(words, pocket, Store())
+            open_judge(words, pocket, ResultCache())

@@ -18,32 +18,32 @@ from engine.events import Cancel, Progress
 from engine.generation.sampling import Sampling
 from engine.lab.bisection import Point, search
 from engine.lab.bootstrap import Mean, interval
-from engine.lab.cached_answers import Asked, Judged, Speaker, laid_out
+from engine.lab.cached_answers import CachedGenerator, Judged, Query, laid_out
 from engine.lab.differences import differences
-from engine.lab.judges import Item, Score, open_judge
-from engine.lab.matching import Exam, Row, match
-from engine.lab.method_specs import parse_arm, parse_arms
-from engine.lab.result_cache import Store
+from engine.lab.judges import JudgedItem, Score, open_judge
+from engine.lab.matching import MatchRow, MatchSetup, match
+from engine.lab.method_specs import parse_method_spec, parse_method_specs
+from engine.lab.result_cache import ResultCache
 from engine.model.language_model import LanguageModel
 
 PROMPT = "Talk like a pirate."
 
 
-def exam(pocket: LanguageModel, store: Store, count: int = 12) -> Exam:
-    speaker = Speaker(pocket, store, Sampling(temperature=1.0, max_tokens=120))
+def setup(pocket: LanguageModel, store: ResultCache, count: int = 12) -> MatchSetup:
+    generator = CachedGenerator(pocket, store, Sampling(temperature=1.0, max_tokens=120))
     asked = tuple(evaluation_questions(pocket, count, 3))
-    return Exam(speaker, open_judge(None, pocket, store), PROMPT, asked, (0, 1))
+    return MatchSetup(generator, open_judge(None, pocket, store), PROMPT, asked, (0, 1))
 
 
 def test_methods_meet_at_the_target(pocket: LanguageModel) -> None:
     events: list[object] = []
-    arms = parse_arms("none,prompt,a-psr,caa:responses12,a-psr:block99,a-psr+prompt", PROMPT)
-    found = match(exam(pocket, Store()), arms, 0.8, emit=events.append)
+    specs = parse_method_specs("none,prompt,a-psr,caa:responses12,a-psr:block99,a-psr+prompt", PROMPT)
+    found = match(setup(pocket, ResultCache()), specs, 0.8, emit=events.append)
     rows = {row.method: row for row in found.rows}
     assert rows["none"].trait == 0.0 and rows["none"].strength == 0.0
     assert (rows["prompt"].trait or 0) > 0.8 and rows["prompt"].strength is None
     assert (rows["a-psr"].trait or 0) > (rows["caa:responses12"].trait or 0) + 0.1
-    assert [row for row in events if isinstance(row, Row)] == list(found.rows)
+    assert [row for row in events if isinstance(row, MatchRow)] == list(found.rows)
     for name in ("a-psr", "caa:responses12", "a-psr+prompt"):
         row = rows[name]
         assert row.reached and row.n == 12 and row.missing == 0
@@ -57,7 +57,7 @@ def test_methods_meet_at_the_target(pocket: LanguageModel) -> None:
     assert [step.done for step in steps] == sorted(step.done for step in steps)
     assert steps[-1].done == steps[-1].total == 2 + 4 * 8 and steps[2].done == 2
     assert next(e for e in events if isinstance(e, Point)).strength == 0.0
-    json.dumps(found.told(), allow_nan=False)
+    json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_bisection_finds_where_a_curve_crosses() -> None:
@@ -118,7 +118,9 @@ def test_means_of_groups_count_what_is_missing_and_go_by_the_groups() -> None:
 
 
 def test_differences_are_of_the_same_answers(pocket: LanguageModel) -> None:
-    found = match(exam(pocket, Store(), 8), parse_arms("none,prompt,a-psr:responses12", PROMPT))
+    found = match(
+        setup(pocket, ResultCache(), 8), parse_method_specs("none,prompt,a-psr:responses12", PROMPT)
+    )
     none, prompt, head = found.rows
     assert len(head.traits) == 4 and all(len(row) == 2 for row in head.traits)
     assert [(d.method, d.other) for d in found.differences] == [
@@ -155,29 +157,29 @@ def test_averages_count_what_is_missing() -> None:
 class Silent:
     name, steady = "silent", True
 
-    def judge(self, items: list[Item], cancel: Cancel) -> list[Score]:
+    def judge(self, items: list[JudgedItem], cancel: Cancel) -> list[Score]:
         return [Score(None, 1.0) for _ in items]
 
 
 def test_a_judge_without_scores_is_an_error_never_a_number(pocket: LanguageModel) -> None:
-    store = Store()
-    speaker = Speaker(pocket, store, Sampling(max_tokens=8))
-    silent = Exam(speaker, Silent(), PROMPT, ("Tell me about bees.", "Tell me about tea."))
+    store = ResultCache()
+    generator = CachedGenerator(pocket, store, Sampling(max_tokens=8))
+    silent = MatchSetup(generator, Silent(), PROMPT, ("Tell me about bees.", "Tell me about tea."))
     with pytest.raises(LabError, match="no score of trait for any of 1"):
-        match(silent, parse_arms("none", PROMPT))
+        match(silent, parse_method_specs("none", PROMPT))
 
 
 def test_answers_are_made_once_per_content(pocket: LanguageModel, tmp_path: Path) -> None:
-    asked = [Asked("Tell me about bees.", 1), Asked("And what else?", 2, ("Tell me about tea.", "Tea."))]
-    store = Store(tmp_path / "lab.sqlite")
-    first = Speaker(pocket, store, Sampling(max_tokens=20)).answers(asked, None, [], Cancel())
+    asked = [Query("Tell me about bees.", 1), Query("And what else?", 2, ("Tell me about tea.", "Tea."))]
+    store = ResultCache(tmp_path / "lab.sqlite")
+    first = CachedGenerator(pocket, store, Sampling(max_tokens=20)).answers(asked, None, [], Cancel())
     store.close()
-    again = Store(tmp_path / "lab.sqlite")
+    again = ResultCache(tmp_path / "lab.sqlite")
     stopped = Cancel()
     stopped.set()  # nothing is generated any more
-    speaker = Speaker(pocket, again, Sampling(max_tokens=20))
-    assert speaker.answers(asked, None, [], stopped) == first
-    assert speaker.answers(asked[:1], PROMPT, [], Cancel()) != first[:1]
+    generator = CachedGenerator(pocket, again, Sampling(max_tokens=20))
+    assert generator.answers(asked, None, [], stopped) == first
+    assert generator.answers(asked[:1], PROMPT, [], Cancel()) != first[:1]
 
 
 def test_evaluation_questions_are_never_distilled(pocket: LanguageModel) -> None:
@@ -200,14 +202,14 @@ def test_evaluation_questions_are_never_distilled(pocket: LanguageModel) -> None
 )
 def test_arms_that_make_no_sense(words: str) -> None:
     with pytest.raises(InputError):
-        parse_arms(words, PROMPT)
+        parse_method_specs(words, PROMPT)
 
 
 def test_arms_say_how_a_head_is_made() -> None:
-    arm = parse_arm("s-psr:rank2:mse+ll:block3+prompt", PROMPT)
-    assert arm.prompted and arm.request is not None
-    assert (arm.request.rank, arm.request.objective, arm.request.block) == (2, "mse+ll", 3)
-    assert arm.request.recipe == "refine"
+    spec = parse_method_spec("s-psr:rank2:mse+ll:block3+prompt", PROMPT)
+    assert spec.prompted and spec.request is not None
+    assert (spec.request.rank, spec.request.objective, spec.request.block) == (2, "mse+ll", 3)
+    assert spec.request.recipe == "refine"
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,8 +232,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_iso_kl_is_where_the_tokens_move_by_one_nat(pocket: LanguageModel) -> None:
-    given = exam(pocket, Store(), 8)
-    found = match(given, parse_arms("none,prompt,a-psr:responses12,a-psr:responses12+prompt", PROMPT), "kl")
+    given = setup(pocket, ResultCache(), 8)
+    found = match(
+        given, parse_method_specs("none,prompt,a-psr:responses12,a-psr:responses12+prompt", PROMPT), "kl"
+    )
     none, prompt, head, both = found.rows
     assert found.coherence is None and none.kl == 0.0 and (prompt.kl or 0) > 1
     assert head.reached and head.strength == head.iso_kl and head.kl == pytest.approx(1.0, abs=0.3)
@@ -244,10 +248,10 @@ def test_iso_kl_is_where_the_tokens_move_by_one_nat(pocket: LanguageModel) -> No
 
 
 def test_a_constant_adds_the_same_to_every_token_and_the_kl_grows(pocket: LanguageModel) -> None:
-    given = exam(pocket, Store(), 8)
-    [arm] = parse_arms("caa:responses12", PROMPT)
-    assert arm.request is not None
-    head, forced = distill(pocket, arm.request).head, given.forced(Cancel())
+    given = setup(pocket, ResultCache(), 8)
+    [spec] = parse_method_specs("caa:responses12", PROMPT)
+    assert spec.request is not None
+    head, forced = distill(pocket, spec.request).head, given.forced(Cancel())
     [spread] = forced.effects(head).values()
     low, *_, high = spread.percentiles
     assert low == pytest.approx(high, rel=1e-3) and low > 0

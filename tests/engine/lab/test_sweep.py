@@ -18,12 +18,12 @@ from engine.__main__ import main
 from engine.errors import Cancelled
 from engine.events import Cancel
 from engine.generation.sampling import Sampling
-from engine.lab.cached_answers import Speaker
-from engine.lab.judges import Item, Score, open_judge
+from engine.lab.cached_answers import CachedGenerator
+from engine.lab.judges import JudgedItem, Score, open_judge
 from engine.lab.ray_runner import Recipe, on_ray
-from engine.lab.result_cache import Store
-from engine.lab.seed_pooling import best_per_block, doses
-from engine.lab.sweep import Bench, Cell, Done, Failed, cells, sweep
+from engine.lab.result_cache import ResultCache
+from engine.lab.seed_pooling import best_per_block, strength_results
+from engine.lab.sweep import Cell, CellFailure, CellResult, SweepSetup, cells, sweep
 from engine.model.language_model import LanguageModel
 from tests.models import tiny
 
@@ -31,9 +31,9 @@ PROMPT = "Talk like a pirate."
 ASKED = ("Tell me about bees.", "Tell me about tea.")
 
 
-def bench(model: LanguageModel, store: Store) -> Bench:
-    speaker = Speaker(model, store, Sampling(temperature=1.0, max_tokens=60))
-    return Bench(speaker, open_judge(None, model, store), PROMPT, ASKED)
+def setup(model: LanguageModel, store: ResultCache) -> SweepSetup:
+    generator = CachedGenerator(model, store, Sampling(temperature=1.0, max_tokens=60))
+    return SweepSetup(generator, open_judge(None, model, store), PROMPT, ASKED)
 
 
 def test_the_product_without_what_a_method_does_not_have() -> None:
@@ -57,18 +57,18 @@ def test_finished_cells_are_kept_and_failed_ones_do_not_stop_the_rest(
     pocket: LanguageModel, tmp_path: Path
 ) -> None:
     wanted = [Cell("none", 0.0, 0), Cell("a-psr:block1", 1.0, 0), Cell("a-psr:responses12", 1.0, 0)]
-    store = Store(tmp_path / "lab.sqlite")
+    store = ResultCache(tmp_path / "lab.sqlite")
     events: list[object] = []
-    first = sweep(bench(pocket, store), wanted, emit=events.append)
-    assert [type(outcome) for outcome in first] == [Done, Failed, Done]
-    assert "takes no block" in str(first[1]) and isinstance(first[2], Done) and first[2].judged.n == 2
-    assert [e for e in events if isinstance(e, Done | Failed)] == first
+    first = sweep(setup(pocket, store), wanted, emit=events.append)
+    assert [type(outcome) for outcome in first] == [CellResult, CellFailure, CellResult]
+    assert "takes no block" in str(first[1]) and isinstance(first[2], CellResult) and first[2].judged.n == 2
+    assert [e for e in events if isinstance(e, CellResult | CellFailure)] == first
     stopped = Cancel()
     stopped.set()
     kept = [wanted[0], wanted[2]]
-    assert sweep(bench(pocket, store), kept, cancel=stopped) == [first[0], first[2]]  # nothing to compute
+    assert sweep(setup(pocket, store), kept, cancel=stopped) == [first[0], first[2]]  # nothing to compute
     with pytest.raises(Cancelled):
-        sweep(bench(pocket, store), [Cell("none", 0.0, 1)], cancel=stopped)
+        sweep(setup(pocket, store), [Cell("none", 0.0, 1)], cancel=stopped)
 
 
 def test_a_killed_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,8 +111,8 @@ def test_ray_gives_the_same(pocket: LanguageModel) -> None:
     pytest.importorskip("ray")
     wanted = cells(["none", "a-psr:responses12"], strengths=[1, 2], seeds=[0, 1])
     recipe = Recipe("pocket", "float32", None, PROMPT, ASKED, Sampling(temperature=1.0, max_tokens=60))
-    here = sweep(bench(pocket, Store()), wanted)
-    assert sweep(bench(pocket, Store()), wanted, runner=on_ray("local", recipe)) == here
+    here = sweep(setup(pocket, ResultCache()), wanted)
+    assert sweep(setup(pocket, ResultCache()), wanted, runner=on_ray("local", recipe)) == here
 
 
 def test_bad_words_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,16 +129,16 @@ def test_bad_words_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
 def test_figures_of_other_code_or_another_model_are_never_found(
     pocket: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, cell = Store(), Cell("none", 0.0, 0)
-    here = bench(pocket, store)
+    store, cell = ResultCache(), Cell("none", 0.0, 0)
+    here = setup(pocket, store)
     sweep(here, [cell])
     stopped = Cancel()
     stopped.set()
     assert sweep(here, [cell], cancel=stopped)  # kept
     key = here.key(cell)
-    assert bench(tiny.model("llama"), store).key(cell) != key
-    assert Bench(here.speaker, open_judge("likelihood", pocket, store), PROMPT, ASKED).key(cell) != key
-    monkeypatch.setattr("engine.lab.result_cache.EDITION", -1)
+    assert setup(tiny.model("llama"), store).key(cell) != key
+    assert SweepSetup(here.generator, open_judge("likelihood", pocket, store), PROMPT, ASKED).key(cell) != key
+    monkeypatch.setattr("engine.lab.result_cache.CACHE_VERSION", -1)
     assert here.key(cell) != key
     with pytest.raises(Cancelled):
         sweep(here, [cell], cancel=stopped)
@@ -149,16 +149,16 @@ class Moody:
 
     name, steady, score = "moody", False, Score(None, None)
 
-    def judge(self, items: list[Item], cancel: Cancel) -> list[Score]:
+    def judge(self, items: list[JudgedItem], cancel: Cancel) -> list[Score]:
         return [self.score for _ in items]
 
 
 def test_a_cell_without_scores_is_judged_again(pocket: LanguageModel) -> None:
     judge, cell = Moody(), Cell("none", 0.0, 0)
-    here = Bench(bench(pocket, Store()).speaker, judge, PROMPT, ASKED)
-    assert sweep(here, [cell]) == [Done(cell, (None, None), (None, None))]
+    here = SweepSetup(setup(pocket, ResultCache()).generator, judge, PROMPT, ASKED)
+    assert sweep(here, [cell]) == [CellResult(cell, (None, None), (None, None))]
     judge.score = Score(0.5, 1.0)
-    assert sweep(here, [cell]) == sweep(here, [cell]) == [Done(cell, (0.5, 0.5), (1.0, 1.0))]
+    assert sweep(here, [cell]) == sweep(here, [cell]) == [CellResult(cell, (0.5, 0.5), (1.0, 1.0))]
 
 
 def test_judges_by_a_model_go_by_its_weights() -> None:
@@ -166,12 +166,12 @@ def test_judges_by_a_model_go_by_its_weights() -> None:
     with torch.no_grad():
         next(other.network.parameters()).add_(0.1)
     for words in ("likelihood", "self"):
-        assert open_judge(words, one, Store()).name != open_judge(words, other, Store()).name
+        assert open_judge(words, one, ResultCache()).name != open_judge(words, other, ResultCache()).name
 
 
-def dosed(strength: float, first: float, second: float, coherence: float = 0.9, seed: int = 0) -> Done:
+def dosed(strength: float, first: float, second: float, coherence: float = 0.9, seed: int = 0) -> CellResult:
     """A cell of block 1 whose two halves of the questions show this much."""
-    return Done(Cell("caa:block1", strength, seed), (first,) * 4 + (second,) * 4, (coherence,) * 8)
+    return CellResult(Cell("caa:block1", strength, seed), (first,) * 4 + (second,) * 4, (coherence,) * 8)
 
 
 def test_the_best_strength_of_a_block_is_chosen_on_other_questions_than_it_is_shown_by() -> None:
@@ -182,10 +182,10 @@ def test_the_best_strength_of_a_block_is_chosen_on_other_questions_than_it_is_sh
 
 
 def test_seeds_of_a_cell_are_pooled_with_what_is_missing() -> None:
-    silent = Done(Cell("caa:block1", 1.0, 1), (None,) * 8, (0.5,) * 8)
-    [[dose]] = doses([dosed(1, 0.2, 0.4), silent]).values()
-    assert (dose.trait.value, dose.trait.n, dose.trait.missing) == (pytest.approx(0.3), 8, 8)
-    assert dose.coherence.value == pytest.approx(0.7) and dose.seeds == (0, 1)
-    low, high = dose.trait.interval or (0, 0)
+    silent = CellResult(Cell("caa:block1", 1.0, 1), (None,) * 8, (0.5,) * 8)
+    [[result]] = strength_results([dosed(1, 0.2, 0.4), silent]).values()
+    assert (result.trait.value, result.trait.n, result.trait.missing) == (pytest.approx(0.3), 8, 8)
+    assert result.coherence.value == pytest.approx(0.7) and result.seeds == (0, 1)
+    low, high = result.trait.interval or (0, 0)
     assert low < 0.3 < high
-    assert doses([silent]) == {}  # no point is drawn where nothing was judged
+    assert strength_results([silent]) == {}  # no point is drawn where nothing was judged

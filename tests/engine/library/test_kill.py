@@ -11,7 +11,7 @@ import time
 import pytest
 
 from engine.library import sessions
-from engine.library.store import Store
+from engine.library.store import LibraryStore
 
 ROUNDS = 12
 
@@ -51,7 +51,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_written(tmp_path, seed
         said = [first, *writer.stdout]
         writer.wait()
         acknowledged = max([acknowledged, *(int(line) for line in said if line.endswith("\n"))])
-        store = Store(tmp_path)
+        store = LibraryStore(tmp_path)
         session, talk = sessions.last_session(store), sessions.conversation(store, "talk")
         count = session.state["count"]
         assert acknowledged <= count <= acknowledged + 1

@@ -10,7 +10,7 @@ import pytest
 from engine.errors import LibraryError
 from engine.library import catalog, sessions
 from engine.library.records import COMPARISON, AnswerRecord, Page, SessionRecord, TurnRecord
-from engine.library.store import Store
+from engine.library.store import LibraryStore
 
 FIRST_VERSION = Path(__file__).parent / "library-1.sqlite"
 SECOND_VERSION = Path(__file__).parent / "library-2.sqlite"
@@ -18,7 +18,7 @@ SECOND_VERSION = Path(__file__).parent / "library-2.sqlite"
 
 @pytest.fixture
 def store(tmp_path):
-    made = Store(tmp_path)
+    made = LibraryStore(tmp_path)
     yield made
     made.close()
 
@@ -27,14 +27,14 @@ def turn(key: str, question: str = "Hello?", text: str = "Arr.") -> TurnRecord:
     return TurnRecord(key, question, {"mix": []}, (AnswerRecord("steered", "eos", text, {"n": 1}, b"\x00t"),))
 
 
-def save(store: Store, *turns: TurnRecord, key: str = "c1", clean: bool = False, **state) -> None:
+def save(store: LibraryStore, *turns: TurnRecord, key: str = "c1", clean: bool = False, **state) -> None:
     sessions.save_session(store, SessionRecord(key, state, clean), [t.key for t in turns], turns)
 
 
 def test_a_session_comes_back_as_it_was_saved(store, tmp_path):
     save(store, turn("a"), turn("b", "And?"), prompt="Be gloomy.")
     store.close()
-    again = Store(tmp_path)
+    again = LibraryStore(tmp_path)
     session = sessions.last_session(again)
     assert (session.conversation, session.state, session.clean) == ("c1", {"prompt": "Be gloomy."}, False)
     found = sessions.conversation(again, "c1")
@@ -111,7 +111,7 @@ def test_a_full_disk_is_told_as_such_and_nothing_is_changed(store):
 
 def test_a_library_held_by_another_program_is_told_as_such(store, tmp_path, monkeypatch):
     monkeypatch.setattr("engine.library.store.BUSY_S", 0.05)
-    other = Store(tmp_path)
+    other = LibraryStore(tmp_path)
     with store.writing(), pytest.raises(LibraryError, match=r"Another program holds it.*End that program"):
         save(other, turn("a"))
     save(other, turn("a"))
@@ -133,7 +133,7 @@ def test_a_malformed_library_is_told_as_such_and_left_alone(store, tmp_path):
     path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
     before = path.read_bytes()
     with pytest.raises(LibraryError, match=r"file is damaged.*\.recover"):
-        again = Store(tmp_path)
+        again = LibraryStore(tmp_path)
         try:
             sessions.conversation(again, "c1")
         finally:
@@ -149,14 +149,14 @@ def test_a_library_that_lacks_a_column_is_refused_and_left_alone(store, tmp_path
     store.close()
     before = (tmp_path / "library.sqlite").read_bytes()
     with pytest.raises(LibraryError, match=r"lacks answer\.text, vote\.cast_at.*Put a copy of before"):
-        Store(tmp_path)
+        LibraryStore(tmp_path)
     assert (tmp_path / "library.sqlite").read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_made_is_told_as_such(tmp_path):
     (tmp_path / "home").write_text("a file")
     with pytest.raises(LibraryError, match="a file where a folder should be"):
-        Store(tmp_path / "home")
+        LibraryStore(tmp_path / "home")
 
 
 def test_one_damaged_vote_hides_no_other(store):
@@ -247,7 +247,7 @@ def test_a_newer_library_is_refused_and_left_alone(store, tmp_path):
     store.close()
     before = (tmp_path / "library.sqlite").read_bytes()
     with pytest.raises(LibraryError, match="Update the studio"):
-        Store(tmp_path)
+        LibraryStore(tmp_path)
     assert (tmp_path / "library.sqlite").read_bytes() == before
 
 
@@ -262,13 +262,13 @@ def test_a_file_that_is_no_library_is_refused_and_left_alone(tmp_path, content):
         path.write_bytes(content)
     before = path.read_bytes()
     with pytest.raises(LibraryError):
-        Store(tmp_path)
+        LibraryStore(tmp_path)
     assert path.read_bytes() == before
 
 
 def test_a_library_of_version_1_opens(tmp_path):
     shutil.copy(FIRST_VERSION, tmp_path / "library.sqlite")
-    store = Store(tmp_path)
+    store = LibraryStore(tmp_path)
     session = sessions.last_session(store)
     found = sessions.conversation(store, session.conversation)
     assert [t.question for t in found.turns] == ["Tell me about the harbour."]
@@ -279,7 +279,7 @@ def test_a_library_of_version_1_opens(tmp_path):
     page = Page("new", ["n"], (turn("n"),), COMPARISON, {"blind": True})
     sessions.save_session(store, session, ["t1"], beside=[page])  # as a library of today
     store.close()
-    again = Store(tmp_path)
+    again = LibraryStore(tmp_path)
     assert sessions.conversation(again, "new").facts == {"blind": True}
     assert sessions.conversation(again, session.conversation).turns == found.turns
     again.close()
@@ -287,7 +287,7 @@ def test_a_library_of_version_1_opens(tmp_path):
 
 def test_a_library_of_version_2_opens(tmp_path):
     shutil.copy(SECOND_VERSION, tmp_path / "library.sqlite")
-    store = Store(tmp_path)
+    store = LibraryStore(tmp_path)
     session = sessions.last_session(store)
     [voted] = catalog.items(store, "conversation", "insects")
     assert (voted.title, voted.kind, voted.about) == ("Tell me about bees.", COMPARISON, "3 answers")
@@ -310,7 +310,7 @@ def test_an_old_library_that_lacks_a_column_is_refused_and_not_brought_up(tmp_pa
     db.close()
     before = path.read_bytes()
     with pytest.raises(LibraryError, match=r"lacks answer\.text: another"):
-        Store(tmp_path)
+        LibraryStore(tmp_path)
     assert path.read_bytes() == before
 
 

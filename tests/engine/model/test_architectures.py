@@ -11,8 +11,8 @@ import torch
 from engine.distill import Request, distill, gradient
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
-from engine.generation.prefix_cache import Memory
+from engine.generation.live_strengths import LiveStrengths
+from engine.generation.prefix_cache import PrefixCache
 from engine.generation.result import Generation
 from engine.generation.sampling import Sampling
 from engine.heads.head import Head
@@ -59,7 +59,7 @@ def test_its_blocks_are_found_by_structure(any_model: LanguageModel) -> None:
 
 
 def test_strength_0_is_the_model_itself(any_model: LanguageModel) -> None:
-    idle = Lane(LONG, heads=[head_of(any_model)], strengths=Strengths([0.0]))
+    idle = Lane(LONG, heads=[head_of(any_model)], strengths=LiveStrengths([0.0]))
     plain, steered = answer(any_model, Lane(LONG))[0], answer(any_model, idle)[0]
     assert steered.trace.ids.tolist() == plain.trace.ids.tolist()
     assert np.array_equal(steered.trace.logprobs, plain.trace.logprobs)
@@ -81,7 +81,7 @@ def test_cached_decoding_is_the_whole_run_at_once(any_model: LanguageModel, mess
 
 def test_the_last_prompt_token_is_steered_in_the_prefill(any_model: LanguageModel) -> None:
     head = head_of(any_model)
-    strong = Lane(SHORT, heads=[head], strengths=Strengths([4.0]))
+    strong = Lane(SHORT, heads=[head], strengths=LiveStrengths([4.0]))
     steered, plain = answer(any_model, strong, tokens=1)[0], answer(any_model, Lane(SHORT), tokens=1)[0]
     assert (steered.prompt_coefficients != 0).all()
     same = steered.trace.ids.tolist() == plain.trace.ids.tolist()
@@ -109,7 +109,7 @@ def test_a_lane_that_ends_early_leaves_the_others_as_they_are(any_model: Languag
 def test_a_kept_cache_gives_the_second_turn_that_a_rebuilt_one_gives(
     any_model: LanguageModel, lanes: int
 ) -> None:
-    head, memory, sampling = head_of(any_model), Memory(), Sampling(max_tokens=10)
+    head, memory, sampling = head_of(any_model), PrefixCache(), Sampling(max_tokens=10)
     begun = [Lane(messages, heads=[head]) for messages in (SHORT, LONG)[:lanes]]
     first = generate(any_model, begun, sampling, memory=memory)
     turns = [
@@ -139,7 +139,7 @@ def test_bfloat16_steers_with_float32_coefficients(half_model: LanguageModel) ->
     spread = np.abs(coefficients).mean()
     assert np.abs(run.trace.coefficients - coefficients).mean() < 0.05 * spread
     assert np.abs(run.trace.logprobs - logprobs).mean() < 0.5
-    idle = Lane(LONG, heads=lane.heads, strengths=Strengths([0.0]))
+    idle = Lane(LONG, heads=lane.heads, strengths=LiveStrengths([0.0]))
     assert (
         answer(half_model, idle)[0].trace.ids.tolist() == answer(half_model, Lane(LONG))[0].trace.ids.tolist()
     )

@@ -13,7 +13,7 @@ from engine.errors import ModelError
 from engine.generation.compiled_step import CompiledStep
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.live_strengths import Strengths
+from engine.generation.live_strengths import LiveStrengths
 from engine.generation.sampling import Sampling
 from engine.model import quantised
 from engine.model.chat_template import Message
@@ -54,7 +54,7 @@ def test_int8_weights_are_steered_by_the_same_hooks(int8: LanguageModel, folder:
     other = generate(whole, [forced], Sampling())[0]
     spread = np.abs(other.trace.coefficients).mean()
     assert np.abs(run.trace.coefficients - other.trace.coefficients).mean() < 0.1 * spread
-    idle, bare = Lane(SAYS, heads=[head], strengths=Strengths([0.0])), Lane(SAYS)
+    idle, bare = Lane(SAYS, heads=[head], strengths=LiveStrengths([0.0])), Lane(SAYS)
     ids = [
         g.trace.ids.tolist() for lane in (idle, bare) for g in generate(int8, [lane], Sampling(max_tokens=8))
     ]

@@ -13,7 +13,7 @@ from engine.distill import Request, distill
 from engine.errors import ModelError
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.prefix_cache import Memory
+from engine.generation.prefix_cache import PrefixCache
 from engine.generation.sampling import Sampling
 from engine.model.chat_template import Message
 from engine.model.loading import load
@@ -46,7 +46,7 @@ def test_blocks_that_carry_a_state_answer_side_by_side_and_turn_after_turn(archi
         [alone] = generate(model, [lane], sampling)
         assert together.trace.ids.tolist() == alone.trace.ids.tolist()
         assert np.allclose(together.trace.coefficients, alone.trace.coefficients, atol=1e-2)
-    memory = Memory()
+    memory = PrefixCache()
     [first] = generate(model, lanes[:1], sampling, memory=memory)
     turn = Lane([*SHORT, Message("assistant", first.text, first.said), *SHORT], heads=[head])
     [kept], [rebuilt] = generate(model, [turn], sampling, memory=memory), generate(model, [turn], sampling)

@@ -14,9 +14,9 @@ from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.model.chat_template import Message
 from engine.model.loading import load
-from engine.pocket.training import Plan, train
+from engine.pocket.training import TrainingPlan, train
 
-PLAN = Plan(steps=40, batch=4, warm_up=4)
+PLAN = TrainingPlan(steps=40, batch=4, warm_up=4)
 
 
 class StopAt:
@@ -58,7 +58,7 @@ def test_a_stopped_training_goes_on_to_the_very_same_weights(whole, tmp_path) ->
         train(tmp_path / "model", tmp_path / "work", PLAN, cancel=listener.cancel, emit=listener)
     assert not (tmp_path / "model").exists()
     with pytest.raises(InputError, match="other settings"):
-        train(tmp_path / "model", tmp_path / "work", Plan(steps=41, batch=4, warm_up=4))
+        train(tmp_path / "model", tmp_path / "work", TrainingPlan(steps=41, batch=4, warm_up=4))
     train(tmp_path / "model", tmp_path / "work", PLAN)
     one, two = ((folder / "model.safetensors").read_bytes() for folder in (whole[0], tmp_path / "model"))
     assert one == two

@@ -54,7 +54,7 @@ def test_what_cannot_be_saved_does_not_go_without_a_word(qtbot, open_window, tmp
         words = dialog.informativeText()
         assert "Another program holds it" in words and "End that program" in words and "is lost" in words
         dialog.keep.click()
-        assert window.isVisible() and window.session.worker.alive and window.leaving.dialog is None
+        assert window.isVisible() and window.controllers.worker.alive and window.leaving.dialog is None
     window.autosave.save_now()
     qtbot.waitUntil(lambda: window.autosave.trouble is None)
     assert window.close() and questions(home) == ["Tell me about the harbour."]

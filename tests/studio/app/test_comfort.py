@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.app.command_palette import MISS, PaletteDialog, score
+from studio.app.command_palette import MISS, CommandPalette, score
 from studio.app.dock_layout import PLACES
 from studio.app.intro_tour import beside
 from studio.app.model_picker import ModelPicker
@@ -31,7 +31,7 @@ from tests.studio.conftest import ready
     "typed, first", [("dist", "Distill"), ("answ ag", "Answer again"), ("dstl", "Distill"), ("dark", "Dark")]
 )
 def test_the_palette_finds_by_beginnings_words_and_scattered_letters(qtbot, window, typed, first):
-    dialog = PaletteDialog(window.actions_, window)
+    dialog = CommandPalette(window.actions_, window)
     dialog.line.setText(typed)
     assert dialog.list.item(0).text().startswith(first)
     dialog.line.setText("xyzzy")
@@ -49,7 +49,7 @@ def test_nearer_matches_stand_first():
 
 def test_the_palette_runs_what_is_chosen(qtbot, window):
     window.actions_["palette"].trigger()
-    dialog = window.findChild(PaletteDialog)
+    dialog = window.findChild(CommandPalette)
     dialog.line.setText("bypass")
     QTest.keyClick(dialog.line, Qt.Key.Key_Return)
     assert window.workspace.bypass
@@ -184,7 +184,7 @@ def test_the_tour_goes_on_by_the_keyboard_and_covers_no_heatmap(qtbot, window):
     QTest.keyClick(line, Qt.Key.Key_Return)  # as the first step asks for
     qtbot.waitUntil(lambda: tour.bubble.count.text().startswith("2 of 4"))
     assert not covered()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     QTest.keyClick(line, Qt.Key.Key_F1)
     assert tour.bubble.count.text().startswith("3 of 4") and not covered()
     QTest.keyClick(window, Qt.Key.Key_Escape)

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 
 from studio.app.dock_layout import PLACES
 from studio.app.settings_panel import SettingsPanel
-from studio.state.compare_columns import Column
-from studio.widgets.label import Line
+from studio.state.compare_columns import ColumnChoice
+from studio.widgets.label import ElidedLabel
 from studio.widgets.plot_pens import pen
 from tests.studio.app.test_main_job import ask
 from tests.studio.conftest import ready
@@ -114,7 +114,7 @@ def cut(window):
     """What is smaller than its words need, or cut by what it lies in; a Line tells what it cuts."""
     kinds = QLabel | QAbstractButton | QComboBox | QAbstractSpinBox
     shown = [w for w in window.findChildren(QWidget) if isinstance(w, kinds) and w.isVisible()]
-    shown = [w for w in shown if not isinstance(w, Line) and not w.objectName().startswith("qt_")]
+    shown = [w for w in shown if not isinstance(w, ElidedLabel) and not w.objectName().startswith("qt_")]
     return [
         (type(w).__name__, w.accessibleName(), _words(w), w.size().toTuple(), w.sizeHint().toTuple())
         for w in shown
@@ -295,9 +295,9 @@ def test_four_heads_to_compare_leave_the_window_as_it_is(qtbot, window, zoom):
     window.actions_["page_compare"].trigger()
     qtbot.wait(200)
     size = window.size()
-    workspace.add_column(Column("prompt"))
+    workspace.add_column(ColumnChoice("prompt"))
     for place in range(4):
-        workspace.set_column(place, Column("head", workspace.channels[place % 3].key, -12.25))
+        workspace.set_column(place, ColumnChoice("head", workspace.channels[place % 3].key, -12.25))
     qtbot.wait(200)
     boxes = [box.strength for box in page.next.boxes]
     assert window.size() == size and len(boxes) == 4

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from PySide6.QtGui import QGuiApplication
 
-from studio.app.failure_banner import Banner
-from studio.runtime.worker import Failed
+from studio.app.failure_banner import FailureBanner
+from studio.runtime.worker import JobFailure
 
 
-def failed(name: str, job: str = "") -> Failed:
-    return Failed(f"{name} was not opened", "It is no head.", "Take another one.", f"of {name}", job)
+def failed(name: str, job: str = "") -> JobFailure:
+    return JobFailure(f"{name} was not opened", "It is no head.", "Take another one.", f"of {name}", job)
 
 
 @pytest.fixture
-def banner(qtbot) -> Banner:
-    made = Banner()
+def banner(qtbot) -> FailureBanner:
+    made = FailureBanner()
     qtbot.addWidget(made)
     return made
 

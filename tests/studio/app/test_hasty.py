@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QDialog
 
 from studio.app.main_window import Window
 from studio.app.model_picker import ModelPicker
-from studio.state.compare_columns import Column
+from studio.state.compare_columns import ColumnChoice
 from studio.state.requests import FitRequest
 from tests.engine.model.test_hub import NAME
 from tests.models import tiny
@@ -36,7 +36,7 @@ def test_names_of_any_length_and_script_leave_the_window_as_it_is(qtbot, open_wi
     for channel in workspace.channels:
         workspace.rename_head(channel.key, ODD)
     workspace.keep_preset(ODD)
-    workspace.add_column(Column("head", workspace.channels[0].key))
+    workspace.add_column(ColumnChoice("head", workspace.channels[0].key))
     window.mixer._preset_menu.aboutToShow.emit()
     assert "&&amp" in window.mixer._preset_menu.actions()[0].text()  # no shortcut
     window.actions_["page_compare"].trigger()
@@ -67,12 +67,12 @@ def test_a_hundred_thousand_characters_are_refused_with_a_remedy(qtbot, window, 
     for page in ("page_conversation", "page_compare", "page_lab"):
         window.actions_[page].trigger()
         # Another page asks other lanes, which are counted anew.
-        qtbot.waitUntil(lambda: window.session.metering.objection() is not None, timeout=ANSWER_MS)
+        qtbot.waitUntil(lambda: window.controllers.metering.objection() is not None, timeout=ANSWER_MS)
         window.actions_["send"].trigger()
-        assert not window.session.talking and not window.comparing.running
+        assert not window.controllers.talking and not window.comparing.running
         assert "not sent" in window.banner.text.text()
-    window.session.distilling.start(window.steering.request())
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    window.controllers.distilling.start(window.steering.request())
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     assert "Shorten the prompt" in window.banner.text.text()
     qtbot.wait(50)
     assert window.size() == size
@@ -81,7 +81,7 @@ def test_a_hundred_thousand_characters_are_refused_with_a_remedy(qtbot, window, 
 def test_heads_go_while_they_are_heard_made_and_compared(qtbot, window):
     endless(window)
     workspace = window.workspace
-    workspace.add_column(Column("head", workspace.channels[0].key))
+    workspace.add_column(ColumnChoice("head", workspace.channels[0].key))
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: bool(workspace.turns) and len(workspace.turns[0].answers[0]) > 3)
     answer = workspace.turns[0].answers[0]
@@ -93,12 +93,12 @@ def test_heads_go_while_they_are_heard_made_and_compared(qtbot, window):
     for _ in range(3):
         workspace.undo()
     window.actions_["stop"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     workspace.set_settings(replace(workspace.settings, max_tokens=40))
-    window.session.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=8))
+    window.controllers.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=8))
     qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
     workspace.remove_head(workspace.channels[3].key)
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     window.actions_["page_compare"].trigger()
     window.composer.set_question("Tell me about bees.")
     window.actions_["send"].trigger()
@@ -177,9 +177,9 @@ def test_anything_goes_in_any_order(qtbot, open_window, other, hub, seed):
         dialog.close()
     window.actions_["stop"].trigger()
     window.actions_["cancel_distill"].trigger()
-    session = window.session
+    session = window.controllers
     qtbot.waitUntil(lambda: not (session.worker.busy or session.opening.fetcher.busy), timeout=ANSWER_MS)
-    assert workspace.source == workspace.loading.facts.source == session.bench.need_model().source, said
+    assert workspace.source == workspace.loading.facts.source == session.host.need_model().source, said
     assert not workspace.loading.coming
 
 
@@ -188,7 +188,7 @@ def test_anything_goes_in_any_order(qtbot, open_window, other, hub, seed):
 def test_all_is_taken_back_and_made_again_in_the_end(qtbot, open_window, other, hub, seed):
     chance = random.Random(seed)
     window = ready(qtbot, open_window())
-    workspace, session = window.workspace, window.session
+    workspace, session = window.workspace, window.controllers
     window.preferences.set("live", False)
     workspace.set_settings(replace(workspace.settings, max_tokens=10))
     workspace.forget()
@@ -229,7 +229,7 @@ def whims(window: Window, chance: random.Random, other: str) -> list[tuple[str, 
     source = chance.choice([other, "pocket", NAME, "nobody/nothing", "/gone"])
     words = chance.choice(["Tell me about bees.", "Be gloomy.", "", ODD])
     found: list[tuple[str, Callable[[], object]]] = [
-        (source, partial(window.session.open_model, source)),
+        (source, partial(window.controllers.open_model, source)),
         ("prompt", partial(workspace.set_prompt, words)),
         ("question", partial(window.composer.set_question, words)),
         ("undo", workspace.undo),
@@ -241,7 +241,7 @@ def whims(window: Window, chance: random.Random, other: str) -> list[tuple[str, 
             ("strength", partial(workspace.set_strength, row, chance.uniform(-200, 200))),
             ("solo", partial(workspace.set_solo, row, chance.random() < 0.5)),
             ("remove", partial(workspace.remove_head, row)),
-            ("column", partial(workspace.add_column, Column("head", row))),
+            ("column", partial(workspace.add_column, ColumnChoice("head", row))),
         ]
     said = [a for turn in workspace.turns for a in turn.answers if a.trace is not None and len(a)]
     if said:

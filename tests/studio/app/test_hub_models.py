@@ -154,7 +154,7 @@ def test_the_model_that_is_there_answers_while_another_is_fetched(qtbot, window,
 def test_a_stall_is_told_and_a_cut_is_gone_on_from(qtbot, window, hub, stored, stages, monkeypatch):
     monkeypatch.setattr("engine.model.download._STALLED", 0.3)
     hub.stall, hub.cuts = 1.0, [size_of(stored) // 2]
-    window.session.open_model(NAME)
+    window.controllers.open_model(NAME)
     loaded(qtbot, window, NAME)
     assert any(stage.endswith("MB, nothing comes in") for stage in stages)
     assert firsts(hub) == [0, size_of(stored) // 2]  # nothing came twice
@@ -188,20 +188,20 @@ def test_a_connection_that_is_gone_for_good_is_told_with_what_is_kept(
 ):
     monkeypatch.setattr("engine.model.download._ATTEMPTS", 1)
     hub.cuts = [size_of(stored) // 2, 0, 0]
-    window.session.open_model(NAME)
+    window.controllers.open_model(NAME)
     qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
     assert re.search(
         r"broke off after [\d.]+ MB of [\d.]+ MB.*what is here is kept", window.banner.text.text()
     )
     assert window.workspace.loading.facts.is_pocket
     hub.cuts = []
-    window.session.open_model(NAME)
+    window.controllers.open_model(NAME)
     loaded(qtbot, window, NAME)
     assert firsts(hub)[-1] == size_of(stored) // 2
 
 
 def test_a_model_that_the_hub_has_not_is_told_with_a_remedy(qtbot, window, hub):
-    window.session.open_model("nobody/nothing")
+    window.controllers.open_model("nobody/nothing")
     qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
     assert "nobody/nothing" in window.banner.text.text() and "spelling" in window.banner.text.text()
     assert window.workspace.loading.facts.is_pocket and window.preferences.recent("recent_models") == []
@@ -210,7 +210,7 @@ def test_a_model_that_the_hub_has_not_is_told_with_a_remedy(qtbot, window, hub):
 def test_closed_while_downloading_it_goes_on_at_the_next_start(qtbot, open_window, hub, stored):
     window = ready(qtbot, open_window())
     hub.pause = 0.1
-    window.session.open_model(NAME)
+    window.controllers.open_model(NAME)
     qtbot.waitUntil(lambda: window.workspace.loading.done > size_of(stored) // 2, timeout=ANSWER_MS)
     window = ready(qtbot, open_window())
     assert window.workspace.loading.facts.is_pocket
@@ -244,7 +244,7 @@ def test_a_session_whose_model_is_gone_starts_without_and_says_so(qtbot, open_wi
     window = ready(qtbot, open_window())
     folder = tmp_path / "gone"
     shutil.copytree(stored, folder)
-    window.session.open_model(str(folder))
+    window.controllers.open_model(str(folder))
     loaded(qtbot, window, str(folder))
     window.close()
     shutil.rmtree(folder)
@@ -253,10 +253,10 @@ def test_a_session_whose_model_is_gone_starts_without_and_says_so(qtbot, open_wi
     assert "was not found" in window.banner.text.text()
     assert window.header.model.text() == "No model" and not window.actions_["cancel_loading"].isEnabled()
     window.actions_["send"].trigger()
-    assert window.session.talking  # it waits for a model
+    assert window.controllers.talking  # it waits for a model
     window.actions_["model_pocket"].trigger()
     loaded(qtbot, window, "pocket")
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert window.workspace.turns[-1].answers[0].state == "eos"
 
 
@@ -308,8 +308,8 @@ def test_a_folder_that_cannot_be_used_names_cause_and_remedy(qtbot, window, tmp_
 def test_a_folder_that_does_not_fit_is_refused_with_the_model_untouched(qtbot, window, tmp_path, monkeypatch):
     folder = tiny.save(tiny.model("llama", hidden_size=256, intermediate_size=2048), tmp_path)
     monkeypatch.setattr("engine.model.placement.free_memory", lambda: -window.workspace.loading.facts.bytes)
-    before = window.session.bench.need_model()
-    window.session.open_model(str(folder))
+    before = window.controllers.host.need_model()
+    window.controllers.open_model(str(folder))
     qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
     assert re.search(r"does not fit into memory.*needs [\d.]+ MB", window.banner.text.text())
-    assert window.session.bench.need_model() is before and before.loaded
+    assert window.controllers.host.need_model() is before and before.loaded

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from studio.library.library_jobs import Archive
+from studio.library.library_jobs import LibraryJobs
 from tests.studio.conftest import ready
 
 STUDIO = """
@@ -22,7 +22,7 @@ from studio.window import Window
 
 app = QApplication([])
 window = Window(None, Path(sys.argv[1]))
-workspace, session = window.workspace, window.session
+workspace, session = window.workspace, window.controllers
 def told(state):
     print(state, len(workspace.turns), workspace.question, flush=True)
 window.autosave.stateChanged.connect(told)
@@ -72,7 +72,7 @@ def test_killed_in_the_middle_of_an_answer(qtbot, open_window, tmp_path):
     assert window.workspace.question == "typed meanwhile"
     window.workspace.set_question("And bees?")
     window.actions_["send"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=60_000)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=60_000)
     assert window.workspace.turns[1].answers[0].state == "eos"
 
 
@@ -104,7 +104,7 @@ def told(state):
     elif state == "saved":
         print(sent.pop(0), flush=True)
 
-window.session.open_model = lambda source: None  # what is kept does not need it
+window.controllers.open_model = lambda source: None  # what is kept does not need it
 window.autosave.stateChanged.connect(told)
 timer = QTimer()
 timer.timeout.connect(change)
@@ -125,7 +125,7 @@ def test_killed_at_any_moment_all_that_was_acknowledged_is_there(tmp_path, seed)
     said += [line for line in killed.stdout if line.endswith("\n")]
     killed.wait()
     killed.stdout.close()
-    archive = Archive(tmp_path)
+    archive = LibraryJobs(tmp_path)
     left = archive.open()
     archive.close()
     assert left is not None and not left.session.clean and not left.lost

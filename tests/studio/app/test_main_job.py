@@ -24,9 +24,9 @@ from PySide6.QtWidgets import (
 from engine.heads.head_file import save_head
 from studio.app.first_words import FIRST_QUESTION
 from studio.app.main_window import Window
-from studio.app.screenshot_tour import Tour
+from studio.app.screenshot_tour import ScreenshotTour
 from studio.export.markdown import as_markdown
-from studio.state.conversation import STEERED, UNSTEERED, heard
+from studio.state.conversation import STEERED, UNSTEERED, used_heads
 from studio.state.requests import FitRequest
 
 ANSWER_MS = 60_000
@@ -37,18 +37,18 @@ CANCEL_MS = 5_000
 def ask(qtbot, window: Window, question: str) -> None:
     window.composer.set_question(question)
     window.actions_["send"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
 
 
 def endless(window: Window) -> None:
     """No token ends the answer: there is time to interrupt it."""
-    window.session.bench._model.eos_ids = frozenset()
+    window.controllers.host._model.eos_ids = frozenset()
     window.workspace.set_settings(replace(window.workspace.settings, max_tokens=900))
 
 
 @pytest.mark.slow
 def test_the_tour_goes_through(fresh_window, tmp_path):
-    tour = Tour(fresh_window, tmp_path)
+    tour = ScreenshotTour(fresh_window, tmp_path)
     assert tour.run() == 0
     pictures = {path.name for path in tmp_path.glob("*.png")}
     assert len([name for name in pictures if name[0].isdigit()]) == len(tour.steps)
@@ -60,7 +60,7 @@ def test_the_first_start_needs_one_key(qtbot, window):
     assert [c.enabled for c in window.workspace.channels] == [True, False, False]
     assert window.composer.question.toPlainText() == FIRST_QUESTION
     QTest.keyClick(window.composer.question, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     answer = window.workspace.turns[0].answer(STEERED)
     assert answer.state == "eos" and np.abs(answer.trace.coefficients).max() > 0
     assert np.array_equal(window.heatmap.values(), answer.trace.coefficients)
@@ -70,9 +70,9 @@ def test_a_question_sent_while_loading_waits_for_the_model(qtbot, fresh_window):
     window = fresh_window
     window.show()
     window.actions_["send"].trigger()
-    assert window.session.talking and not window.workspace.turns
+    assert window.controllers.talking and not window.workspace.turns
     qtbot.waitUntil(lambda: bool(window.workspace.turns), timeout=90_000)
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert len(window.workspace.turns[0].answers[0]) > 1
 
 
@@ -81,7 +81,7 @@ def test_stop_really_stops_and_keeps_the_text(qtbot, window):
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: bool(window.workspace.turns) and len(window.workspace.turns[0].answers[0]) > 5)
     QTest.keyClick(window, Qt.Key.Key_Escape)
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=2000)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=2000)
     answer = window.workspace.turns[0].answers[0]
     assert answer.state == "cancelled" and 5 < len(answer) < 900
     assert "".join(answer.trace.pieces) == answer.text
@@ -97,7 +97,7 @@ def test_the_slider_is_live_while_text_streams(qtbot, window):
     qtbot.waitUntil(lambda: answer.trace.strengths[-1][0] == -0.5, timeout=5000)
     assert answer.trace.strengths[0][0] == 1.0
     window.actions_["stop"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking)
+    qtbot.waitUntil(lambda: not window.controllers.talking)
     assert "pirate 1.00 → -0.50" in [label.text() for label in window.conversation.findChildren(QLabel)]
     assert "pirate 1 → -0.5 (" in as_markdown(window.workspace.turns)
 
@@ -109,12 +109,12 @@ def test_a_head_that_is_off_at_first_is_named_once_it_steers(qtbot, window):
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: bool(window.workspace.turns) and len(window.workspace.turns[0].answers[0]) > 5)
     answer = window.workspace.turns[0].answers[0]
-    assert not heard(answer)
+    assert not used_heads(answer)
     window.workspace.set_strength(pirate, 1.5)
     qtbot.waitUntil(lambda: answer.trace.strengths[-1][0] == 1.5, timeout=5000)
     window.actions_["stop"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking)
-    assert [(head.name, head.strengths) for head in heard(answer)] == [("pirate", (0.0, 1.5))]
+    qtbot.waitUntil(lambda: not window.controllers.talking)
+    assert [(head.name, head.strengths) for head in used_heads(answer)] == [("pirate", (0.0, 1.5))]
 
 
 def test_a_strength_that_came_back_is_told_with_where_it_was_meanwhile(qtbot, window):
@@ -127,7 +127,7 @@ def test_a_strength_that_came_back_is_told_with_where_it_was_meanwhile(qtbot, wi
         qtbot.waitUntil(lambda seen=seen: workspace.turns and len(workspace.turns[0].answers[0]) > seen + 6)
         seen = len(workspace.turns[0].answers[0])
     window.actions_["stop"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking)
+    qtbot.waitUntil(lambda: not window.controllers.talking)
     assert "pirate 1.00 → -1.00 → 1.00" in [x.text() for x in window.conversation.findChildren(QLabel)]
 
 
@@ -138,9 +138,9 @@ def test_the_second_click_of_a_double_click_stops_nothing(qtbot, window):
     QTest.mouseDClick(handle, Qt.MouseButton.LeftButton, pos=spot)
     answer = window.workspace.turns[0].answers[0]
     qtbot.waitUntil(lambda: len(answer) > 20, timeout=ANSWER_MS)
-    assert window.session.talking
+    assert window.controllers.talking
     QTest.mouseClick(handle, Qt.MouseButton.LeftButton, pos=spot)
-    qtbot.waitUntil(lambda: not window.session.talking)
+    qtbot.waitUntil(lambda: not window.controllers.talking)
 
 
 def test_bypass_gives_the_unsteered_answer(qtbot, window):
@@ -151,36 +151,36 @@ def test_bypass_gives_the_unsteered_answer(qtbot, window):
     window.actions_["compare"].setChecked(False)
     window.actions_["bypass"].setChecked(True)
     window.actions_["again"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert window.workspace.turns[0].answer(STEERED).text == other.text
     assert window.mixer.bypass.isChecked()
 
 
 def test_an_answer_comes_while_a_head_is_being_refined(qtbot, window):
-    window.session.distilling.start(FitRequest("Talk like a pirate.", recipe="refine", responses=8))
+    window.controllers.distilling.start(FitRequest("Talk like a pirate.", recipe="refine", responses=8))
     qtbot.waitUntil(lambda: bool(window.workspace.fit.losses), timeout=FIT_MS)
     assert len(window.workspace.channels) == 4
     ask(qtbot, window, FIRST_QUESTION)
     assert window.workspace.fit.running
     window.actions_["cancel_distill"].trigger()
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=CANCEL_MS)
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=CANCEL_MS)
     assert "Measured when" not in window.faithfulness._empty.text()
     assert window.workspace.fit.outcome == "cancelled"
     assert len(window.workspace.channels) == 4
 
 
 def test_closing_during_an_answer_and_a_distillation(qtbot, window):
-    window.session.distilling.start(FitRequest("Talk like a pirate."))
+    window.controllers.distilling.start(FitRequest("Talk like a pirate."))
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: window.workspace.fit.total > 0, timeout=FIT_MS)
     window.close()
-    assert not window.session.worker.alive
+    assert not window.controllers.worker.alive
 
 
 def test_a_damaged_head_file_is_explained_without_a_dialog(qtbot, window, tmp_path):
     path = tmp_path / "bad.head.safetensors"
     path.write_bytes(b"no head at all")
-    window.session.load_head(path)
+    window.controllers.load_head(path)
     qtbot.waitUntil(window.banner.isVisible)
     assert "bad.head" in window.banner.text.text()
     QTest.mouseClick(window.banner.copy, Qt.MouseButton.LeftButton)
@@ -193,7 +193,7 @@ def test_another_models_head_is_heard_only_after_a_word(qtbot, window, tmp_path)
     foreign = replace(head.info.model, template="another")
     path = tmp_path / "foreign.head.safetensors"
     save_head(replace(head, info=replace(head.info, model=foreign)), path)
-    window.session.load_head(path)
+    window.controllers.load_head(path)
     qtbot.waitUntil(lambda: len(window.workspace.channels) == 4, timeout=ANSWER_MS)
     row, key = window.workspace.channels[3], window.workspace.channels[3].key
     shown = window.mixer.row(key)
@@ -207,7 +207,7 @@ def test_another_models_head_is_heard_only_after_a_word(qtbot, window, tmp_path)
 
 
 def test_a_model_that_is_not_there_leaves_the_one_before(qtbot, window, tmp_path):
-    window.session.open_model(str(tmp_path / "nothing"))
+    window.controllers.open_model(str(tmp_path / "nothing"))
     assert window.workspace.loading.coming == str(tmp_path / "nothing")
     qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
     assert not window.workspace.loading.coming
@@ -219,8 +219,8 @@ def test_a_model_that_is_not_there_leaves_the_one_before(qtbot, window, tmp_path
 def test_a_head_survives_saving_and_loading(qtbot, window, tmp_path):
     channel = window.workspace.channels[0]
     path = tmp_path / "copy.head.safetensors"
-    window.session.save_head(channel, path)
-    window.session.load_head(path)
+    window.controllers.save_head(channel, path)
+    window.controllers.load_head(path)
     qtbot.waitUntil(lambda: len(window.workspace.channels) == 4, timeout=5000)
     assert window.workspace.channels[-1].digest == channel.digest
 

@@ -20,7 +20,7 @@ def test_another_model_keeps_the_conversation_and_says_which_heads_do_not_fit(qt
     window.files.open([str(stored)])
     loaded(qtbot, window, str(stored))
     workspace = window.workspace
-    assert len(workspace.turns) == 1 and not workspace.sounding()
+    assert len(workspace.turns) == 1 and not workspace.active_rows()
     assert [c.note for c in workspace.channels] == ["made for pocket"] * 3
     row = window.mixer.row(workspace.channels[0].key)
     assert "made for pocket" in row.note.text() and not row.slider.isEnabled()
@@ -31,7 +31,7 @@ def test_another_model_keeps_the_conversation_and_says_which_heads_do_not_fit(qt
     while workspace.source != "pocket":
         workspace.undo()
     loaded(qtbot, window, "pocket")
-    assert [c.note for c in workspace.channels] == [""] * 3 and len(workspace.sounding()) == 1
+    assert [c.note for c in workspace.channels] == [""] * 3 and len(workspace.active_rows()) == 1
 
 
 def test_a_mixer_row_marks_what_is_extreme_and_what_is_suggested(qtbot, window):
@@ -105,13 +105,13 @@ def test_every_option_of_a_method_reaches_the_request(qtbot, window):
 
 
 def test_a_head_of_another_tool_is_read_and_told_what_it_lost(qtbot, window, tmp_path):
-    from engine.heads.formats import FORMATS, Choice
+    from engine.heads.formats import FORMATS, ImportOptions
 
     path = tmp_path / "pirate.gguf"
     gguf = next(f for f in FORMATS if f.name == "gguf")
     head = window.workspace.channels[0].head
     constant = {b: type(p)(p.w * 0, abs(p.b) + 1, p.z) for b, p in head.blocks.items() if b}
-    gguf.write(replace(head, blocks=constant), path, Choice())
+    gguf.write(replace(head, blocks=constant), path, ImportOptions())
     window.files.open([str(path)])
     qtbot.waitUntil(lambda: len(window.workspace.channels) == 4 or window.banner.isVisible(), timeout=10_000)
     row = window.workspace.channels[-1]

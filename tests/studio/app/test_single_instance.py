@@ -8,7 +8,7 @@ import sys
 import pytest
 from PySide6.QtNetwork import QLocalSocket
 
-from studio.app.single_instance import Doorkeeper, Unanswered, _name, hand_over
+from studio.app.single_instance import SingleInstance, Unanswered, _name, hand_over
 
 
 def knock(home, *sources: str) -> subprocess.Popen:
@@ -24,7 +24,7 @@ def test_nobody_is_there(tmp_path):
 
 
 def test_a_second_start_hands_its_files_over(qtbot, tmp_path):
-    door = Doorkeeper(tmp_path)
+    door = SingleInstance(tmp_path)
     came: list[list[str]] = []
     door.came.connect(came.append)
     second = knock(tmp_path, "/a/b.head.safetensors", "owner/model")
@@ -36,7 +36,7 @@ def test_a_second_start_hands_its_files_over(qtbot, tmp_path):
 
 
 def test_of_two_that_start_at_once_one_is_the_studio(qtbot, tmp_path):
-    first, second = Doorkeeper(tmp_path), Doorkeeper(tmp_path)
+    first, second = SingleInstance(tmp_path), SingleInstance(tmp_path)
     assert first.listening and not second.listening
     came: list[list[str]] = []
     first.came.connect(came.append)
@@ -48,14 +48,14 @@ def test_of_two_that_start_at_once_one_is_the_studio(qtbot, tmp_path):
 
 def test_one_that_does_not_answer_is_no_reason_for_a_second(qtbot, tmp_path, monkeypatch):
     monkeypatch.setattr("studio.app.single_instance.ANSWER_MS", 200)
-    door = Doorkeeper(tmp_path)  # in this very thread, which waits below and cannot answer
+    door = SingleInstance(tmp_path)  # in this very thread, which waits below and cannot answer
     with pytest.raises(Unanswered):
         hand_over(tmp_path, [])
     door.close()
 
 
 def test_rubbish_at_the_door_is_turned_away(qtbot, tmp_path):
-    door = Doorkeeper(tmp_path)
+    door = SingleInstance(tmp_path)
     came: list[list[str]] = []
     door.came.connect(came.append)
     socket = QLocalSocket()
@@ -80,6 +80,6 @@ def test_a_killed_studio_leaves_the_door_to_the_next(qtbot, tmp_path):
     killed.wait()
     killed.stdout.close()
     assert not hand_over(tmp_path, [])
-    door = Doorkeeper(tmp_path)
+    door = SingleInstance(tmp_path)
     assert door.listening
     door.close()

@@ -76,17 +76,17 @@ def test_heads_that_do_not_fit_are_named_kept_muted_and_usable_again(qtbot, wind
     for key in keys:
         row = window.mixer.row(key)
         assert "made for pocket" in row.note.text() and row.note.isVisible() and not row.slider.isEnabled()
-    assert not workspace.sounding()
+    assert not workspace.active_rows()
     shorter(window)
     ask(qtbot, window, "Tell me about the harbour.")
     assert (
         not answer_of(window).trace.coefficients.any() and answer_of(window).trace.coefficients.shape[1] == 3
     )
     qtbot.wait(900)  # longer than the pause after which a head follows the typing: nobody typed
-    assert len(workspace.channels) == 3 and not window.session.fitting
+    assert len(workspace.channels) == 3 and not window.controllers.fitting
     switch(qtbot, window, "pocket")
     assert [(c.key, c.strength, c.enabled) for c in workspace.channels] == before
-    assert not any(c.note for c in workspace.channels) and len(workspace.sounding()) == 1
+    assert not any(c.note for c in workspace.channels) and len(workspace.active_rows()) == 1
     ask(qtbot, window, "Tell me about the harbour.")
     assert np.abs(answer_of(window).trace.coefficients).max() > 0
 
@@ -97,7 +97,7 @@ def test_heads_of_a_model_of_the_same_shape_are_silent_until_the_person_says_so(
     key, names = workspace.channels[0].key, [c.name for c in workspace.channels]
     switch(qtbot, window, twin)
     told = window.status.busy.text()
-    assert "until you say so" in told and all(name in told for name in names) and not workspace.sounding()
+    assert "until you say so" in told and all(name in told for name in names) and not workspace.active_rows()
     shorter(window)
     ask(qtbot, window, "Tell me about the harbour.")
     assert not answer_of(window).trace.coefficients.any() and not answer_of(window).turn.mix
@@ -105,9 +105,9 @@ def test_heads_of_a_model_of_the_same_shape_are_silent_until_the_person_says_so(
     assert row.accept.isVisible() and not row.slider.isEnabled()
     row.accept.click()
     workspace.undo()
-    assert not workspace.sounding() and row.accept.isVisible()
+    assert not workspace.active_rows() and row.accept.isVisible()
     workspace.redo()
-    assert [c.key for c in workspace.sounding()] == [key]
+    assert [c.key for c in workspace.active_rows()] == [key]
     ask(qtbot, window, "And the castle?")
     assert answer_of(window).trace.coefficients.any()
     switch(qtbot, window, "pocket")
@@ -125,8 +125,8 @@ def test_a_head_made_on_another_model_leaves_those_that_are_silent_as_they_were(
     monkeypatch.setattr("engine.distill.prompt_effect._LEAST_NATS", 0.0)
     workspace = window.workspace
     switch(qtbot, window, llama)
-    window.session.distilling.start(FitRequest("Talk like a pirate.", responses=4, recipe="instant"))
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    window.controllers.distilling.start(FitRequest("Talk like a pirate.", responses=4, recipe="instant"))
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     assert [bool(c.note) for c in workspace.channels] == [True, True, True, False], workspace.fit.outcome
     assert sorted(workspace.channels[3].head.blocks) == list(range(9))
     shorter(window)
@@ -134,7 +134,7 @@ def test_a_head_made_on_another_model_leaves_those_that_are_silent_as_they_were(
     assert answer_of(window).trace.coefficients.shape[1] == 9 and answer_of(window).trace.coefficients.any()
     switch(qtbot, window, "pocket")
     assert [bool(c.note) for c in workspace.channels] == [False, False, False, True]
-    assert [c.name for c in workspace.sounding()] == [workspace.channels[0].name]
+    assert [c.name for c in workspace.active_rows()] == [workspace.channels[0].name]
 
 
 def test_the_conversation_goes_on_with_the_other_model_and_back(qtbot, window, gpt2, llama):
@@ -160,7 +160,7 @@ def test_switched_while_it_answers(qtbot, window, gpt2):
     assert answer.state == "cancelled" and "".join(answer.trace.pieces) == answer.text
     shorter(window)
     window.actions_["again"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert answer_of(window) is not answer and answer_of(window).trace.coefficients.shape[1] == 3
     window.workspace.undo()
     assert answer_of(window) is answer
@@ -172,28 +172,28 @@ def test_a_question_sent_while_it_is_switched_is_answered_by_the_other_model(qtb
     qtbot.waitUntil(lambda: window.workspace.loading.facts is None, timeout=ANSWER_MS)
     window.composer.set_question("Tell me about the harbour.")
     window.actions_["send"].trigger()
-    assert window.session.talking and not window.workspace.turns
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    assert window.controllers.talking and not window.workspace.turns
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert window.workspace.loading.facts.source == gpt2
     assert answer_of(window).turn.model == window.workspace.loading.facts.key and answer_of(window).over
 
 
 def test_a_question_that_is_emptied_while_it_waits_for_a_model_is_over(qtbot, window):
     ask(qtbot, window, "Tell me about the harbour.")
-    window.session.open_model("pocket")
+    window.controllers.open_model("pocket")
     qtbot.waitUntil(lambda: window.workspace.loading.facts is None, timeout=ANSWER_MS)
     window.composer.set_question("And the castle?")
     window.actions_["send"].trigger()
-    assert window.session.talking and window.composer.stop.isVisible()
+    assert window.controllers.talking and window.composer.stop.isVisible()
     window.composer.question.clear()
     loaded(qtbot, window, "pocket")
     settled(qtbot, window)
-    assert not window.session.talking and len(window.workspace.turns) == 1
+    assert not window.controllers.talking and len(window.workspace.turns) == 1
     assert not window.composer.stop.isVisible() and window.actions_["again"].isEnabled()
 
 
 def test_switched_while_it_distills_the_distillation_is_waited_for_and_that_is_told(qtbot, window, gpt2):
-    window.session.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=8))
+    window.controllers.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=8))
     qtbot.waitUntil(lambda: bool(window.workspace.fit.losses), timeout=FIT_MS)
     window.files.open([gpt2])
     qtbot.waitUntil(lambda: "Distilling" in window.header.facts.text(), timeout=ANSWER_MS)
@@ -202,7 +202,7 @@ def test_switched_while_it_distills_the_distillation_is_waited_for_and_that_is_t
     loaded(qtbot, window, gpt2)
     made = window.workspace.channels[3]  # what there was of it stays
     assert made.head.info.prompt == "Be gloomy." and "made for pocket" in made.note
-    assert not window.session.fitting and not window.banner.isVisible()
+    assert not window.controllers.fitting and not window.banner.isVisible()
 
 
 def test_undo_and_redo_go_over_switches_and_the_last_wish_counts(qtbot, window, gpt2, llama):
@@ -247,7 +247,7 @@ def test_the_history_goes_past_a_model_that_is_gone_or_was_cancelled(qtbot, wind
         switch(qtbot, window, str(gone))
         switch(qtbot, window, "pocket")
         workspace.undo()
-        window.session.opening.cancel()
+        window.controllers.opening.cancel()
         settled(qtbot, window)
         assert workspace.source == "pocket" and workspace.stack.index() == 2
         workspace.redo()
@@ -273,7 +273,7 @@ def test_a_head_of_a_model_that_is_gone_comes_back_silent(qtbot, window, tmp_pat
         switch(qtbot, window, str(gone))
         made = workspace.channels[0].head
         info = replace(made.info, name="twin's", model=workspace.loading.facts.identity)
-        window.session.take(replace(made, info=info))
+        window.controllers.take(replace(made, info=info))
         assert [bool(c.note) for c in workspace.channels] == [True, True, True, False]
         workspace.undo()
         workspace.undo()
@@ -285,21 +285,23 @@ def test_a_head_of_a_model_that_is_gone_comes_back_silent(qtbot, window, tmp_pat
     settled(qtbot, window)
     assert workspace.source == "pocket"
     assert [bool(c.note) for c in workspace.channels] == [False, False, False, True]
-    assert not workspace.sounding()[0].note and window.mixer.row(workspace.channels[3].key).note.isVisible()
+    assert (
+        not workspace.active_rows()[0].note and window.mixer.row(workspace.channels[3].key).note.isVisible()
+    )
 
 
 def test_of_several_wishes_the_last_one_counts(qtbot, window, gpt2, llama, tmp_path):
     for source in (gpt2, str(tmp_path / "nothing"), llama, gpt2, "pocket", llama):
-        window.session.open_model(source)
+        window.controllers.open_model(source)
     loaded(qtbot, window, llama)
     qtbot.waitUntil(lambda: not window.workspace.loading.coming, timeout=ANSWER_MS)
-    assert window.session.bench.need_model().source == llama == window.workspace.source
-    window.session.open_model(gpt2)
+    assert window.controllers.host.need_model().source == llama == window.workspace.source
+    window.controllers.open_model(gpt2)
     qtbot.waitUntil(lambda: window.workspace.loading.facts is None, timeout=ANSWER_MS)
-    window.session.open_model("pocket")  # the other one is being read
+    window.controllers.open_model("pocket")  # the other one is being read
     loaded(qtbot, window, "pocket")
     qtbot.waitUntil(lambda: not window.workspace.loading.coming, timeout=ANSWER_MS)
-    assert window.session.bench.need_model().is_pocket and window.workspace.source == "pocket"
+    assert window.controllers.host.need_model().is_pocket and window.workspace.source == "pocket"
     ask(qtbot, window, "Tell me about the harbour.")
     assert answer_of(window).state == "eos"
 
@@ -351,9 +353,9 @@ def test_the_panels_of_an_answer_stay_right_whatever_model_is_there(qtbot, windo
 
 def test_the_memory_of_the_model_before_comes_back(qtbot, window, gpt2):
     ask(qtbot, window, "Tell me about the harbour.")
-    window.session.distilling.start(FitRequest("Be gloomy.", responses=8, recipe="instant"))
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
-    weights = weakref.ref(window.session.bench.need_model().network.get_input_embeddings().weight)
+    window.controllers.distilling.start(FitRequest("Be gloomy.", responses=8, recipe="instant"))
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
+    weights = weakref.ref(window.controllers.host.need_model().network.get_input_embeddings().weight)
     switch(qtbot, window, gpt2)
     gc.collect()
     assert weights() is None

@@ -11,7 +11,7 @@ from studio.app.first_words import FIRST_QUESTION
 from studio.chat.composer import QuestionEdit
 from studio.library.session_reader import values_of
 from studio.library.session_writer import take
-from studio.state.compare_columns import Column
+from studio.state.compare_columns import ColumnChoice
 from tests.benchmarks.long_runs import next_batch
 from tests.studio.app.test_main_job import endless
 from tests.studio.conftest import ready
@@ -33,7 +33,7 @@ def compare(qtbot, window, question="Tell me about bees.", blind=False):
 
 def test_columns_answer_one_question_with_one_seed(qtbot, window):
     page, key = window.compare_page, window.workspace.channels[1].key
-    window.workspace.add_column(Column("head", key, 1.2))
+    window.workspace.add_column(ColumnChoice("head", key, 1.2))
     assert len(page.next.boxes) == 4 and not page.next.more.isEnabled()
     found = compare(qtbot, window)
     assert found.names[:3] == ("unsteered", "prompt", "mixer") and found.names[3].endswith("1.20")
@@ -89,7 +89,7 @@ def test_stop_and_wrong_order(qtbot, window):
     window.composer.set_question("")
     window.comparing.run()  # no question yet
     assert not window.comparing.running
-    model = window.session.bench.need_model()
+    model = window.controllers.host.need_model()
     ends, model.eos_ids = model.eos_ids, frozenset()
     window.composer.set_question("Tell me about the castle.")
     window.comparing.run()
@@ -110,7 +110,7 @@ def test_stop_and_wrong_order(qtbot, window):
 def test_an_answer_keeps_the_name_that_it_was_made_under(qtbot, window):
     page, workspace = window.compare_page, window.workspace
     pirate, terse = workspace.channels[0], workspace.channels[1]
-    workspace.add_column(Column("head", terse.key, 1.2))
+    workspace.add_column(ColumnChoice("head", terse.key, 1.2))
     workspace.set_strength(pirate.key, 0.7)
     compare(qtbot, window)
 
@@ -124,7 +124,7 @@ def test_an_answer_keeps_the_name_that_it_was_made_under(qtbot, window):
         ("mixer", "pirate 0.70 A-PSR"),
         ("terse 1.20", "A-PSR"),
     ]
-    workspace.set_column(0, Column("mixer"))
+    workspace.set_column(0, ColumnChoice("mixer"))
     workspace.set_strength(pirate.key, 2.0)
     workspace.set_prompt("Be gloomy.")
     workspace.rename_head(terse.key, "brief")
@@ -138,8 +138,8 @@ def test_an_answer_keeps_the_name_that_it_was_made_under(qtbot, window):
 def test_the_mixers_column_hears_its_sliders_while_it_speaks_and_one_heads_own_column_does_not(qtbot, window):
     page, workspace = window.compare_page, window.workspace
     pirate, terse = workspace.channels[:2]
-    workspace.set_column(0, Column("head", pirate.key, 1.0))
-    model = window.session.bench.need_model()
+    workspace.set_column(0, ColumnChoice("head", pirate.key, 1.0))
+    model = window.controllers.host.need_model()
     ends, model.eos_ids = model.eos_ids, frozenset()
     workspace.set_question("Tell me about bees.")
     window.comparing.run()
@@ -164,10 +164,10 @@ def test_the_mixers_column_hears_its_sliders_while_it_speaks_and_one_heads_own_c
 def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, window):
     workspace = window.workspace
     pirate, terse = workspace.channels[:2]
-    window.session.answering.send("Tell me about tea.")
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    window.controllers.answering.send("Tell me about tea.")
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=WAIT_MS)
     old, conversation = workspace.turns, workspace.conversation
-    workspace.set_column(0, Column("head", terse.key, 1.5))
+    workspace.set_column(0, ColumnChoice("head", terse.key, 1.5))
     workspace.set_solo(pirate.key, True)
     workspace.set_bypass(True)
     answer, prompted, _ = compare(qtbot, window).answers
@@ -178,11 +178,11 @@ def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, win
     window.inspector.alternatives.chosen.emit(place)
     assert window.pages.key == "conversation" and "Ctrl+Z" in window.status.busy.text()
     [turn] = workspace.turns
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=WAIT_MS)
     assert turn.question == "Tell me about bees." and turn.mix == (("terse", terse.digest, 1.5, None),)
     assert turn.answers[0].trace.ids[:3].tolist() == [*answer.trace.ids[:2].tolist(), others[place][0]]
     assert (turn.answers[0].trace.strengths == 1.5).all()
-    heard = {c.name: c.strength for c in workspace.sounding()}
+    heard = {c.name: c.strength for c in workspace.active_rows()}
     assert heard == {"terse": 1.5} and not workspace.bypass and workspace.conversation != conversation
     workspace.undo()
     assert (workspace.turns, workspace.conversation) == (old, conversation)
@@ -191,15 +191,15 @@ def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, win
         if refused is answer:
             workspace.remove_head(terse.key)
         window.actions_["page_compare"].trigger()
-        assert not window.session.answering.fork(refused, 2, 5)
+        assert not window.controllers.answering.fork(refused, 2, 5)
         assert told in window.status.busy.text() and workspace.turns == old
     answer.turn.model, old[0].model = "another", "another"
     for other in (answer, old[0].answers[0]):
         window.status.busy.clear()
-        assert not window.session.answering.fork(other, 2, 5)
+        assert not window.controllers.answering.fork(other, 2, 5)
         assert "Another model" in window.status.busy.text() and workspace.turns == old
     answer.state = "running"
-    assert not window.session.answering.fork(answer, 2, 5)
+    assert not window.controllers.answering.fork(answer, 2, 5)
     assert "is being made" in window.status.busy.text()
 
 
@@ -207,13 +207,13 @@ def test_a_fork_takes_the_blocks_that_the_head_steered(qtbot, window):
     workspace = window.workspace
     key, digest = workspace.channels[0].key, workspace.channels[0].digest
     workspace.set_blocks(key, (1, 3))
-    workspace.set_column(0, Column("head", key, 1.5))
+    workspace.set_column(0, ColumnChoice("head", key, 1.5))
     answer = compare(qtbot, window).answers[0]
     assert window.comparing.made(0) == "A-PSR (blocks 1–3)"
     assert not answer.trace.coefficients[:, [0, 4, 5]].any() and answer.trace.coefficients[:, 1:4].any()
     workspace.set_blocks(key, None)
-    assert window.session.answering.fork(answer, 2, int(answer.trace.alternatives[2][1][0]))
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    assert window.controllers.answering.fork(answer, 2, int(answer.trace.alternatives[2][1][0]))
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=WAIT_MS)
     assert workspace.turns[0].mix == (("pirate", digest, 1.5, (1, 3)),)
     assert workspace.channel(key).blocks == (1, 3)
     assert not workspace.turns[0].answers[0].trace.coefficients[:, [0, 4, 5]].any()
@@ -318,11 +318,11 @@ def test_columns_scroll_together(qtbot, window):
 
 def test_a_removed_head_leaves_its_column_unsteered(qtbot, window):
     page, key = window.compare_page, window.workspace.channels[0].key
-    window.workspace.add_column(Column("head", key, 1.0))
+    window.workspace.add_column(ColumnChoice("head", key, 1.0))
     window.workspace.remove_head(key)
     assert page.next.boxes[3].column.kind == "none"
     window.workspace.undo()
-    assert page.next.boxes[3].column == Column("head", key, 1.0)
+    assert page.next.boxes[3].column == ColumnChoice("head", key, 1.0)
     window.workspace.redo()
     assert not compare(qtbot, window).answers[3].trace.coefficients.any()
 
@@ -359,8 +359,8 @@ def test_asked_while_a_comparison_ends_that_was_taken_back_it_waits_for_the_end(
 
 def test_the_heatmap_is_of_an_answer_of_the_page_that_is_seen(qtbot, window):
     workspace = window.workspace
-    window.session.answering.send("Tell me about tea.")
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    window.controllers.answering.send("Tell me about tea.")
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=WAIT_MS)
     spoken = workspace.shown
     found = compare(qtbot, window)
     workspace.select(found.answers[2], 1)
@@ -372,7 +372,7 @@ def test_the_heatmap_is_of_an_answer_of_the_page_that_is_seen(qtbot, window):
     assert workspace.shown is found.answers[2]
     compare(qtbot, window, blind=True)
     for _ in range(2):
-        assert workspace.shown is None and workspace.veiled
+        assert workspace.shown is None and workspace.hidden_until_vote
         window.actions_["page_conversation"].trigger()
-        assert workspace.shown is spoken and not workspace.veiled
+        assert workspace.shown is spoken and not workspace.hidden_until_vote
         window.actions_["page_compare"].trigger()

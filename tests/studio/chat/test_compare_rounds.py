@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PySide6.QtGui import QGuiApplication
 
-from studio.library.library_jobs import Archive
+from studio.library.library_jobs import LibraryJobs
 from studio.library.session_writer import Snapshot
-from studio.state.compare_columns import Column
+from studio.state.compare_columns import ColumnChoice
 from tests.studio.app.test_main_job import ask
 from tests.studio.app.test_session_restore import crashed
 from tests.studio.chat.test_compare_page import WAIT_MS, compare, talking
@@ -55,13 +55,13 @@ def listed(qtbot, window, count: int):
 def test_question_and_columns_are_on_the_disk_before_they_run(qtbot, open_window, tmp_path, monkeypatch):
     window = ready(qtbot, open_window())
     saved(qtbot, window)
-    found, generate = [], window.session.bench.generate
+    found, generate = [], window.controllers.host.generate
 
     def noted(*given):
         found.extend(kept(tmp_path / "home"))
         return generate(*given)
 
-    monkeypatch.setattr(window.session.bench, "generate", noted)
+    monkeypatch.setattr(window.controllers.host, "generate", noted)
     compare(qtbot, window)
     assert found == [("Tell me about bees.", "waiting")] * 3
 
@@ -71,7 +71,7 @@ def test_a_comparison_is_there_again_without_a_model_and_goes_on_with_one(
 ):
     window = ready(qtbot, open_window())
     workspace = window.workspace
-    workspace.add_column(Column("head", workspace.channels[1].key, 1.2))
+    workspace.add_column(ColumnChoice("head", workspace.channels[1].key, 1.2))
     workspace.set_strength(workspace.channels[0].key, 0.7)
     old = compare(qtbot, window)
     told = captions(window)
@@ -124,7 +124,7 @@ def test_after_a_crash_a_blind_one_is_blind_until_the_vote(qtbot, open_window, t
     ready(qtbot, other)
     page, workspace = other.compare_page, other.workspace
     assert captions(other) == [(f"Answer {x}", "", a.text) for x, a in zip("ABC", old.answers, strict=True)]
-    assert workspace.shown is None and workspace.veiled and page.tie.isVisible()
+    assert workspace.shown is None and workspace.hidden_until_vote and page.tie.isVisible()
     panel = listed(qtbot, other, 1)
     [item] = items(panel)
     assert not any(word in panel.list.item(0).text() + panel.list.item(0).toolTip() for word in HEADS)
@@ -303,14 +303,14 @@ def test_what_ended_just_before_the_next_comparison_is_kept_whole(qtbot, open_wi
 
 def test_a_finished_answer_is_written_once_and_in_the_librarys_thread(qtbot, open_window, monkeypatch):
     window = ready(qtbot, open_window())
-    traces, threads, save = [], set(), Archive.save
+    traces, threads, save = [], set(), LibraryJobs.save
 
-    def noted(archive: Archive, snapshot: Snapshot) -> None:
+    def noted(archive: LibraryJobs, snapshot: Snapshot) -> None:
         traces.extend(snapshot.traces)
         threads.add(threading.current_thread())
         save(archive, snapshot)
 
-    monkeypatch.setattr(Archive, "save", noted)
+    monkeypatch.setattr(LibraryJobs, "save", noted)
     found = compare(qtbot, window, blind=True)
     for place in range(3):
         saved(qtbot, window)
@@ -373,7 +373,7 @@ from studio.window import Window
 
 app = QApplication([])
 window = Window(None, Path(sys.argv[1]))
-workspace, session = window.workspace, window.session
+workspace, session = window.workspace, window.controllers
 def told(state):
     texts = [answer.text for answer in workspace.round.answers] if workspace.round else []
     print(state, bool(texts and all(texts)), flush=True)

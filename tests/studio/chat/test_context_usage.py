@@ -17,15 +17,15 @@ ANSWER_MS = 60_000
 def answered(qtbot, window, question: str) -> None:
     window.composer.set_question(question)
     window.actions_["send"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
 
 
 @pytest.fixture
 def uses(qtbot, window):
     """Everything that was measured after the model's arrival; [-1] is what the meter shows."""
     qtbot.waitUntil(lambda: bool(window.composer.meter.total.text()), timeout=10_000)
-    found = Uses(window.session.metering)
-    window.session.metering.measured.connect(found.append)
+    found = Uses(window.controllers.metering)
+    window.controllers.metering.measured.connect(found.append)
     return found
 
 
@@ -53,26 +53,26 @@ def short(window, tokens: int = 60) -> None:
 
 
 def test_the_next_question_is_counted_while_an_answer_streams(qtbot, window, uses):
-    window.session.bench.need_model().eos_ids = frozenset()
+    window.controllers.host.need_model().eos_ids = frozenset()
     short(window, 900)
     window.composer.set_question("Tell me about bees.")
     window.actions_["send"].trigger()
-    qtbot.waitUntil(lambda: window.session.talking and bool(uses) and uses[-1].question == 0)
+    qtbot.waitUntil(lambda: window.controllers.talking and bool(uses) and uses[-1].question == 0)
     window.composer.set_question("And then of tea, please.")
     qtbot.waitUntil(lambda: uses[-1].question > 5)
-    assert window.session.talking
+    assert window.controllers.talking
     window.actions_["stop"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking)
+    qtbot.waitUntil(lambda: not window.controllers.talking)
 
 
 def test_the_meter_counts_what_the_model_would_read(qtbot, window, uses):
     window.composer.set_question("Tell me about bees, please.")
     use = newest(qtbot, uses)
-    meter, context = window.composer.meter, window.session.bench.need_model().context
+    meter, context = window.composer.meter, window.controllers.host.need_model().context
     assert meter.tokens.text() == f"{use.question} tokens" and use.question > 5
     assert meter.total.text() == f"{use.prompt + 256:,} / {context:,}" and meter.accessibleName()
     window.actions_["send"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     answer = window.workspace.turns[0].answers[0]
     assert answer.prompt_tokens == use.prompt  # the very prompt that was foreseen
     after = newest(qtbot, uses)
@@ -80,7 +80,7 @@ def test_the_meter_counts_what_the_model_would_read(qtbot, window, uses):
     window.composer.set_question("And tea?")
     second = newest(qtbot, uses)
     window.actions_["send"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert window.workspace.turns[1].answers[0].prompt_tokens == second.prompt
 
 
@@ -92,10 +92,10 @@ def test_the_meter_is_there_with_the_model_and_stays_through_haste_and_failures(
     ready(qtbot, window)
     total = window.composer.meter.total
     window.actions_["send"].trigger()  # before any pause was over
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert total.text()
     seen = []
-    window.session.metering.measured.connect(lambda _: seen.append(total.text()))
+    window.controllers.metering.measured.connect(lambda _: seen.append(total.text()))
     for _ in range(4):
         window.workspace.undo()
         window.workspace.redo()
@@ -104,10 +104,10 @@ def test_the_meter_is_there_with_the_model_and_stays_through_haste_and_failures(
     def fails(*_):
         raise ModelError("It cannot be counted", "It was told so.", "None.")
 
-    monkeypatch.setattr(window.session.bench, "foresee", fails)
+    monkeypatch.setattr(window.controllers.host, "foresee", fails)
     window.workspace.set_question("And bees?")
-    qtbot.waitUntil(lambda: bool(window.session.metering._jobs), timeout=10_000)
-    qtbot.waitUntil(lambda: not window.session.metering._jobs, timeout=10_000)
+    qtbot.waitUntil(lambda: bool(window.controllers.metering._jobs), timeout=10_000)
+    qtbot.waitUntil(lambda: not window.controllers.metering._jobs, timeout=10_000)
     assert total.text() and all(seen)
 
 
@@ -117,22 +117,22 @@ def test_the_meter_follows_edits_settings_undo_and_a_new_conversation(qtbot, win
     full = uses[-1]
     short(window, 30)
     assert newest(qtbot, uses).wanted == 30
-    window.session.answering.rewrite(window.workspace.turns[0].answers[0], "No.")
+    window.controllers.answering.rewrite(window.workspace.turns[0].answers[0], "No.")
     edited = newest(qtbot, uses)
     assert edited.prompt < full.prompt
     window.workspace.undo()
     assert newest(qtbot, uses).prompt == full.prompt
     window.actions_["new"].trigger()
     assert newest(qtbot, uses).prompt < edited.prompt
-    bench, go_on = window.session.bench, threading.Event()
-    load = bench.load
-    monkeypatch.setattr(bench, "load", lambda *asked: go_on.wait(20) and load(*asked))  # as large ones take
-    window.session.open_model("pocket")
+    host, go_on = window.controllers.host, threading.Event()
+    load = host.load
+    monkeypatch.setattr(host, "load", lambda *asked: go_on.wait(20) and load(*asked))  # as large ones take
+    window.controllers.open_model("pocket")
     qtbot.waitUntil(lambda: uses[-1] is None, timeout=10_000)
     assert window.composer.meter.total.text() == ""
     go_on.set()
     qtbot.waitUntil(lambda: uses[-1] is not None, timeout=10_000)
-    assert uses[-1].context == window.session.bench.need_model().context
+    assert uses[-1].context == window.controllers.host.need_model().context
 
 
 def test_on_the_compare_page_what_the_columns_would_read_is_counted(qtbot, window, uses):
@@ -141,7 +141,7 @@ def test_on_the_compare_page_what_the_columns_would_read_is_counted(qtbot, windo
         answered(qtbot, window, question)
     window.composer.set_question("Tell me about bees.")
     talk = newest(qtbot, uses)
-    qtbot.waitUntil(lambda: not window.session.worker.busy)
+    qtbot.waitUntil(lambda: not window.controllers.worker.busy)
     window.actions_["page_compare"].trigger()
     columns = uses[-1]  # at once
     assert columns.prompt < talk.prompt and not columns.left_out
@@ -151,7 +151,7 @@ def test_on_the_compare_page_what_the_columns_would_read_is_counted(qtbot, windo
     place = [c.kind for c in window.workspace.comparison.columns].index("prompt")
     window.workspace.remove_column(place)
     assert newest(qtbot, uses).prompt < columns.prompt
-    qtbot.waitUntil(lambda: not window.session.worker.busy)
+    qtbot.waitUntil(lambda: not window.controllers.worker.busy)
     window.actions_["page_conversation"].trigger()
     assert uses[-1].prompt == talk.prompt
 
@@ -160,13 +160,13 @@ def test_what_is_sent_right_after_a_page_was_turned_is_checked_for_that_page(qtb
     window.composer.set_question("Tell me about bees.")
     window.workspace.set_prompt("Talk like a pirate. " * 400)  # which only a column is asked with
     assert not newest(qtbot, uses).too_long
-    qtbot.waitUntil(lambda: not window.session.worker.busy)
+    qtbot.waitUntil(lambda: not window.controllers.worker.busy)
     window.actions_["page_compare"].trigger()
     window.actions_["send"].trigger()
     assert "not sent" in window.banner.text.text() and not window.comparing.running
     window.actions_["page_conversation"].trigger()
     window.actions_["send"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert window.workspace.turns[0].answers[0].state == "eos" and not window.banner.isVisible()
 
 
@@ -184,13 +184,13 @@ def test_a_question_that_never_fits_is_told_before_it_is_sent(qtbot, window, use
     assert use.too_long > 0 and meter.tokens.text() == f"{use.too_long:,} tokens too long"
     assert meter.tokens.property("role") == "danger" and "Shorten" in window.composer.send.toolTip()
     window.actions_["send"].trigger()
-    assert not window.session.talking and not window.workspace.turns
+    assert not window.controllers.talking and not window.workspace.turns
     assert "not sent" in window.banner.text.text() and f"{use.prompt:,}" in window.banner.text.text()
     assert window.workspace.question.startswith("Tell me")
     window.composer.set_question("Tell me about the harbour.")
     assert newest(qtbot, uses).too_long == 0 and "Shorten" not in window.composer.send.toolTip()
     window.actions_["send"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert window.workspace.turns[0].answers[0].state == "eos" and not window.banner.isVisible()
 
 
@@ -205,9 +205,9 @@ def test_one_sent_at_once_is_refused_by_the_engine_and_typed_again(qtbot, window
 
 def test_turns_that_were_cut_are_told_at_the_answer_and_kept(qtbot, open_window):
     window = ready(qtbot, open_window())
-    uses = Uses(window.session.metering)
-    window.session.metering.measured.connect(uses.append)
-    context = window.session.bench.need_model().context
+    uses = Uses(window.controllers.metering)
+    window.controllers.metering.measured.connect(uses.append)
+    context = window.controllers.host.need_model().context
     short(window)
     window.actions_["compare"].setChecked(True)
     while not (uses and uses[-1] and uses[-1].left_out):

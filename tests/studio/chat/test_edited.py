@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from engine.generation.result import Said
+from engine.generation.result import SpokenTurn
 from studio.export.markdown import as_markdown
 from studio.runtime.lane_builder import lanes_of
 from studio.state.conversation import STEERED, UNSTEERED, WRITTEN, history
@@ -20,8 +20,8 @@ WORDS = "Bees are small.\nThey like flowers."
 
 
 def ask(qtbot, window, question: str) -> None:
-    window.session.answering.send(question)
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    window.controllers.answering.send(question)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
 
 
 def column(window, place: int = 0, lane: str = STEERED):
@@ -74,10 +74,10 @@ def test_the_conversation_goes_on_from_the_edited_words_unsteered(qtbot, talked)
     assert told[1] == ("assistant", WORDS, WRITTEN)
     job = talked.workspace.turns[1].answers[0]
     assert job.state == "eos" and len(job) > 3
-    model = talked.session.bench.need_model()
+    model = talked.session.host.need_model()
     [lane] = lanes_of(model, [LaneRequest(tuple(told))], 0)
     said = lane.messages[1].said
-    assert isinstance(said, Said) and said.heads == () and model.tokenizer.decode(said.ids) == WORDS
+    assert isinstance(said, SpokenTurn) and said.heads == () and model.tokenizer.decode(said.ids) == WORDS
 
 
 def test_one_of_two_lanes_is_edited_and_the_other_stays(qtbot, talked):

@@ -10,10 +10,10 @@ from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QWidget
 
 from studio.chat.answer_view import AT_ONCE, AnswerView
-from studio.chat.conversation_page import Conversation
+from studio.chat.conversation_page import ConversationPage
 from studio.state.workspace import Workspace
 from studio.widgets import theme
-from studio.widgets.idle_queue import Later
+from studio.widgets.idle_queue import IdleQueue
 from studio.widgets.tab_order import stops as tab_stops
 from tests.benchmarks.long_runs import conversation, next_batch
 
@@ -22,7 +22,7 @@ from tests.benchmarks.long_runs import conversation, next_batch
 def page(qtbot):
     """Eight answers of which the last ones are in sight."""
     workspace = Workspace()
-    page = Conversation(workspace)
+    page = ConversationPage(workspace)
     qtbot.addWidget(page)
     page.resize(640, 400)
     page.show()
@@ -99,19 +99,19 @@ def test_what_one_reads_stays_where_it_is(qtbot, page):
     assert abs(height() - before) <= 1
 
 
-def made(page: Conversation) -> list[bool]:
+def made(page: ConversationPage) -> list[bool]:
     """Which turns of the page are there, from the first to the last."""
     rooms = [page._rooms.get(turn) for turn in page._workspace.turns]
     return [room is not None and room.turn is not None for room in rooms]
 
 
-def at_rest(qtbot, page: Conversation) -> None:
+def at_rest(qtbot, page: ConversationPage) -> None:
     """Everything is made and laid out, and the page has taken it in."""
     whole = page.widget()
     qtbot.waitUntil(lambda: not page.busy and whole.height() == max(whole.sizeHint().height(), page.height()))
 
 
-def near(page: Conversation, slack: int) -> list[bool]:
+def near(page: ConversationPage, slack: int) -> list[bool]:
     """Which turns lie within so many pixels of what is in sight."""
     top, bottom = page.verticalScrollBar().value() - slack, page.verticalScrollBar().value() + slack
     rooms = [page._rooms[turn] for turn in page._workspace.turns]
@@ -232,7 +232,7 @@ def test_a_very_long_answer_is_broken_in_slices_and_grows_meanwhile(qtbot, page)
 
 def test_what_waits_runs_in_its_order_and_once(qtbot):
     done: list[int] = []
-    later = Later()
+    later = IdleQueue()
 
     def piece(name: int, steps: int):
         left = iter(range(steps))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from PySide6.QtGui import QFont
 
-from studio.chat.text_flow import Flow
+from studio.chat.text_flow import TextFlow
 
 WORDS = [
     "Arr",
@@ -23,12 +23,12 @@ WORDS = [
 ] * 8
 
 
-def lines(flow: Flow) -> list[str]:
+def lines(flow: TextFlow) -> list[str]:
     return [line.text for line in flow.lines]
 
 
 def test_streamed_and_whole_text_break_alike(qapp):
-    whole, streamed = Flow(QFont(), 180), Flow(QFont(), 180)
+    whole, streamed = TextFlow(QFont(), 180), TextFlow(QFont(), 180)
     whole.append(WORDS)
     for word in WORDS:
         streamed.append([word])
@@ -37,13 +37,13 @@ def test_streamed_and_whole_text_break_alike(qapp):
 
 
 def test_no_character_is_lost(qapp):
-    flow = Flow(QFont(), 120)
+    flow = TextFlow(QFont(), 120)
     flow.append(WORDS)
     assert "".join(lines(flow)) == "".join(WORDS).replace("\n", "")
 
 
 def test_lines_fit_the_width(qapp):
-    flow = Flow(QFont(), 150)
+    flow = TextFlow(QFont(), 150)
     flow.append(WORDS)
     for index in range(len(flow.lines)):
         shaped = flow.shaped(index)
@@ -52,7 +52,7 @@ def test_lines_fit_the_width(qapp):
 
 
 def test_a_point_on_a_token_finds_it(qapp):
-    flow = Flow(QFont(), 200)
+    flow = TextFlow(QFont(), 200)
     flow.append(WORDS)
     for token in range(11):
         index = flow.home(token)
@@ -63,13 +63,13 @@ def test_a_point_on_a_token_finds_it(qapp):
 
 
 def test_a_token_without_characters_has_a_home(qapp):
-    flow = Flow(QFont(), 200)
+    flow = TextFlow(QFont(), 200)
     flow.append(["a", "", "", "é"])
     assert [flow.home(i) for i in range(4)] == [0, 0, 0, 0]
 
 
 def test_appending_lays_out_the_last_line_only(qapp):
-    flow = Flow(QFont(), 300)
+    flow = TextFlow(QFont(), 300)
     flow.append(["word "] * 5000)
     kept = flow.lines[:-1]
     changed = flow.append(["more "])

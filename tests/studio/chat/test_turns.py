@@ -15,8 +15,8 @@ from tests.studio.chat.test_compare_page import WAIT_MS
 
 @pytest.fixture
 def answered(qtbot, window):
-    window.session.answering.send("Tell me about bees.")
-    qtbot.waitUntil(lambda: not window.session.answering.talking, timeout=WAIT_MS)
+    window.controllers.answering.send("Tell me about bees.")
+    qtbot.waitUntil(lambda: not window.controllers.answering.talking, timeout=WAIT_MS)
     return window
 
 
@@ -85,7 +85,7 @@ def test_a_fork_of_the_unsteered_answer_stays_unsteered(qtbot, answered):
 
 def test_a_question_sent_while_a_stopped_answer_ends_is_answered_after_it(qtbot, window):
     endless(window)
-    workspace, answering = window.workspace, window.session.answering
+    workspace, answering = window.workspace, window.controllers.answering
     answering.send("Tell me about bees.")
     qtbot.waitUntil(lambda: len(workspace.turns[0].answers[0]) > 3, timeout=WAIT_MS)
     workspace.set_settings(replace(workspace.settings, max_tokens=5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from studio.chat.votes_dialog import VotesDialog
-from studio.state.compare_columns import Column
+from studio.state.compare_columns import ColumnChoice
 from tests.studio.chat.test_compare_page import WAIT_MS, compare
 from tests.studio.conftest import kept_votes, library, ready
 
@@ -113,7 +113,7 @@ def test_votes_are_exported_with_what_was_compared(qtbot, open_window, tmp_path)
 def test_the_vote_marks_one_of_two_columns_of_one_name(qtbot, window):
     page = window.compare_page
     for place in range(3):
-        window.workspace.set_column(place, Column("mixer"))
+        window.workspace.set_column(place, ColumnChoice("mixer"))
     compare(qtbot, window, blind=True)
     page.columns[2].vote.click()
     assert [view.title.text() for view in page.columns] == ["mixer", "mixer", "✓ mixer"]

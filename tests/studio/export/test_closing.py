@@ -11,7 +11,7 @@ WAIT_MS = 30000
 
 def answering(qtbot, window):
     endless(window)
-    window.session.answering.send("Tell me about bees.")
+    window.controllers.answering.send("Tell me about bees.")
     qtbot.waitUntil(lambda: len(window.workspace.shown or ()) > 5, timeout=WAIT_MS)
     return window.workspace.shown
 
@@ -21,9 +21,9 @@ def test_closing_stops_the_answer_and_writes_what_was_promised(qtbot, window, tm
     paths = [tmp_path / "trace.json", tmp_path / "it.run.safetensors", tmp_path / "it.head.safetensors"]
     window.exporting.write("export_trace", paths[0])
     window.exporting.write("export_run", paths[1])
-    window.session.save_head(window.workspace.channels[0], paths[2])
-    window.session.answering.stop()
-    window.session.answering.send("A question that waits for the end of the answer")
+    window.controllers.save_head(window.workspace.channels[0], paths[2])
+    window.controllers.answering.stop()
+    window.controllers.answering.send("A question that waits for the end of the answer")
     window.close()
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
     assert all(path.exists() for path in paths)
@@ -55,8 +55,8 @@ def test_an_answer_is_whole_in_a_file_that_waited_for_it(qtbot, window, tmp_path
     window.exporting.noticed.connect(told.append)
     path = tmp_path / "trace.json"
     window.exporting.write("export_trace", path)
-    window.session.answering.stop()
-    while window.session.worker.doing != "Exporting":
+    window.controllers.answering.stop()
+    while window.controllers.worker.doing != "Exporting":
         pass  # the answer is over there, and its last tokens are not taken in here
     assert not answer.over
     qtbot.waitUntil(path.exists, timeout=WAIT_MS)

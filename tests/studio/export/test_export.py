@@ -18,10 +18,10 @@ from PySide6.QtTest import QTest
 
 from studio.export.html_page import page
 from studio.export.provenance import in_words
-from studio.state.color_scale import UNDERLINE, Scale
+from studio.state.color_scale import UNDERLINE, ColorScale
 from studio.state.conversation import STEERED, UNSTEERED, Turn, steered_by
 from studio.state.heatmap_quantities import strongest
-from studio.state.sampling_settings import Settings
+from studio.state.sampling_settings import SamplingSettings
 from tests.studio.chat.test_compare_page import compare
 from tests.studio.conftest import ready
 
@@ -58,7 +58,7 @@ class Reader(HTMLParser):
 @pytest.fixture
 def answered(qtbot, window):
     window.workspace.set_truth(True)
-    window.session.answering.send("Tell me about bees.")
+    window.controllers.answering.send("Tell me about bees.")
     qtbot.waitUntil(lambda: window.workspace.shown is not None and window.workspace.shown.over, timeout=30000)
     return window
 
@@ -66,7 +66,7 @@ def answered(qtbot, window):
 def export(qtbot, window, key: str, path: Path) -> bytes:
     window.exporting.write(key, path)
     qtbot.waitUntil(path.exists, timeout=20000)
-    qtbot.waitUntil(lambda: not window.session.worker.busy, timeout=20000)
+    qtbot.waitUntil(lambda: not window.controllers.worker.busy, timeout=20000)
     return path.read_bytes()
 
 
@@ -164,8 +164,8 @@ def test_exports_name_the_blocks_and_the_precision(qtbot, open_window, tmp_path)
     window = ready(qtbot, open_window())
     row = window.workspace.channels[0]
     window.workspace.set_blocks(row.key, (0, 2))
-    window.session.answering.send("Tell me about bees.")
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=30000)
+    window.controllers.answering.send("Tell me about bees.")
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=30000)
     window = ready(qtbot, open_window())
     window.workspace.show(window.workspace.turns[0].answers[0])
     facts = facts_of(export(qtbot, window, "export_trace", tmp_path / "trace.csv"))
@@ -177,8 +177,8 @@ def test_exports_name_the_blocks_and_the_precision(qtbot, open_window, tmp_path)
 
 def test_an_unsteered_answer_does_not_bear_the_heads_of_the_one_beside_it(qtbot, window, tmp_path):
     window.workspace.set_compare(True)
-    window.session.answering.send("Tell me about bees.")
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=30000)
+    window.controllers.answering.send("Tell me about bees.")
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=30000)
     plain = window.workspace.turns[0].answer(UNSTEERED)
     window.workspace.show(plain)
     assert facts_of(export(qtbot, window, "export_trace", tmp_path / "plain.csv"))["heads"] == []
@@ -187,7 +187,7 @@ def test_an_unsteered_answer_does_not_bear_the_heads_of_the_one_beside_it(qtbot,
 
 
 def test_a_caption_tells_the_question_the_sampling_and_what_is_lacking():
-    turn = Turn("Tell me\nabout bees.", Settings(0.7, 40, 0.9, 100, 3), model="pocket@#ff")
+    turn = Turn("Tell me\nabout bees.", SamplingSettings(0.7, 40, 0.9, 100, 3), model="pocket@#ff")
     answer = turn.add(STEERED)
     answer.state, answer.cut = "cancelled", 2
     assert in_words(answer) == (
@@ -197,7 +197,7 @@ def test_a_caption_tells_the_question_the_sampling_and_what_is_lacking():
 
 
 def test_a_questions_line_breaks_are_kept_in_the_page():
-    html = page([Turn("One\nTwo", Settings())], Scale())
+    html = page([Turn("One\nTwo", SamplingSettings())], ColorScale())
     assert "<h2>One\nTwo</h2>" in html and "pre-wrap" in html[html.index("h2 {") :].split("}")[0]
 
 
@@ -226,7 +226,7 @@ def test_the_faithfulness_of_the_chosen_head_is_a_chart(qtbot, window, tmp_path)
 
 def test_nothing_to_export_and_nowhere_to_write_are_told(qtbot, window, tmp_path, qtlog):
     failures = []
-    window.session.worker.failed.connect(failures.append)
+    window.controllers.worker.failed.connect(failures.append)
     window.exporting.write("export_chat", tmp_path / "chat.html")
     qtbot.waitUntil(lambda: len(failures) == 1, timeout=10000)
     assert "nothing to export" in failures[0].what.lower() and list(tmp_path.iterdir()) == []

@@ -17,8 +17,8 @@ ANSWER_MS = 60_000
 
 
 def ask(qtbot, window, question: str) -> None:
-    window.session.answering.send(question)
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    window.controllers.answering.send(question)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
 
 
 def sampled(window, **values) -> None:
@@ -31,13 +31,13 @@ def replayed(qtbot, window, path, answer, lanes: int = 1, left_out: tuple[str, .
     window.workspace.show(answer)
     window.exporting.write("export_run", path)
     qtbot.waitUntil(path.exists, timeout=20_000)
-    qtbot.waitUntil(lambda: not window.session.worker.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.controllers.worker.busy, timeout=20_000)
     run = load_run(path)
     assert run.left_out == left_out
     told = " ".join((f"Saved {path}. Left out:", *left_out)) if left_out else f"Saved {path}"
     assert window.status.busy.text() == told
     place = [told.text for told in run.answers].index(answer.text)
-    again = replay(window.session.bench.need_model(), run)
+    again = replay(window.controllers.host.need_model(), run)
     assert differences(run, again) == [None] * lanes
     assert again[place].trace.ids.tolist() == answer.trace.ids.tolist()
 
@@ -70,12 +70,12 @@ def test_a_fork_after_an_edited_answer_from_the_library(qtbot, open_window, tmp_
     window = ready(qtbot, open_window())
     sampled(window, temperature=0.8, seed=2)
     ask(qtbot, window, "Tell me about bees.")
-    window.session.answering.rewrite(window.workspace.turns[0].answers[0], "Bees are fine.")
+    window.controllers.answering.rewrite(window.workspace.turns[0].answers[0], "Bees are fine.")
     ask(qtbot, window, "Tell me about tea.")
     first = window.workspace.turns[1].answers[0]
     other = next(i for i, _, _ in first.trace.alternatives[2] if i != first.trace.ids[2])
-    window.session.answering.fork(first, 2, other)
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    window.controllers.answering.fork(first, 2, other)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     window = ready(qtbot, open_window())
     answer = window.workspace.turns[1].answers[0]
     assert answer.asked.opening[-1] == other
@@ -86,13 +86,13 @@ def test_a_stopped_answer_of_a_cut_conversation(qtbot, window, tmp_path):
     sampled(window, max_tokens=40)
     for _ in range(5):
         ask(qtbot, window, "Tell me about the harbour, the sea and the ships. " * 20)
-    window.session.bench.need_model().eos_ids = frozenset()
+    window.controllers.host.need_model().eos_ids = frozenset()
     sampled(window, max_tokens=250, temperature=0.7)
-    window.session.answering.send("And tea?")
+    window.controllers.answering.send("And tea?")
     answer = window.workspace.turns[-1].answers[0]
     qtbot.waitUntil(lambda: len(answer) > 10, timeout=ANSWER_MS)
-    window.session.answering.stop()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    window.controllers.answering.stop()
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert answer.state == "cancelled" and answer.cut > 0
     replayed(qtbot, window, tmp_path / "stopped.run.safetensors", answer)
 
@@ -114,12 +114,12 @@ def test_all_columns_of_a_comparison_are_one_run(qtbot, window, tmp_path, capsys
 def test_an_unsteered_answer_asked_for_later_is_a_run_of_its_own(qtbot, window, tmp_path):
     sampled(window, temperature=1.0)
     ask(qtbot, window, "Tell me about bees.")
-    window.session.bench.need_model().eos_ids = frozenset()
-    window.session.answering.compare(True)
+    window.controllers.host.need_model().eos_ids = frozenset()
+    window.controllers.answering.compare(True)
     turn = window.workspace.turns[0]
     qtbot.waitUntil(lambda: len(turn.answer(UNSTEERED)) > 4, timeout=ANSWER_MS)
-    window.session.answering.stop()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    window.controllers.answering.stop()
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     apart = "It was answered at another time, and is a run of its own."
     path = tmp_path / "later.run.safetensors"
     replayed(qtbot, window, path, turn.answer(UNSTEERED), left_out=(f"steered: {apart}",))
@@ -132,7 +132,7 @@ def test_what_is_left_of_a_batch_after_an_edit(qtbot, open_window, tmp_path, cap
     window = ready(qtbot, open_window())
     turn = window.workspace.turns[0]
     replayed(qtbot, window, tmp_path / "both.run.safetensors", turn.answer(STEERED), lanes=2)
-    window.session.answering.rewrite(turn.answer(UNSTEERED), "Bees are fine.")
+    window.controllers.answering.rewrite(turn.answer(UNSTEERED), "Bees are fine.")
     turn = window.workspace.turns[0]
     path, left_out = tmp_path / "one.run.safetensors", "unsteered: Its words were edited by hand."
     replayed(qtbot, window, path, turn.answer(STEERED), left_out=(left_out,))
@@ -143,7 +143,7 @@ def test_what_is_left_of_a_batch_after_an_edit(qtbot, open_window, tmp_path, cap
 def test_a_run_keeps_the_precision_that_it_was_answered_in(qtbot, window, tmp_path, capsys):
     def load(precision: str) -> None:
         window.preferences.set("precision", precision)
-        window.session.opening.open("pocket")
+        window.controllers.opening.open("pocket")
         qtbot.waitUntil(
             lambda: window.workspace.loading.facts and window.workspace.loading.facts.precision == precision,
             timeout=20_000,
@@ -166,7 +166,7 @@ def test_a_run_keeps_the_precision_that_it_was_answered_in(qtbot, window, tmp_pa
 
 def test_what_cannot_be_replayed_says_why(qtbot, window, tmp_path):
     failures: list = []
-    window.session.worker.failed.connect(failures.append)
+    window.controllers.worker.failed.connect(failures.append)
     window.exporting.write("export_run", tmp_path / "none.run.safetensors")
     qtbot.waitUntil(lambda: len(failures) == 1, timeout=10_000)
     ask(qtbot, window, "Tell me about bees.")

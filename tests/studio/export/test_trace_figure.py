@@ -11,14 +11,14 @@ from engine.errors import InputError
 from engine.generation.trace import Token, Trace
 from studio.export import figure_text, trace_figure
 from studio.export.figure_text import lines_of, words_of
-from studio.state.color_scale import Scale
+from studio.state.color_scale import ColorScale
 from studio.state.conversation import STEERED, Turn
 from studio.state.heatmap_quantities import QUANTITIES
-from studio.state.sampling_settings import Settings
+from studio.state.sampling_settings import SamplingSettings
 
 
 def answer_of(*pieces: str, values: tuple[float, ...] = ()):
-    answer = Turn("Tell me about bees.", Settings(), model="pocket@#ff").add(STEERED)
+    answer = Turn("Tell me about bees.", SamplingSettings(), model="pocket@#ff").add(STEERED)
     answer.trace = Trace(1, 2)
     for index, piece in enumerate(pieces):
         row = np.float32([values[index] if values else 2.0, 0.5])
@@ -58,7 +58,7 @@ def test_letters_of_another_font_are_as_wide_as_they_are_drawn():
 
 
 def test_a_word_is_one_text_of_the_picture():
-    drawn = trace_figure.figure(answer_of(" wo", "men", "ding", " nets"), ".svg", Scale(4.0)).decode()
+    drawn = trace_figure.figure(answer_of(" wo", "men", "ding", " nets"), ".svg", ColorScale(4.0)).decode()
     assert {"womending", "nets"} <= set(re.findall(r">([^<]*)</text>", drawn))
 
 
@@ -73,7 +73,7 @@ def test_the_figure_underlines_as_the_window_does(monkeypatch):
         whole(self, shapes, *args, **more)
 
     monkeypatch.setattr(PolyCollection, "__init__", look)
-    scale = Scale(4.0)
+    scale = ColorScale(4.0)
     answer = answer_of("a", "b", "c", values=(0.9, 2.0, 4.0))
     trace_figure.figure(answer, ".svg", scale)
     rules = [shape[2][1] - shape[0][1] for shape in made[1]]
@@ -84,9 +84,9 @@ def test_the_figure_underlines_as_the_window_does(monkeypatch):
 
 def test_a_text_that_no_sheet_holds_is_refused_with_a_way_out():
     with pytest.raises(InputError) as refused:
-        trace_figure.figure(answer_of(*["word\n"] * 200), ".png", Scale(4.0))
+        trace_figure.figure(answer_of(*["word\n"] * 200), ".png", ColorScale(4.0))
     assert "201 lines" in refused.value.why and "HTML" in refused.value.remedy
-    assert trace_figure.heatmap(answer_of(*["word\n"] * 200), ".png", Scale(4.0))
+    assert trace_figure.heatmap(answer_of(*["word\n"] * 200), ".png", ColorScale(4.0))
 
 
 def test_the_legend_stays_inside_the_picture():
@@ -102,6 +102,6 @@ def test_the_legend_stays_inside_the_picture():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Figure, "savefig", look)
         for quantity in QUANTITIES:
-            trace_figure.heatmap(answer_of(" a", " b"), ".png", Scale(0.0025, signed=True), quantity)
+            trace_figure.heatmap(answer_of(" a", " b"), ".png", ColorScale(0.0025, signed=True), quantity)
     for box, sheet in made:
         assert sheet.x0 <= box.x0 and box.x1 <= sheet.x1 and sheet.y0 <= box.y0 and box.y1 <= sheet.y1

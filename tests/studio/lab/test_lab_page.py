@@ -141,13 +141,13 @@ def test_a_question_asked_meanwhile_is_answered_before_the_end(qtbot, window):
     measure(qtbot, window, "a-psr,s-psr:instant,caa,pca", questions=24)
     window.workspace.set_question("Tell me about bees.")
     window.actions_["send"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=WAIT_MS)
     assert window.measuring.running and window.workspace.turns[-1].answers[0].text
     endless(window)
     window.workspace.set_question("Tell me about tea.")
     window.actions_["send"].trigger()
     window.actions_["stop"].trigger()  # what talks; the run goes on
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=WAIT_MS)
     assert window.workspace.turns[-1].answers[0].state == "cancelled" and window.measuring.running
     window.actions_["stop"].trigger()
     finish(qtbot, window)
@@ -164,11 +164,11 @@ def test_a_short_distillation_runs_in_a_pause_and_a_long_one_says_what_it_waits_
     assert panel.stage.text() == "Waiting for: Measuring"
     qtbot.waitUntil(lambda: panel.eta.text().endswith("left"), timeout=WAIT_MS)
     window.actions_["cancel_distill"].trigger()
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=1000)  # though its turn has not come
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=1000)  # though its turn has not come
     options.recipe.setCurrentIndex(options.recipe.findData("instant"))
-    window.session.distilling.start(panel.request())
+    window.controllers.distilling.start(panel.request())
     qtbot.waitUntil(lambda: len(window.workspace.channels) == 4, timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=WAIT_MS)
     assert window.measuring.running and panel.stage.text().startswith("done in")
     window.measuring.stop()
     finish(qtbot, window)
@@ -221,7 +221,7 @@ def test_the_window_closes_in_the_middle_of_a_run(qtbot, window):
     measure(qtbot, window, questions=24)
     qtbot.waitUntil(lambda: bool(window.measuring.results), timeout=WAIT_MS)
     window.close()
-    assert not window.session.worker.alive
+    assert not window.controllers.worker.alive
 
 
 def test_what_cannot_be_measured_says_why(qtbot, window):

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import InputError
 from studio.lab import lab_controller
-from studio.library.library_jobs import Archive
+from studio.library.library_jobs import LibraryJobs
 from studio.library.session_writer import Snapshot
 from tests.studio.app.test_main_job import ask
 from tests.studio.conftest import ready
@@ -25,15 +25,15 @@ def test_what_was_read_is_not_written_again(qtbot, open_window, monkeypatch):
     window.actions_["new"].trigger()
     ask(qtbot, window, "Tell me about bees.")
     written: list[str] = []
-    save = Archive.save
+    save = LibraryJobs.save
 
-    def noted(archive: Archive, snapshot: Snapshot) -> None:
+    def noted(archive: LibraryJobs, snapshot: Snapshot) -> None:
         written.extend(turn.question for turn in snapshot.changed)
         save(archive, snapshot)
 
     window.autosave.flush()
     qtbot.waitUntil(lambda: not window.autosave.worker.busy)
-    monkeypatch.setattr(Archive, "save", noted)
+    monkeypatch.setattr(LibraryJobs, "save", noted)
     other = ready(qtbot, open_window())
     workspace, panel = other.workspace, library(qtbot, other)
     other.shelf_work.open(next(item for item in items(panel) if item.key == first))
@@ -77,7 +77,7 @@ def test_what_was_typed_is_kept_before_it_runs(qtbot, open_window, tmp_path, mon
         found.append(kept_prompt(tmp_path / "home"))
         raise InputError("Nothing was made", "It is a test.", "None.")
 
-    monkeypatch.setattr(window.session.bench, "distill", ran)
+    monkeypatch.setattr(window.controllers.host, "distill", ran)
     monkeypatch.setattr(lab_controller, "measure", ran)
     window.workspace.set_prompt("Answer as a lighthouse keeper would.")
     if what == "distillation":
@@ -86,4 +86,4 @@ def test_what_was_typed_is_kept_before_it_runs(qtbot, open_window, tmp_path, mon
         window.measuring.run(window.lab_page.form.request(window.workspace.prompt))
     qtbot.waitUntil(lambda: bool(found))
     assert found == ["Answer as a lighthouse keeper would."]
-    qtbot.waitUntil(lambda: not window.session.worker.busy)
+    qtbot.waitUntil(lambda: not window.controllers.worker.busy)

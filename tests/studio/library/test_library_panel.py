@@ -55,7 +55,7 @@ def test_a_head_that_was_removed_stays_so_while_it_lies_in_the_mixer(qtbot, open
     workspace.set_strength(workspace.channels[0].key, 1.1)
 
     assert heads_after_a_save(qtbot, window) == [] and len(workspace.channels) == 3
-    window.session.take(workspace.channels[1].head)
+    window.controllers.take(workspace.channels[1].head)
     assert len(heads_after_a_save(qtbot, window)) == 1
     workspace.rename_head(workspace.channels[0].key, "buccaneer")
     found = heads_after_a_save(qtbot, window)
@@ -117,8 +117,8 @@ def test_an_undone_rename_leaves_the_automatic_name(qtbot, open_window):
     qtbot.waitUntil(lambda: titles(panel) == ["Ships"])
     window.actions_["undo"].trigger()
     qtbot.waitUntil(lambda: titles(panel) == ["Tell me about the harbour."])
-    window.session.answering.edit(window.workspace.turns[0], "Tell me about bees.")
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    window.controllers.answering.edit(window.workspace.turns[0], "Tell me about bees.")
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     window.autosave.flush()
     window.shelf_work.shelving.changed.emit()
     qtbot.waitUntil(lambda: titles(panel) == ["Tell me about bees."])

@@ -8,18 +8,18 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from engine.generation.trace import Token, Trace
-from studio.panels.heatmap_panel import FIRST_CAPACITY, WINDOW, Grid, Heatmap
-from studio.panels.token_panel import Inspector
-from studio.state.color_scale import ACTIVATION, FIRST, Scale
+from studio.panels.heatmap_panel import FIRST_CAPACITY, WINDOW, HeatmapGrid, HeatmapPanel
+from studio.panels.token_panel import TokenPanel
+from studio.state.color_scale import ACTIVATION, FIRST, ColorScale
 from studio.state.conversation import STEERED, Turn
 from studio.state.heatmap_quantities import holding
-from studio.state.sampling_settings import Settings
+from studio.state.sampling_settings import SamplingSettings
 from studio.state.workspace import Workspace
 from studio.widgets import theme
 
 
 def test_the_array_grows_by_doubling_and_keeps_its_rows():
-    grid, rng = Grid(), np.random.default_rng(0)
+    grid, rng = HeatmapGrid(), np.random.default_rng(0)
     rows = rng.normal(size=(3 * FIRST_CAPACITY, 6)).astype(np.float32)
     for start in range(0, len(rows), 50):
         grid.extend(rows[start : start + 50])
@@ -30,11 +30,11 @@ def test_the_array_grows_by_doubling_and_keeps_its_rows():
 @pytest.fixture
 def shown(qtbot):
     workspace = Workspace()
-    heatmap = Heatmap(workspace)
+    heatmap = HeatmapPanel(workspace)
     qtbot.addWidget(heatmap)
     heatmap.resize(640, 240)
     heatmap.show()
-    answer = Turn("?", Settings()).add(STEERED)
+    answer = Turn("?", SamplingSettings()).add(STEERED)
     workspace.show(answer)
 
     def grow(count: int, value: float = 1.0) -> None:
@@ -43,7 +43,7 @@ def shown(qtbot):
         for index in range(first, first + count):
             row = np.full(6, value, np.float32)
             answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row))
-        workspace.hold(answer, first)
+        workspace.widen_scales(answer, first)
         workspace.answerGrew.emit(answer, first)
 
     return workspace, heatmap, answer, grow
@@ -101,7 +101,7 @@ def test_other_quantities_of_the_same_answer(shown):
     row = np.arange(6, dtype=np.float32)
     for index in range(40, 60):
         answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, row, 3 * row, 2 * row))
-    workspace.hold(answer, 40)
+    workspace.widen_scales(answer, 40)
     workspace.answerGrew.emit(answer, 40)
     assert heatmap.plot.isVisible() and heatmap.tokens == 60
     assert np.array_equal(heatmap.values(), answer.trace.truth, equal_nan=True)
@@ -125,7 +125,7 @@ def test_one_number_has_one_colour_in_every_quantity_of_its_unit_and_every_answe
     answer.trace = Trace(1, 6)
     for index, (row, truth) in enumerate([(several, several[::-1]), (0 * several, 2 * several)]):
         answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row, truth, several))
-    workspace.hold(answer)
+    workspace.widen_scales(answer)
     seen: dict[float, set] = {}
     for key in ("applied", "truth", "gap"):
         heatmap.show_quantity(key)
@@ -133,7 +133,7 @@ def test_one_number_has_one_colour_in_every_quantity_of_its_unit_and_every_answe
         for number, colour in zip(heatmap.values().ravel(), colours(heatmap).ravel(), strict=True):
             seen.setdefault(float(number), set()).add(int(colour))
     assert len(seen) == 7 and all(len(found) == 1 for found in seen.values())
-    other = Turn("?", Settings()).add(STEERED)
+    other = Turn("?", SamplingSettings()).add(STEERED)
     other.trace = Trace(1, 6)
     other.trace.append(Token(0, 0, 5, " x", -0.1, 1, (), (1.0,), several, 9 * several))
     heatmap.show_quantity("applied")
@@ -148,9 +148,9 @@ def test_a_few_spikes_do_not_pale_the_rest_and_are_told_apart(shown):
     answer.trace.append(
         Token(0, 1, 5, " x", -0.1, 1, (), (1.0,), 1000 * rows[0] * [1, 1, 0, 0, 0, 0], rows[0])
     )
-    workspace.hold(answer, 399)
+    workspace.widen_scales(answer, 399)
     workspace.answerGrew.emit(answer, 399)
-    assert heatmap.scale == Scale(1.0) and heatmap.bar.beyond == (0, 2)
+    assert heatmap.scale == ColorScale(1.0) and heatmap.bar.beyond == (0, 2)
     assert "2 above" in heatmap.bar.toolTip()
     painted = colours(heatmap)
     assert len({*painted[399, :2], painted[0, 0], painted[399, 2]}) == 3  # beyond, the end itself, nothing
@@ -161,7 +161,7 @@ def test_one_steered_block_of_many_is_held_whole():
     rows = np.zeros((400, 32), np.float32)
     rows[:, 9] = np.linspace(1, 50, 400)
     trace = SimpleNamespace(coefficients=rows, lengths=100 + rows, truth=rows * np.nan, gap=rows * np.nan)
-    assert holding(FIRST, trace)[ACTIVATION] == Scale(50.0)
+    assert holding(FIRST, trace)[ACTIVATION] == ColorScale(50.0)
     rows[9, 9] = -1.0
     assert holding(FIRST, trace)[ACTIVATION].signed
 
@@ -176,11 +176,11 @@ def test_a_selection_far_back_is_brought_into_sight(shown):
 
 def test_a_blocks_row_over_the_tokens_follows_the_cell_and_the_bar(qtbot):
     workspace = Workspace()
-    inspector = Inspector(workspace)
+    inspector = TokenPanel(workspace)
     qtbot.addWidget(inspector)
     inspector.resize(260, 640)
     inspector.show()
-    answer = Turn("?", Settings()).add(STEERED)
+    answer = Turn("?", SamplingSettings()).add(STEERED)
     answer.trace = Trace(1, 6)
     rng = np.random.default_rng(0)
     for index in range(900):  # more tokens than pixels
@@ -212,9 +212,9 @@ def test_the_axes_grow_and_shrink_with_the_text(qtbot, window):
 
 def test_what_several_heads_add_is_called_so(qtbot):
     workspace = Workspace()
-    inspector = Inspector(workspace)
+    inspector = TokenPanel(workspace)
     qtbot.addWidget(inspector)
-    answer = Turn("?", Settings()).add(STEERED)
+    answer = Turn("?", SamplingSettings()).add(STEERED)
     answer.trace = Trace(2, 3)
     for index, strengths in enumerate([(1.0, 0.0), (1.0, -0.5)]):
         row = np.ones(3, np.float32)

@@ -16,9 +16,9 @@ from tests.studio.app.test_main_job import ANSWER_MS, FIT_MS, ask, endless
 def test_a_head_follows_the_typing_in_one_row(qtbot, window):
     workspace = window.workspace
     workspace.set_prompt("Be gloomy.")
-    assert not window.session.fitting  # only once the typing pauses
+    assert not window.controllers.fitting  # only once the typing pauses
     qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     row = workspace.channels[3]
     assert row.slot.draft and row.head.info.prompt == "Be gloomy."
     assert [c.enabled for c in workspace.channels] == [False, False, False, True]
@@ -26,12 +26,12 @@ def test_a_head_follows_the_typing_in_one_row(qtbot, window):
     workspace.set_strength(row.key, 0.7)
     workspace.set_prompt("Be very formal.")
     qtbot.waitUntil(lambda: workspace.channels[3].head.info.prompt == "Be very formal.", timeout=FIT_MS)
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     assert len(workspace.channels) == 4 and workspace.strength_of(row.key) == 0.7
     assert not window.banner.isVisible()
     window.actions_["distill"].trigger()  # the one to keep takes the same row
     qtbot.waitUntil(lambda: not workspace.channels[3].slot.draft, timeout=FIT_MS)
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     assert len(workspace.channels) == 4 and workspace.strength_of(row.key) == 0.7
 
 
@@ -39,7 +39,7 @@ def test_words_that_have_a_head_switch_that_one_on(qtbot, window):
     workspace = window.workspace
     workspace.set_prompt("Be gloomy.")
     qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     workspace.set_prompt(workspace.channels[0].head.info.prompt)
     qtbot.waitUntil(lambda: [c.enabled for c in workspace.channels] == [True, False, False, False])
     assert "instead of the live one" in window.status.busy.text()
@@ -50,7 +50,7 @@ def test_the_live_head_follows_no_undo_and_no_redo(qtbot, window):
 
     def quiet() -> None:
         qtbot.wait(TYPING_PAUSE_MS + 200)
-        qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+        qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
 
     window.steering.prompt.setPlainText("Be gloomy.")
     qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
@@ -80,9 +80,9 @@ def test_a_live_head_that_comes_after_an_undo_leaves_what_can_be_made_again(qtbo
     workspace = window.workspace
     window.steering.prompt.setPlainText("Be gloomy.")
     workspace.set_bypass(True)
-    qtbot.waitUntil(lambda: window.session.fitting, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: window.controllers.fitting, timeout=FIT_MS)
     workspace.undo()
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     assert len(workspace.channels) == 3 and workspace.stack.canRedo() and not window.steering.stage.text()
     workspace.redo()
     assert workspace.bypass
@@ -92,8 +92,8 @@ def test_a_live_head_that_comes_after_an_undo_leaves_what_can_be_made_again(qtbo
 
 
 def test_one_slow_head_does_not_end_the_following(qtbot, window):
-    workspace, bench = window.workspace, window.session.bench
-    bench._pace = 8.0 / LIVE_RESPONSES  # as if the last had taken eight seconds
+    workspace, host = window.workspace, window.controllers.host
+    host._pace = 8.0 / LIVE_RESPONSES  # as if the last had taken eight seconds
     workspace.set_prompt("Be gloomy.")
     qtbot.waitUntil(lambda: "too slow" in window.steering.stage.text(), timeout=FIT_MS)
     assert "8 s" in window.steering.stage.text() and len(workspace.channels) == 3
@@ -106,10 +106,10 @@ def test_one_slow_head_does_not_end_the_following(qtbot, window):
 def test_a_live_head_that_gave_way_leaves_no_stage_behind(qtbot, window):
     endless(window)
     window.workspace.set_prompt("Be gloomy.")
-    qtbot.waitUntil(lambda: window.session.fitting, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: window.controllers.fitting, timeout=FIT_MS)
     assert window.steering.stage.text()
     window.actions_["send"].trigger()
-    qtbot.waitUntil(lambda: window.session.talking and not window.session.fitting)
+    qtbot.waitUntil(lambda: window.controllers.talking and not window.controllers.fitting)
     assert not window.steering.stage.text()
 
 
@@ -117,7 +117,7 @@ def test_an_effect_is_shown_beside_the_words_that_it_was_measured_of(qtbot, wind
     window.preferences.set("live", False)
     window.workspace.set_prompt("Be gloomy.")
     window.actions_["distill"].trigger()
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     told = window.steering.effect.text()
     assert "nats" in told
     window.steering.prompt.setPlainText("Talk like a pirate.")
@@ -133,7 +133,7 @@ def test_a_failure_is_told_until_the_same_thing_goes_well(qtbot, window):
         window.steering.prompt.setPlainText(prompt)
         assert "failed" not in stage.text()
         window.actions_["distill"].trigger()
-        qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+        qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
         assert stage.text().startswith(outcome) and window.banner.isVisible() == (outcome == "failed")
     told = window.status.busy
     assert "Ctrl+Z brings the others back" in told.text()
@@ -153,17 +153,17 @@ def test_an_answer_has_priority_and_the_live_head_comes_afterwards(qtbot, window
     qtbot.waitUntil(lambda: workspace.fit.running and workspace.fit.live, timeout=FIT_MS)
     window.actions_["send"].trigger()
     assert not workspace.fit.running
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert workspace.turns[0].answers[0].state == "eos"
     qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
 
 
 def test_switched_off_nothing_follows(qtbot, window):
     window.actions_["live"].setChecked(False)
     window.workspace.set_prompt("Be gloomy.")
     qtbot.wait(900)
-    assert not window.session.fitting and len(window.workspace.channels) == 3
+    assert not window.controllers.fitting and len(window.workspace.channels) == 3
 
 
 def test_the_model_is_switched_while_it_answers(qtbot, window):
@@ -171,7 +171,7 @@ def test_the_model_is_switched_while_it_answers(qtbot, window):
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: bool(window.workspace.turns) and len(window.workspace.turns[0].answers[0]) > 3)
     window.actions_["model_pocket"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert window.workspace.turns[0].answers[0].state == "cancelled"
     qtbot.waitUntil(lambda: window.workspace.loading.facts is not None, timeout=ANSWER_MS)
     assert len(window.workspace.turns) == 1 and len(window.workspace.channels) == 3
@@ -184,7 +184,7 @@ def test_the_model_is_switched_while_it_answers(qtbot, window):
 def test_a_head_that_is_refined_while_its_row_is_away_is_in_that_row(qtbot, window, taken):
     workspace = window.workspace
     window.preferences.set("live", False)
-    window.session.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=8))
+    window.controllers.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=8))
     qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
     row = workspace.channels[3]
     draft = row.digest
@@ -195,8 +195,8 @@ def test_a_head_that_is_refined_while_its_row_is_away_is_in_that_row(qtbot, wind
     if taken == "out of reach":
         workspace.set_bypass(True)
     steps = workspace.stack.count()
-    assert window.session.fitting
-    qtbot.waitUntil(lambda: not window.session.fitting, timeout=FIT_MS)
+    assert window.controllers.fitting
+    qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     told = window.status.busy.text()
     if taken == "out of reach":
         assert workspace.channels[3].slot is not row.slot and "heard alone" in told
@@ -208,10 +208,10 @@ def test_a_head_that_is_refined_while_its_row_is_away_is_in_that_row(qtbot, wind
 
 
 def test_closing_while_distilling_ends_everything(qtbot, window):
-    window.session.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=24))
+    window.controllers.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=24))
     qtbot.waitUntil(lambda: window.workspace.fit.total > 0, timeout=FIT_MS)
     window.close()
-    assert not window.session.worker.alive
+    assert not window.controllers.worker.alive
 
 
 def test_a_question_taken_back_stops_its_answer(qtbot, window):
@@ -222,26 +222,26 @@ def test_a_question_taken_back_stops_its_answer(qtbot, window):
     qtbot.waitUntil(lambda: bool(window.workspace.turns) and len(window.workspace.turns[0].answers[0]) > 3)
     window.actions_["undo"].trigger()
     assert not window.workspace.turns and window.composer.question.toPlainText() == question
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     window.actions_["redo"].trigger()
     assert window.workspace.turns[0].answers[0].state == "cancelled"
 
 
 def test_editing_answering_again_and_forking_are_steps_of_their_own(qtbot, window):
-    workspace, answering = window.workspace, window.session.answering
+    workspace, answering = window.workspace, window.controllers.answering
     ask(qtbot, window, "Tell me about the harbour.")
     ask(qtbot, window, "Tell me about bees.")
     first = workspace.turns[0]
     pieces = list(first.answers[0].trace.pieces)
     answering.edit(first, "Tell me about the castle.")
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert [t.question for t in workspace.turns] == ["Tell me about the castle."]
     assert "1 later turn" in window.status.busy.text()
     window.actions_["undo"].trigger()
     assert [t.question for t in workspace.turns] == ["Tell me about the harbour.", "Tell me about bees."]
     other = first.answers[0].trace.alternatives[4][1][0]
     answering.fork(first.answers[0], 4, other)
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     forked = workspace.turns[0].answers[0].trace
     assert forked.pieces[:4] == pieces[:4] and forked.ids[4] == other and len(workspace.turns) == 1
     window.actions_["undo"].trigger()
@@ -267,7 +267,7 @@ def test_the_truth_is_measured_when_asked_for(qtbot, window):
 
 def failing(window, monkeypatch, tokens: int = 0) -> None:
     """The next answers break off after so many tokens."""
-    generate = window.session.bench.generate
+    generate = window.controllers.host.generate
 
     def fail(lanes, settings, emit, cancel):
         def told(event) -> None:
@@ -277,7 +277,7 @@ def failing(window, monkeypatch, tokens: int = 0) -> None:
 
         return generate(lanes, settings, told, cancel)
 
-    monkeypatch.setattr(window.session.bench, "generate", fail)
+    monkeypatch.setattr(window.controllers.host, "generate", fail)
 
 
 def test_an_answer_that_fails_at_once_leaves_all_as_it_was(qtbot, window, monkeypatch):
@@ -287,11 +287,11 @@ def test_an_answer_that_fails_at_once_leaves_all_as_it_was(qtbot, window, monkey
     ask(qtbot, window, "And the castle?")
     assert "broke off" in window.banner.text.text()
     assert window.workspace.turns == old and window.composer.question.toPlainText() == "And the castle?"
-    window.session.answering.again()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    window.controllers.answering.again()
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert window.workspace.turns == old and old[0].answers[0].state == "eos"
     window.actions_["compare"].trigger()
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert window.workspace.turns == old and not window.workspace.compare
     assert not window.actions_["compare"].isChecked()
     monkeypatch.undo()

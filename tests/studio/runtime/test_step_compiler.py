@@ -13,25 +13,25 @@ COMPILING_MS = 180_000
 
 
 def wait_for_compiler(qtbot, window) -> None:
-    qtbot.waitUntil(lambda: window.session.bench._steps != [], timeout=COMPILING_MS)
-    qtbot.waitUntil(lambda: not window.session.compiling.running, timeout=COMPILING_MS)
+    qtbot.waitUntil(lambda: window.controllers.host._steps != [], timeout=COMPILING_MS)
+    qtbot.waitUntil(lambda: not window.controllers.compiling.running, timeout=COMPILING_MS)
 
 
 @pytest.mark.slow
 def test_answers_are_compiled_once_the_step_is_there_and_say_the_same(qtbot, window):
     told: list[str] = []
-    window.session.noticed.connect(told.append)
+    window.controllers.noticed.connect(told.append)
     ask(qtbot, window, "Tell me about the harbour.")
     window.preferences.set("compiled", True)
-    qtbot.waitUntil(lambda: window.session.compiling.running, timeout=COMPILING_MS)
+    qtbot.waitUntil(lambda: window.controllers.compiling.running, timeout=COMPILING_MS)
     ask(qtbot, window, "Tell me about the harbour.")  # meanwhile, uncompiled
     wait_for_compiler(qtbot, window)
-    window.session.answering.again(window.workspace.turns[0])
-    qtbot.waitUntil(lambda: not window.session.talking, timeout=30_000)
-    assert window.session.bench.lanes == 0
+    window.controllers.answering.again(window.workspace.turns[0])
+    qtbot.waitUntil(lambda: not window.controllers.talking, timeout=30_000)
+    assert window.controllers.host.lanes == 0
     window.preferences.set("compiled", False)
-    qtbot.waitUntil(lambda: not window.session.worker.busy, timeout=30_000)
-    assert window.session.bench._steps == [] and any("Compiled" in words for words in told)
+    qtbot.waitUntil(lambda: not window.controllers.worker.busy, timeout=30_000)
+    assert window.controllers.host._steps == [] and any("Compiled" in words for words in told)
 
 
 def test_a_model_that_cannot_be_compiled_says_so_and_answers(qtbot, window, monkeypatch):
@@ -42,12 +42,12 @@ def test_a_model_that_cannot_be_compiled_says_so_and_answers(qtbot, window, monk
 
     monkeypatch.setattr(CompiledStep, "prepare", refuse)
     told: list[str] = []
-    window.session.noticed.connect(told.append)
+    window.controllers.noticed.connect(told.append)
     window.preferences.set("compiled", True)
     qtbot.waitUntil(lambda: any("no compiler" in words for words in told), timeout=30_000)
     ask(qtbot, window, "Tell me about the harbour.")
     assert window.workspace.turns[0].answer(STEERED).text
-    assert window.session.bench.lanes == 1
+    assert window.controllers.host.lanes == 1
 
 
 def test_the_window_closes_while_the_compiler_is_at_work(qtbot, window, monkeypatch):
@@ -64,6 +64,6 @@ def test_the_window_closes_while_the_compiler_is_at_work(qtbot, window, monkeypa
     window.preferences.set("compiled", True)
     qtbot.waitUntil(begun.is_set, timeout=30_000)
     window.close()
-    assert not window.session.worker.alive and window.session.compiling.running
+    assert not window.controllers.worker.alive and window.controllers.compiling.running
     go_on.set()
-    window.session.compiling._thread.join()
+    window.controllers.compiling._thread.join()

@@ -162,13 +162,13 @@ def test_closing_ends_a_running_job_and_calls_nobody_back(qtbot):
 def test_a_steered_model_is_not_lent_to_another_job(pocket):
     from engine.heads.mix import Mix
     from engine.heads.steering import Steering
-    from studio.runtime.model_jobs import Bench
+    from studio.runtime.model_jobs import ModelHost
     from tests.models import tiny
 
-    bench = Bench()
-    assert not bench.may_pause()
-    bench._model = pocket
-    assert bench.may_pause()
+    host = ModelHost()
+    assert not host.may_pause()
+    host._model = pocket
+    assert host.may_pause()
     with Steering(pocket, Mix([tiny.head(pocket)], pocket)):
-        assert not bench.may_pause()
-    assert bench.may_pause()
+        assert not host.may_pause()
+    assert host.may_pause()

@@ -11,11 +11,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from studio.app.first_words import FIRST_PROMPT
-from studio.state.compare_columns import Column
+from studio.state.compare_columns import ColumnChoice
 from studio.state.conversation import STEERED, Turn
-from studio.state.mixer import Preset, Setting
+from studio.state.mixer import Preset, PresetRow
 from studio.state.requests import FitOptions
-from studio.state.sampling_settings import Settings
+from studio.state.sampling_settings import SamplingSettings
 from studio.state.workspace import Workspace
 from tests.studio.conftest import make_head, ready
 
@@ -51,12 +51,12 @@ CHANGES = {
     "compare": lambda w: w.set_compare(True),
     "truth": lambda w: w.set_truth(True),
     "blind": lambda w: w.set_blind(True),
-    "add column": lambda w: w.add_column(Column("head", first(w), 1.5)),
+    "add column": lambda w: w.add_column(ColumnChoice("head", first(w), 1.5)),
     "remove column": lambda w: w.remove_column(0),
-    "column": lambda w: w.set_column(1, Column("head", first(w))),
+    "column": lambda w: w.set_column(1, ColumnChoice("head", first(w))),
     "settings": lambda w: w.set_settings(replace(w.settings, seed=9)),
     "way of distilling": lambda w: w.set_fit_options(FitOptions(method="caa", block=2)),
-    "message": lambda w: w.set_turns((*w.turns, Turn("Next?", Settings())), "question", question=""),
+    "message": lambda w: w.set_turns((*w.turns, Turn("Next?", SamplingSettings())), "question", question=""),
     "new": lambda w: w.begin_conversation(),
     "model": lambda w: w.set_source("/models/other"),
 }
@@ -69,7 +69,7 @@ def workspace():
     made.add_head(make_head("b", blocks=3), strength=0.5)
     made.keep_preset("soft")
     made.set_strength(first(made), 1.5)
-    turn = Turn("Hello?", Settings())
+    turn = Turn("Hello?", SamplingSettings())
     turn.add(STEERED).text = "Arr."
     made.set_turns((turn,), "question")
     made.forget()
@@ -139,11 +139,11 @@ def test_solo_of_a_head_that_is_off_silences_nobody_and_a_preset_ends_every_solo
     workspace.set_enabled(one.key, True)
     workspace.set_enabled(two.key, False)
     workspace.set_solo(two.key, True)
-    assert [c.key for c in workspace.sounding()] == [one.key]
+    assert [c.key for c in workspace.active_rows()] == [one.key]
     workspace.set_enabled(two.key, True)
-    assert [c.key for c in workspace.sounding()] == [two.key]
-    workspace.apply_preset(Preset("one", (Setting(one.digest, 1.0, True),)))
-    assert [c.key for c in workspace.sounding()] == [one.key]
+    assert [c.key for c in workspace.active_rows()] == [two.key]
+    workspace.apply_preset(Preset("one", (PresetRow(one.digest, 1.0, True),)))
+    assert [c.key for c in workspace.active_rows()] == [one.key]
 
 
 def test_a_preset_knows_two_rows_of_one_head_apart_and_just_kept_it_changes_nothing(workspace):
@@ -164,11 +164,11 @@ def test_a_preset_knows_two_rows_of_one_head_apart_and_just_kept_it_changes_noth
 def test_solo_and_block_range_decide_what_is_heard(workspace):
     one, two = workspace.channels
     workspace.set_solo(two.key, True)
-    assert [c.key for c in workspace.sounding()] == [two.key] and workspace.strength_of(one.key) == 0.0
+    assert [c.key for c in workspace.active_rows()] == [two.key] and workspace.strength_of(one.key) == 0.0
     workspace.set_blocks(two.key, (1, 2))
-    assert sorted(workspace.sounding()[0].steering_head.blocks) == [1, 2]
+    assert sorted(workspace.active_rows()[0].steering_head.blocks) == [1, 2]
     workspace.set_blocks(two.key, (5, 6))
-    assert [c.key for c in workspace.sounding()] == [one.key]  # with no block left it is not heard at all
+    assert [c.key for c in workspace.active_rows()] == [one.key]  # with no block left it is not heard at all
 
 
 def test_a_preset_silences_what_it_does_not_name(workspace):

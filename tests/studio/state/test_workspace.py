@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.generation.live_strengths import Strengths
+from engine.generation.live_strengths import LiveStrengths
 from engine.generation.trace import Token, Trace
 from studio.export.markdown import as_markdown
-from studio.state.conversation import STEERED, UNSTEERED, Share, Turn, history
+from studio.state.conversation import STEERED, UNSTEERED, MixEntry, Turn, history
 from studio.state.mixer import Misfit
-from studio.state.sampling_settings import Settings
+from studio.state.sampling_settings import SamplingSettings
 from studio.state.workspace import Workspace
 from tests.studio.conftest import make_head
 
@@ -19,7 +19,7 @@ def workspace():
 
 
 def answered(question: str, text: str, lane: str = STEERED) -> Turn:
-    turn = Turn(question, Settings(seed=7), (Share("pirate", "abc", 1.0),))
+    turn = Turn(question, SamplingSettings(seed=7), (MixEntry("pirate", "abc", 1.0),))
     answer = turn.add(lane)
     answer.text, answer.state = text, "eos"
     return turn
@@ -44,7 +44,7 @@ def test_strengths_stay_within_the_number_box(workspace):
 
 def test_every_move_reaches_the_live_run(workspace):
     first, second = workspace.add_head(make_head("a")), workspace.add_head(make_head("b"))
-    live = Strengths([0.0, 0.0])
+    live = LiveStrengths([0.0, 0.0])
     workspace.go_live([first, second], live)
     workspace.set_strength(second, -0.5)
     assert live.values() == (1.0, -0.5)
@@ -99,24 +99,26 @@ def test_a_head_added_alone_silences_the_others_in_one_step(workspace):
 
 def test_unusable_rows_are_left_out(workspace):
     _, second = workspace.add_head(make_head("a")), workspace.add_head(make_head("b"))
-    workspace.judge_by(lambda head: Misfit("made for another model") if head.info.name == "a" else None)
-    assert [c.key for c in workspace.sounding()] == [second]
+    workspace.set_misfit_check(
+        lambda head: Misfit("made for another model") if head.info.name == "a" else None
+    )
+    assert [c.key for c in workspace.active_rows()] == [second]
 
 
 def test_rows_that_undo_and_redo_bring_are_judged_by_the_model_that_is_there_then(workspace):
     key = workspace.add_head(make_head("a"))
     workspace.undo()
-    workspace.judge_by(lambda head: Misfit("made for tiny"))
+    workspace.set_misfit_check(lambda head: Misfit("made for tiny"))
     workspace.redo()
-    assert workspace.channel(key).note == "made for tiny" and not workspace.sounding()
+    assert workspace.channel(key).note == "made for tiny" and not workspace.active_rows()
     workspace.undo()
-    workspace.judge_by(lambda head: None)
+    workspace.set_misfit_check(lambda head: None)
     workspace.redo()
     assert not workspace.channel(key).note and workspace.strength_of(key) == 1.0
 
 
 def test_another_models_head_is_heard_after_a_word_that_counts_for_that_model_alone(workspace):
-    workspace.judge_by(lambda head: Misfit("made for tiny", "one"))
+    workspace.set_misfit_check(lambda head: Misfit("made for tiny", "one"))
     key = workspace.add_head(make_head("a"))
     told = []
     workspace.channelsChanged.connect(lambda: told.append(workspace.strength_of(key)))
@@ -126,11 +128,11 @@ def test_another_models_head_is_heard_after_a_word_that_counts_for_that_model_al
     assert told[-1] == workspace.strength_of(key) == 0.0
     workspace.redo()
     assert told[-1] == workspace.strength_of(key) == 1.0
-    workspace.judge_by(lambda head: Misfit("made for tiny", "two"))
+    workspace.set_misfit_check(lambda head: Misfit("made for tiny", "two"))
     assert workspace.strength_of(key) == 0.0 and workspace.channel(key).acceptable
-    workspace.judge_by(lambda head: Misfit("made for tiny", "one"))
+    workspace.set_misfit_check(lambda head: Misfit("made for tiny", "one"))
     assert workspace.strength_of(key) == 1.0
-    workspace.judge_by(lambda head: Misfit("made for tiny"))
+    workspace.set_misfit_check(lambda head: Misfit("made for tiny"))
     workspace.accept(key)
     assert workspace.strength_of(key) == 0.0 and not workspace.channel(key).acceptable
 
@@ -179,7 +181,7 @@ def test_scales_are_of_the_turns_that_are_there(qtbot):
     workspace = Workspace()
     turns = []
     for size in (3.0, 4000.0):
-        turn = Turn("?", Settings())
+        turn = Turn("?", SamplingSettings())
         trace = turn.add(STEERED).trace = Trace(1, 2)
         row = np.float32([size, size])
         for index in range(3):
@@ -228,9 +230,9 @@ def test_a_preset_leaves_the_heads_of_another_model_as_they_are(workspace):
     own = workspace.add_head(make_head("a"))
     workspace.keep_preset("mine")
     other = workspace.add_head(make_head("b"))
-    workspace.judge_by(lambda head: Misfit("made for tiny") if head.info.name == "b" else None)
+    workspace.set_misfit_check(lambda head: Misfit("made for tiny") if head.info.name == "b" else None)
     workspace.apply_preset(workspace.presets[0])
     assert workspace.channel(own).enabled and workspace.channel(other).enabled
-    workspace.judge_by(lambda head: None)
+    workspace.set_misfit_check(lambda head: None)
     workspace.apply_preset(workspace.presets[0])
     assert not workspace.channel(other).enabled

@@ -31,7 +31,7 @@ from PySide6.QtWidgets import (
 import studio
 from engine.pocket.wordings import EXAMPLES
 from studio.app import actions, dock_layout, log_panel
-from studio.app.command_palette import PaletteDialog
+from studio.app.command_palette import CommandPalette
 from studio.app.main_window import Window
 from studio.app.model_picker import ModelPicker
 from studio.export.export_controller import KINDS
@@ -220,7 +220,7 @@ def test_nothing_in_the_window_is_left_untranslated(qtbot, marked, open_window, 
     window.exporting.write("export_lab", tmp_path / "lab.html")
     qtbot.waitUntil(window.banner.isVisible)
     qtbot.wait(300)
-    picker, palette = ModelPicker("pocket", [], window), PaletteDialog(window.actions_, window)
+    picker, palette = ModelPicker("pocket", [], window), CommandPalette(window.actions_, window)
     qtbot.waitUntil(picker.use.isEnabled)
     names = names_in(window)
     texts = {found for root in (window, picker, palette) for found in words_of(root)}

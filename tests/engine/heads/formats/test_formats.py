@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from engine.errors import EngineError, HeadError, InputError
-from engine.heads.formats import FORMATS, Choice, Conversion, convert, format_named, read
+from engine.heads.formats import FORMATS, Conversion, ImportOptions, convert, format_named, read
 from engine.heads.formats.constant_vectors import constants
 from engine.heads.head import BlockHead, Head
 from engine.heads.head_file import load_head, save_head
@@ -61,13 +61,13 @@ def assert_same(one: Head, other: Head, width: int) -> None:
 
 
 def there_and_back(
-    head: Head, name: str, folder: Path, model: LanguageModel, choice: Choice | None = None
+    head: Head, name: str, folder: Path, model: LanguageModel, choice: ImportOptions | None = None
 ) -> tuple[Conversion, Conversion]:
     folder.mkdir(exist_ok=True)
     mine, theirs, back = folder / "in.head.safetensors", folder / NAMES[name], folder / "out.head.safetensors"
     save_head(head, mine)
-    out = convert(mine, theirs, refuse_to_load, Choice(), write_as=name)
-    return out, convert(theirs, back, lambda: model.identity, choice or Choice())
+    out = convert(mine, theirs, refuse_to_load, ImportOptions(), write_as=name)
+    return out, convert(theirs, back, lambda: model.identity, choice or ImportOptions())
 
 
 def refuse_to_load():
@@ -80,7 +80,7 @@ def test_a_constant_head_comes_back_from_every_format(
 ) -> None:
     one = name == "axbench"
     head = constant(model, (1,) if one else (1, 2))
-    out, back = there_and_back(head, name, tmp_path, model, Choice(block=1 if one else None))
+    out, back = there_and_back(head, name, tmp_path, model, ImportOptions(block=1 if one else None))
     assert (out.written_as, back.read_as) == (name, name)
     read = load_head(tmp_path / "out.head.safetensors", model.identity)
     assert read.digest == back.head.digest
@@ -98,8 +98,8 @@ def test_gguf_numbers_come_back_whatever_the_shift(
 ) -> None:
     folder = tmp_path_factory.mktemp("gguf")
     head = constant(model, tuple(sorted(blocks)), seed)
-    format_named("gguf").write(head, folder / "a.gguf", Choice(shift=shift))
-    back = format_named("gguf").read(folder / "a.gguf", lambda: model.identity, Choice())
+    format_named("gguf").write(head, folder / "a.gguf", ImportOptions(shift=shift))
+    back = format_named("gguf").read(folder / "a.gguf", lambda: model.identity, ImportOptions())
     assert_same(back.head, head, model.width)
     assert back.head.info.name == head.info.name
 
@@ -167,7 +167,7 @@ def test_the_two_numberings_of_gguf_are_told_apart(
     count: str, numbers: tuple[int, ...], more: dict[str, str], blocks: list[int], model, tmp_path: Path
 ) -> None:
     path = gguf(tmp_path / "a.gguf", count, numbers, **more)
-    found = format_named("gguf").read(path, lambda: model.identity, Choice())
+    found = format_named("gguf").read(path, lambda: model.identity, ImportOptions())
     assert list(found.head.blocks) == blocks
     assert any("--shift" in loss for loss in found.losses)
 
@@ -176,26 +176,28 @@ def test_a_gguf_that_does_not_tell_is_asked_for(model: LanguageModel, tmp_path: 
     path = gguf(tmp_path / "a.gguf", "", (1, 2))
     reader = format_named("gguf")
     with pytest.raises(HeadError, match="--shift 0 or --shift 1"):
-        reader.read(gguf(tmp_path / "one.gguf", "int32", (2,)), refuse_to_load, Choice())
+        reader.read(gguf(tmp_path / "one.gguf", "int32", (2,)), refuse_to_load, ImportOptions())
     with pytest.raises(HeadError, match="--shift 0 or --shift 1"):
-        reader.read(path, refuse_to_load, Choice())
+        reader.read(path, refuse_to_load, ImportOptions())
     for shift in (0, 1):
-        found = reader.read(path, lambda: model.identity, Choice(shift=shift))
+        found = reader.read(path, lambda: model.identity, ImportOptions(shift=shift))
         assert list(found.head.blocks) == [1 - shift, 2 - shift]
     with pytest.raises(HeadError, match=r"direction\.0"):
-        reader.read(gguf(tmp_path / "b.gguf", "", (0,)), refuse_to_load, Choice(shift=1))
+        reader.read(gguf(tmp_path / "b.gguf", "", (0,)), refuse_to_load, ImportOptions(shift=1))
 
 
 def test_block_0_is_left_out_for_llama_cpp_unless_asked_for(model: LanguageModel, tmp_path: Path) -> None:
     head, writer = constant(model, (0, 1)), format_named("gguf")
-    losses = writer.write(head, tmp_path / "a.gguf", Choice())
+    losses = writer.write(head, tmp_path / "a.gguf", ImportOptions())
     assert any("Block 0 was left out" in loss for loss in losses)
-    assert not any("Block 0" in loss for loss in writer.write(head, tmp_path / "b.gguf", Choice(shift=0)))
+    assert not any(
+        "Block 0" in loss for loss in writer.write(head, tmp_path / "b.gguf", ImportOptions(shift=0))
+    )
     for name, blocks in (("a.gguf", [1]), ("b.gguf", [0, 1])):
-        found = writer.read(tmp_path / name, lambda: model.identity, Choice())
+        found = writer.read(tmp_path / name, lambda: model.identity, ImportOptions())
         assert list(found.head.blocks) == blocks
     with pytest.raises(HeadError, match="--shift 0"):
-        writer.write(constant(model, (0,)), tmp_path / "c.gguf", Choice())
+        writer.write(constant(model, (0,)), tmp_path / "c.gguf", ImportOptions())
 
 
 class Evil:
@@ -213,7 +215,7 @@ def test_code_in_a_pickle_is_never_run(name: str, model: LanguageModel, tmp_path
     mark = tmp_path / "run"
     torch.save({"x": Evil(mark)}, tmp_path / name)
     with pytest.raises(HeadError, match="never opened"):
-        convert(tmp_path / name, tmp_path / "a.head.safetensors", refuse_to_load, Choice(block=1))
+        convert(tmp_path / name, tmp_path / "a.head.safetensors", refuse_to_load, ImportOptions(block=1))
     assert not mark.exists() and not (tmp_path / "a.head.safetensors").exists()
 
 
@@ -223,7 +225,7 @@ def test_a_plain_pickle_is_refused_without_a_word_of_the_librarys_own(
     mark, path = tmp_path / "run", tmp_path / "a_response_avg_diff.pt"
     path.write_bytes(pickle.dumps(Evil(mark)))
     with pytest.raises(HeadError, match="never opened"):
-        convert(path, tmp_path / "a.head.safetensors", refuse_to_load, Choice())
+        convert(path, tmp_path / "a.head.safetensors", refuse_to_load, ImportOptions())
     assert not mark.exists() and not recwarn.list
 
 
@@ -235,10 +237,10 @@ def test_axbench_files_name_their_concepts(model: LanguageModel, tmp_path: Path)
     (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     read = format_named("axbench").read
     with pytest.raises(HeadError, match="--concept 0 to 1"):
-        read(path, refuse_to_load, Choice(block=1))
+        read(path, refuse_to_load, ImportOptions(block=1))
     with pytest.raises(HeadError, match="--block"):
-        read(path, refuse_to_load, Choice(concept=1))
-    found = read(path, lambda: model.identity, Choice(block=1, concept=1))
+        read(path, refuse_to_load, ImportOptions(concept=1))
+    found = read(path, lambda: model.identity, ImportOptions(block=1, concept=1))
     assert found.head.info.name == "bridges" and list(found.head.blocks) == [1]
     part = found.head.blocks[1]
     np.testing.assert_allclose(part.b * part.z[0], np.arange(32.0, 64.0), rtol=1e-6)
@@ -254,15 +256,21 @@ def test_a_folded_saklas_vector_is_read_with_its_shares(model: LanguageModel, tm
     path = tmp_path / "warm.safetensors"
     save_file(arrays, path)
     (tmp_path / "warm.json").write_text(json.dumps({"mahalanobis_share_per_layer": {"0": 0.25, "1": 2.0}}))
-    done = convert(path, tmp_path / "a.head.safetensors", lambda: model.identity, Choice())
+    done = convert(path, tmp_path / "a.head.safetensors", lambda: model.identity, ImportOptions())
     assert done.read_as == "saklas"
     assert [float(part.b[0]) for part in done.head.blocks.values()] == [0.25, 2.0]
     arrays["layer_1.node_params"] = np.ones((2, 1), np.float32)
     save_file(arrays, path)
     with pytest.raises(HeadError, match="surface"):
-        convert(path, tmp_path / "b.head.safetensors", refuse_to_load, Choice())
+        convert(path, tmp_path / "b.head.safetensors", refuse_to_load, ImportOptions())
     with pytest.raises(InputError, match="only read"):
-        convert(tmp_path / "a.head.safetensors", tmp_path / "b", refuse_to_load, Choice(), write_as="saklas")
+        convert(
+            tmp_path / "a.head.safetensors",
+            tmp_path / "b",
+            refuse_to_load,
+            ImportOptions(),
+            write_as="saklas",
+        )
 
 
 @pytest.mark.parametrize("name", [format.name for format in FORMATS])
@@ -273,7 +281,7 @@ def test_damaged_files_are_one_error_and_leave_nothing(
     path = tmp_path / (NAMES.get(name, "a.safetensors") if name != "easyedit2" else "layer_1.pt")
     path.write_bytes(content)
     with pytest.raises(EngineError):
-        convert(path, tmp_path / "out.gguf", lambda: model.identity, Choice(block=1), read_as=name)
+        convert(path, tmp_path / "out.gguf", lambda: model.identity, ImportOptions(block=1), read_as=name)
     assert not (tmp_path / "out.gguf").exists()
 
 
@@ -283,11 +291,11 @@ def test_a_gguf_cut_off_anywhere_is_refused(model: LanguageModel, tmp_path: Path
         path = tmp_path / "cut.gguf"
         path.write_bytes(whole[:length])
         with pytest.raises(HeadError):
-            format_named("gguf").read(path, lambda: model.identity, Choice())
+            format_named("gguf").read(path, lambda: model.identity, ImportOptions())
     huge = b"GGUF" + struct.pack("<IQQ", 3, 2**40, 2**40)
     path.write_bytes(huge + whole[24:])
     with pytest.raises(HeadError):
-        format_named("gguf").read(path, lambda: model.identity, Choice())
+        format_named("gguf").read(path, lambda: model.identity, ImportOptions())
 
 
 @pytest.mark.parametrize(
@@ -305,7 +313,7 @@ def test_vectors_that_do_not_fit_the_model_are_refused(
     path = tmp_path / "a_prompt_avg_diff.pt"
     torch.save(torch.full(shape, value), path)
     with pytest.raises(HeadError, match=why):
-        convert(path, tmp_path / "a.head.safetensors", lambda: model.identity, Choice())
+        convert(path, tmp_path / "a.head.safetensors", lambda: model.identity, ImportOptions())
 
 
 def test_one_block_can_be_kept_and_an_unknown_format_is_asked_for(
@@ -313,23 +321,23 @@ def test_one_block_can_be_kept_and_an_unknown_format_is_asked_for(
 ) -> None:
     mine = tmp_path / "in.head.safetensors"
     save_head(constant(model), mine)
-    done = convert(mine, tmp_path / "layer_2.pt", refuse_to_load, Choice(block=2))
+    done = convert(mine, tmp_path / "layer_2.pt", refuse_to_load, ImportOptions(block=2))
     assert done.written_as == "easyedit2" and any("Only block 2" in loss for loss in done.losses)
     with pytest.raises(HeadError, match="--block one of 1, 2"):
-        convert(mine, tmp_path / "layer_1.pt", refuse_to_load, Choice(block=0))
+        convert(mine, tmp_path / "layer_1.pt", refuse_to_load, ImportOptions(block=0))
     with pytest.raises(InputError, match="--to"):
-        convert(mine, tmp_path / "a.safetensors", refuse_to_load, Choice())
+        convert(mine, tmp_path / "a.safetensors", refuse_to_load, ImportOptions())
     with pytest.raises(InputError, match="no format onnx"):
-        convert(mine, tmp_path / "a", refuse_to_load, Choice(), write_as="onnx")
+        convert(mine, tmp_path / "a", refuse_to_load, ImportOptions(), write_as="onnx")
     with pytest.raises(HeadError, match="no such file"):
-        convert(tmp_path / "none", tmp_path / "a.gguf", refuse_to_load, Choice())
+        convert(tmp_path / "none", tmp_path / "a.gguf", refuse_to_load, ImportOptions())
 
 
 @pytest.mark.parametrize("name", [format.name for format in FORMATS])
 def test_a_folder_is_no_file_of_vectors(name: str, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(EngineError):
-        read(tmp_path / "a", refuse_to_load, Choice(block=1, concept=0), read_as=name)
+        read(tmp_path / "a", refuse_to_load, ImportOptions(block=1, concept=0), read_as=name)
 
 
 @pytest.mark.parametrize("means", [None, [], {"0": "much"}, {"0": [1.0], "1": [float("nan")], "2": [1.0]}])
