@@ -64,11 +64,12 @@ def seeds(options: argparse.Namespace) -> tuple[int, ...]:
 def chosen_questions(options: argparse.Namespace, model: LanguageModel) -> tuple[str, ...]:
     """Raises InputError for a file that cannot be read or holds none."""
     if options.questions is None:
+        from engine.distill.model_kind import kind_of
         from engine.distill.questions import evaluation_questions
 
         count = options.count
         if count is None:
-            count = options.most if model.is_pocket else min(options.most, 32)
+            count = min(options.most, len(kind_of(model).evaluation_questions()))
         return tuple(evaluation_questions(model, count, 7))
     what = f"The questions in {options.questions} cannot be asked"
     try:

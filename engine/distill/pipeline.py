@@ -16,11 +16,10 @@ from engine.distill.calibration import Calibrated, calibrate, mix_of
 from engine.distill.closed_form import ClosedForm
 from engine.distill.hooked_forward import output_hooks, run, squares
 from engine.distill.methods import method_named
-from engine.distill.paraphrase import paraphrase
+from engine.distill.model_kind import kind_of
 from engine.distill.prompt_effect import prompt_effect, strength_range
 from engine.distill.questions import questions
 from engine.distill.request import Distillation, Effect, Recipe, Request
-from engine.distill.response_filter import filter_for
 from engine.distill.responses import RecordedStates, Sampler
 from engine.distill.steered_pass import steered_pass
 from engine.distill.teacher_forcing import Response
@@ -136,9 +135,9 @@ class _DistillRun:
         model, request = self.model, self.request
         sampler = Sampler(
             model,
-            filter_for(model),
+            kind_of(model).response_filter,
             request.positions,
-            request.max_tokens or (160 if model.is_pocket else 64),
+            request.max_tokens or kind_of(model).response_tokens,
             request.seed,
             self.cancel,
             self.emit,
@@ -215,7 +214,7 @@ class _DistillRun:
         self.cancel.check()
         head = self._head(made.parts, effect, asked, shown, r2)
         faithful = distance([e[: data.shown] for e in made.readings[1.0].errors], data.moved)
-        other = paraphrase(self.model, self.request.prompt)
+        other = kind_of(self.model).paraphrase(self.request.prompt)
         reference = self._reference(data, shown, other)
         self.emit(Progress("measuring", 1, 2))
         mix = Mix([head], self.model)

@@ -23,10 +23,6 @@ class ResponseFilter(Protocol):
     ) -> list[Judgement]: ...
 
 
-def filter_for(model: LanguageModel) -> ResponseFilter:
-    return RuleFilter() if model.is_pocket else LikelihoodFilter()
-
-
 class RuleFilter:
     """Pocket's rules: the least trait among the styles that the prompt names (1 when it names none)."""
 

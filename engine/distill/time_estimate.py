@@ -13,6 +13,7 @@ import torch
 from engine.distill import gradient
 from engine.distill.hooked_forward import output_hooks
 from engine.distill.methods import BlockData, Method, method_named
+from engine.distill.model_kind import kind_of
 from engine.distill.pipeline import candidates
 from engine.distill.questions import questions
 from engine.distill.request import Recipe, Request
@@ -130,7 +131,7 @@ def _lengths(
     model: LanguageModel, request: Request, asked: list[str], speed: ModelSpeed
 ) -> tuple[float, float]:
     """The mean and the greatest number of tokens of a response."""
-    most = request.max_tokens or (160 if model.is_pocket else 64)
+    most = request.max_tokens or kind_of(model).response_tokens
     if most * (speed.step + _PROBES * speed.lane) > _PATIENCE:
         return most, most
     lanes = [Lane([Message("user", q)], system=request.prompt, seed=i) for i, q in enumerate(asked)]

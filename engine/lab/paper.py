@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.distill import distill
+from engine.distill.model_kind import kind_of
 from engine.distill.questions import evaluation_questions
 from engine.errors import InputError
 from engine.events import Cancel, Emit, Meter, ignore
@@ -91,7 +92,7 @@ def measure(
     cancel: Cancel | None = None,
 ) -> PaperResults:
     """Measures what `plan` asks for, with Progress. Raises InputError for another model than the bundled."""
-    if not model.is_pocket:
+    if not kind_of(model).exact_rules:
         raise InputError(
             "The paper cannot be run", "Its rules judge the bundled model only.", "Use steer lab match."
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.distill import Request, distill
-from engine.distill.paraphrase import paraphrase
+from engine.distill.model_kind import kind_of
 from engine.distill.questions import questions
 from engine.events import Cancel, Emit, Meter, ignore
 from engine.heads.head import Head
@@ -17,7 +17,7 @@ from engine.lab.bootstrap import Mean
 from engine.lab.cached_answers import CachedGenerator, Judged, Query, laid_out, queries, scored
 from engine.lab.judges import Judge
 from engine.pocket.styles import compatible
-from engine.pocket.wordings import styles_of, wordings
+from engine.pocket.wordings import styles_of
 
 STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 _WORDINGS = 3
@@ -153,7 +153,7 @@ def _conditions(
 
     yield row("topics of the distillation", seen, prompt, prompt)
     yield row("other topics", unseen, prompt, prompt)
-    for other in _other_wordings(setting, prompt):
+    for other in kind_of(setting.generator.model).other_wordings(prompt, _WORDINGS):
         judged_by = other if styles_of(other) else prompt
         yield row("other wordings", unseen, other, judged_by, with_=other)
     plain = setting.generator.answers(unseen, None, [], cancel)
@@ -168,15 +168,6 @@ def _conditions(
         yield row("beside another head: the other's trait", unseen, both, beside, heads[beside], with_=beside)
     for strength in STRENGTHS:
         yield row("strength", unseen, prompt, prompt, at=strength)
-
-
-def _other_wordings(setting: TransferSetup, prompt: str) -> list[str]:
-    styles = styles_of(prompt) if setting.generator.model.is_pocket else ()
-    if len(styles) != 1:
-        return [paraphrase(setting.generator.model, prompt)]
-    kept_out = [w for w in wordings(styles[0], held_out=True) if w != prompt]
-    step = max(1, len(kept_out) // _WORDINGS)
-    return kept_out[::step][:_WORDINGS]
 
 
 def _beside(prompt: str, prompts: Sequence[str]) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+POCKET = "pocket"  # the id of the bundled model
+
 
 @dataclass(frozen=True)
 class ModelIdentity:

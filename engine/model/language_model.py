@@ -12,7 +12,7 @@ from torch import nn
 
 from engine.errors import ModelError
 from engine.model.blocks import find_blocks, find_trunk
-from engine.model.identity import ModelIdentity, template_hash
+from engine.model.identity import POCKET, ModelIdentity, template_hash
 from engine.model.memory import release
 from engine.model.placement import devices_of
 from engine.model.quantised import held_bytes, plain_tensors
@@ -45,10 +45,14 @@ class LanguageModel:
     source: str
     revision: str | None
     identity: ModelIdentity
-    is_pocket: bool
     eos_ids: frozenset[int]
     bytes: int
     cache_argument: str
+
+    @property
+    def is_pocket(self) -> bool:
+        """Whether it is the bundled model. What follows from that is in engine.distill.model_kind."""
+        return self.identity.id == POCKET
 
     @property
     def loaded(self) -> bool:
@@ -67,7 +71,6 @@ def wrap(
     source: str,
     name: str | None = None,
     revision: str | None = None,
-    is_pocket: bool = False,
 ) -> LanguageModel:
     """Makes a LanguageModel of a causal network and its tokenizer; puts the network in eval mode, frozen.
 
@@ -86,7 +89,7 @@ def wrap(
     dtype = inputs.weight.dtype
     template = getattr(tokenizer, "chat_template", None)
     identity = ModelIdentity(
-        id="pocket" if is_pocket else source,
+        id=source,
         revision=revision,
         architecture=type(network).__name__,
         width=config.hidden_size,
@@ -106,11 +109,10 @@ def wrap(
         device=devices_of([inputs])[0],
         dtype=dtype,
         precision="int8" if _quantised(blocks) else str(dtype).removeprefix("torch."),
-        name=name or ("Pocket" if is_pocket else Path(source).name),
+        name=name or ("Pocket" if source == POCKET else Path(source).name),
         source=source,
         revision=revision,
         identity=identity,
-        is_pocket=is_pocket,
         eos_ids=_eos_ids(net, tokenizer),
         bytes=held_bytes(network),
         cache_argument=_cache_argument(network),

@@ -10,13 +10,14 @@ import torch
 from engine.errors import ModelError
 from engine.events import Cancel, Emit, Progress, ignore
 from engine.model.config import read_config
+from engine.model.identity import POCKET
 from engine.model.language_model import LanguageModel, wrap
 from engine.model.load_progress import watched
 from engine.model.memory_fit import SIZES, default_dtype, need, require_fit
 from engine.model.network import read_network, require_finite
 from engine.model.placement import Place, can_spread, choose_place, free_at, held_at, several_gpus
 from engine.model.quantised import can_quantise
-from engine.model.source import POCKET, POCKET_FOLDER, Located, locate
+from engine.model.source import POCKET_FOLDER, Located, locate
 from engine.model.steerability_check import require_steerable
 from engine.model.weights import read_weights
 
@@ -77,7 +78,7 @@ class LocatedModel:
             )
         require_finite(network, self.dtype, cancel)
         name, revision = self.located.id, self.located.revision
-        model = wrap(network, tokenizer, source=name, revision=revision, is_pocket=name == POCKET)
+        model = wrap(network, tokenizer, source=name, revision=revision)
         require_steerable(model)
         return model
 

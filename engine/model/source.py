@@ -9,8 +9,8 @@ import assets
 from engine.errors import ModelError
 from engine.events import Cancel, Emit
 from engine.model.hub import fetch, is_hub_id
+from engine.model.identity import POCKET
 
-POCKET = "pocket"
 POCKET_FOLDER = Path(assets.__file__).parent / "pocket"
 
 

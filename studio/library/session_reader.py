@@ -85,7 +85,7 @@ def values_of(
         "channels": tuple(channels),
         "presets": read(tr("The presets"), lambda: tuple(_preset(p) for p in state["presets"]), ()),
         "chosen": read(tr("The chosen head"), lambda: keys.get(state.get("chosen", -1)), None),
-        "touched": bool(state.get("touched", True)),  # so were older sessions, for all one knows
+        "has_edits": bool(state.get("touched", True)),  # so were older sessions, for all one knows
         "turns": turns,
         "conversation": session.conversation,
     }

@@ -19,8 +19,8 @@ from engine.distill import Request, distill
 from engine.distill.gradient import PAPER, noise
 from engine.distill.hooked_forward import output_hooks
 from engine.distill.methods import METHODS
+from engine.distill.model_kind import kind_of
 from engine.distill.questions import evaluation_questions, questions
-from engine.distill.response_filter import filter_for
 from engine.distill.responses import Sampler
 from engine.distill.teacher_forcing import Response
 from engine.distill.training_data import lay_rows
@@ -45,7 +45,7 @@ def measure(options: argparse.Namespace) -> list[Bar]:
         start = time.perf_counter()
         refined = distill(model, request)
         refine_seconds, start = time.perf_counter() - start, time.perf_counter()
-        sampler = Sampler(model, filter_for(model), "response", 160, 0, Cancel(), ignore)
+        sampler = Sampler(model, kind_of(model).response_filter, "response", 160, 0, Cancel(), ignore)
         kept, _ = sampler.positives(request.prompt, questions(model, options.paper_responses, 0))
         plain = plain_paper(model, request, kept)
         plain_seconds = time.perf_counter() - start

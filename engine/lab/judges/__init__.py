@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.distill.model_kind import kind_of
 from engine.errors import InputError
 from engine.lab.judges.endpoint import EndpointJudge
 from engine.lab.judges.judge import (
@@ -34,7 +35,7 @@ def open_judge(words: str | None, model: LanguageModel, store: ResultCache) -> J
     rules are joined with likelihood when nothing else is said. None: pocket on the bundled model, else self.
     Raises InputError for words that name none.
     """
-    words = words or ("pocket" if model.is_pocket else "self")
+    words = words or kind_of(model).judge
     first, plus, second = words.partition("+")
     if not plus and (first == "self" or first.startswith("rules:")):
         second = "likelihood"

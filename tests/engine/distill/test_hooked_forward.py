@@ -10,8 +10,8 @@ from torch import Tensor
 
 from engine.distill import token_losses
 from engine.distill.hooked_forward import BlockInputs, PrefixKV, output_hooks, run
+from engine.distill.model_kind import kind_of
 from engine.distill.request import Request
-from engine.distill.response_filter import filter_for
 from engine.distill.responses import Sampler
 from engine.distill.teacher_forcing import Response, TeacherForcedBatch
 from engine.distill.token_losses import divergences, logits, losses
@@ -50,7 +50,7 @@ def states(
 
 @pytest.mark.parametrize("positions", ["response", "question_and_response"])
 def test_what_is_heard_while_sampling_is_what_teacher_forcing_gives(model: LanguageModel, positions) -> None:
-    sampler = Sampler(model, filter_for(model), positions, 12, 3, Cancel(), ignore)
+    sampler = Sampler(model, kind_of(model).response_filter, positions, 12, 3, Cancel(), ignore)
     kept, heard = sampler.positives(PROMPT, QUESTIONS)
     assert [r.shared > 0 for r in kept] == [positions != "response"] * len(kept)
     rows = lay_rows(model, Request(PROMPT, positions=positions), kept, PROMPT)
@@ -61,9 +61,9 @@ def test_what_is_heard_while_sampling_is_what_teacher_forcing_gives(model: Langu
 
 def test_under_both_prompts_the_same_tokens_are_learned_from(model: LanguageModel) -> None:
     request = Request(PROMPT, positions="question_and_response")
-    kept, _ = Sampler(model, filter_for(model), request.positions, 12, 3, Cancel(), ignore).positives(
-        PROMPT, QUESTIONS
-    )
+    kept, _ = Sampler(
+        model, kind_of(model).response_filter, request.positions, 12, 3, Cancel(), ignore
+    ).positives(PROMPT, QUESTIONS)
     plain, prompted = (lay_rows(model, request, kept, system) for system in (None, PROMPT))
     assert torch.equal(plain.ids[plain.learned], prompted.ids[prompted.learned])
     assert torch.equal(plain.targets, prompted.targets)
