@@ -169,4 +169,4 @@ def _heads(lanes: Sequence[Lane], prompts: Sequence[Prompt]) -> list[Head]:
     """Every head that steers a lane now or steered an answer in its conversation, once."""
     told = [span.said for prompt in prompts for span in prompt.spans if isinstance(span.said, SpokenTurn)]
     groups = [*(lane.heads for lane in lanes), *(said.heads for said in told)]
-    return list({id(head): head for group in groups for head in group}.values())
+    return list({head.digest: head for group in groups for head in group}.values())

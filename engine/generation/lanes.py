@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from engine.errors import InputError
 from engine.generation.live_strengths import LiveStrengths
-from engine.generation.result import SpokenTurn
+from engine.generation.result import Generation, SpokenTurn
 from engine.heads.head import Head
 from engine.model.chat_template import Message
-
-if TYPE_CHECKING:
-    from engine.generation.result import Generation
 
 
 @dataclass(frozen=True, eq=False)

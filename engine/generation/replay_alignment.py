@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.generation.result import Agreement
+from engine.generation.result import Agreement, Generation
 from engine.generation.sampling import Sampling, near
-
-if TYPE_CHECKING:
-    from engine.generation.result import Generation
-    from engine.model.language_model import LanguageModel
+from engine.model.language_model import LanguageModel
 
 _MOST = 32  # units: a mixture of experts that takes another expert by rounding was seen to go that far
 _ALIKE = 4  # units that nine of ten tokens stay within; those of most models were seen within 1

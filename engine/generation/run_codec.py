@@ -34,7 +34,7 @@ def pack_lanes(
     """The lanes' facts, the facts of every head that steered any of them or an earlier turn, and the arrays:
     `head.<k>.block...`, `lane.<i>.<name>` and, for earlier answers, `lane.<i>.said.<m>.<name>`."""
     heads = _heads(lanes)
-    place = {id(head): index for index, head in enumerate(heads)}
+    place = {head.digest: index for index, head in enumerate(heads)}
     arrays = {
         f"head.{index}.{name}": array
         for index, head in enumerate(heads)
@@ -52,14 +52,14 @@ def pack_lanes(
                 row["said"] = []
             if isinstance(message.said, SpokenTurn):
                 own[f"said.{number}.strengths"] = np.ascontiguousarray(message.said.strengths, np.float32)
-                row["said"] = [place[id(head)] for head in message.said.heads]
+                row["said"] = [place[head.digest] for head in message.said.heads]
             messages.append(row)
         arrays |= {f"lane.{index}.{name}": np.ascontiguousarray(array) for name, array in own.items()}
         rows.append(
             {
                 "messages": messages,
                 "system": lane.system,
-                "heads": [place[id(head)] for head in lane.heads],
+                "heads": [place[head.digest] for head in lane.heads],
                 "seed": lane.seed,
                 "truth": lane.truth,
                 "follows": lane.follows,
@@ -149,7 +149,7 @@ def _heads(lanes: Sequence[Lane]) -> list[Head]:
     """Every head, once."""
     told = [m.said for lane in lanes for m in lane.messages if isinstance(m.said, SpokenTurn)]
     groups = [*(lane.heads for lane in lanes), *(said.heads for said in told)]
-    return list({id(head): head for group in groups for head in group}.values())
+    return list({head.digest: head for group in groups for head in group}.values())
 
 
 def _under(arrays: _Arrays, prefix: str) -> _Arrays:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -80,9 +81,12 @@ class Head:
     def rank(self) -> int:
         return next(iter(self.blocks.values())).rank
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """A hash of the numbers alone: the same head under another name has the same digest."""
+        """A hash of the numbers alone, by which mixes and caches tell heads apart.
+
+        The same head under another name, read again or cut again to the same blocks has the same digest.
+        """
         h = hashlib.sha256(self.gate.encode())
         for block in sorted(self.blocks):
             part = self.blocks[block]

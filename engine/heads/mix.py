@@ -62,8 +62,8 @@ class Mix:
         for head in heads:
             _require_fit(head, model)
         self.columns: list[slice] = _columns([head.rank for head in heads])
-        self._places = {id(head): index for index, head in enumerate(heads)}
-        self.heads = tuple(heads)  # kept too so that no other head can take over an id
+        self._places = {head.digest: index for index, head in enumerate(heads)}
+        self.heads = tuple(heads)
         self.blocks: dict[int, MixBlock] = {
             index: _stack(heads, index, model) for index in sorted({b for head in heads for b in head.blocks})
         }
@@ -85,11 +85,11 @@ class Mix:
         return self.columns[-1].stop if self.columns else 0
 
     def place(self, head: Head) -> int:
-        """Which of the mix's heads this very object is."""
-        return self._places[id(head)]
+        """Which of the mix's heads has these numbers."""
+        return self._places[head.digest]
 
     def has(self, head: Head) -> bool:
-        return id(head) in self._places
+        return head.digest in self._places
 
     def spread(self, heads: Sequence[Head], strengths: Sequence[float]) -> np.ndarray:
         """[K] over all columns, from the strengths of some of the mix's heads; 0 for the others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from engine.generation.lanes import Lane
 from engine.generation.live_strengths import LiveStrengths
 from engine.generation.sampling import Sampling
 from engine.generation.trace import Token
+from engine.heads.head import Head
+from engine.heads.head_file import load_head, save_head
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering
+from engine.model.chat_template import Message
 from engine.model.language_model import LanguageModel
 from tests.engine.asking import ASK, LONG
 from tests.hooks import hooks
@@ -88,6 +92,25 @@ def test_what_does_not_fit_is_generated_eagerly_and_says_so(model: LanguageModel
     ):
         answers = generate(model, lanes, Sampling(max_tokens=tokens), compiled=[step])
         assert not any(answer.compiled for answer in answers)
+
+
+def test_a_head_cut_to_a_block_and_read_again_stays_one_head_over_a_long_conversation(
+    model: LanguageModel, step: CompiledStep, tmp_path: Path
+) -> None:
+    """Each turn has a Head object of its own, as a block range makes one; the step has just its columns."""
+    whole = tiny.head(model, rank=step.columns)
+    turns: list[Message] = []
+    for number in range(20):
+        if number == 10:  # as after a restart
+            save_head(whole, tmp_path / "again.head.safetensors")
+            whole = load_head(tmp_path / "again.head.safetensors", model.identity)
+        head = Head({1: whole.blocks[1]}, whole.gate, whole.info)
+        turns.append(Message("user", "a"))
+        lanes = [Lane(turns, heads=[head]), Lane(turns), Lane(turns)]
+        answer, *others = generate(model, lanes, Sampling(max_tokens=1), compiled=[step])
+        assert answer.compiled, f"turn {number}"
+        assert [other.compiled for other in others] == [True, True]
+        turns.append(Message("assistant", answer.text, answer.said))
 
 
 @pytest.mark.slow
