@@ -107,14 +107,13 @@ class Sampler:
                 on_forward=hearing.on_forward,
             )
         self.cancel.check()
-        end = min(model.eos_ids, default=-1)
         self.emit(Progress("responses", len(lanes), len(lanes), 0.0))
         judgements = self.judge.judge(model, prompt, questions, generations)
         responses = [
             Response(
                 question,
                 tuple(int(i) for i in g.trace.ids),
-                end if g.stopped == "eos" else -1,
+                -1 if g.end is None else g.end,
                 g.text,
                 judgement.trait,
                 judgement.coherence,

@@ -53,6 +53,7 @@ class AnswerBuilder:
         self._decoder, self._stops, self._on_token = decoder, StopText(stops), on_token
         self._waiting: deque[_Waiting] = deque()
         self._taken = 0
+        self._end_token: int | None = None
         self._start, self._first, self._end = started, 0.0, 0.0
         if limit == 0:
             self.stopped = "length"
@@ -67,6 +68,7 @@ class AnswerBuilder:
         if self._taken == 0:
             self._first = self._end = time.perf_counter()
         if token in self._ends:
+            self._end_token = token
             self._stop("eos")
             return
         self._taken += 1
@@ -133,6 +135,7 @@ class AnswerBuilder:
             seed=lane.seed,
             compiled=compiled,
             agreement=agreement,
+            end=self._end_token,
         )
 
     def _stop(self, why: Stopped) -> None:

@@ -75,7 +75,7 @@ def _shortened(model: LanguageModel, lanes: Sequence[Lane], wanted: int) -> tupl
 
     @cache
     def prompts(cut: int) -> list[Prompt]:
-        return [encode(model, lane.messages[cut:], lane.system) for lane in lanes]
+        return [encode(model, lane.messages[cut:], lane.system, lane.lead) for lane in lanes]
 
     def longest(cut: int) -> int:
         return max(len(prompt.ids) for prompt in prompts(cut))

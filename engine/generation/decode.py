@@ -238,7 +238,7 @@ class _DecodeRun:
             started=started,
             limit=self._fitted[index].room,
             ends=self._model.eos_ids if free else frozenset(),
-            stops=self._sampling.stop if free else (),
+            stops=(*self._sampling.stop, *self._model.stops) if free else (),
             trace=Trace(len(self._lanes[index].heads), len(self._model.blocks)),
             on_token=on_token,
         )

@@ -9,7 +9,7 @@ from engine.errors import InputError
 from engine.generation.live_strengths import LiveStrengths
 from engine.generation.result import Generation, SpokenTurn
 from engine.heads.head import Head
-from engine.model.chat_template import Message
+from engine.model.chat_template import Message, Place
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,8 @@ class Lane:
     on by itself. recorded: an answer that it gave before and is to give again; where it would say another
     token and rounding alone made the difference, the recorded one counts. follows: another lane of the batch
     whose tokens this one is made to say, as they come. truth: a steering prompt; the trace then holds, per
-    token and block, what that prompt would have done at the very same tokens.
+    token and block, what that prompt would have done at the very same tokens. system: the system message;
+    lead: a text before the first question, in the same turn; truth_place: where the prompt of `truth` goes.
     """
 
     messages: Sequence[Message]
@@ -35,6 +36,8 @@ class Lane:
     recorded: Generation | None = None
     follows: int | None = None
     truth: str | None = None
+    truth_place: Place = "system"
+    lead: str | None = None
 
     def values(self) -> tuple[float, ...]:
         """The strengths now, one per head."""
@@ -61,9 +64,16 @@ def truth_lanes(lane: Lane, index: int) -> tuple[Lane, Lane]:
         follows=index,
         truth=None,
     )
-    if lane.system in (None, lane.truth):
-        return replace(bare, system=None), replace(bare, system=lane.truth)
-    return bare, replace(bare, system=f"{lane.system}\n\n{lane.truth}")
+    # The lane may be under the prompt itself: what that adds is seen against the lane without it.
+    name = "system" if lane.truth_place == "system" else "lead"
+    there: str | None = getattr(lane, name)
+    plain = None if there == lane.truth else there
+    prompted = f"{plain}\n\n{lane.truth}" if plain else lane.truth
+    return _with_text(bare, name, plain), _with_text(bare, name, prompted)
+
+
+def _with_text(lane: Lane, name: str, text: str | None) -> Lane:
+    return replace(lane, system=text) if name == "system" else replace(lane, lead=text)
 
 
 def require_sense(lanes: Sequence[Lane]) -> None:

@@ -23,7 +23,8 @@ class Generation:
     of the last prompt token; said: what a Message carries for this answer to be run again as it was;
     seconds: from the call until this lane ended; first_token_seconds: until its first token was chosen;
     tokens_per_second: the pace after that; compiled: whether a compiled step was used; agreement: with
-    the recorded answer that this one was to give again, see Lane.recorded.
+    the recorded answer that this one was to give again, see Lane.recorded; end: the id of the token that
+    ended it, None where none did.
     """
 
     trace: Trace
@@ -39,6 +40,7 @@ class Generation:
     seed: int
     compiled: bool = False
     agreement: Agreement | None = None
+    end: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,9 +59,11 @@ def pack_lanes(
             {
                 "messages": messages,
                 "system": lane.system,
+                "lead": lane.lead,
                 "heads": [place[head.digest] for head in lane.heads],
                 "seed": lane.seed,
                 "truth": lane.truth,
+                "truth_place": lane.truth_place,
                 "follows": lane.follows,
                 "forced": None if lane.forced is None else list(lane.forced),
                 "opening": list(lane.opening),
@@ -99,6 +101,7 @@ def _lane(
     lane = Lane(
         [_message(message, number, own, heads) for number, message in enumerate(row["messages"])],
         system=row["system"],
+        lead=row.get("lead"),  # none in runs of before
         heads=steering,
         strengths=LiveStrengths(own["prompt_strengths"]),
         seed=int(row["seed"]),
@@ -106,6 +109,7 @@ def _lane(
         opening=tuple(row["opening"]),
         follows=row["follows"],
         truth=row["truth"],
+        truth_place=row.get("truth_place", "system"),
     )
     figures = {name: row["answer"][name] for name in _FIGURES}
     if figures["stopped"] not in get_args(Stopped) or len(trace) != len(own["ids"]):

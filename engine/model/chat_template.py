@@ -12,6 +12,10 @@ from engine.errors import InputError, ModelError
 from engine.model.language_model import LanguageModel
 
 Role = Literal["user", "assistant", "system"]
+Place = Literal["system", "before"]
+"""Where a steering prompt goes: a system message, or before the first question in the same turn."""
+
+PLACES: tuple[Place, ...] = ("system", "before")
 
 
 class SpokenTokens(Protocol):
@@ -51,17 +55,35 @@ class Prompt:
     spans: list[TokenSpan]
 
 
-def encode(model: LanguageModel, messages: Sequence[Message], system: str | None = None) -> Prompt:
+def placed(prompt: str | None, place: Place) -> dict[str, str | None]:
+    """The arguments of `encode` and `Lane` that put a steering prompt in its place; none without a prompt."""
+    return {"system" if place == "system" else "lead": prompt} if prompt else {}
+
+
+def encode(
+    model: LanguageModel,
+    messages: Sequence[Message],
+    system: str | None = None,
+    lead: str | None = None,
+) -> Prompt:
     """The conversation in the model's chat template, up to where the answer begins.
 
-    system: a system message, the steering prompt for instance; where the template knows no such role it is
-    put before the first user message with a blank line between. A model without a template gets plain
-    "User: ...", "Assistant:" lines. Messages whose text is empty have no span. A message that carries what
-    the model said has those very tokens.
-    Raises ModelError when the template refuses the conversation, InputError when it holds what is no text.
+    Args:
+        messages: the turns; one that carries what the model said has those very tokens.
+        system: a system message, the steering prompt for instance. Where the template knows no such role it
+            is put before the first user message with a blank line between.
+        lead: a text before the first user message, in the same turn, with a blank line between.
+
+    Returns: text, token ids, and the span of every message whose text is not empty; `system` and `lead` have
+        spans of the role system. A model without a template gets plain "User: ...", "Assistant:" lines.
+
+    Raises: ModelError when the template refuses the conversation or leaves a message out, InputError when it
+        holds what is no text.
     """
-    _require_text([*(message.text for message in messages), system or ""])
+    _require_text([*(message.text for message in messages), system or "", lead or ""])
     turns = [_Turn(message.role, message.text, said=message.said) for message in messages]
+    if lead:
+        turns = _fold([_Turn("system", lead), *turns])
     if system:
         turns.insert(0, _Turn("system", system))
     template = getattr(model.tokenizer, "chat_template", None)
@@ -139,49 +161,54 @@ def _plain(turns: Sequence[_Turn]) -> _Pieces:
 
 
 def _templated(model: LanguageModel, turns: Sequence[_Turn]) -> _Pieces:
-    try:
-        return _render(model, turns)
-    except ModelError:
-        folded = _fold(turns)
-        if folded == list(turns):
-            raise
-        return _render(model, folded)
+    """As it is; else with contents as lists of parts, as templates of models that see pictures want them;
+    else with the system message before the first question."""
+    refusals = []
+    folded = _fold(turns)
+    for wanted in (turns, folded) if folded != list(turns) else (turns,):
+        for parts in (False, True):
+            try:
+                return _render(model, wanted, parts)
+            except ModelError as error:
+                refusals.append(error)
+    raise refusals[0]
 
 
-def _render(model: LanguageModel, turns: Sequence[_Turn]) -> _Pieces:
+def _render(model: LanguageModel, turns: Sequence[_Turn], parts: bool) -> _Pieces:
     """The template's output, cut at the borders of the messages.
 
     The scaffold is found by rendering marks in the messages' stead, so that a message that repeats a word
     of the template is never mistaken for it. Templates that look into the text are searched instead.
     """
-    text = _apply(model, [turn.whole for turn in turns], turns)
+    text = _apply(model, [turn.whole for turn in turns], turns, parts)
     marks = [f"\ue000{index}\ue001" for index in range(len(turns))]
-    parts = re.split("\ue000(\\d+)\ue001", _apply(model, marks, turns))
-    pieces: _Pieces = [(parts[0], None)]
-    for index, after in zip(parts[1::2], parts[2::2], strict=True):
+    cut = re.split("\ue000(\\d+)\ue001", _apply(model, marks, turns, parts))
+    if [int(index) for index in cut[1::2]] != list(range(len(turns))):
+        return _search(text, turns)
+    pieces: _Pieces = [(cut[0], None)]
+    for index, after in zip(cut[1::2], cut[2::2], strict=True):
         turn = turns[int(index)]
         verbatim = text.startswith(turn.whole, _length(pieces))
         pieces += [*turn.pieces(turn.whole if verbatim else turn.whole.strip()), (after, None)]
-    if "".join(piece for piece, _ in pieces) == text:
-        if any(turn.role == "system" for turn in turns) and not any(
-            mark and mark.role == "system" for _, mark in pieces
-        ):
-            raise _refused("it leaves the system message out")
-        return pieces
-    return _search(text, turns)
+    return pieces if "".join(piece for piece, _ in pieces) == text else _search(text, turns)
 
 
 def _search(text: str, turns: Sequence[_Turn]) -> _Pieces:
-    """Each message's text looked for in order; one that the template dropped or rewrote gets no span."""
+    """Each message's text looked for in order.
+
+    Of an earlier answer a template may leave the thinking out; then what follows it is looked for. A message
+    that is not found at all would vanish without a word: the conversation is refused.
+    """
     pieces: _Pieces = []
     for turn in turns:
         rest = text[_length(pieces) :]
         shown = turn.whole.strip()
+        if turn.role == "assistant" and shown not in rest:
+            shown = shown.rpartition("</think>")[2].strip()
         at = rest.find(shown)
-        if at < 0 and turn.role == "system":
-            raise _refused("it leaves the system message out")
-        if at >= 0:
-            pieces += [(rest[:at], None), *turn.pieces(shown)]
+        if at < 0:
+            raise _refused(f"it leaves the {turn.role} message out")
+        pieces += [(rest[:at], None), *turn.pieces(shown)]
     return [*pieces, (text[_length(pieces) :], None)]
 
 
@@ -189,13 +216,19 @@ def _length(pieces: _Pieces) -> int:
     return sum(len(piece) for piece, _ in pieces)
 
 
-def _apply(model: LanguageModel, texts: Sequence[str], turns: Sequence[_Turn]) -> str:
-    conversation = [{"role": turn.role, "content": text} for turn, text in zip(turns, texts, strict=True)]
+def _apply(model: LanguageModel, texts: Sequence[str], turns: Sequence[_Turn], parts: bool) -> str:
+    conversation = [
+        {"role": turn.role, "content": [{"type": "text", "text": text}] if parts else text}
+        for turn, text in zip(turns, texts, strict=True)
+    ]
     try:
-        return model.tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+        text = model.tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
     except Exception as error:  # a template may raise anything; jinja's errors have no narrower family
         words = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise _refused(words.rstrip(".")) from error
+    if parts and "'type': 'text'" in text:  # it prints the list itself
+        raise _refused("it takes no contents in parts")
+    return str(text)
 
 
 def _refused(why: str) -> ModelError:
@@ -214,7 +247,7 @@ def _fold(turns: Sequence[_Turn]) -> list[_Turn]:
         if turn.role == "system":
             waiting.append(turn.text)
         elif turn.role == "user" and waiting:
-            folded.append(_Turn("user", turn.text, "\n\n".join(waiting)))
+            folded.append(_Turn("user", turn.text, "\n\n".join([*waiting, *filter(None, [turn.system])])))
             waiting = []
         else:
             folded.append(turn)

@@ -16,6 +16,7 @@ from engine.model.identity import POCKET, ModelIdentity, template_hash
 from engine.model.memory import release
 from engine.model.placement import devices_of
 from engine.model.quantised import held_bytes, plain_tensors
+from engine.model.turn_end import turn_ends
 
 
 @dataclass(eq=False)
@@ -27,7 +28,8 @@ class LanguageModel:
     residual stream; vocabulary: the number of logits; context: the most positions the model can take, None
     when it says nothing; device: where token ids go in and logits come out; dtype: that it computes in;
     precision: that of its matrices, "int8" where they are held in eight bits; eos_ids: the tokens that end
-    an answer; bytes: the size of the weights in memory; cache_argument: what the network calls its cache.
+    an answer; stops: the strings that end one, where its template has no token for that; bytes: the size of
+    the weights in memory; cache_argument: what the network calls its cache.
     """
 
     network: Any
@@ -46,6 +48,7 @@ class LanguageModel:
     revision: str | None
     identity: ModelIdentity
     eos_ids: frozenset[int]
+    stops: tuple[str, ...]
     bytes: int
     cache_argument: str
 
@@ -88,6 +91,7 @@ def wrap(
     inputs = net.get_input_embeddings()
     dtype = inputs.weight.dtype
     template = getattr(tokenizer, "chat_template", None)
+    ends, stops = turn_ends(tokenizer)
     identity = ModelIdentity(
         id=source,
         revision=revision,
@@ -113,7 +117,8 @@ def wrap(
         source=source,
         revision=revision,
         identity=identity,
-        eos_ids=_eos_ids(net, tokenizer),
+        eos_ids=_eos_ids(net, tokenizer) | ends,
+        stops=stops,
         bytes=held_bytes(network),
         cache_argument=_cache_argument(network),
     )
