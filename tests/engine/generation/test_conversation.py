@@ -187,9 +187,9 @@ def test_what_is_left_out_of_a_long_conversation_is_not_even_laid_out(
 ) -> None:
     laid: list[int] = []
 
-    def counting(model: LanguageModel, messages: Any, system: str | None = None) -> Any:
+    def counting(model: LanguageModel, messages: Any, *texts: str | None) -> Any:
         laid.append(len(messages))
-        return encode(model, messages, system)
+        return encode(model, messages, *texts)
 
     monkeypatch.setattr("engine.generation.context_window.encode", counting)
     pair = [Message("user", ASK.text), Message("assistant", "The harbour.")]
