@@ -111,7 +111,7 @@ class AnswerBuilder:
         self.release()
 
     def result(
-        self, lane: Lane, fitted: TrimmedPrompt, compiled: bool, agreement: Agreement | None
+        self, lane: Lane, fitted: TrimmedPrompt, compiled: bool, columns: int, agreement: Agreement | None
     ) -> Generation:
         count, end = len(self.trace), self._end or time.perf_counter()
         first = self._first or end
@@ -134,6 +134,7 @@ class AnswerBuilder:
             tokens_per_second=count / (end - first) if end > first else 0.0,
             seed=lane.seed,
             compiled=compiled,
+            columns=columns,
             agreement=agreement,
             end=self._end_token,
         )

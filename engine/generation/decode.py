@@ -92,6 +92,7 @@ class _DecodeRun:
         self._compiled = compiled
         self._on_forward = on_forward
         self._stepped = False  # whether a compiled step was used
+        self._columns = 0  # of the mix
         self._lanes, self._truths = [*lanes], []
         for index, lane in enumerate(lanes):
             if lane.truth is not None:
@@ -127,7 +128,8 @@ class _DecodeRun:
             self._tables = applied.plan(self._prompts)
             with interruptible(self._model, cancel):
                 batch, logits = self._prefill(applied)
-            need = len(self._lanes), applied.mix.rank, batch.width + self._room
+            self._columns = applied.mix.rank
+            need = len(self._lanes), self._columns, batch.width + self._room
             ready = next((step for step in self._compiled if step.fits(*need)), None)
             if ready is not None:
                 batch.hand_over(ready, applied.mix)
@@ -223,7 +225,7 @@ class _DecodeRun:
         for answer in self._answers:
             answer.cancel()
         return [
-            answer.result(lane, fitted, self._stepped, self._choice.agreement(index))
+            answer.result(lane, fitted, self._stepped, self._columns, self._choice.agreement(index))
             for index, (answer, lane, fitted) in enumerate(
                 zip(self._answers, self._lanes, self._fitted, strict=True)
             )

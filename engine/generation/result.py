@@ -22,9 +22,9 @@ class Generation:
     messages were left out for want of room; prompt_coefficients: float32 [L], those
     of the last prompt token; said: what a Message carries for this answer to be run again as it was;
     seconds: from the call until this lane ended; first_token_seconds: until its first token was chosen;
-    tokens_per_second: the pace after that; compiled: whether a compiled step was used; agreement: with
-    the recorded answer that this one was to give again, see Lane.recorded; end: the id of the token that
-    ended it, None where none did.
+    tokens_per_second: the pace after that; compiled: whether a compiled step was used; columns: of the mix
+    that steered the batch, the ranks of all its heads together; agreement: with the recorded answer that this
+    one was to give again, see Lane.recorded; end: the id of the token that ended it, None where none did.
     """
 
     trace: Trace
@@ -39,6 +39,7 @@ class Generation:
     tokens_per_second: float
     seed: int
     compiled: bool = False
+    columns: int = 0
     agreement: Agreement | None = None
     end: int | None = None
 

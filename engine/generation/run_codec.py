@@ -34,7 +34,7 @@ def pack_lanes(
     """The lanes' facts, the facts of every head that steered any of them or an earlier turn, and the arrays:
     `head.<k>.block...`, `lane.<i>.<name>` and, for earlier answers, `lane.<i>.said.<m>.<name>`."""
     heads = _heads(lanes)
-    place = {head.digest: index for index, head in enumerate(heads)}
+    place = {_key(head): index for index, head in enumerate(heads)}
     arrays = {
         f"head.{index}.{name}": array
         for index, head in enumerate(heads)
@@ -52,7 +52,7 @@ def pack_lanes(
                 row["said"] = []
             if isinstance(message.said, SpokenTurn):
                 own[f"said.{number}.strengths"] = np.ascontiguousarray(message.said.strengths, np.float32)
-                row["said"] = [place[head.digest] for head in message.said.heads]
+                row["said"] = [place[_key(head)] for head in message.said.heads]
             messages.append(row)
         arrays |= {f"lane.{index}.{name}": np.ascontiguousarray(array) for name, array in own.items()}
         rows.append(
@@ -60,7 +60,7 @@ def pack_lanes(
                 "messages": messages,
                 "system": lane.system,
                 "lead": lane.lead,
-                "heads": [place[head.digest] for head in lane.heads],
+                "heads": [place[_key(head)] for head in lane.heads],
                 "seed": lane.seed,
                 "truth": lane.truth,
                 "truth_place": lane.truth_place,
@@ -153,7 +153,12 @@ def _heads(lanes: Sequence[Lane]) -> list[Head]:
     """Every head, once."""
     told = [m.said for lane in lanes for m in lane.messages if isinstance(m.said, SpokenTurn)]
     groups = [*(lane.heads for lane in lanes), *(said.heads for said in told)]
-    return list({head.digest: head for group in groups for head in group}.values())
+    return list({_key(head): head for group in groups for head in group}.values())
+
+
+def _key(head: Head) -> tuple[str, str, str]:
+    """What a replay must tell apart: the numbers, the tokens that they steer, and the name that is shown."""
+    return head.digest, head.info.positions, head.info.name
 
 
 def _under(arrays: _Arrays, prefix: str) -> _Arrays:

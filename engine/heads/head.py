@@ -95,5 +95,17 @@ class Head:
                 h.update(np.ascontiguousarray(array, np.float32).tobytes())
         return h.hexdigest()[:16]
 
+    def limited_to(self, first: int, last: int) -> Head | None:
+        """The head in blocks first..last alone, both included; None when it steers none of these."""
+        if (first, last) not in self._limited:
+            kept = {block: part for block, part in self.blocks.items() if first <= block <= last}
+            self._limited[first, last] = replace(self, blocks=kept) if kept else None
+        return self._limited[first, last]
+
+    @cached_property
+    def _limited(self) -> dict[tuple[int, int], Head | None]:
+        """By range: each is cut, and its digest computed, once."""
+        return {}
+
     def renamed(self, name: str) -> Head:
         return replace(self, info=replace(self.info, name=name))

@@ -47,6 +47,7 @@ class ModelHost:
         self._steps: list[Any] = []  # compiled for this model (engine.generation.compiled)
         self._laid: Any = None  # the step that is being compiled
         self.lanes = 0  # of the last run that no compiled step was there for, those of the truth included
+        self.columns = 0  # of the last run's mix, the ranks of all its heads together
 
     def may_pause(self) -> bool:
         """Whether nothing is attached to the model, so that another job may use it for a moment."""
@@ -162,6 +163,7 @@ class ModelHost:
             on_begin=emit,
             on_token=emit,
         )
+        self.columns = found[0].columns
         self.lanes = 0 if found[0].compiled else len(rows) + 2 * sum(row.truth is not None for row in rows)
         return found
 

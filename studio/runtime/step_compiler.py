@@ -16,7 +16,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.errors import EngineError
-from studio.runtime.model_jobs import ModelHost
+from studio.runtime.model_jobs import STEP_COLUMNS, ModelHost
 from studio.runtime.worker import Job, JobFailure, Worker
 
 log = logging.getLogger("studio.runtime.step_compiler")
@@ -38,6 +38,7 @@ class StepCompiler(QObject):
         self._thread: threading.Thread | None = None
         self._laying: Job | None = None
         self._tried: set[int] = set()  # numbers of lanes, for the present model
+        self._too_wide = False  # whether the last mix had more columns than a step takes
         self._compiled.connect(self._on_compiled)
 
     @property
@@ -65,7 +66,17 @@ class StepCompiler(QObject):
     def on_talking(self, talking: bool) -> None:
         """An answer begins or is over."""
         if not talking:
+            self._tell_width()
             self.consider()
+
+    def _tell_width(self) -> None:
+        """Says once that the mix in use is too wide for any step."""
+        before, self._too_wide = self._too_wide, self._host.columns > STEP_COLUMNS
+        if self._wanted and self._too_wide and not before:
+            words = self.tr(
+                "Not compiled: the heads in use have {0} directions together, and a compiled step takes {1}."
+            )
+            self.noticed.emit(words.format(self._host.columns, STEP_COLUMNS))
 
     def consider(self) -> None:
         """Prepares the step that the last answers missed, or that of one lane."""

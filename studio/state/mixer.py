@@ -78,11 +78,7 @@ class MixerChannel:
     @property
     def steering_head(self) -> Any:
         """The head as it steers: without the blocks outside the range; None when none is left."""
-        if self.blocks is None:
-            return self.head
-        low, high = self.blocks
-        kept = {block: part for block, part in self.head.blocks.items() if low <= block <= high}
-        return replace(self.head, blocks=kept) if kept else None
+        return self.head if self.blocks is None else self.head.limited_to(*self.blocks)
 
 
 @dataclass(frozen=True)
