@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QObject, QSize, Qt, QTimer, Slot
-from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from studio.state.preferences import Preferences
@@ -25,7 +25,7 @@ Area = Qt.DockWidgetArea
 
 @dataclass(frozen=True)
 class PanelPlace:
-    """One dock: its key (the action is panel_<key>), title, area, least size in lines of text where its
+    """One dock: its key, title, area, least size in lines of text where its
     content does not say it, and whether it is there at first; behind: the dock whose tab neighbour it is;
     stacked: or only where there is no room above each other."""
 
@@ -56,7 +56,9 @@ PLACES = (
 class DockLayout(QObject):
     """Contents come as widgets or as factories, which are called when the dock is first seen."""
 
-    def __init__(self, window: QMainWindow, preferences: Preferences, actions: Mapping[str, QAction]) -> None:
+    changed = Signal()  # a panel was shown or hidden
+
+    def __init__(self, window: QMainWindow, preferences: Preferences) -> None:
         super().__init__(window)
         self._window, self._preferences = window, preferences
         self._makers: dict[str, Callable[[], QWidget]] = {}
@@ -67,7 +69,7 @@ class DockLayout(QObject):
         window.setCorner(Qt.Corner.BottomRightCorner, Area.RightDockWidgetArea)
         self._seen: set[str] = set()  # those that are in sight, behind no other
         for place in PLACES:
-            self._docks[place.key] = self._dock(place, actions[f"panel_{place.key}"])
+            self._docks[place.key] = self._dock(place)
         self._before = QByteArray()  # the arrangement that the look changes under
         self._chosen = window.size()  # the window's, as long as nothing in it needs more
         self._crowding: str | None = None  # what the docks stand there for; None: they do not stand yet
@@ -95,6 +97,16 @@ class DockLayout(QObject):
         dock.raise_()
         if dock.widget():
             enter(dock.widget())
+
+    def is_shown(self, key: str) -> bool:
+        """Whether the panel is there, in sight or behind another one."""
+        return self._docks[key].toggleViewAction().isChecked()
+
+    def set_shown(self, key: str, shown: bool) -> None:
+        if shown:
+            self.show(key)
+        else:
+            self._docks[key].hide()
 
     def hides(self, widget: QWidget | None) -> bool:
         """Whether it is in a panel that another one stands before."""
@@ -196,7 +208,7 @@ class DockLayout(QObject):
         self._preferences.keep_layout("docks", self._window.saveState(VERSION))
         self._preferences.keep_layout("window", self._window.saveGeometry())
 
-    def _dock(self, place: PanelPlace, action: QAction) -> QDockWidget:
+    def _dock(self, place: PanelPlace) -> QDockWidget:
         dock = QDockWidget(shown(place.title), self._window)
         dock.setObjectName(place.key)
         page = QWidget()
@@ -212,8 +224,7 @@ class DockLayout(QObject):
                 found.setToolTip(tip)
         dock.visibilityChanged.connect(lambda seen, key=place.key: self._on_seen(key, seen))
         dock.visibilityChanged.connect(self._name_tabs)
-        dock.toggleViewAction().toggled.connect(action.setChecked)
-        action.triggered.connect(lambda on, key=place.key: self.show(key) if on else dock.hide())
+        dock.toggleViewAction().toggled.connect(self.changed)
         return dock
 
     @Slot()

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtWidgets import QWidget
 
+from studio.app.dock_layout import DockLayout
 from studio.app.intro_tour import Step
 from studio.widgets.translation import tr
 
-if TYPE_CHECKING:
-    from studio.app.main_window import Window
 
-
-def steps(window: Window) -> tuple[Step, ...]:
+def steps(composer: QWidget, docks: DockLayout) -> tuple[Step, ...]:
     return (
         Step(
-            lambda: window.composer,
+            lambda: composer,
             tr("Ask"),
             tr(
                 "A question is typed. Press Enter: the answer streams, every token on a shade as strong "
@@ -24,7 +20,7 @@ def steps(window: Window) -> tuple[Step, ...]:
             ),
         ),
         Step(
-            lambda: _shown(window, "mixer"),
+            lambda: _shown(docks, "mixer"),
             tr("Move a strength"),
             tr(
                 "Each row is a head: a steering prompt, distilled. Move its slider while the model "
@@ -32,7 +28,7 @@ def steps(window: Window) -> tuple[Step, ...]:
             ),
         ),
         Step(
-            lambda: _shown(window, "steering"),
+            lambda: _shown(docks, "steering"),
             tr("Type a prompt of your own"),
             tr(
                 "While you pause a quick head of these words is made and follows your typing. "
@@ -40,7 +36,7 @@ def steps(window: Window) -> tuple[Step, ...]:
             ),
         ),
         Step(
-            lambda: _shown(window, "heatmap"),
+            lambda: _shown(docks, "heatmap"),
             tr("See what was done"),
             tr(
                 "Every column is a token, every row a block. Click one and read its numbers on the "
@@ -50,9 +46,9 @@ def steps(window: Window) -> tuple[Step, ...]:
     )
 
 
-def _shown(window: Window, key: str) -> QWidget:
+def _shown(docks: DockLayout, key: str) -> QWidget:
     """The dock, brought into sight."""
-    dock = window.docks[key]
+    dock = docks[key]
     if not dock.isVisible():
-        window.docks.show(key)
+        docks.show(key)
     return dock

@@ -9,8 +9,8 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QDialog, QMainWindow, QToolBar, QVBoxLayout, QWidget
 
-from studio.app import actions
-from studio.app.action_handlers import ActionHandlers
+from studio.app import action_handlers, actions
+from studio.app.action_builder import ActionBinding, make_actions
 from studio.app.appearance import Appearance
 from studio.app.close_guard import CloseGuard
 from studio.app.controllers import Controllers
@@ -30,6 +30,7 @@ from studio.app.session_restore import SessionRestore
 from studio.app.settings_panel import SettingsPanel
 from studio.app.status_bar import StatusBar
 from studio.app.text_dialogs import TextDialogs
+from studio.app.window_parts import WindowParts
 from studio.chat.compare_controller import CompareController
 from studio.chat.compare_page import ComparePage
 from studio.chat.composer import Composer
@@ -94,17 +95,18 @@ class Window(QMainWindow):
         )
         self.asking = TextDialogs(self.workspace, self)
         self.shelf_work = LibraryActions(self.workspace, self.controllers, self.autosave, self.asking, self)
-        self.welcome = IntroTour(steps(self), self, lambda: self.docks["heatmap"])
-        self.commands = ActionHandlers(self)
-        self.actions_ = actions.build(self, self.commands.handlers(), self.menuBar())
+        self.actions_ = make_actions(actions.TABLE, self, actions.MENUS, self.menuBar())
         self.actions_["recent"].setMenu(self.files.recent)
         self.leaving = CloseGuard(self.workspace, self.autosave, self.actions_["export_chat"], self)
-        self.docks = DockLayout(self, self.preferences, self.actions_)
+        self.docks = DockLayout(self, self.preferences)
         self.recovery = SessionRestore(
             self.workspace, self.controllers, self.autosave, self.preferences, self
         )
         self.workspace.restore(prompt=FIRST_PROMPT, question=FIRST_QUESTION, source=source or "pocket")
         self._build()
+        self.welcome = IntroTour(steps(self.composer, self.docks), self, lambda: self.docks["heatmap"])
+        self._parts = self._used_parts()
+        self._binding = ActionBinding(actions.TABLE, self.actions_, self._parts, self)
         self._wire()
         self.docks.fit()
         if not self.docks.restore():
@@ -150,6 +152,30 @@ class Window(QMainWindow):
         self.compare_page.entry = self.composer.question
         self.composer.question.setFocus()
 
+    def _used_parts(self) -> WindowParts:
+        return WindowParts(
+            window=self,
+            actions=self.actions_,
+            workspace=self.workspace,
+            preferences=self.preferences,
+            appearance=self.look,
+            autosave=self.autosave,
+            controllers=self.controllers,
+            comparing=self.comparing,
+            measuring=self.measuring,
+            exporting=self.exporting,
+            files=self.files,
+            dialogs=self.asking,
+            library=self.shelf_work,
+            tour=self.welcome,
+            banner=self.banner,
+            docks=self.docks,
+            pages=self.pages,
+            conversation=self.conversation,
+            composer=self.composer,
+            steering=self.steering,
+        )
+
     def _wire(self) -> None:
         workspace, controllers = self.workspace, self.controllers
         self.troubles = FailureReporter(
@@ -164,7 +190,6 @@ class Window(QMainWindow):
         self.comparing.noticed.connect(self.status.notice)
         controllers.opening.leaving.connect(self.comparing.stop)
         self.pages.turned.connect(self._on_page)
-        self.measuring.changed.connect(self.commands.enable)
         self.comparing.voted.connect(self.autosave.keep_vote)
         self.comparing.unvoted.connect(self.autosave.drop_vote)
         self.comparing.takenBack.connect(self.autosave.drop_round)
@@ -185,28 +210,33 @@ class Window(QMainWindow):
         self.mixer.noticed.connect(self.status.notice)
         self.mixer.renameWanted.connect(self.asking.rename_head)
         self.welcome.ended.connect(self._on_welcomed)
-        for signal in (self.welcome.begun, self.welcome.ended):
-            signal.connect(self.commands.enable)
         self.look.changing.connect(self.docks.remember)
         self.look.changed.connect(self._on_look)
         self.look.resized.connect(self.docks.fit)
         self.preferences.changed.connect(self._on_preference)
-        workspace.bypassChanged.connect(self.actions_["bypass"].setChecked)
-        workspace.compareChanged.connect(self.actions_["compare"].setChecked)
-        workspace.truthChanged.connect(self.actions_["truth"].setChecked)
         workspace.modelChanged.connect(self._on_model)
-        workspace.loadingChanged.connect(self.commands.enable)
-        for signal in (workspace.fitChanged, workspace.turnsChanged, workspace.channelsChanged):
-            signal.connect(self.commands.enable)
-        workspace.promptChanged.connect(self.commands.enable)
-        workspace.stack.indexChanged.connect(self._on_stack)
+        for signal in (
+            workspace.bypassChanged,
+            workspace.compareChanged,
+            workspace.truthChanged,
+            workspace.loadingChanged,
+            workspace.fitChanged,
+            workspace.turnsChanged,
+            workspace.channelsChanged,
+            workspace.promptChanged,
+            workspace.stack.indexChanged,
+            self.measuring.changed,
+            self.welcome.begun,
+            self.welcome.ended,
+            self.docks.changed,
+        ):
+            signal.connect(self._refresh_actions)
         schemes = QActionGroup(self)
         for name in ("system", "light", "dark"):
             schemes.addAction(self.actions_[f"scheme_{name}"])
-        for key in ("scheme", "live", "precision", "compiled"):
+        for key in ("live", "precision", "compiled"):
             self._on_preference(key)
         self._on_model()
-        self.commands.name_undo()
 
     # Starting and ending.
 
@@ -230,7 +260,7 @@ class Window(QMainWindow):
         from studio.panels.token_panel import TokenPanel
 
         self.lab_page.set_plot(LabPlot(self.measuring))
-        self.heatmap = HeatmapPanel(self.workspace)
+        self.heatmap = self._parts.heatmap = HeatmapPanel(self.workspace)
         self.inspector = TokenPanel(self.workspace)
         self.inspector.forkWanted.connect(self._on_fork)
         self.heatmap.blockPicked.connect(self.inspector.show_block)
@@ -304,7 +334,7 @@ class Window(QMainWindow):
         ready, welcomed = self.workspace.loading.facts is not None, self.preferences.get("welcomed")
         if ready and self.autosave.keeps and not welcomed and not self.welcome.running:
             self.welcome.start()
-        self.commands.enable()
+        self._refresh_actions()
 
     @Slot(str)
     def _on_saved(self, state: str) -> None:
@@ -314,7 +344,7 @@ class Window(QMainWindow):
     @Slot()
     def _on_talking(self) -> None:
         self.composer.set_talking(self.controllers.talking or self.comparing.running)
-        self.commands.enable()
+        self._refresh_actions()
 
     @Slot(str)
     def _on_page(self, key: str) -> None:
@@ -327,7 +357,7 @@ class Window(QMainWindow):
             if key == "conversation":
                 self.conversation.look()
         self.controllers.metering.show(key)
-        self.commands.enable()
+        self._refresh_actions()
 
     @Slot()
     def _on_round(self) -> None:
@@ -357,16 +387,14 @@ class Window(QMainWindow):
         self.composer.question.setFocus()
 
     @Slot()
-    def _on_stack(self) -> None:
-        """A slot of the window's own: the stack tells of its end too, when only the window is still whole."""
-        self.commands.name_undo()
+    def _refresh_actions(self) -> None:
+        self._binding.refresh()
+        self.conversation.set_able(action_handlers.can_answer(self._parts))
 
     @Slot(str)
     def _on_preference(self, key: str) -> None:
-        if key == "scheme":
-            self.actions_[f"scheme_{self.preferences.get('scheme')}"].setChecked(True)
-        elif key == "live":
-            self.actions_["live"].setChecked(self.preferences.get("live"))
+        self._refresh_actions()
+        if key == "live":
             self.controllers.distilling.set_live(self.preferences.get("live"))
         elif key == "precision":
             chosen = self.preferences.get("precision")

@@ -19,7 +19,6 @@ class PageTabs(QStackedWidget):
         super().__init__(parent)
         self._keys: list[str] = []
         self._pages: list[QWidget] = []
-        self._actions: list[QAction] = []
         self.tabs = QWidget()
         self._row = QHBoxLayout(self.tabs)
         self._row.setContentsMargins(0, 0, 0, 0)
@@ -28,9 +27,8 @@ class PageTabs(QStackedWidget):
         self.currentChanged.connect(self._on_turned)
 
     def add(self, key: str, page: QWidget, action: QAction) -> None:
-        """`action` (checkable) turns to the page; its text names the tab."""
+        """action: turns to the page and is checked while it is shown; its text names the tab."""
         self._keys.append(key)
-        self._actions.append(action)
         self._pages.append(page)
         self.addWidget(page if isinstance(page, QScrollArea) else VerticalScroll(page))
         tab = QToolButton()
@@ -39,10 +37,9 @@ class PageTabs(QStackedWidget):
         tab.setText(action.text().replace("&", ""))
         tab.setToolTip(action.toolTip())
         tab.setAccessibleName(tab.text())
-        tab.clicked.connect(lambda: self.turn(key))
+        tab.clicked.connect(action.trigger)
         tab.setChecked(action.isChecked())
         action.toggled.connect(tab.setChecked)
-        action.triggered.connect(lambda: self.turn(key))
         self._row.addWidget(tab)
         self.tabs.setVisible(len(self._keys) > 1)
         self._on_turned(self.currentIndex())
@@ -58,6 +55,4 @@ class PageTabs(QStackedWidget):
         return self._keys[self.currentIndex()]
 
     def _on_turned(self, index: int) -> None:
-        for place, action in enumerate(self._actions):
-            action.setChecked(place == index)
         self.turned.emit(self._keys[index])

@@ -26,7 +26,7 @@ class StatusBar(QStatusBar):
         self._begun: dict[Answer, float] = {}
         self.setSizeGripEnabled(False)
         self.setContentsMargins(0, 0, 16, 0)
-        self.setAccessibleName(self.tr("StatusBar"))
+        self.setAccessibleName(self.tr("Status"))
         self.busy = ElidedLabel("muted")
         self.busy.setContentsMargins(16, 0, 0, 0)
         self.addWidget(self.busy, 1)

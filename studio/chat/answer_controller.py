@@ -225,7 +225,7 @@ class AnswerController(QObject):
         self._turn, self._step = turn, workspace.stack.index()
         self._job = self._worker.submit(
             Job(
-                self.tr("AnswerController"),
+                self.tr("Answering"),
                 lambda emit, cancel: once_saved(
                     saved, lambda: self._host.generate(lanes, turn.settings, emit, cancel)
                 ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QFont,
@@ -19,13 +17,9 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from studio.chat.text_flow import LEAST, TextFlow
 from studio.state.conversation import Answer, Selection, came_together
-from studio.state.heatmap_quantities import strongest
 from studio.state.workspace import Workspace
 from studio.widgets import theme
 from studio.widgets.idle_queue import IdleQueue
-
-if TYPE_CHECKING:
-    pass  # not before the first paint
 
 AT_ONCE = 500  # tokens in sight that are broken into lines at once: 2 ms; the others take turns
 SLICE = 200  # tokens that are broken into lines in one go
@@ -72,6 +66,8 @@ class AnswerView(QWidget):
         count = len(self.answer.pieces) if trace is None else len(trace)
         if count == start:
             return
+        from studio.state.heatmap_quantities import strongest  # brings numpy: not before the first paint
+
         self._values += [0.0] if trace is None else strongest(trace.coefficients[start : len(trace)])
         if len(self._values) - self._flow.count > AT_ONCE:
             self._set_height()  # about right: what is below it moves but little later

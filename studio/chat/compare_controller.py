@@ -119,7 +119,7 @@ class CompareController(QObject):
         settings, saved = self._workspace.settings, self._save()
         self._job = self._worker.submit(
             Job(
-                self.tr("CompareController"),
+                self.tr("Comparing"),
                 lambda emit, cancel: once_saved(
                     saved, lambda: self._host.generate(lanes, settings, emit, cancel)
                 ),

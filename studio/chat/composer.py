@@ -69,7 +69,7 @@ class Composer(WrappingRow):
         self.compare = Switch(self.tr("Compare with unsteered"))
         self.compare.setToolTip(actions["compare"].toolTip())
         self.compare.setAccessibleName(actions["compare"].text().replace("&", ""))
-        self.compare.toggled.connect(actions["compare"].setChecked)
+        self.compare.clicked.connect(actions["compare"].trigger)
         actions["compare"].toggled.connect(self.compare.setChecked)
         actions["compare"].enabledChanged.connect(self.compare.setVisible)
         self.sampling = QToolButton()

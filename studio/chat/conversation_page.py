@@ -36,7 +36,7 @@ class ConversationPage(QScrollArea):
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-        self.setAccessibleName(self.tr("ConversationPage"))
+        self.setAccessibleName(self.tr("Conversation"))
         page = self._page = QWidget()
         page.setProperty("role", "panel")
         self._rows = AnchorRows(page)

@@ -116,7 +116,7 @@ class ExportController(QObject):
         if worker.doing:
             words = self.tr("{0} is written when this is done: {1}")
             self.noticed.emit(words.format(path.name, worker.doing))
-        worker.submit(Job(self.tr("ExportController"), work, begun, done, promised=True))
+        worker.submit(Job(self.tr("Exporting"), work, begun, done, promised=True))
 
     def _maker(self, key: str, left_out: list[str]) -> Make:
         """left_out: takes what the file will not hold though it stands beside, in words."""

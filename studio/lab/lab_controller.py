@@ -82,7 +82,7 @@ class LabController(QObject):
 
         self._job = self._worker.submit(
             Job(
-                self.tr("LabController"),
+                self.tr("Measuring"),
                 lambda emit, cancel: once_saved(saved, lambda: work(emit, cancel)),
                 self._on_events,
                 self._on_done,

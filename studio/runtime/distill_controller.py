@@ -174,7 +174,7 @@ class DistillController(QObject):
         self._workspace.fitChanged.emit()
         saved, limit = self._save(), LIVE_LIMIT_S if live else None
         job = Job(
-            self.tr("DistillController"),
+            self.tr("Distilling"),
             lambda emit, cancel: once_saved(saved, lambda: self._host.distill(request, limit, emit, cancel)),
             urgent=short,
             quiet=live,

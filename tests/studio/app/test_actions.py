@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QMainWindow
 
 from studio.app import actions
+from studio.app.action_builder import ActionBinding, Command, Toggle, make_actions
 
 
 def test_every_row_says_what_it_does_and_stands_in_a_menu():
@@ -49,21 +50,59 @@ def test_the_promised_keys_are_there():
         assert found[keys] == key
 
 
-def test_the_table_makes_actions_and_menus(qtbot):
-    window = QMainWindow()
-    qtbot.addWidget(window)
-    called = []
-    handlers = {row.key: lambda *_, k=row.key: called.append(k) for row in actions.TABLE}
-    made = actions.build(window, handlers, window.menuBar())
-    assert list(made) == [row.key for row in actions.TABLE]
-    made["send"].trigger()
-    made["bypass"].setChecked(True)
-    assert called == ["send", "bypass"]
-    assert "Ctrl+D" in made["distill"].toolTip()
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"run": lambda: None},
+        {"run": lambda at, key="a key of a loop": None},  # `triggered` would fill it with its own argument
+        {"run": lambda *at: None},
+        {"run": lambda at: None, "enabled": lambda: True},
+        {"run": lambda at: None, "about": lambda at, more: ""},
+    ],
+)
+def test_a_command_with_a_wrong_signature_is_refused(wrong):
+    with pytest.raises(TypeError, match="wrong: "):
+        Command("wrong", actions.FILE, "Wrong", "Does something", **wrong)
 
 
-def test_a_row_without_a_handler_is_an_error(qtbot):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"switch": lambda at: None, "checked": lambda at: True},
+        {"switch": lambda at, on=True: None, "checked": lambda at: True},
+        {"switch": lambda at, on: None, "checked": lambda at, on: True},
+    ],
+)
+def test_a_toggle_with_a_wrong_signature_is_refused(wrong):
+    with pytest.raises(TypeError, match="wrong: "):
+        Toggle("wrong", actions.FILE, "Wrong", "Does something", **wrong)
+
+
+def test_a_row_is_enabled_and_ticked_by_its_own_functions(qtbot, fresh_window):
+    """A toggle is called with the wanted state, a command with nothing, and showing a state calls nothing."""
+    state = {"on": False, "enabled": False, "calls": []}
+    table = (
+        Command(
+            "count", actions.FILE, "Count {0}", "Counts", keys=("Ctrl+D",),
+            run=lambda at: state["calls"].append("count"),
+            enabled=lambda at: state["enabled"], about=lambda at: str(len(state["calls"])),
+        ),
+        Toggle(
+            "lamp", actions.FILE, "Lamp", "Lights",
+            switch=lambda at, on: state["calls"].append(on), checked=lambda at: state["on"],
+        ),
+    )  # fmt: skip
     window = QMainWindow()
     qtbot.addWidget(window)
-    with pytest.raises(KeyError):
-        actions.build(window, {})
+    made = make_actions(table, window, actions.MENUS, window.menuBar())
+    binding = ActionBinding(table, made, fresh_window._parts, window)
+    made["count"].trigger()
+    assert not made["count"].isEnabled() and state["calls"] == []
+    state["enabled"] = state["on"] = True
+    binding.refresh()
+    assert made["lamp"].isChecked() and state["calls"] == []
+    made["count"].trigger()
+    made["lamp"].trigger()
+    assert state["calls"] == ["count", False]
+    assert made["lamp"].isChecked(), "the state is still on: nobody switched it"
+    assert made["count"].text() == "Count 2" and "Ctrl+D" in made["count"].toolTip()

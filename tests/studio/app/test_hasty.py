@@ -61,7 +61,7 @@ def test_names_of_any_length_and_script_leave_the_window_as_it_is(qtbot, open_wi
 @pytest.mark.parametrize("text", ["a\n" * 50_000, "x" * 100_000, ODD * 300], ids=["lines", "a word", "odd"])
 def test_a_hundred_thousand_characters_are_refused_with_a_remedy(qtbot, window, text):
     size = window.size()
-    window.actions_["live"].setChecked(False)
+    window.actions_["live"].trigger()
     window.steering.prompt.setPlainText(text)
     window.composer.question.setPlainText(text)
     for page in ("page_conversation", "page_compare", "page_lab"):

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
-from studio.window import Window
+from studio.app.main_window import Window
 
 app = QApplication([])
 window = Window(None, Path(sys.argv[1]))
@@ -82,7 +82,7 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from studio.columns import Column
-from studio.window import Window
+from studio.app.main_window import Window
 from tests.studio.conftest import make_head
 
 app = QApplication([])

@@ -144,12 +144,12 @@ def test_the_second_click_of_a_double_click_stops_nothing(qtbot, window):
 
 
 def test_bypass_gives_the_unsteered_answer(qtbot, window):
-    window.actions_["compare"].setChecked(True)
+    window.actions_["compare"].trigger()
     ask(qtbot, window, FIRST_QUESTION)
     other = window.workspace.turns[0].answer(UNSTEERED)
     assert other is not None and not np.any(other.trace.coefficients)
-    window.actions_["compare"].setChecked(False)
-    window.actions_["bypass"].setChecked(True)
+    window.actions_["compare"].trigger()
+    window.actions_["bypass"].trigger()
     window.actions_["again"].trigger()
     qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     assert window.workspace.turns[0].answer(STEERED).text == other.text
@@ -240,7 +240,7 @@ def _text_of(control: object) -> str:
 
 def test_the_window_comes_before_the_model_code():
     code = (
-        "import sys, studio.window\n"
+        "import sys, studio.app.main_window\n"
         "heavy = {'torch', 'transformers', 'numpy', 'pyqtgraph', 'safetensors'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -369,7 +369,7 @@ STUDIO = """
 import sys
 from pathlib import Path
 from PySide6.QtWidgets import QApplication
-from studio.window import Window
+from studio.app.main_window import Window
 
 app = QApplication([])
 window = Window(None, Path(sys.argv[1]))

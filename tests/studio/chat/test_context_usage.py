@@ -209,7 +209,7 @@ def test_turns_that_were_cut_are_told_at_the_answer_and_kept(qtbot, open_window)
     window.controllers.metering.measured.connect(uses.append)
     context = window.controllers.host.need_model().context
     short(window)
-    window.actions_["compare"].setChecked(True)
+    window.actions_["compare"].trigger()
     while not (uses and uses[-1] and uses[-1].left_out):
         answered(qtbot, window, "Tell me about the harbour, the sea and the ships. " * 20)
         newest(qtbot, uses)

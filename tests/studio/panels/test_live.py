@@ -160,7 +160,7 @@ def test_an_answer_has_priority_and_the_live_head_comes_afterwards(qtbot, window
 
 
 def test_switched_off_nothing_follows(qtbot, window):
-    window.actions_["live"].setChecked(False)
+    window.actions_["live"].trigger()
     window.workspace.set_prompt("Be gloomy.")
     qtbot.wait(900)
     assert not window.controllers.fitting and len(window.workspace.channels) == 3
