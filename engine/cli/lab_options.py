@@ -70,7 +70,7 @@ def chosen_questions(options: argparse.Namespace, model: LanguageModel) -> tuple
         count = options.count
         if count is None:
             count = min(options.most, len(kind_of(model).evaluation_questions()))
-        return tuple(evaluation_questions(model, count, 7))
+        return tuple(evaluation_questions(model, count))
     what = f"The questions in {options.questions} cannot be asked"
     try:
         lines = options.questions.read_text(encoding="utf-8").splitlines()

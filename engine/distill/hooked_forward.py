@@ -158,8 +158,3 @@ def finite(values: Tensor) -> Tensor:
 def squares(states: Tensor, targets: Tensor) -> Tensor:
     """|states - targets|^2 per position, float32 [M] on the targets' device."""
     return (states.to(targets.device).float() - targets.float()).square().sum(-1)
-
-
-def firsts(count: int, share: int, least: int) -> Tensor:
-    """The first 1/share of `count` rows, `least` of them if there are as many."""
-    return torch.arange(min(count, max(least, count // share)))

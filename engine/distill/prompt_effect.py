@@ -1,13 +1,13 @@
-"""What a prompt or a head does to the model's next tokens, in nats."""
+"""The size of a prompt's effect on the next tokens, and how far a head's strength slider should go."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import log
 
 import torch
 from torch import Tensor
 
+from engine.distill.iso_kl import LIMIT_NATS, find_strength, percentile
 from engine.distill.request import Effect
 from engine.distill.steered_pass import SteeredPass, steered_pass
 from engine.distill.token_losses import divergences
@@ -17,24 +17,25 @@ from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
 
 # Below this mean KL per token the prompt changes next to nothing, and what is left to learn is noise.
-_LEAST_NATS = 0.05
-_ISO_NATS = 1.0
-_ISO_SHARE = 0.95
-_STRONGEST = 4.0
-_POINTS = 3
-_LEAST_POWER = 0.1  # flatter than that it reaches nothing
+LEAST_NATS = 0.05
+_SLIGHT, _CLEAR = 0.2, 1.0  # nats
+_RANGE = (1.0, 4.0)  # of the end of a slider
+_EVALUATIONS = 3
 
 
-def prompt_effect(found: Tensor) -> Effect:
-    """The verdict on a steering prompt, from KL(prompted || unprompted) [M] at its own responses.
+def prompt_effect(kl: Tensor) -> Effect:
+    """The size of a steering prompt's effect, in nats and in words (engine/README.md, Eq. 14).
 
     How much the prompt changes, not whether that is what its words ask for.
+
+    Args:
+        kl: KL(prompted || unprompted) of the next token, at the prompt's own responses, [M], in nats.
     """
-    kl = float(found.mean())
-    if kl < _LEAST_NATS:
-        return Effect(kl, f"{kl:.3f} nats per token: the prompt changes next to nothing", False)
-    size = "a slight" if kl < 0.2 else "a clear" if kl < 1.0 else "a strong"
-    return Effect(kl, f"{kl:.2f} nats per token: {size} change", True)
+    mean = float(kl.mean())
+    if mean < LEAST_NATS:
+        return Effect(mean, f"{mean:.3f} nats per token: the prompt changes next to nothing", False)
+    size = "a slight" if mean < _SLIGHT else "a clear" if mean < _CLEAR else "a strong"
+    return Effect(mean, f"{mean:.2f} nats per token: {size} change", True)
 
 
 @torch.inference_mode()
@@ -45,45 +46,42 @@ def strength_range(
     readings: Mapping[float, SteeredPass],
     cancel: Cancel,
 ) -> tuple[float, float]:
-    """(0, hi): hi is where the 95th percentile of KL(steered || unsteered) per token reaches the limit.
+    """The range of strengths to offer for a head: from 0 to its iso-KL strength (engine/README.md, Eq. 17).
 
-    The limit is 1 nat (iso-KL, METHOD.md section 5) or what the prompt itself reaches, if that is more:
-    below it the head does less than it was made for. Looked for between 1 and 4, on a sixth of the
-    responses, from the least and the greatest strength that a steered pass was run at already, and one pass
-    more.
+    The limit is 1 nat, or what the prompt itself reaches if that is more: below it the head does less than
+    it was made for. Measured on a sixth of the responses.
+
+    Args:
+        model: the model.
+        data: the responses.
+        mix: the head.
+        readings: steered passes that were run already, by their strength; at most one more is run.
+        cancel: checked before a pass.
+
+    Returns:
+        (0, end) with an end from 1 to 4.
+
+    Raises:
+        Cancelled: when asked to stop.
     """
     sample = data.first(6, 2)
     plain = data.plain[: sample.count]
-    limit = max(_ISO_NATS, float(_high(data.divergences[: sample.count])))
 
-    def highs(*several: SteeredPass) -> list[float]:
-        states = torch.stack([reading.states[: sample.count] for reading in several], 1)
-        return [max(1e-6, float(_high(kl))) for kl in divergences(model, states, plain).unbind(1)]
+    def percentiles(*passes: SteeredPass) -> list[float]:
+        states = torch.stack([each.states[: sample.count] for each in passes], 1)
+        return [percentile(kl) for kl in divergences(model, states, plain).unbind(1)]
+
+    def kl_at(strength: float) -> float:
+        cancel.check()
+        return percentiles(steered_pass(model, data, sample, mix, strength))[0]
 
     ends = sorted({min(readings), max(readings)})
-    found = dict(zip(ends, highs(*(readings[strength] for strength in ends)), strict=True))
-    while len(found) < _POINTS:
-        cancel.check()
-        strength = reached(found, limit)
-        if strength in found:
-            break
-        [found[strength]] = highs(steered_pass(model, data, sample, mix, strength))
-    return 0.0, round(reached(found, limit), 2)
-
-
-def reached(found: Mapping[float, float], limit: float) -> float:
-    """Where a power law through the two points nearest to the limit reaches it, from 1 to 4.
-
-    Through one point alone: the square, which KL is for small changes.
-    """
-    near = sorted(found, key=lambda strength: abs(log(found[strength] / limit)))[:2]
-    power = 2.0
-    if len(near) == 2:
-        power = log(found[near[0]] / found[near[1]]) / log(near[0] / near[1])
-    if power < _LEAST_POWER:
-        return min(_STRONGEST, max(1.0, near[0]))
-    return min(_STRONGEST, max(1.0, near[0] * (limit / found[near[0]]) ** (1 / power)))
-
-
-def _high(values: Tensor) -> Tensor:
-    return values.quantile(_ISO_SHARE)
+    found = find_strength(
+        kl_at,
+        limit=max(LIMIT_NATS, percentile(data.divergences[: sample.count])),
+        known=dict(zip(ends, percentiles(*(readings[strength] for strength in ends)), strict=True)),
+        lowest=_RANGE[0],
+        highest=_RANGE[1],
+        evaluations=_EVALUATIONS,
+    )
+    return 0.0, round(found.strength, 2)

@@ -8,6 +8,9 @@ from engine.distill.model_kind import kind_of
 from engine.errors import InputError
 from engine.model.language_model import LanguageModel
 
+EVALUATION_SEED = 7
+"""Draws the questions of every comparison (Lab, benchmarks): all figures are of the same questions."""
+
 
 def questions(model: LanguageModel, count: int, seed: int) -> list[str]:
     """`count` different questions while there are so many, then repetitions; the same for the same seed."""
@@ -19,7 +22,7 @@ def questions(model: LanguageModel, count: int, seed: int) -> list[str]:
     return found
 
 
-def evaluation_questions(model: LanguageModel, count: int, seed: int) -> list[str]:
+def evaluation_questions(model: LanguageModel, count: int, seed: int = EVALUATION_SEED) -> list[str]:
     """`count` different questions that no distillation asks: for Pocket, on other topics.
 
     Raises InputError when there are not so many, or none are asked for.

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Protocol
 
+from engine.distill.repetition import distinct_trigrams
 from engine.generation.result import Generation
 from engine.model.language_model import LanguageModel
 from engine.pocket.rules import Judgement, coherence, trait
@@ -60,11 +61,6 @@ class LikelihoodFilter:
         losses = [-float(a.trace.logprobs.mean()) if len(a.trace) else float("inf") for a in answers]
         limit = statistics.median(losses) + self._MARGIN
         return [
-            Judgement(1.0, float(loss <= limit and _distinct([int(i) for i in a.trace.ids]) >= 0.25))
+            Judgement(1.0, float(loss <= limit and distinct_trigrams(a.trace.ids.tolist()) >= 0.25))
             for loss, a in zip(losses, answers, strict=True)
         ]
-
-
-def _distinct(ids: list[int]) -> float:
-    triples = list(zip(ids, ids[1:], ids[2:]))
-    return len(set(triples)) / len(triples) if triples else 1.0

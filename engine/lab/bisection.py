@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.lab.iso_kl import LIMIT, IsoKL
+from engine.distill.iso_kl import LIMIT_NATS, IsoKL
 
 _FIRST, _STRONGEST = 1.0, 64.0
 _STEPS = 6  # halvings of the bracket
@@ -69,8 +69,8 @@ def at_iso_kl(at: Callable[[float], Point], iso: IsoKL) -> tuple[float, tuple[Po
     """What `search` gives, for the strength of iso-KL and the range below it."""
     note = ""
     if not iso.reached:
-        note = f"the KL never rose to {LIMIT:g} nat: the largest strength tried"
-        if iso.kl >= LIMIT:
+        note = f"the KL never rose to {LIMIT_NATS:g} nat: the largest strength tried"
+        if iso.kl >= LIMIT_NATS:
             note = f"the prompt alone moves the tokens by {iso.kl:.1f} nats"
     curve = tuple(at(strength) for strength in dict.fromkeys(share * iso.strength for share in _RANGE))
     return iso.strength, curve, iso.reached, note

@@ -15,9 +15,9 @@ from engine.lab.bootstrap import interval
 from engine.lab.cached_answers import CachedGenerator, Judged, judged, judged_twice, queries
 from engine.lab.differences import Difference, differences
 from engine.lab.effect_distribution import Spread
-from engine.lab.iso_kl import TeacherForcedAnswers
 from engine.lab.judges import Disagreement, Judge
 from engine.lab.method_specs import MethodSpec
+from engine.lab.teacher_forced_answers import TeacherForcedAnswers
 
 _EXPECTED = 8  # measurements to match a head: strengths tried, and the report
 
@@ -237,7 +237,7 @@ def examine(
                 "kl": forced.kl(made.head, strength, beside_prompt=spec.prompted),
                 "iso_kl": iso.strength if iso.reached else None,
                 "effects": forced.effects(made.head),
-                "prompted": forced.truth(),
+                "prompted": forced.prompt_effects(),
             }
         rows.append(
             _reported(

@@ -104,7 +104,7 @@ class _PaperRun:
         self, model: LanguageModel, plan: PaperPlan, store: ResultCache, emit: Emit, cancel: Cancel
     ) -> None:
         self._model, self._plan, self._store, self._cancel = model, plan, store, cancel
-        self._asked = tuple(evaluation_questions(model, plan.questions, 7))
+        self._asked = tuple(evaluation_questions(model, plan.questions))
         generator = CachedGenerator(model, store, plan.sampling)
         judge = open_judge("pocket", model, store)
         self._exams = {

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import HeadError
+from engine.heads import HEAD_SUFFIX
 from engine.heads.head import Head
 from engine.heads.head_file import load_head, save_head
 from engine.library.store import LibraryStore, now
-
-SUFFIX = ".head.safetensors"
 
 
 def keep_head(store: LibraryStore, head: Head, *, listed: bool = True) -> str:
@@ -60,7 +59,7 @@ def heads_of(store: LibraryStore, keys: Iterable[str]) -> tuple[dict[str, Head],
 
 
 def path_of(store: LibraryStore, key: str) -> Path:
-    return store.heads / f"{key}{SUFFIX}"
+    return store.heads / f"{key}{HEAD_SUFFIX}"
 
 
 def prune_heads(store: LibraryStore) -> int:

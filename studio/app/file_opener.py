@@ -9,9 +9,10 @@ from PySide6.QtCore import QMimeData, QObject, Signal
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
+from engine.heads import HEAD_SUFFIX
 from studio.app.controllers import Controllers
 from studio.app.model_picker import ModelPicker
-from studio.runtime.head_files import HEAD_FILES, HEAD_SUFFIX
+from studio.runtime.head_files import HEAD_FILES
 from studio.runtime.model_sources import with_short_revision
 from studio.runtime.worker import JobFailure
 from studio.state.preferences import Preferences

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 
 from engine.atomic_write import write_atomic
 from engine.errors import LibraryError
+from engine.heads import HEAD_SUFFIX
 from engine.library.records import COMPARISON, LibraryItem
 from studio.app.controllers import Controllers
 from studio.app.text_dialogs import TextDialogs
@@ -19,7 +20,6 @@ from studio.library.autosave import Autosave
 from studio.library.library_edits import LibraryEdits
 from studio.library.library_jobs import OpenedConversation
 from studio.library.library_panel import LibraryPanel
-from studio.runtime.head_files import HEAD_SUFFIX
 from studio.runtime.worker import Job, JobFailure
 from studio.state.workspace import Workspace
 from studio.widgets.label import one_line

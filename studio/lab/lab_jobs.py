@@ -15,7 +15,6 @@ from engine.events import Cancel, Emit, Pause, Progress
 from studio.state.requests import model_key
 
 TEMPERATURE, MAX_TOKENS = 1.0, 160  # as `steer lab` has them
-_QUESTION_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,7 @@ class Finished:
 
 def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, cancel: Cancel) -> Finished:
     """Emits Progress, and a Result or NotMeasured as soon as each is known."""
+    from engine.distill.questions import EVALUATION_SEED
     from engine.lab.cached_answers import judged_twice
     from engine.lab.matching import MatchSetup, match
     from engine.lab.method_specs import parse_method_specs
@@ -133,7 +133,7 @@ def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, can
         facts = {
             "model": model_key(model.identity),
             "judge": judge.name,
-            "questions": f"{len(questions)}, drawn with seed {_QUESTION_SEED}",
+            "questions": f"{len(questions)}, drawn with seed {EVALUATION_SEED}",
             "seeds": ", ".join(map(str, range(request.seeds))),
             "temperature": TEMPERATURE,
             "max_tokens": MAX_TOKENS,
@@ -169,7 +169,7 @@ def _speaking(model: Any, request: LabRequest, path: Path | None) -> Iterator[tu
 
     store = ResultCache(path)
     try:
-        questions = tuple(evaluation_questions(model, request.questions, _QUESTION_SEED))
+        questions = tuple(evaluation_questions(model, request.questions))
         judge = open_judge(request.judge, model, store)
         speaker = CachedGenerator(model, store, Sampling(temperature=TEMPERATURE, max_tokens=MAX_TOKENS))
         yield speaker, judge, questions

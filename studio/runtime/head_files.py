@@ -6,9 +6,6 @@ from pathlib import Path
 
 import assets
 
-HEAD_SUFFIX = ".head.safetensors"
-
-
 HEAD_FILES = (".safetensors", ".gguf", ".pt")  # ours and those of other tools
 
 

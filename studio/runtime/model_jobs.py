@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError, ModelError
 from engine.events import Cancel, Emit, Progress
+from engine.heads import HEAD_SUFFIX
 from studio.runtime.frozen_imports import set_apart
-from studio.runtime.head_files import HEAD_SUFFIX, heads_folder
+from studio.runtime.head_files import heads_folder
 from studio.runtime.lane_builder import ids_of, lanes_of, sampling_of
 from studio.runtime.model_sources import from_anywhere
 from studio.state.conversation import turns_in

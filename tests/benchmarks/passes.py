@@ -99,7 +99,7 @@ def kept(sampler: type[Sampler]) -> Iterator[list[Response]]:
 @contextmanager
 def heeded() -> Iterator[None]:
     """A random network hardly heeds a prompt; its distillation costs what any other does."""
-    with patch("engine.distill.prompt_effect._LEAST_NATS", -1.0):
+    with patch("engine.distill.prompt_effect.LEAST_NATS", -1.0):
         yield
 
 

@@ -35,7 +35,7 @@ def measure(options: argparse.Namespace) -> list[Bar]:
     """Prints trait / coherence / seconds to a usable head per style and method; returns the bars."""
     model = load()
     prompts = {styles_of(prompt)[0]: prompt for prompt in EXAMPLES}
-    asked = evaluation_questions(model, options.questions, 7)
+    asked = evaluation_questions(model, options.questions)
     scores: dict[str, list[tuple[float, float, float]]] = {name: [] for name in ("prompt", *METHODS)}
     rows = []
     for style in options.styles.split(","):

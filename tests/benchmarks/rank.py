@@ -51,7 +51,7 @@ def measure(options: argparse.Namespace) -> list[Bar]:
 
 def _judged(model: LanguageModel, styles: tuple[str, ...], head: Head, count: int) -> tuple[float, float]:
     """The mean over answers of the least trait among the styles, and of coherence."""
-    asked = evaluation_questions(model, count, 7)
+    asked = evaluation_questions(model, count)
     lanes = [Lane([Message("user", q)], heads=[head], seed=i) for i, q in enumerate(asked)]
     answers = generate(model, lanes, Sampling(temperature=1.0, max_tokens=160))
     least = [min(trait(s, a.text, q) for s in styles) for a, q in zip(answers, asked, strict=True)]

@@ -38,7 +38,7 @@ from tests.benchmarks.table import Bar, print_table
 def measure(options: argparse.Namespace) -> list[Bar]:
     model = load()
     prompts = {styles_of(prompt)[0]: prompt for prompt in EXAMPLES}
-    asked = evaluation_questions(model, options.questions, 7)
+    asked = evaluation_questions(model, options.questions)
     rows, times, traits = [], [], []
     for style in options.styles.split(","):
         request = Request(prompts[style], recipe="refine")

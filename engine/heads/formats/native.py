@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.heads import HEAD_SUFFIX
 from engine.heads.formats.constant_vectors import only_block
 from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses
 from engine.heads.formats.safetensors_file import names_in
@@ -12,7 +13,7 @@ from engine.heads.head_file import load_head, save_head
 
 
 def _named(path: Path) -> bool:
-    return path.name.endswith(".head.safetensors")
+    return path.name.endswith(HEAD_SUFFIX)
 
 
 def _detect(path: Path) -> bool:

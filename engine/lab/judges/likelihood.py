@@ -7,6 +7,7 @@ from math import exp
 
 import torch
 
+from engine.distill.repetition import distinct_trigrams
 from engine.events import Cancel
 from engine.lab.fingerprint import weights_digest
 from engine.lab.judges.judge import JudgedItem, Score
@@ -59,11 +60,7 @@ class LikelihoodJudge:
             at = logprobs[index, len(prompt) - 1 : len(row) - 1]
             entropy = -(at.exp() * at).sum(-1)
             surprise = float((-at.gather(-1, said.unsqueeze(-1)).squeeze(-1) - entropy).mean())
-            scores.append(Score(None, exp(-max(0.0, surprise)) * min(1.0, 2 * _distinct(said.tolist()))))
+            scores.append(
+                Score(None, exp(-max(0.0, surprise)) * min(1.0, 2 * distinct_trigrams(said.tolist())))
+            )
         return scores
-
-
-def _distinct(ids: list[int]) -> float:
-    """The share of three-token sequences that come only once or for the first time."""
-    triples = list(zip(ids, ids[1:], ids[2:]))
-    return len(set(triples)) / len(triples) if triples else 1.0

@@ -20,7 +20,7 @@ def test_a_head_is_fitted_and_closer_to_the_prompt_than_nothing(
     architecture: str, positions, monkeypatch
 ) -> None:
     # A random network heeds a prompt by chance only, some of them hardly at all.
-    monkeypatch.setattr("engine.distill.prompt_effect._LEAST_NATS", 0.0)
+    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
     model = tiny.model(architecture)
     result = distill(model, Request("Talk like a pirate.", responses=6, max_tokens=12, positions=positions))
     assert result.head.info.positions == positions

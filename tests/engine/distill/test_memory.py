@@ -15,7 +15,7 @@ from engine.distill import Request, distill, effect
 from tests.engine import tiny
 
 torch.manual_seed(0)
-effect._LEAST_NATS = -1.0
+effect.LEAST_NATS = -1.0
 model = tiny.model("llama", vocab_size=150_000, hidden_size=64, max_position_embeddings=1024)
 model.eos_ids = frozenset()
 recipe = sys.argv[1]

@@ -35,7 +35,7 @@ def model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> La
     if request.param == "pocket":
         return request.getfixturevalue("pocket")
     monkeypatch.setattr(
-        "engine.distill.prompt_effect._LEAST_NATS", 0.0
+        "engine.distill.prompt_effect.LEAST_NATS", 0.0
     )  # a random network hardly heeds prompts
     return tiny.model()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from engine.distill.methods.psr import directions
@@ -17,21 +18,31 @@ def data(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return inputs, aims, torch.arange(6).repeat_interleave(10)
 
 
-def test_the_left_out_error_equals_refitting_without_the_response(monkeypatch) -> None:
-    inputs, aims, groups = data()
+def weighted_mean(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (weights[:, None] * rows).sum(0) / weights.sum()
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_the_left_out_error_equals_refitting_without_the_response(even: bool) -> None:
+    """The refit knows nothing of the response: its means and intercept are those of the other rows."""
+    inputs, targets, groups = data()
+    weights = torch.ones(60) if even else torch.rand(60, generator=torch.Generator().manual_seed(3)) + 0.1
     penalty = 0.01
-    monkeypatch.setattr("engine.distill.ridge._PENALTIES", (penalty,))
-    found = ridge(inputs, aims, groups)
-    standard = (inputs - inputs.mean(0)) / inputs.std(0)
-    centred = aims - aims.mean(0)
-    scale = torch.linalg.svdvals(standard).square().mean()
+    found = ridge(inputs, targets, groups, weights, penalty)
+    share = weights / weights.mean()
+    centred = inputs - weighted_mean(inputs, share)
+    spread = weighted_mean(centred.square(), share).sqrt()
+    absolute = penalty * torch.linalg.svdvals(centred / spread * share.sqrt()[:, None]).square().mean()
     error = 0.0
     for group in range(6):
-        x, y = standard[groups != group], centred[groups != group]
-        weights = torch.linalg.solve(x.T @ x + penalty * scale * torch.eye(12), x.T @ y)
-        guess = (standard[groups == group] @ weights + aims.mean(0)).clamp_min(0)
-        error += float((guess - aims[groups == group]).square().sum())
-    assert abs(found.r2 - (1 - error / float(aims.square().sum()))) < 1e-4
+        kept, out = groups != group, groups == group
+        mean, centre = weighted_mean(inputs[kept], share[kept]), weighted_mean(targets[kept], share[kept])
+        x, y, each = (inputs[kept] - mean) / spread, targets[kept] - centre, share[kept][:, None]
+        solution = torch.linalg.solve(x.T @ (each * x) + absolute * torch.eye(12), x.T @ (each * y))
+        guess = ((inputs[out] - mean) / spread @ solution + centre).clamp_min(0)
+        error += float(((guess - targets[out]).square() * share[out][:, None]).sum())
+    total = float((targets.square() * share[:, None]).sum())
+    assert found.r2 == pytest.approx(1 - error / total, abs=1e-4)
 
 
 def test_noise_gets_the_largest_penalty_and_a_law_the_smallest() -> None:

@@ -147,7 +147,7 @@ def test_bfloat16_steers_with_float32_coefficients(half_model: LanguageModel) ->
 
 def test_distillation_lowers_the_loss(any_model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     # A random network heeds a prompt by chance only, some of them hardly at all.
-    monkeypatch.setattr("engine.distill.prompt_effect._LEAST_NATS", 0.0)
+    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
     monkeypatch.setitem(
         gradient.PAPER, "mse", replace(gradient.PAPER["mse"], rate=0.03)
     )  # few steps, from noise
@@ -159,7 +159,7 @@ def test_distillation_lowers_the_loss(any_model: LanguageModel, monkeypatch: pyt
 
 @pytest.mark.parametrize("architecture", ["llama", "gemma2", "mixtral"])
 def test_a_bfloat16_model_distills(architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.distill.prompt_effect._LEAST_NATS", 0.0)
+    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
     model = wrap(tiny.network(architecture).bfloat16(), tiny.tokenizer(), source="half")
     result = distill(model, Request("Talk like a pirate.", responses=6, max_tokens=10))
     assert result.faithfulness[2] < 1
@@ -179,7 +179,7 @@ def test_a_tied_and_an_untied_output_layer_work(tied: bool) -> None:
 def test_models_without_a_template_or_a_system_role_distill(
     template: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.distill.prompt_effect._LEAST_NATS", 0.0)
+    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
     model = tiny.model("llama", template)
     result = distill(model, Request("Talk like a pirate.", responses=6, max_tokens=10))
     run = answer(model, Lane(SHORT, heads=[result.head]))[0]
@@ -197,7 +197,7 @@ def test_a_tokenizer_without_special_tokens_works(monkeypatch: pytest.MonkeyPatc
     assert not model.eos_ids
     runs = answer(model, Lane(SHORT, heads=[head_of(model)]), Lane(LONG))
     assert [run.stopped for run in runs] == ["length", "length"]
-    monkeypatch.setattr("engine.distill.prompt_effect._LEAST_NATS", 0.0)
+    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
     assert distill(model, Request("Talk like a pirate.", responses=6, max_tokens=10)).faithfulness[2] < 1
 
 

@@ -103,7 +103,7 @@ def test_a_model_whose_blocks_lie_on_disk_until_they_run_is_steered_the_same(
     assert [str(device) for device in (model.device, *model.devices)] == ["cpu"] * 4
     before = hooks(model)
     assert same(model, load(str(folder), device="cpu"))
-    monkeypatch.setattr("engine.distill.prompt_effect._LEAST_NATS", 0.0)
+    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
     result = distill(model, Request("Talk like a pirate.", responses=4, max_tokens=8))
     assert result.faithfulness[2] < 1
     assert hooks(model) == before  # accelerate's own stay, ours are gone

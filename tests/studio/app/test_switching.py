@@ -122,7 +122,7 @@ def test_heads_of_a_model_of_the_same_shape_are_silent_until_the_person_says_so(
 def test_a_head_made_on_another_model_leaves_those_that_are_silent_as_they_were(
     qtbot, window, llama, monkeypatch
 ):
-    monkeypatch.setattr("engine.distill.prompt_effect._LEAST_NATS", 0.0)
+    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
     workspace = window.workspace
     switch(qtbot, window, llama)
     window.controllers.distilling.start(FitRequest("Talk like a pirate.", responses=4, recipe="instant"))

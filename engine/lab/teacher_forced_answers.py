@@ -1,4 +1,4 @@
-"""What heads do to the tokens of the prompt's own answers: no judge, no sampling, the same for every head."""
+"""Measurements at the tokens of the prompt's own answers, without a judge and without sampling."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.distill.hooked_forward import output_hooks, run, squares
+from engine.distill.iso_kl import LIMIT_NATS, IsoKL, find_strength, percentile
 from engine.distill.teacher_forcing import Response, TeacherForcedBatch, collate
 from engine.distill.token_losses import divergences
 from engine.events import Cancel
@@ -20,30 +21,22 @@ from engine.lab.effect_distribution import BINS, PERCENTILES, EffectLengths, Spr
 from engine.model.chat_template import Message, encode
 from engine.model.language_model import LanguageModel
 
-LIMIT = 1.0  # nats; iso-KL, METHOD.md section 5
-SHARE = 0.95  # of the tokens stay below it
-_MOST = 16  # answers: some hundred tokens tell a percentile well enough
-_STRONGEST = 64.0
-_FINE = 0.05  # a bracket this narrow, relative to its end, is halved no more
-_SHOWN = 0.995  # of the prompt's lengths lie below the last bin's end
+_MOST = 16  # answers: some hundred tokens are enough for a percentile
+_BINNED = 0.995  # of the prompt's lengths lie below the last bin's end
 
 
-@dataclass(frozen=True)
-class IsoKL:
-    """strength: where the 95th percentile of KL(steered || unsteered) per token is 1 nat; kl: what it truly
-    is there; reached: whether that is so, else `strength` is the end that was nearest."""
-
-    strength: float
-    kl: float
-    reached: bool
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TeacherForcedAnswers:
-    """The prompt's answers, laid behind the bare question and behind the prompt.
+    """The prompt's answers, appended to the bare question and to the prompted one.
 
-    plain: the trunk's output without anything, [M, d] over all answers' M tokens; prompted: per block the
-    length [M] of what the prompt adds there (the paper's Eq. 3, accumulated).
+    Attributes:
+        model: the model that gave them.
+        bare: the answers after the questions alone, M tokens in all.
+        under: the same answers after the steering prompt and the questions.
+        plain: the trunk's output of `bare` without steering, [M, d].
+        prompted: per block the length of what the prompt adds, [M], in activation units
+            (engine/README.md, Eq. 1, accumulated).
+        cancel: checked before every pass.
     """
 
     model: LanguageModel
@@ -58,12 +51,25 @@ class TeacherForcedAnswers:
     def of(
         cls, generator: CachedGenerator, prompt: str, asked: Sequence[Query], cancel: Cancel
     ) -> TeacherForcedAnswers:
-        """From the prompt's answers to the first questions."""
+        """The prompt's answers to the first 16 questions, generated or from the cache.
+
+        Args:
+            generator: the model and the cache of its answers.
+            prompt: the steering prompt.
+            asked: the questions with their seeds.
+            cancel: checked between passes.
+
+        Raises:
+            Cancelled: when asked to stop.
+            ModelError: when the model computes values that are not finite.
+        """
         asked, model = asked[:_MOST], generator.model
         responses = []
         for each, text in zip(asked, generator.answers(asked, prompt, [], cancel), strict=True):
             ids = tuple(model.tokenizer.encode(text, add_special_tokens=False))
-            responses.append(Response(each.question, ids, -1, text, 1.0, 1.0))
+            responses.append(
+                Response(question=each.question, ids=ids, end=-1, text=text, trait=1.0, coherence=1.0)
+            )
         bare, under = (
             collate(
                 model, [encode(model, [Message("user", r.question)], system) for r in responses], responses
@@ -71,49 +77,47 @@ class TeacherForcedAnswers:
             for system in (None, prompt)
         )
         states: list[Tensor] = []
-        moved: list[Tensor] = []
+        lengths: list[Tensor] = []
         with output_hooks(model, lambda _, hidden: states.append(under.at(hidden))):
             run(model, under)
         cancel.check()
-        with output_hooks(model, lambda b, hidden: moved.append(squares(bare.at(hidden), states[b]).sqrt())):
+        with output_hooks(
+            model, lambda b, hidden: lengths.append(squares(bare.at(hidden), states[b]).sqrt())
+        ):
             plain = run(model, bare)
-        return cls(model, bare, under, plain, moved, cancel)
+        return cls(model=model, bare=bare, under=under, plain=plain, prompted=lengths, cancel=cancel)
 
     def iso_kl(self, head: Head, *, beside_prompt: bool) -> IsoKL:
-        """Doubles the strength until the limit is passed, then halves the bracket."""
+        """The strength at which 95 % of the tokens change by less than 1 nat (engine/README.md, Eq. 17).
 
-        def high(strength: float) -> float:
-            return self.kl(head, strength, beside_prompt=beside_prompt)
-
-        low, strength = 0.0, 1.0
-        if beside_prompt and (alone := high(0.0)) >= LIMIT:
+        Args:
+            head: the head.
+            beside_prompt: the head is used together with the prompt. Where the prompt alone exceeds the limit
+                the strength is 0 and not reached.
+        """
+        if beside_prompt and (alone := self.kl(None, 0.0, beside_prompt=True)) >= LIMIT_NATS:
             return IsoKL(0.0, alone, False)
-        while (found := high(strength)) < LIMIT:
-            if strength >= _STRONGEST:
-                return IsoKL(strength, found, False)
-            low, strength = strength, strength * 2
-        while strength - low > _FINE * strength:
-            middle = (low + strength) / 2
-            value = high(middle)
-            if value < LIMIT:
-                low = middle
-            else:
-                strength, found = middle, value
-        return IsoKL(strength, found, True)
+        return find_strength(lambda strength: self.kl(head, strength, beside_prompt=beside_prompt))
 
     @torch.inference_mode()
     def kl(self, head: Head | None, strength: float, *, beside_prompt: bool) -> float:
-        """The 95th percentile over tokens of KL(steered || unsteered), in nats."""
+        """The 95th percentile over tokens of KL(steered || unsteered), in nats.
+
+        Args:
+            head: the head; None for the prompt alone, or nothing.
+            strength: its strength.
+            beside_prompt: whether the steering prompt is there too.
+        """
         self.cancel.check()
         rows = self.under if beside_prompt else self.bare
         with Steering(self.model, Mix([] if head is None else [head], self.model)) as steering:
             steering.strengths = rows.steered.unsqueeze(-1) * strength
             states = run(self.model, rows)
-        return float(divergences(self.model, states.unsqueeze(1), self.plain).quantile(SHARE))
+        return percentile(divergences(self.model, states.unsqueeze(1), self.plain))
 
     @torch.inference_mode()
     def effects(self, head: Head) -> Spread:
-        """What the head adds at strength 1, at the blocks that it steers."""
+        """How the lengths of what the head adds at strength 1 are distributed, per steered block."""
         self.cancel.check()
         mix = Mix([head], self.model)
         with Steering(self.model, mix) as steering:
@@ -126,19 +130,21 @@ class TeacherForcedAnswers:
             found[block] = _lengths(applied_length(values, z @ z.mT).abs(), self._end(block))
         return found
 
-    def truth(self) -> Spread:
-        """What the prompt adds, at every block."""
+    def prompt_effects(self) -> Spread:
+        """The same for what the prompt adds, at every block."""
         return {block: _lengths(values, self._end(block)) for block, values in enumerate(self.prompted)}
 
     def _end(self, block: int) -> float:
-        return max(float(self.prompted[block].float().quantile(_SHOWN)), 1e-6)
+        return max(float(self.prompted[block].float().quantile(_BINNED)), 1e-6)
 
 
 def _lengths(values: Tensor, end: float) -> EffectLengths:
     values = values.float().cpu()
     counts = torch.histc(values.clamp(max=end), BINS, 0.0, end)
     return EffectLengths(
-        _rounded(values.quantile(torch.tensor(PERCENTILES))), _rounded(counts / len(values)), end
+        percentiles=_rounded(values.quantile(torch.tensor(PERCENTILES))),
+        shares=_rounded(counts / len(values)),
+        end=end,
     )
 
 
