@@ -258,7 +258,7 @@ def test_a_constant_adds_the_same_to_every_token_and_the_kl_grows(pocket: Langua
     # All tokens lie in one bin, the one that the constant is in; the prompt's lie in many.
     [full] = [i for i, share in enumerate(spread.shares) if share]
     assert spread.edges[full] <= low <= spread.edges[full + 1] or full == len(spread.shares) - 1
-    assert all(sum(share > 0 for share in each.shares) > 10 for each in forced.truth().values())
+    assert all(sum(share > 0 for share in each.shares) > 10 for each in forced.prompt_effects().values())
     grown = [forced.kl(head, strength, beside_prompt=False) for strength in (0.0, 2.0, 8.0)]
     assert grown[0] == pytest.approx(0.0, abs=1e-5) and grown[0] < grown[1] < grown[2]
 
