@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.errors import LabError
 from engine.sqlite_errors import cause_of
+from engine.sqlite_transaction import transaction
 
 # Raised by hand whenever a method, the decoding, a judge's rules or rubric, or a formula of the Lab changes
 # what it gives: then nothing that was kept before is found any more.
@@ -78,17 +79,8 @@ class ResultCache:
             for key, value in values.items()
         ]
         try:
-            with self._lock:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    self._connection.executemany(
-                        "INSERT OR REPLACE INTO done (kind, key, value) VALUES (?, ?, ?)", rows
-                    )
-                except BaseException:
-                    if self._connection.in_transaction:  # a full disk has made SQLite take it back by itself
-                        self._connection.execute("ROLLBACK")
-                    raise
-                self._connection.execute("COMMIT")
+            with self._lock, transaction(self._connection) as db:
+                db.executemany("INSERT OR REPLACE INTO done (kind, key, value) VALUES (?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise self._failed("written", error) from None
 

@@ -7,6 +7,7 @@ from contextlib import closing
 
 from engine.errors import LibraryError
 from engine.sqlite_errors import INSTEAD
+from engine.sqlite_transaction import transaction
 
 VERSION = 2
 APPLICATION = 0x57EE2  # marks the file as ours, so that no other database is ever written into
@@ -96,22 +97,24 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
         raise LibraryError(
             what, f"It has version {version}, and this studio knows up to {VERSION}.", "Update the studio."
         )
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    tables = _tables(connection)
     if tables and application != APPLICATION:
         raise LibraryError(what, "It is another program's database.", "Choose another folder.")
     if tables:
         _bring_up(connection, what)
     else:
-        connection.executescript(
-            f"BEGIN; {_TABLES} PRAGMA application_id = {APPLICATION}; "
-            f"PRAGMA user_version = {VERSION}; COMMIT;"
-        )
+        with transaction(connection):
+            if _tables(connection):
+                return  # another studio has just made them
+            for statement in filter(str.strip, _TABLES.split(";")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _bring_up(connection: sqlite3.Connection, what: str) -> None:
     """All steps to this version, or none where a part is lacking then."""
-    connection.execute("BEGIN IMMEDIATE" if _version(connection) < VERSION else "BEGIN")
-    try:
+    with transaction(connection, write=_version(connection) < VERSION):
         for version in range(_version(connection), VERSION):  # asked anew: another studio may have done it
             for step in _STEPS[version]:
                 connection.execute(step)
@@ -119,11 +122,10 @@ def _bring_up(connection: sqlite3.Connection, what: str) -> None:
         if lacking := _columns_wanted() - _columns(connection):
             why = f"It lacks {', '.join(sorted(lacking))}: another program has changed it."
             raise LibraryError(what, why, INSTEAD)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+
+
+def _tables(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
 
 def _version(connection: sqlite3.Connection) -> int:

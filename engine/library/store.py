@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.errors import LibraryError
 from engine.library.schema import prepare
 from engine.sqlite_errors import cause_of
+from engine.sqlite_transaction import transaction
 
 BUSY_S = 5.0  # how long to wait for another process that writes
 
@@ -66,14 +67,8 @@ class LibraryStore:
                     "Put it back where it was. Where that cannot be, export what you need and start the "
                     "studio again: a new library is begun then.",
                 )
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(connection):
                 yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # a full disk has made SQLite take it back by itself
-                    connection.execute("ROLLBACK")
-                raise
 
     def close(self) -> None:
         """Ends the connection; closing twice is allowed."""

@@ -11,7 +11,7 @@ _WORDS = (" the", " harbour", " be", " salty", " and", " old", ",", " matey", ".
 
 
 def conversation(tokens: int, blocks: int, each: int) -> tuple[Any, ...]:
-    """Turns (studio.turns.Turn) whose answers have `each` tokens, `tokens` in all."""
+    """Turns (studio.state.conversation.Turn) whose answers have `each` tokens, `tokens` in all."""
     from engine.generation.trace import Trace
     from studio.state.conversation import STEERED, Turn
     from studio.state.sampling_settings import SamplingSettings

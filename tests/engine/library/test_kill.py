@@ -20,9 +20,9 @@ import sys
 from pathlib import Path
 from engine.library import sessions
 from engine.library.records import AnswerRecord, SessionRecord, TurnRecord
-from engine.library.store import Store
+from engine.library.store import LibraryStore
 
-store = Store(Path(sys.argv[1]))
+store = LibraryStore(Path(sys.argv[1]))
 done = sessions.conversation(store, "talk")
 count = len(done.turns) if done else 0
 order = [turn.key for turn in done.turns] if done else []

@@ -210,7 +210,7 @@ def test_the_heads_that_come_with_the_model_leave_the_history_as_it_is(qtbot, fr
 MANY_HISTORIES = """
 import gc, weakref
 from PySide6.QtWidgets import QApplication
-from studio.workspace import Workspace
+from studio.state.workspace import Workspace
 
 app = QApplication([])
 made = []
