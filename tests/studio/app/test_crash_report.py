@@ -13,9 +13,8 @@ import sys, threading, faulthandler
 from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QTimer
 from PySide6.QtGui import QGuiApplication
+from studio.app.crash_report import CrashReport
 
-from studio.crash import CrashReport
-from tests.studio.test_main_job import ask
 app = QCoreApplication([])
 report = CrashReport(Path(sys.argv[1]))
 report.install()

@@ -30,7 +30,7 @@ window.autosave.stateChanged.connect(told)
 def loaded(_):
     window.preferences.set("live", False)
     workspace.set_settings(workspace.settings.__class__(max_tokens=900))
-    session.bench._model.eos_ids = frozenset()
+    session.host.need_model().eos_ids = frozenset()
     window.composer.set_question("Tell me about the harbour.")
     window.actions_["send"].trigger()
 
@@ -81,7 +81,7 @@ import sys
 from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
-from studio.columns import Column
+from studio.state.compare_columns import ColumnChoice
 from studio.app.main_window import Window
 from tests.studio.conftest import make_head
 
@@ -96,7 +96,7 @@ def change():
     if steps == 1:
         workspace.add_head(make_head())
     workspace.set_strength(workspace.channels[0].key, steps / 100)
-    workspace.set_column(0, Column("head", workspace.channels[0].key, steps / 100))
+    workspace.set_column(0, ColumnChoice("head", workspace.channels[0].key, steps / 100))
 
 def told(state):
     if state == "saving":

@@ -13,7 +13,7 @@ from studio.app.single_instance import SingleInstance, Unanswered, _name, hand_o
 
 def knock(home, *sources: str) -> subprocess.Popen:
     code = (
-        "import sys; from pathlib import Path; from studio.instance import hand_over; "
+        "import sys; from pathlib import Path; from studio.app.single_instance import hand_over; "
         "sys.exit(0 if hand_over(Path(sys.argv[1]), sys.argv[2:]) else 3)"
     )
     return subprocess.Popen([sys.executable, "-c", code, str(home), *sources])
@@ -70,8 +70,8 @@ def test_rubbish_at_the_door_is_turned_away(qtbot, tmp_path):
 def test_a_killed_studio_leaves_the_door_to_the_next(qtbot, tmp_path):
     code = (
         "import sys; from pathlib import Path; from PySide6.QtCore import QCoreApplication; "
-        "from studio.instance import Doorkeeper; app = QCoreApplication([]); "
-        "d = Doorkeeper(Path(sys.argv[1])); "
+        "from studio.app.single_instance import SingleInstance; app = QCoreApplication([]); "
+        "d = SingleInstance(Path(sys.argv[1])); "
         "print('up', flush=True); app.exec()"
     )
     killed = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
