@@ -122,8 +122,8 @@ def _sheet(t: Theme, zoom: float) -> str:
     QStatusBar::item {{ border: none; }}
     QMenuBar {{ background: {t.surface}; }}
     QScrollArea {{ border: none; background: {t.surface}; }}
-    PlotWidget, LabPlot, Conversation, Inspector {{ border: 1px solid transparent; }}
-    PlotWidget:focus, LabPlot:focus, Conversation:focus, Inspector:focus {{ border-color: {t.accent}; }}
+    PlotWidget, LabPlot, ConversationPage, TokenPanel {{ border: 1px solid transparent; }}
+    PlotWidget:focus, LabPlot:focus, ConversationPage:focus, TokenPanel:focus {{ border-color: {t.accent}; }}
     QLabel[role="small"], QToolButton[role="small"] {{ font-size: {small}pt; }}
     QLabel[role="muted"] {{ color: {t.muted}; font-size: {small}pt; }}
     QLabel[role="speaker"] {{ color: {t.muted}; font-size: {small}pt; font-weight: 600; }}
