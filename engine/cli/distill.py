@@ -45,6 +45,12 @@ def add(commands: Any) -> None:
         default="response",
         help="what the head steers: response, or question_and_response (default: response)",
     )
+    parser.add_argument(
+        "--place",
+        default="automatic",
+        help="where the prompt goes: system (message), before (the question), or automatic, which measures "
+        "both on a few short responses (default)",
+    )
     parser.add_argument("--name", help="the head's name; the prompt's first words by default")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--json", action="store_true", help="print one JSON object about the result")
@@ -72,6 +78,7 @@ def _run(options: argparse.Namespace) -> None:
         positions=options.positions,
         seed=options.seed,
         name=options.name,
+        place=options.place,
     )
     model = load_model(options)
     expected = estimate(model, request)
@@ -90,6 +97,7 @@ def _run(options: argparse.Namespace) -> None:
         "objective": info.objective,
         "recipe": info.recipe["name"],
         "positions": info.positions,
+        "place": result.place,
         "blocks": list(result.blocks),
         "responses": result.responses,
         "kept": result.kept,

@@ -24,7 +24,13 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("generate", help="answer a text, steered by heads or by a prompt")
     parser.add_argument("text", help="what to say to the model")
     add_model_options(parser)
-    parser.add_argument("--prompt", metavar="STEERING", help="a steering prompt, as the system message")
+    parser.add_argument("--prompt", metavar="STEERING", help="a steering prompt")
+    parser.add_argument(
+        "--place",
+        choices=("system", "before"),
+        help="where the prompt goes: a system message, or before the question (default: where the first "
+        "head's prompt stood, else system)",
+    )
     parser.add_argument(
         "--head",
         action="append",
@@ -87,7 +93,15 @@ def _run(options: argparse.Namespace) -> None:
     sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
     model = load_model(options)
     message = Message("user", options.text)
-    made = lanes(wanted, message, model, prompt=options.prompt, seed=options.seed, truth=options.truth)
+    made = lanes(
+        wanted,
+        message,
+        model,
+        prompt=options.prompt,
+        place=options.place,
+        seed=options.seed,
+        truth=options.truth,
+    )
     steps = []
     if options.compile:
         announce("Compiling the decode step ...")
@@ -156,7 +170,8 @@ def _summary(
         "prompt_tokens": answer.prompt_tokens,
         "prompt_coefficients": [float(c) for c in answer.prompt_coefficients],
         "model": model.identity.id,
-        "prompt": lane.system,
+        "prompt": lane.system or lane.lead,
+        "place": "before" if lane.lead else "system",
         "truth": lane.truth,
         "seed": options.seed,
         "temperature": options.temperature,

@@ -12,7 +12,7 @@ from engine.errors import InputError
 
 if TYPE_CHECKING:
     from engine.generation.lanes import Lane
-    from engine.model.chat_template import Message
+    from engine.model.chat_template import Message, Place
     from engine.model.language_model import LanguageModel
 
 
@@ -66,17 +66,20 @@ def lanes(
     model: LanguageModel,
     *,
     prompt: str | None,
+    place: Place | None,
     seed: int,
     truth: bool,
 ) -> list[Lane]:
-    """Loads their heads. prompt: the steering prompt, by default that of the first head; truth: show what it
-    would have done in every lane with heads.
+    """Loads their heads. prompt: the steering prompt, by default that of the first head; place: where it
+    goes, by default where that head was distilled from, else a system message; truth: show what it would have
+    done in every lane with heads.
 
     Raises InputError when a prompt is needed and none is known, HeadError for a head that cannot be read.
     """
     from engine.generation.lanes import Lane
     from engine.generation.live_strengths import LiveStrengths
     from engine.heads.head_file import load_head
+    from engine.model.chat_template import placed
 
     heads = [[load_head(path, model.identity) for path, _ in words.files] for words in wanted]
     known = prompt or next((head.info.prompt for group in heads for head in group), None)
@@ -86,14 +89,17 @@ def lanes(
             "No steering prompt is known.",
             "Give one with --prompt.",
         )
+    first = next((head for group in heads for head in group), None)
+    at: Place = place or (first.info.place if first else "system")
     return [
         Lane(
             [message],
-            system=known if words.prompted else None,
+            **placed(known if words.prompted else None, at),
             heads=group,
             strengths=LiveStrengths(strength for _, strength in words.files),
             seed=seed,
             truth=known if truth and group else None,
+            truth_place=at,
         )
         for words, group in zip(wanted, heads, strict=True)
     ]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.distill.response_filter import LikelihoodFilter, ResponseFilter, RuleFilter
+from engine.model.chat_template import Place
 from engine.model.language_model import LanguageModel
 from engine.pocket.question_forms import FORMS, ask
 from engine.pocket.topics import Topic, topics
@@ -25,12 +26,14 @@ class ModelKind(Protocol):
     """One kind of model.
 
     judge: who judges in the Lab unless told otherwise, in the words of engine.lab.judges.open_judge;
-    exact_rules: whether rules decide on traits and coherence; response_tokens: the longest response to learn
+    exact_rules: whether rules decide on traits and coherence; trained_place:
+    where prompts stood when the model was trained, None where that is not known; response_tokens: the longest response to learn
     from unless told otherwise; response_filter: which responses are worth learning from.
     """
 
     judge: str
     exact_rules: bool
+    trained_place: Place | None
     response_tokens: int
     response_filter: ResponseFilter
 
@@ -52,6 +55,7 @@ class PocketKind:
 
     judge = "pocket"
     exact_rules = True
+    trained_place: Place | None = "system"
     response_tokens = 160
     response_filter: ResponseFilter = RuleFilter()
 
@@ -78,6 +82,7 @@ class GeneralKind:
 
     judge = "self"
     exact_rules = False
+    trained_place: Place | None = None
     response_tokens = 64
     response_filter: ResponseFilter = LikelihoodFilter()
 

@@ -18,6 +18,7 @@ from engine.distill.hooked_forward import output_hooks, run, squares
 from engine.distill.methods import method_named
 from engine.distill.model_kind import kind_of
 from engine.distill.prompt_effect import prompt_effect, strength_range
+from engine.distill.prompt_place import choose_place
 from engine.distill.questions import questions
 from engine.distill.request import Distillation, Effect, Recipe, Request
 from engine.distill.responses import RecordedStates, Sampler
@@ -29,7 +30,7 @@ from engine.events import Cancel, Emit, HeadReady, Meter, Progress, ignore
 from engine.heads.formats.constant_vectors import MEAN_COEFFICIENT
 from engine.heads.head import BlockHead, Head, HeadInfo
 from engine.heads.mix import Mix
-from engine.model.chat_template import Message, encode
+from engine.model.chat_template import Message, Place, encode
 from engine.model.language_model import LanguageModel
 from engine.model.memory import memory_guard
 
@@ -64,6 +65,7 @@ class _DistillRun:
         self.objective = request.objective or self.method.objective
         self.seconds: dict[str, float] = {}
         self.losses: list[float] = []
+        self.place: Place = "system"
         if self.recipe not in self.method.recipes:
             raise InputError(
                 "The prompt cannot be distilled",
@@ -102,6 +104,7 @@ class _DistillRun:
         with self._timed("responses"):
             asked = self._questions()
             self._require_room(asked)
+            self.place = self._place(asked)
             kept, heard = self._responses(asked)
         with self._timed("targets"):
             meter = Meter(self.emit, "targets", 1)
@@ -124,6 +127,13 @@ class _DistillRun:
                 made = self._train(data, instant.starts)
         return self._finish(data, made, instant.r2, effect, asked, shown, began)
 
+    def _place(self, asked: Sequence[str]) -> Place:
+        if self.request.place != "automatic":
+            return self.request.place
+        choice = choose_place(self.model, self.request.prompt, asked, self.request.seed, self.cancel)
+        self.emit(choice)
+        return choice.place
+
     def _questions(self) -> list[str]:
         count, own = self.request.count(self.recipe), self.request.questions
         if not own:
@@ -141,6 +151,7 @@ class _DistillRun:
             request.seed,
             self.cancel,
             self.emit,
+            self.place,
         )
         kept, heard = sampler.positives(request.prompt, asked)
         if not request.negatives:
@@ -242,13 +253,14 @@ class _DistillRun:
             gate_r2=r2,
             strength_range=reach,
             paraphrased=other,
+            place=self.place,
         )
 
     def _reference(self, data: TrainingData, shown: Sequence[Response], other: str) -> dict[int, float]:
         """How far another wording of the prompt is from it, on an eighth of the responses."""
         errors: list[Tensor] = []
         few = shown[: len(data.first(8, 2).rows)]
-        rows = lay_rows(self.model, self.request, few, other)
+        rows = lay_rows(self.model, self.request, few, other, self.place)
 
         def compare(block: int, hidden: Tensor) -> None:
             self.cancel.check()
@@ -280,6 +292,7 @@ class _DistillRun:
                 "responses": len(asked),
                 "seed": request.seed,
                 "rank": request.rank,
+                "place": self.place,
                 **({"negatives": request.negatives} if request.negatives else {}),
                 **({"weight": request.weight} if self.objective == "mse+ll" else {}),
                 **({} if request.penalty is None else {"penalty": request.penalty}),
@@ -296,7 +309,7 @@ class _DistillRun:
     def _require_room(self, asked: Sequence[str]) -> None:
         """A prompt may be as long as the model's context less a question and a few tokens of its answer."""
         longest = max(asked, key=len)
-        length = len(encode(self.model, [Message("user", longest)], self.request.prompt).ids)
+        length = len(encode(self.model, [Message("user", longest)], lead=self.request.prompt).ids)
         context = self.model.context
         if context is not None and length + _LEAST_ROOM > context:
             raise InputError(

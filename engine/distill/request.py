@@ -7,12 +7,15 @@ from typing import Literal
 
 from engine.errors import InputError
 from engine.heads.head import Head, Positions
+from engine.model.chat_template import Place
 
 Objective = Literal["mse", "ll", "mse+ll"]
 Recipe = Literal["instant", "refine", "paper"]
 OBJECTIVES: tuple[Objective, ...] = ("mse", "ll", "mse+ll")
 POSITIONS: tuple[Positions, ...] = ("response", "question_and_response")
 RECIPES: tuple[Recipe, ...] = ("instant", "refine", "paper")
+PlaceOption = Literal["automatic", "system", "before"]
+PLACE_OPTIONS: tuple[PlaceOption, ...] = ("automatic", "system", "before")
 
 # The paper trains on about a thousand responses a trait; the closed form needs a handful.
 _RESPONSES = {"instant": 24, "refine": 48, "paper": 1000}
@@ -31,6 +34,8 @@ class Request:
     were left out.
     max_tokens: of each response; None takes 160 for the bundled model and 64 for others.
     questions: what the responses answer, over and over; none takes the built-in ones.
+    place: where the steering prompt goes, as a system message or before the question; automatic measures
+    both on a few short responses (see `engine.distill.prompt_place`).
     """
 
     prompt: str
@@ -48,6 +53,7 @@ class Request:
     penalty: float | None = None
     name: str | None = None
     questions: tuple[str, ...] = ()
+    place: PlaceOption = "automatic"
 
     def __post_init__(self) -> None:
         known = (self.name or "").encode(errors="replace").decode() == (self.name or "")
@@ -87,6 +93,11 @@ class Request:
             f"The ridge {self.penalty} is out of range.",
             "Give a number above 0; 0.01 is usual.",
         )
+        _require(
+            self.place in PLACE_OPTIONS,
+            f"There is no place {self.place} for a prompt.",
+            f"Use one of {', '.join(PLACE_OPTIONS)}.",
+        )
         _require(1 <= self.rank <= 16, f"Rank {self.rank} is out of range.", "Give a rank from 1 to 16.")
 
     def count(self, recipe: Recipe) -> int:
@@ -110,7 +121,8 @@ class Distillation:
     faithfulness: per block |Delta_head - Delta_PS| / |Delta_PS| over the response tokens, accumulated
     (METHOD.md section 5; 1.0 is no better than doing nothing); paraphrase: the same for another wording of
     the prompt (`paraphrased`), the reference line. gate_r2: per block how well the gate predicts the
-    strength of the prompt's effect on responses that it was not fitted on. seconds: per stage.
+    strength of the prompt's effect on responses that it was not fitted on. seconds: per stage. place: where
+    the prompt went.
     """
 
     head: Head
@@ -125,6 +137,7 @@ class Distillation:
     gate_r2: dict[int, float]
     strength_range: tuple[float, float]
     paraphrased: str
+    place: Place
 
 
 def _require(fine: bool, why: str, remedy: str) -> None:

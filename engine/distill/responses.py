@@ -15,7 +15,7 @@ from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.heads.head import Positions
-from engine.model.chat_template import Message, encode
+from engine.model.chat_template import Message, Place, encode, placed
 from engine.model.language_model import LanguageModel
 
 _BATCH = 64
@@ -35,6 +35,7 @@ class Sampler:
     seed: int
     cancel: Cancel
     emit: Emit
+    place: Place = "system"
 
     def positives(self, prompt: str, questions: Sequence[str]) -> tuple[list[Response], RecordedStates]:
         """The responses under the prompt that are worth learning from, in the questions' order.
@@ -86,14 +87,14 @@ class Sampler:
         self, prompt: str, questions: Sequence[str], start: int, negative: bool
     ) -> tuple[list[Response], ActivationRecorder]:
         model, seed = self.model, self.seed + start
-        system = None if negative else prompt
+        texts = placed(None if negative else prompt, self.place)
         lanes = [
-            Lane([Message("user", question)], system=system, seed=seed * 100_003 + i)
+            Lane([Message("user", question)], seed=seed * 100_003 + i, **texts)
             for i, question in enumerate(questions)
         ]
         shared, marks = [], []
         for lane in lanes:
-            asked, bare = encode(model, lane.messages, system), encode(model, lane.messages)
+            asked, bare = encode(model, lane.messages, **texts), encode(model, lane.messages)
             shared.append(0 if negative or self.positions == "response" else shared_question(asked, bare))
             marks.append([False] * len(asked.ids) if negative else learned_marks(asked, shared[-1]))
         sampling = Sampling(temperature=1.0, max_tokens=self.max_tokens)

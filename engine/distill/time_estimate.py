@@ -65,7 +65,7 @@ def estimate(model: LanguageModel, request: Request) -> float:
     speed = measure_speed(model)
     count = request.count(recipe) + request.negatives
     asked = questions(model, _PROBES, request.seed)
-    prompted = max(len(encode(model, [Message("user", q)], request.prompt).ids) for q in asked)
+    prompted = max(len(encode(model, [Message("user", q)], lead=request.prompt).ids) for q in asked)
     question = max(len(encode(model, [Message("user", q)]).ids) for q in asked)
     mean, longest = _lengths(model, request, asked, speed)
     seconds = speed.forwards(count * prompted) + speed.step * longest + speed.lane * mean * count

@@ -14,7 +14,7 @@ from engine.distill.request import Request
 from engine.distill.teacher_forcing import Response, TeacherForcedBatch, collate
 from engine.distill.token_losses import divergences
 from engine.events import Cancel
-from engine.model.chat_template import Message, encode
+from engine.model.chat_template import Message, Place, encode, placed
 from engine.model.language_model import LanguageModel
 
 _FLOOR = 0.02  # nats
@@ -114,9 +114,15 @@ def gather(
 
 
 def lay_rows(
-    model: LanguageModel, request: Request, kept: Sequence[Response], system: str | None
+    model: LanguageModel,
+    request: Request,
+    kept: Sequence[Response],
+    prompt: str | None,
+    place: Place = "system",
 ) -> TeacherForcedBatch:
-    prompts = [encode(model, [Message("user", response.question)], system) for response in kept]
+    """The responses behind their questions, with the prompt in its place, or without one."""
+    texts = placed(prompt, place)
+    prompts = [encode(model, [Message("user", response.question)], **texts) for response in kept]
     return collate(model, prompts, kept, request.positions)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from engine.model.chat_template import Place
 from engine.model.identity import ModelIdentity
 
 __all__ = ["BlockHead", "Gate", "Head", "HeadInfo", "ModelIdentity", "Positions"]
@@ -67,6 +68,11 @@ class HeadInfo:
     figures: dict[str, Any] = field(default_factory=dict)
     strength_range: tuple[float, float] = (0.0, 2.0)
     created: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where the prompt stood when the head was distilled; heads of before had it as a system message."""
+        return "before" if self.recipe.get("place") == "before" else "system"
 
 
 @dataclass(frozen=True, eq=False)

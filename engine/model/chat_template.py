@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 
 from engine.errors import InputError, ModelError
 from engine.model.language_model import LanguageModel
@@ -55,9 +55,16 @@ class Prompt:
     spans: list[TokenSpan]
 
 
-def placed(prompt: str | None, place: Place) -> dict[str, str | None]:
-    """The arguments of `encode` and `Lane` that put a steering prompt in its place; none without a prompt."""
-    return {"system" if place == "system" else "lead": prompt} if prompt else {}
+class PlacedPrompt(TypedDict):
+    """The arguments of `encode` and `Lane` that hold a steering prompt."""
+
+    system: str | None
+    lead: str | None
+
+
+def placed(prompt: str | None, place: Place) -> PlacedPrompt:
+    """A steering prompt in its place; None for no prompt."""
+    return {"system": prompt, "lead": None} if place == "system" else {"system": None, "lead": prompt}
 
 
 def encode(

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from studio.chat.lane_requests import place_of
 from studio.runtime.answer_events import note_asked, once_saved, take_events, take_results
 from studio.runtime.engine_objects import make_strengths
 from studio.runtime.model_jobs import ModelHost
@@ -162,6 +163,7 @@ class CompareController(QObject):
                     heads=tuple(channel.steering_head for channel, _ in rows),
                     strengths=make_strengths([strength for _, strength in rows]),
                     system=prompt or None if column.kind == "prompt" else None,
+                    place=place_of(self._workspace, prompt),
                 )
             )
         return lanes

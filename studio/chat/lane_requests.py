@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from studio.state.conversation import STEERED, Turn, history
 from studio.state.requests import LaneRequest
@@ -27,7 +27,8 @@ def lane_requests(
     model = facts.key if facts is not None else ""
     heads = tuple(c.steering_head for c in workspace.active_rows())
     truth = _truth(workspace) if workspace.truth else None
-    steered = {"heads": heads, "strengths": strengths, "truth": truth}
+    place = place_of(workspace, truth or "")
+    steered = {"heads": heads, "strengths": strengths, "truth": truth, "place": place}
     return [
         LaneRequest(
             (*history(before, lane, model), ("user", question, None)),
@@ -36,6 +37,14 @@ def lane_requests(
         )
         for lane in lanes
     ]
+
+
+def place_of(workspace: Workspace, prompt: str) -> Literal["system", "before"]:
+    """Where a steering prompt goes: where the head of the same prompt was distilled from, else any head that
+    steers; a system message without one."""
+    heads = [c.head for c in workspace.usable() if c.head.info.prompt.strip() == prompt.strip()]
+    heads += [c.head for c in workspace.active_rows()]
+    return heads[0].info.place if heads else "system"
 
 
 def _truth(workspace: Workspace) -> str | None:

@@ -63,6 +63,7 @@ def _request(turns: tuple[Turn, ...], answer: Answer) -> LaneRequest:
         asked.system,
         asked.truth,
         asked.opening,
+        asked.place,
     )
 
 

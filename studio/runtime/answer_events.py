@@ -28,7 +28,7 @@ def note_asked(answers: Sequence[Answer], lanes: Sequence[LaneRequest], precisio
     """How each of the answers is asked for, all in one batch of a model in this precision."""
     batch = uuid4().hex
     for answer, lane in zip(answers, lanes, strict=True):
-        answer.asked = AnswerRequest(lane.system, lane.truth, lane.opening, batch, precision)
+        answer.asked = AnswerRequest(lane.system, lane.truth, lane.opening, batch, precision, lane.place)
 
 
 def take_events(workspace: Workspace, answers: Sequence[Answer], events: Sequence[Any]) -> None:

@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 def lanes_of(model: Any, requests: Sequence[LaneRequest], seed: int) -> list[Lane]:
     """The requests as lanes of one batch."""
     from engine.generation.lanes import Lane
+    from engine.model.chat_template import placed
 
     return [
         Lane(
             [_message(model, told) for told in request.messages],
-            system=request.system,
+            **placed(request.system, request.place),
             heads=request.heads,
             strengths=request.strengths,
             seed=seed,
             opening=request.opening,
             truth=request.truth,
+            truth_place=request.place,
         )
         for request in requests
     ]

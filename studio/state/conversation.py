@@ -38,13 +38,14 @@ class Selection:
 class AnswerRequest:
     """What else an answer was asked with: a system message, the prompt whose effect was measured beside, the
     ids that it was made to begin with; batch: the same for answers that came together; precision: of the
-    model's matrices. Both are "" where nobody noted it."""
+    model's matrices; place: where the prompt stood. Both are "" where nobody noted it."""
 
     system: str | None = None
     truth: str | None = None
     opening: tuple[int, ...] = ()
     batch: str = ""
     precision: str = ""
+    place: Literal["system", "before"] = "system"
 
 
 @dataclass(eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from studio.state.conversation import Told
 
@@ -79,8 +79,8 @@ class Imported:
 class LaneRequest:
     """One row of the batch: what was told so far, its heads and their live strengths.
 
-    system: a system message; truth: the prompt whose effect is measured beside (see engine.generation.lanes);
-    opening: ids that the answer begins with.
+    system: a steering prompt; truth: the prompt whose effect is measured beside (engine.generation.lanes);
+    place: where either goes, "system" or "before" the question; opening: ids that the answer begins with.
     """
 
     messages: tuple[Told, ...]
@@ -89,6 +89,7 @@ class LaneRequest:
     system: str | None = None
     truth: str | None = None
     opening: tuple[int, ...] = ()
+    place: Literal["system", "before"] = "system"
 
 
 @dataclass(frozen=True)
