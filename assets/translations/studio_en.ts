@@ -4,13 +4,6 @@
 <context>
     <name></name>
     <message numerus="yes">
-        <source>With the model&apos;s own marks it has {0:,} token(s), and the model can take {1:,}.</source>
-        <translation>
-            <numerusform>With the model&apos;s own marks it has {0:,} token, and the model can take {1:,}.</numerusform>
-            <numerusform>With the model&apos;s own marks it has {0:,} tokens, and the model can take {1:,}.</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
         <source>%n turn(s) of “{0}” cannot be read: {1}.</source>
         <translation>
             <numerusform>%n turn of “{0}” cannot be read: {1}.</numerusform>
@@ -31,54 +24,41 @@
             <numerusform>%n tokens, {0}</numerusform>
         </translation>
     </message>
+    <message numerus="yes">
+        <source>Too long: {0:,} token(s) with the chat template, but the model&apos;s context is {1:,}.</source>
+        <translation>
+            <numerusform>Too long: {0:,} token with the chat template, but the model&apos;s context is {1:,}.</numerusform>
+            <numerusform>Too long: {0:,} tokens with the chat template, but the model&apos;s context is {1:,}.</numerusform>
+        </translation>
+    </message>
 </context>
 <context>
     <name>AnswerColumn</name>
     <message numerus="yes">
-        <source>The model did not read the first %n turn(s): there was no room in its context.</source>
+        <source>The first %n turn(s) did not fit the model&apos;s context and were left out.</source>
         <translation>
-            <numerusform>The model did not read the first turn: there was no room in its context.</numerusform>
-            <numerusform>The model did not read the first %n turns: there was no room in its context.</numerusform>
+            <numerusform>The first turn did not fit the model&apos;s context and was left out.</numerusform>
+            <numerusform>The first %n turns did not fit the model&apos;s context and were left out.</numerusform>
         </translation>
     </message>
 </context>
 <context>
-    <name>Answering</name>
+    <name>AnswerController</name>
     <message numerus="yes">
-        <source>%n later turn(s) went too; Ctrl+Z brings all back.</source>
+        <source>%n later turn(s) removed. Ctrl+Z restores them.</source>
         <translation>
-            <numerusform>%n later turn went too; Ctrl+Z brings all back.</numerusform>
-            <numerusform>%n later turns went too; Ctrl+Z brings all back.</numerusform>
+            <numerusform>%n later turn removed. Ctrl+Z restores it.</numerusform>
+            <numerusform>%n later turns removed. Ctrl+Z restores them.</numerusform>
         </translation>
     </message>
 </context>
 <context>
-    <name>Banner</name>
-    <message numerus="yes">
-        <source>%n more message(s)</source>
-        <translation>
-            <numerusform>%n more message</numerusform>
-            <numerusform>%n more messages</numerusform>
-        </translation>
-    </message>
-</context>
-<context>
-    <name>BlockRow</name>
+    <name>BlockStrip</name>
     <message numerus="yes">
         <source>%n token(s), from {0:.2f} to {1:.2f}</source>
         <translation>
             <numerusform>%n token, from {0:.2f} to {1:.2f}</numerusform>
             <numerusform>%n tokens, from {0:.2f} to {1:.2f}</numerusform>
-        </translation>
-    </message>
-</context>
-<context>
-    <name>Compiling</name>
-    <message numerus="yes">
-        <source>%n lane(s) at once</source>
-        <translation>
-            <numerusform>%n lane at once</numerusform>
-            <numerusform>%n lanes at once</numerusform>
         </translation>
     </message>
 </context>
@@ -106,24 +86,41 @@
         </translation>
     </message>
     <message numerus="yes">
-        <source>room for {0:,} token(s)</source>
+        <source>{0:,} token(s) left</source>
         <translation>
-            <numerusform>room for {0:,} token</numerusform>
-            <numerusform>room for {0:,} tokens</numerusform>
+            <numerusform>{0:,} token left</numerusform>
+            <numerusform>{0:,} tokens left</numerusform>
         </translation>
     </message>
     <message numerus="yes">
-        <source>The model would read {0:,} token(s) and may answer with {1:,}.</source>
+        <source>Context: {0:,} token(s) in the prompt + up to {1:,} in the answer.</source>
         <translation>
-            <numerusform>The model would read {0:,} token and may answer with {1:,}.</numerusform>
-            <numerusform>The model would read {0:,} tokens and may answer with {1:,}.</numerusform>
+            <numerusform>Context: {0:,} token in the prompt + up to {1:,} in the answer.</numerusform>
+            <numerusform>Context: {0:,} tokens in the prompt + up to {1:,} in the answer.</numerusform>
         </translation>
     </message>
     <message numerus="yes">
-        <source>There is no room for everything: the oldest %n turn(s) would be left out.</source>
+        <source>Context: {0:,} token(s) in the prompt + up to {1:,} in the answer, out of {2:,}.</source>
         <translation>
-            <numerusform>There is no room for everything: the oldest turn would be left out.</numerusform>
-            <numerusform>There is no room for everything: the oldest %n turns would be left out.</numerusform>
+            <numerusform>Context: {0:,} token in the prompt + up to {1:,} in the answer, out of {2:,}.</numerusform>
+            <numerusform>Context: {0:,} tokens in the prompt + up to {1:,} in the answer, out of {2:,}.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>The oldest %n turn(s) will be left out to fit.</source>
+        <translation>
+            <numerusform>The oldest turn will be left out to fit.</numerusform>
+            <numerusform>The oldest %n turns will be left out to fit.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>FailureBanner</name>
+    <message numerus="yes">
+        <source>%n more message(s)</source>
+        <translation>
+            <numerusform>%n more message</numerusform>
+            <numerusform>%n more messages</numerusform>
         </translation>
     </message>
 </context>
@@ -138,16 +135,6 @@
     </message>
 </context>
 <context>
-    <name>Inspector</name>
-    <message numerus="yes">
-        <source>added by %n head(s) together, per block</source>
-        <translation>
-            <numerusform>added by %n head together, per block</numerusform>
-            <numerusform>added by %n heads together, per block</numerusform>
-        </translation>
-    </message>
-</context>
-<context>
     <name>LabPage</name>
     <message numerus="yes">
         <source>{0}, strength {1}: %n answer(s){2}</source>
@@ -157,27 +144,37 @@
         </translation>
     </message>
     <message numerus="yes">
-        <source>%n answer(s) without a score, left out of the averages.</source>
+        <source>%n answer(s) could not be scored and are excluded.</source>
         <translation>
-            <numerusform>%n answer without a score, left out of the averages.</numerusform>
-            <numerusform>%n answers without a score, left out of the averages.</numerusform>
+            <numerusform>%n answer could not be scored and is excluded.</numerusform>
+            <numerusform>%n answers could not be scored and are excluded.</numerusform>
         </translation>
     </message>
     <message numerus="yes">
-        <source>Judge: {0}; on %n answer(s) judged twice it differs from itself by {1} (trait), {2} (coherence).</source>
+        <source>Judge: {0}. Scoring %n answer(s) twice, it differed by {1} (trait) and {2} (coherence) on average.</source>
         <translation>
-            <numerusform>Judge: {0}; on %n answer judged twice it differs from itself by {1} (trait), {2} (coherence).</numerusform>
-            <numerusform>Judge: {0}; on %n answers judged twice it differs from itself by {1} (trait), {2} (coherence).</numerusform>
+            <numerusform>Judge: {0}. Scoring %n answer twice, it differed by {1} (trait) and {2} (coherence) on average.</numerusform>
+            <numerusform>Judge: {0}. Scoring %n answers twice, it differed by {1} (trait) and {2} (coherence) on average.</numerusform>
         </translation>
     </message>
 </context>
 <context>
-    <name>Mixer</name>
+    <name>LossCurve</name>
     <message numerus="yes">
-        <source>The preset “{0}” also sets %n head(s) that the mixer does not hold.</source>
+        <source>Training loss from {0:.3g} to {1:.3g} in %n step(s)</source>
         <translation>
-            <numerusform>The preset “{0}” also sets %n head that the mixer does not hold.</numerusform>
-            <numerusform>The preset “{0}” also sets %n heads that the mixer does not hold.</numerusform>
+            <numerusform>Training loss from {0:.3g} to {1:.3g} in %n step</numerusform>
+            <numerusform>Training loss from {0:.3g} to {1:.3g} in %n steps</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>MixerPanel</name>
+    <message numerus="yes">
+        <source>The preset “{0}” also sets %n head(s) not in the mixer.</source>
+        <translation>
+            <numerusform>The preset “{0}” also sets %n head not in the mixer.</numerusform>
+            <numerusform>The preset “{0}” also sets %n heads not in the mixer.</numerusform>
         </translation>
     </message>
 </context>
@@ -199,11 +196,11 @@
     </message>
 </context>
 <context>
-    <name>RecoveryDialog</name>
+    <name>RestoreDialog</name>
     <message numerus="yes">
         <source>a conversation of %n turn(s), the last: “{0}”</source>
         <translation>
-            <numerusform>a conversation of one turn, the last: “{0}”</numerusform>
+            <numerusform>a conversation of %n turn, the last: “{0}”</numerusform>
             <numerusform>a conversation of %n turns, the last: “{0}”</numerusform>
         </translation>
     </message>
@@ -217,7 +214,7 @@
     <message numerus="yes">
         <source>%n head(s) in the mixer, as strong as they were: {0}</source>
         <translation>
-            <numerusform>%n head in the mixer, as strong as it was: {0}</numerusform>
+            <numerusform>%n head in the mixer, as strong as they were: {0}</numerusform>
             <numerusform>%n heads in the mixer, as strong as they were: {0}</numerusform>
         </translation>
     </message>
@@ -230,12 +227,22 @@
     </message>
 </context>
 <context>
-    <name>Sparkline</name>
+    <name>StepCompiler</name>
     <message numerus="yes">
-        <source>Training loss from {0:.3g} to {1:.3g} in %n step(s)</source>
+        <source>%n answer(s) at once</source>
         <translation>
-            <numerusform>Training loss from {0:.3g} to {1:.3g} in %n step</numerusform>
-            <numerusform>Training loss from {0:.3g} to {1:.3g} in %n steps</numerusform>
+            <numerusform>%n answer at once</numerusform>
+            <numerusform>%n answers at once</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>TokenPanel</name>
+    <message numerus="yes">
+        <source>combined coefficient of %n head(s), per block</source>
+        <translation>
+            <numerusform>combined coefficient of %n head, per block</numerusform>
+            <numerusform>combined coefficient of %n heads, per block</numerusform>
         </translation>
     </message>
 </context>

@@ -314,16 +314,16 @@ class _DistillRun:
         if context is not None and length + _LEAST_ROOM > context:
             raise InputError(
                 "The prompt cannot be distilled",
-                f"With a question it has {length} tokens and the model can take {context}, answer included.",
-                "Shorten the prompt, or choose a model that can take more.",
+                f"Too long: with a question it has {length:,} tokens, the model's context is {context:,}.",
+                "Shorten the prompt, or choose a model with a longer context.",
             )
 
     def _require_effect(self, effect: Effect) -> None:
         if not effect.enough:
             raise InputError(
                 "The prompt was not distilled",
-                f"It changes the model by only {effect.kl:.3f} nats per token, which is next to nothing.",
-                "Word it differently; this model may not know what it asks for.",
+                f"It barely changes the model ({effect.kl:.3f} nats/token).",
+                "Rephrase it; this model may not know what it asks for.",
             )
 
     @contextmanager

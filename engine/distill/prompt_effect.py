@@ -18,7 +18,7 @@ from engine.model.language_model import LanguageModel
 
 # Below this mean KL per token the prompt changes next to nothing, and what is left to learn is noise.
 LEAST_NATS = 0.05
-_SLIGHT, _CLEAR = 0.2, 1.0  # nats
+_SMALL, _MEDIUM = 0.2, 1.0  # nats, upper ends
 _RANGE = (1.0, 4.0)  # of the end of a slider
 _EVALUATIONS = 3
 
@@ -33,9 +33,9 @@ def prompt_effect(kl: Tensor) -> Effect:
     """
     mean = float(kl.mean())
     if mean < LEAST_NATS:
-        return Effect(mean, f"{mean:.3f} nats per token: the prompt changes next to nothing", False)
-    size = "a slight" if mean < _SLIGHT else "a clear" if mean < _CLEAR else "a strong"
-    return Effect(mean, f"{mean:.2f} nats per token: {size} change", True)
+        return Effect(mean, f"{mean:.3f} nats/token (very small)", False)
+    size = "small" if mean < _SMALL else "medium" if mean < _MEDIUM else "large"
+    return Effect(mean, f"{mean:.2f} nats/token ({size})", True)
 
 
 @torch.inference_mode()

@@ -38,7 +38,7 @@ def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Po
     tried = [low]
     note = ""
     if low.coherence < target:
-        note = f"without steering the coherence is {low.coherence:.2f} already: matched to that"
+        note = f"unsteered coherence is only {low.coherence:.2f}, so that was matched instead"
         target = low.coherence
     strength = _FIRST
     while True:
@@ -49,7 +49,7 @@ def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Po
         low, strength = high, strength * 2
     reached = high.coherence < target
     if not reached:
-        note = f"the coherence never fell to {target:.2f}: the largest strength tried"
+        note = f"coherence never fell to {target:.2f}, so this is the largest strength tried"
         return strength, tuple(tried), False, note
     for _ in range(_STEPS):
         if high.strength - low.strength <= _FINE * high.strength:
@@ -61,7 +61,7 @@ def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Po
     nearest = min((low, high), key=lambda point: abs(point.coherence - target))
     nearest = max(alike, key=lambda point: point.strength, default=nearest)
     if not note and abs(nearest.coherence - target) > _NEAR:
-        note = f"the coherence leaps past {target:.2f}: the nearest is {nearest.coherence:.2f}"
+        note = f"coherence jumps past {target:.2f}; the nearest value is {nearest.coherence:.2f}"
     return nearest.strength, tuple(sorted(tried, key=lambda p: p.strength)), not note, note
 
 
@@ -69,8 +69,8 @@ def at_iso_kl(at: Callable[[float], Point], iso: IsoKL) -> tuple[float, tuple[Po
     """What `search` gives, for the strength of iso-KL and the range below it."""
     note = ""
     if not iso.reached:
-        note = f"the KL never rose to {LIMIT_NATS:g} nat: the largest strength tried"
+        note = f"KL never reached {LIMIT_NATS:g} nat, so this is the largest strength tried"
         if iso.kl >= LIMIT_NATS:
-            note = f"the prompt alone moves the tokens by {iso.kl:.1f} nats"
+            note = f"the prompt alone shifts tokens by {iso.kl:.1f} nats"
     curve = tuple(at(strength) for strength in dict.fromkeys(share * iso.strength for share in _RANGE))
     return iso.strength, curve, iso.reached, note

@@ -77,4 +77,4 @@ class FailureBanner(QFrame):
 
 
 def _words(failed: JobFailure) -> str:
-    return f"{failed.what}: {failed.why} {failed.remedy}"
+    return f"{failed.what}. {failed.why} {failed.remedy}"

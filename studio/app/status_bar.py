@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLabel, QStatusBar, QToolButton, QWidget
 
 from studio.runtime.worker import JobFailure
 from studio.state.conversation import STEERED, Answer
+from studio.state.progress import stage_words
 from studio.state.workspace import Workspace
 from studio.widgets.label import ElidedLabel
 
@@ -31,8 +32,8 @@ class StatusBar(QStatusBar):
         self.busy.setContentsMargins(16, 0, 0, 0)
         self.addWidget(self.busy, 1)
         self.speed = _Figure(self.tr("{0:.0f} tok/s").format(9999))
-        self.first = _Figure(self.tr("first token {0:.2f} s").format(99))
-        self.seed = _Figure(self.tr("seed {0}").format(9999))
+        self.first = _Figure(self.tr("First token {0:.2f} s").format(99))
+        self.seed = _Figure(self.tr("Seed {0}").format(9999))
         self.saved = _Saved()
         self.saved.clicked.connect(save.trigger)
         for figure in (self.speed, self.first, self.seed, self.saved):
@@ -81,12 +82,12 @@ class StatusBar(QStatusBar):
             self._begun.pop(answer, None)
         if answer.over and answer.tokens_per_second and answer.lane == STEERED:
             self.speed.setText(self.tr("{0:.0f} tok/s").format(answer.tokens_per_second))
-            self.first.setText(self.tr("first token {0:.2f} s").format(answer.first_token_seconds))
-            self.seed.setText(self.tr("seed {0}").format(answer.turn.settings.seed))
+            self.first.setText(self.tr("First token {0:.2f} s").format(answer.first_token_seconds))
+            self.seed.setText(self.tr("Seed {0}").format(answer.turn.settings.seed))
 
     @Slot()
     def _on_settings(self) -> None:
-        self.seed.setText(self.tr("seed {0}").format(self._workspace.settings.seed))
+        self.seed.setText(self.tr("Seed {0}").format(self._workspace.settings.seed))
 
     @Slot()
     def _on_model(self) -> None:
@@ -94,7 +95,8 @@ class StatusBar(QStatusBar):
             return
         loading = self._workspace.loading
         if loading.facts is not None and self._workspace.fit.running:
-            self.busy.show_text(self.tr("Distilling: {0}").format(self._workspace.fit.stage))
+            fit = self._workspace.fit
+            self.busy.show_text(stage_words(fit.stage, fit.done, fit.total))
         elif loading.facts is not None:
             self.busy.show_text(self.tr("Ready"))
         else:
@@ -124,7 +126,7 @@ class _Saved(QToolButton):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sample = self.tr("autosaved")
+        self._sample = self.tr("Autosaved")
         self.setText(self._sample)
         self.setAccessibleName(self.tr("Nothing has been saved yet"))
         room = self.sizePolicy()
@@ -135,12 +137,12 @@ class _Saved(QToolButton):
 
     def show_trouble(self, trouble: JobFailure | None) -> None:
         if trouble is None:
-            self.setText(self.tr("autosaved"))
-            self.setToolTip(self.tr("All of your work is in the library"))
+            self.setText(self.tr("Autosaved"))
+            self.setToolTip(self.tr("All of your work is saved in the Library"))
         else:
-            self.setText(self.tr("not saved"))
-            words = self.tr("Not saved. {0} It is tried again by itself; a click here tries at once.")
-            self.setToolTip(words.format(f"{trouble.what}: {trouble.why} {trouble.remedy}"))
+            self.setText(self.tr("Not saved"))
+            words = self.tr("{0} The studio keeps retrying; click to retry now.")
+            self.setToolTip(words.format(f"{trouble.what}. {trouble.why} {trouble.remedy}"))
         self.setAccessibleName(self.text())
         self.setAccessibleDescription(self.toolTip())
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus if trouble is None else Qt.FocusPolicy.TabFocus)

@@ -85,7 +85,7 @@ class AnswerController(QObject):
         """Answers a question again, the last one unless told; later turns go, undo brings all back."""
         found = turn or (self._workspace.turns[-1] if self._workspace.turns else None)
         if found is not None:
-            self._replace(found, found.question, self.tr("answer again"))
+            self._replace(found, found.question, self.tr("regenerate"))
 
     def edit(self, turn: Turn, question: str) -> None:
         """The turn with another question, answered; later turns go, undo brings all back."""
@@ -122,27 +122,34 @@ class AnswerController(QObject):
             began = bool(workspace.turns)
             fresh = self._turn_for(turn.question, [(c, c.strength) for c in active_rows(rows)])
             also = {"conversation": uuid4().hex, "channels": rows, "bypass": False}
-            workspace.set_turns((fresh,), self.tr("fork"), **also)
+            workspace.set_turns((fresh,), self.tr("branch"), **also)
             if began:
-                self.noticed.emit(self.tr("A conversation of its own; Ctrl+Z brings the other one back."))
+                self.noticed.emit(
+                    self.tr("Opened as a new conversation. Ctrl+Z returns to the previous one.")
+                )
             self._answer(fresh, (), fresh.answers, {STEERED: opening})
         else:
-            self._replace(turn, turn.question, self.tr("fork"), {answer.lane: opening})
+            self._replace(turn, turn.question, self.tr("branch"), {answer.lane: opening})
         return True
 
     def _objection(self, answer: Answer, lacking: Sequence[str]) -> str:
         """Why nothing can be forked from the answer now; "" when it can. lacking: heads that are gone."""
         facts = self._workspace.loading.facts
         if facts is None:
-            return self.tr("There is no model yet: fork when one is loaded.")
+            return self.tr("No model is loaded yet. Branch when one is.")
         if self.talking or not answer.over:
-            return self.tr("An answer is being made: stop it, or wait for its end, and fork then.")
+            return self.tr("An answer is still streaming. Stop it or wait, then branch.")
         if answer.turn.model != facts.key:
-            return self.tr("Another model gave this answer, in tokens of its own: load that one to fork.")
+            return self.tr("This answer came from another model. Load that model to branch from it.")
         if answer.asked is not None and answer.asked.system:
-            return self.tr("A prompt made this answer, and conversations have none: fork a steered one.")
+            return self.tr(
+                "This column used a prompt, which a conversation cannot carry. Branch from a steered "
+                "column instead."
+            )
         if lacking:
-            words = self.tr("The mixer has no “{0}” ready, which made this answer: put it back to fork.")
+            words = self.tr(
+                "This answer used “{0}”, which is not in the mixer. Add it again to branch from here."
+            )
             return words.format("”, “".join(lacking))
         return ""
 
@@ -157,7 +164,7 @@ class AnswerController(QObject):
             workspace.set_compare(wanted)
             return
         turn = widened(turns[-1], UNSTEERED)
-        workspace.set_turns((*turns[:-1], turn), self.tr("compare"), compare=True)
+        workspace.set_turns((*turns[:-1], turn), self.tr("show unsteered answer"), compare=True)
         self._answer(turn, turns[:-1], turn.answers[-1:])
 
     def stop(self) -> None:
@@ -203,7 +210,7 @@ class AnswerController(QObject):
 
     def _tell_gone(self, later: tuple[Turn, ...]) -> None:
         if later:
-            words = self.tr("%n later turn(s) went too; Ctrl+Z brings all back.", "", len(later))
+            words = self.tr("%n later turn(s) removed. Ctrl+Z restores them.", "", len(later))
             self.noticed.emit(words)
 
     def _answer(
@@ -282,7 +289,7 @@ class AnswerController(QObject):
     def _on_strengths(self) -> None:
         late = self._workspace.late()
         if self._job and late:
-            self.noticed.emit(self.tr("“{0}” joins with the next answer.").format(late[-1].name))
+            self.noticed.emit(self.tr("“{0}” applies from the next answer.").format(late[-1].name))
 
 
 def _mix_at(answer: Answer, token: int) -> list[MixEntry]:

@@ -9,15 +9,15 @@ from studio.widgets.translation import tr
 def ending(answer: Answer) -> str:
     """How many tokens it has and why it ended; or that it goes on."""
     ends = {
-        "waiting": tr("waiting…"),
-        "running": tr("answering…"),
-        "eos": tr("complete"),
-        "stop": tr("complete"),
-        "length": tr("limit reached"),
+        "waiting": tr("Waiting…"),
+        "running": tr("Answering…"),
+        "eos": tr("finished"),
+        "stop": tr("finished"),
+        "length": tr("stopped at the length limit"),
         "cancelled": tr("stopped"),
         "failed": tr("failed"),
     }
     if answer.state in ("eos", "stop") and not len(answer):
-        return tr("ended at once: try less strength") if used_heads(answer) else tr("ended at once")
+        return tr("Empty answer – try a lower strength") if used_heads(answer) else tr("Empty answer")
     end = ends.get(answer.state, answer.state)
     return tr("%n token(s), {0}", "", len(answer)).format(end) if answer.over else end

@@ -290,12 +290,12 @@ class AnswerView(QWidget):
         """The numbers of one token, for tooltip and screen reader."""
         trace = self.answer.trace
         if trace is None:
-            return self.tr("These words were written by a person: nothing was applied to them.")
+            return self.tr("Edited by you – not steered")
         row = trace.coefficients[token]
         block = int(abs(row).argmax())
         return self.tr(
-            "“{piece}”  token {index}\napplied coefficient {value:.2f} at block {block}\n"
-            "logprob {logprob:z.2f}, rank {rank}"
+            "“{piece}”, token {index}\nLargest applied coefficient: {value:.2f} (block "
+            "{block})\nLogprob {logprob:z.2f}, rank {rank}"
         ).format(
             piece=trace.pieces[token],
             index=token,

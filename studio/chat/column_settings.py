@@ -20,6 +20,7 @@ from studio.widgets.label import plain_label
 from studio.widgets.named_combo_box import NamedComboBox
 from studio.widgets.number_box import NumberBox
 from studio.widgets.switch import Switch
+from studio.widgets.tooltips import explained
 from studio.widgets.wheel_guard import turn_when_focused
 from studio.widgets.wrapping_row import WrappingRow
 
@@ -34,12 +35,15 @@ class ColumnSettings(WrappingRow):
         self.setProperty("role", "below")
         self._workspace = workspace
         self.boxes: list[ColumnBox] = []
-        words = self.tr("Next round, one seed for all. Equal strength is not equal effect: see the Lab.")
+        words = self.tr(
+            "Columns for the next question (shared seed). Equal strengths are not equal effects "
+            "– use the Lab for that."
+        )
         about = plain_label(words, "muted")
         about.setWordWrap(True)
         about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.blind = Switch(self.tr("Blind"))
-        self.blind.setToolTip(self.tr("Shuffle the answers and hide who is who until you have voted"))
+        self.blind.setToolTip(self.tr("Shuffle the columns and hide their names until you vote"))
         self.blind.setAccessibleName(self.tr("Blind comparison"))
         self.blind.toggled.connect(workspace.set_blind)
         self.more = QToolButton()
@@ -115,7 +119,7 @@ class ColumnBox(QWidget):
         super().__init__()
         self._workspace = workspace
         self.column = ColumnChoice("none")
-        self.choice = NamedComboBox(self.tr("Who speaks in column {0}").format(number))
+        self.choice = NamedComboBox(self.tr("Source of column {0}").format(number))
         self.choice.setMinimumContentsLength(3)  # four heads fit a window of 1280 with all docks
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.strength = NumberBox()
@@ -130,6 +134,7 @@ class ColumnBox(QWidget):
         self.removeWanted.setProperty("role", "quiet")
         self.removeWanted.setAccessibleName(self.tr("Remove column {0}").format(number))
         self.removeWanted.setToolTip(self.removeWanted.accessibleName())
+        self.strength.setToolTip(explained("strength"))
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(4)
@@ -151,7 +156,7 @@ class ColumnBox(QWidget):
                 if not channel.note:
                     self.choice.addItem(channel.name, ("head", channel.key))
                 elif channel.key == column.key:
-                    self.choice.addItem(self.tr("{0}, silent").format(channel.name), ("head", channel.key))
+                    self.choice.addItem(self.tr("{0} (off)").format(channel.name), ("head", channel.key))
             data = [tuple(self.choice.itemData(i)) for i in range(self.choice.count())]
             wanted = (column.kind, column.key)
             self.choice.setCurrentIndex(data.index(wanted) if wanted in data else 0)

@@ -38,7 +38,7 @@ class CompareColumn(QFrame):
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setWidget(self._page)
         self.told = ElidedLabel("muted")
-        self.vote = QPushButton(self.tr("This one is better"))
+        self.vote = QPushButton(self.tr("Prefer this"))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -74,12 +74,12 @@ class CompareColumn(QFrame):
         if token is None:
             self.told.show_text(ending(self.answer))
         elif token >= len(self.answer):
-            self.told.show_text(self.tr("{0}: no such token").format(token))
+            self.told.show_text(self.tr("No token {0} here").format(token))
         else:
             piece = self.answer.trace.pieces[token].replace("\n", "⏎")
             value = self.text.value(token)
-            whole = self.tr("token {0} “{1}”, applied coefficient {2:.2f}").format(token, piece, value)
-            self.told.show_text(self.tr("applied {0:.2f} at {1} “{2}”").format(value, token, piece), whole)
+            whole = self.tr("Token {0} “{1}”, applied coefficient {2:.2f}").format(token, piece, value)
+            self.told.show_text(self.tr("{0:.2f} at token {1} “{2}”").format(value, token, piece), whole)
 
     def bring(self, token: int) -> None:
         """Scrolls its line into sight, on a page that may have grown just now."""

@@ -20,7 +20,7 @@ from studio.runtime.model_jobs import ModelHost
 from studio.runtime.worker import Job, Worker
 from studio.state.compare_columns import LEAST, MOST, ColumnChoice
 from studio.state.compare_round import CompareRound
-from studio.state.conversation import STEERED, Answer, ColumnSource, Turn, in_blocks, used_heads
+from studio.state.conversation import STEERED, Answer, ColumnSource, Turn, UsedHead, in_blocks, used_heads
 from studio.state.mixer import MixerChannel, share_of
 from studio.state.requests import LaneRequest
 from studio.state.undo import Values
@@ -75,8 +75,8 @@ class CompareController(QObject):
 
     def told_votes(self) -> str:
         """The same in words; "" before the first vote."""
-        names = {TIE: self.tr("no difference")}
-        told = ", ".join(f"{names.get(name, name)} × {count}" for name, count in self.tally.most_common())
+        names = {TIE: self.tr("tie")}
+        told = ", ".join(f"{names.get(name, name)} ({count})" for name, count in self.tally.most_common())
         return self.tr("Votes so far: {0}").format(told) if told else ""
 
     def take_votes(self, kept: Sequence[dict[str, Any]]) -> None:
@@ -96,7 +96,7 @@ class CompareController(QObject):
             self._waiting = self._stopping
             return
         if facts is None:
-            self.noticed.emit(self.tr("There is no model yet: ask again when one is loaded."))
+            self.noticed.emit(self.tr("No model is loaded yet. Ask again when one is."))
             return
         order = list(columns)
         if blind:
@@ -230,7 +230,7 @@ class CompareController(QObject):
     def _on_strengths(self) -> None:
         late = self._workspace.late()
         if self._live and late:
-            self.noticed.emit(self.tr("“{0}” joins with the next comparison.").format(late[-1].name))
+            self.noticed.emit(self.tr("“{0}” applies from the next comparison.").format(late[-1].name))
 
     def _put(self, values: Values) -> None:
         """Another round in the place of the one that is there."""
@@ -244,7 +244,7 @@ class CompareController(QObject):
             del self.votes[key]
             self.unvoted.emit(key)
             self.noticed.emit(
-                self.tr("The vote is taken back. Its names are known: ask again to vote again.")
+                self.tr("Vote withdrawn. The names are already revealed, so ask again to vote.")
             )
         self._workspace.show_round(replace(at, blind=False) if at and at.key in self._known else at)
         if "taken back" in values:
@@ -262,7 +262,7 @@ class CompareController(QObject):
             if row is None:
                 return self.tr("a removed head")
             return (
-                self.tr("{0}, silent").format(row.name) if row.note else f"{row.name} {column.strength:.2f}"
+                self.tr("{0} (off)").format(row.name) if row.note else f"{row.name} × {column.strength:.2f}"
             )
         return {
             "none": self.tr("unsteered"),
@@ -275,10 +275,10 @@ class CompareController(QObject):
         strengths, both ends of one that moved."""
         assert self.round is not None
         told = (
-            f"{each.words} {self.round.methods[each.digest]}"
+            _with_method(each, self.round.methods[each.digest])
             for each in used_heads(self.round.answers[place])
         )
-        return self.round.made[place] or " + ".join(told) or self.tr("no head applied")
+        return self.round.made[place] or " + ".join(told) or self.tr("unsteered")
 
     def source(self, answer: Answer) -> ColumnSource | None:
         """Who gave the answer; None where it is not of this page, or nobody may know yet."""
@@ -291,7 +291,7 @@ class CompareController(QObject):
     def _made(self, column: ColumnChoice) -> str:
         if column.kind == "prompt":
             prompt = self._workspace.prompt.strip()
-            return self.tr("“{0}”").format(prompt) if prompt else self.tr("an empty prompt")
+            return self.tr("“{0}”").format(prompt) if prompt else self.tr("empty prompt")
         if column.kind == "none":
             return self.tr("no prompt, no head")
         if column.kind == "mixer":
@@ -299,7 +299,7 @@ class CompareController(QObject):
         methods = [
             in_blocks(self._workspace.method_of(row.head), row.blocks) for row, _ in self._rows(column)
         ]
-        return " + ".join(methods) or self.tr("no head applied")
+        return " + ".join(methods) or self.tr("unsteered")
 
     def _rows(self, column: ColumnChoice) -> list[tuple[MixerChannel, float]]:
         """Every row that steers a column, and how strongly."""
@@ -328,6 +328,11 @@ class CompareController(QObject):
         self.changed.emit()
         if again:
             self.run()
+
+
+def _with_method(used: UsedHead, method: str) -> str:
+    """Name, method where the name does not have it already, blocks and strengths."""
+    return used.words if f"({method}" in used.name else f"{used.called} ({method}) × {used.at}"
 
 
 def _steered(answers: Sequence[Answer]) -> Answer:

@@ -40,7 +40,7 @@ class ComparePage(QWidget):
         self.asked = plain_label("")  # the question is typed where every question is, in the composer
         self.asked.setWordWrap(True)
         self.asked.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.tie = QPushButton(self.tr("No difference"))
+        self.tie = QPushButton(self.tr("Tie"))
         self.tie.clicked.connect(lambda: comparing.vote(None))
         self.note = plain_label("", "muted")
         self.note.setWordWrap(True)
@@ -72,7 +72,7 @@ class ComparePage(QWidget):
     def refresh(self) -> None:
         """Names, answers and what can be pressed, as they are now."""
         at = self._comparing.round
-        hint = self.tr("Type a question below: every column answers it, with the same seed.")
+        hint = self.tr("Ask a question below; every column answers it with the same seed.")
         self.asked.setText(one_line(at.question, LONGEST) if at else hint)
         self.asked.setProperty("role", "strong" if at else "muted")
         self.asked.style().polish(self.asked)
@@ -86,7 +86,7 @@ class ComparePage(QWidget):
             if at.blind:
                 name = self.tr("Answer {0}").format(LETTERS[place])
                 view.name(name, "")
-                view.vote.setAccessibleName(self.tr("This one is better: {0}").format(name))
+                view.vote.setAccessibleName(self.tr("Prefer {0}").format(name))
             else:
                 view.name(at.names[place], self._comparing.made(place), at.choice == place)
             view.vote.setVisible(voting)
@@ -112,11 +112,11 @@ class ComparePage(QWidget):
 
     def _words(self, at: CompareRound | None, voting: bool) -> str:
         if voting:
-            return self.tr("Which answer is better? Names come out with your vote.")
+            return self.tr("Which answer is better? Voting reveals the names.")
         if at and at.blind and at.over:
-            return self.tr("An answer has no words: ask again, and the names come out with your vote.")
+            return self.tr("One answer is empty, so this round cannot be voted on. Ask again.")
         if at and at.blind:
-            return self.tr("Names come out with your vote, once all have answered.")
+            return self.tr("Vote when all columns have finished to reveal the names.")
         return self._comparing.told_votes()
 
     @Slot(object, int)

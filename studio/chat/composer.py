@@ -66,7 +66,7 @@ class Composer(WrappingRow):
         self.question.entered.connect(actions["send"].trigger)
         self.question.textChanged.connect(self._on_typed)
         self.meter = ContextMeter()
-        self.compare = Switch(self.tr("Compare with unsteered"))
+        self.compare = Switch(self.tr("Show unsteered"))
         self.compare.setToolTip(actions["compare"].toolTip())
         self.compare.setAccessibleName(actions["compare"].text().replace("&", ""))
         self.compare.clicked.connect(actions["compare"].trigger)
@@ -77,7 +77,7 @@ class Composer(WrappingRow):
         self.sampling.setProperty("popup", "true")
         self.sampling.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.sampling.setAccessibleName(self.tr("Sampling settings"))
-        self.sampling.setToolTip(self.tr("How the next token is chosen"))
+        self.sampling.setToolTip(self.tr("Sampling: temperature, top p, top k, max new tokens, seed"))
         self.sampling.setMenu(self._settings_menu())
         self.send = _button(QPushButton(self.tr("Send")), actions["send"], "primary")
         self._send_tip = self.send.toolTip()
@@ -181,7 +181,7 @@ class Composer(WrappingRow):
             (self.tr("Temperature"), self.temperature),
             (self.tr("Top p"), self.top_p),
             (self.tr("Top k"), self.top_k),
-            (self.tr("Longest answer, tokens"), self.longest),
+            (self.tr("Max new tokens"), self.longest),
             (self.tr("Seed"), self.seed),
         ):
             control.setAccessibleName(text)
@@ -221,8 +221,8 @@ class Composer(WrappingRow):
         for box, count in whole:
             with QSignalBlocker(box):
                 box.setValue(count)
-        how = self.tr("greedy") if not settings.temperature else f"T {settings.temperature:g}"
-        self.sampling.setText(self.tr("{0}, seed {1}").format(how, settings.seed))
+        how = self.tr("Greedy") if not settings.temperature else f"T {settings.temperature:g}"
+        self.sampling.setText(self.tr("{0} (seed {1})").format(how, settings.seed))
 
 
 def _button(button: QPushButton, action: QAction, role: str = "") -> QPushButton:

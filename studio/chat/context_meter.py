@@ -67,23 +67,26 @@ class ContextMeter(QWidget):
         if use.left_out:
             return self.tr("%n turn(s) left out", "", use.left_out)
         if use.answer < use.wanted:
-            return self.tr("room for {0:,} token(s)", "", use.answer).format(use.answer)
+            return self.tr("{0:,} token(s) left", "", use.answer).format(use.answer)
         return ""
 
     def _sentence(self, use: ContextForecast) -> str:
         if use.too_long:
-            return self.tr("The question is too long. {0} Shorten it.").format(too_long(use))
-        told = self.tr(
-            "The model would read {0:,} token(s) and may answer with {1:,}.", "", use.prompt
-        ).format(use.prompt, use.answer)
-        if use.context is not None:
-            told += " " + self.tr("It can take {0:,}.").format(use.context)
+            return self.tr("{0} Shorten the question.").format(too_long(use))
+        if use.context is None:
+            told = self.tr(
+                "Context: {0:,} token(s) in the prompt + up to {1:,} in the answer.", "", use.prompt
+            ).format(use.prompt, use.answer)
+        else:
+            told = self.tr(
+                "Context: {0:,} token(s) in the prompt + up to {1:,} in the answer, out of {2:,}.",
+                "",
+                use.prompt,
+            ).format(use.prompt, use.answer, use.context)
         if use.left_out:
-            told += " " + self.tr(
-                "There is no room for everything: the oldest %n turn(s) would be left out.", "", use.left_out
-            )
+            told += " " + self.tr("The oldest %n turn(s) will be left out to fit.", "", use.left_out)
         elif use.answer < use.wanted:
-            told += " " + self.tr("There is no room for the {0:,} that are allowed.").format(use.wanted)
+            told += " " + self.tr("That is less than the {0:,} you allow.").format(use.wanted)
         return told
 
 

@@ -139,6 +139,6 @@ class ContextUsageController(QObject):
 def too_long(use: ContextForecast) -> str:
     """By how much the question does not fit, as a sentence."""
     words = tr(
-        "With the model's own marks it has {0:,} token(s), and the model can take {1:,}.", "", use.prompt
+        "Too long: {0:,} token(s) with the chat template, but the model's context is {1:,}.", "", use.prompt
     )
     return words.format(use.prompt, use.context)

@@ -112,12 +112,14 @@ class ConversationPage(QScrollArea):
         ready = self._workspace.loading.facts is not None
         self._empty.setText(
             self.tr(
-                "A question is typed below. Press Enter: the answer streams here, every token shaded by the "
-                "coefficient that was applied to it, with its heatmap underneath.\n\n"
-                "Then move a slider in the mixer while it runs, or click a token to see its numbers."
+                "Press Enter to ask the question below. The answer streams here with each token "
+                "shaded by the steering applied to it; the heatmap below shows every block.\n\nWhile "
+                "it runs, drag a slider in the mixer. Click any token for details."
             )
             if ready
-            else self.tr("The model is being loaded. You can type already; what you send waits for it.")
+            else self.tr(
+                "Loading the model… You can start typing; your question is sent as soon as it is ready."
+            )
         )
 
     @Slot()

@@ -27,7 +27,7 @@ class InlineEditor(QWidget):
         self.take, self.leave = QPushButton(take), QPushButton(self.tr("Cancel"))
         for button, tip, act in (
             (self.take, self.tr("{0} (Ctrl+Enter)").format(take), self._on_taken),
-            (self.leave, self.tr("Leave the text as it was (Esc)"), self._on_left),
+            (self.leave, self.tr("Discard the changes (Esc)"), self._on_left),
         ):
             button.setToolTip(tip)
             button.clicked.connect(act)

@@ -38,11 +38,11 @@ class TurnView(QFrame):
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(8)
         grid.setColumnMinimumWidth(0, GUTTER - 16)
-        you = plain_label(self.tr("you"), "speaker")
+        you = plain_label(self.tr("You"), "speaker")
         you.setContentsMargins(0, 2, 0, 0)  # on the line of the question, whose letters are larger
         grid.addWidget(you, 0, 0, Qt.AlignmentFlag.AlignTop)
         grid.addLayout(self._asked(), 0, 1, 1, 2)
-        grid.addWidget(plain_label(self.tr("model"), "speaker"), 1, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(plain_label(self.tr("Model"), "speaker"), 1, 0, Qt.AlignmentFlag.AlignTop)
         for place, answer in enumerate(turn.answers, start=1):
             column = self.columns[answer.lane] = AnswerColumn(workspace, answer, later)
             column.rewriteWanted.connect(self.rewriteWanted)
@@ -65,12 +65,14 @@ class TurnView(QFrame):
         self.question = plain_label(self._turn.question)
         self.question.setWordWrap(True)
         self.question.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.field = InlineEditor(self.tr("The question as it shall be"), self.tr("Answer it"))
+        self.field = InlineEditor(self.tr("Edited question"), self.tr("Resend"))
         self.field.taken.connect(self._on_edited)
         self.field.left.connect(self._on_left)
-        self.edit = _button(self.tr("Edit"), self.tr("Change this question and have it answered"))
+        self.edit = _button(self.tr("Edit"), self.tr("Edit and resend"))
         self.edit.clicked.connect(self._on_edit)
-        self.again = _button(self.tr("Again"), self.tr("Answer this question again; later turns go"))
+        self.again = _button(
+            self.tr("Regenerate"), self.tr("Regenerate this answer; later turns are removed")
+        )
         self.again.clicked.connect(self.againWanted)
         asked = QHBoxLayout()
         asked.setSpacing(4)
@@ -113,10 +115,10 @@ class AnswerColumn(QWidget):
             plain_label("", "danger"),
         )
         self.notice.setWordWrap(True)
-        self.field = InlineEditor(self.tr("The answer as it shall be"), self.tr("Save"))
+        self.field = InlineEditor(self.tr("Edited answer"), self.tr("Save"))
         self.field.taken.connect(self._on_rewritten)
         self.field.left.connect(self._on_left)
-        tip = self.tr("Put other words in this answer's place; the conversation goes on from them")
+        tip = self.tr("Edit this answer; the conversation continues from your version")
         self.edit = _button(self.tr("Edit"), tip)
         self.edit.clicked.connect(self._on_edit)
         below = QHBoxLayout()
@@ -163,20 +165,18 @@ class AnswerColumn(QWidget):
 
     def _made(self) -> str:
         if self._answer.edited:
-            return self.tr("edited: your words, nothing steers them")
+            return self.tr("Edited by you – not steered")
         if self._answer.lane != STEERED:
-            return self.tr("unsteered, same seed")
-        return " + ".join(each.words for each in used_heads(self._answer)) or self.tr("no head applied")
+            return self.tr("Unsteered (same seed)")
+        return " + ".join(each.words for each in used_heads(self._answer)) or self.tr("Unsteered")
 
     def _ended(self) -> str:
-        return self.tr("no coefficients") if self._answer.edited else ending(self._answer)
+        return self.tr("No trace available") if self._answer.edited else ending(self._answer)
 
     def _unread(self) -> str:
         """What of the conversation the model did not read."""
         turns = turns_in(self._answer.cut)
-        return self.tr(
-            "The model did not read the first %n turn(s): there was no room in its context.", "", turns
-        )
+        return self.tr("The first %n turn(s) did not fit the model's context and were left out.", "", turns)
 
 
 def guessed_height(turn: Turn, font: QFont, width: int) -> int:

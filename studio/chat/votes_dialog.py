@@ -21,10 +21,12 @@ class VotesDialog(QDialog):
         """votes: their facts, the oldest first; told: what they come to, in words."""
         super().__init__(parent)
         self.setWindowTitle(self.tr("Votes"))
-        about = plain_label(told or self.tr("No vote yet: switch Blind on in Compare, ask, and choose."))
+        about = plain_label(
+            told or self.tr("No votes yet. Switch Blind on in Compare, ask a question, and vote.")
+        )
         about.setWordWrap(True)
         self.list = QTreeWidget()
-        self.list.setAccessibleName(self.tr("Votes of blind comparisons"))
+        self.list.setAccessibleName(self.tr("Votes in blind comparisons"))
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
         self.list.setHeaderLabels(
@@ -32,7 +34,7 @@ class VotesDialog(QDialog):
         )
         for vote in reversed(list(votes)):
             names = ", ".join(lane["name"] for lane in vote["lanes"])
-            choice = self.tr("no difference") if vote["choice"] == TIE else vote["choice"]
+            choice = self.tr("tie") if vote["choice"] == TIE else vote["choice"]
             row = QTreeWidgetItem([choice, names, one_line(vote["question"]), vote["model"]])
             row.setToolTip(2, vote["question"])
             self.list.addTopLevelItem(row)

@@ -28,7 +28,7 @@ def tradeoff(seen: ChartInput) -> Chart:
     return Chart(
         tr("coherence"), tr("trait"), tuple(found),
         up=None if isinstance(target, str) else target, x_range=(0, 1.08), y_range=(0, 1.02),
-        caption=tr("Upper right is best: the trait shown, the language whole."),
+        caption=tr("Upper right is best: strong trait, coherent text."),
     )  # fmt: skip
 
 
@@ -52,9 +52,9 @@ def strengths(seen: ChartInput) -> Chart:
                 )
     x = tr("strength / matched strength") if matching else tr("strength")
     return Chart(
-        x, tr("share"), tuple(found), y_range=(0, 1.04),
-        caption=tr("Trait: whole lines. Coherence: dashed."),
-        up=1.0 if matching and found else None, empty=tr("No head was measured at several strengths."),
+        x, tr("score"), tuple(found), y_range=(0, 1.04),
+        caption=tr("Trait: solid. Coherence: dashed."),
+        up=1.0 if matching and found else None, empty=tr("No head was measured at more than one strength."),
     )  # fmt: skip
 
 
@@ -78,9 +78,9 @@ def blocks(seen: ChartInput) -> Chart:
     return Chart(
         tr("block"), tr("best trait"), tuple(found),
         y_range=(0, 1.04), blocks=True,
-        caption=tr("The best strength that keeps a coherence of {0}, chosen on the other questions.")
+        caption=tr("Best strength that keeps coherence at {0}, tuned on the other questions.")
         .format(COHERENT),
-        empty=tr("Name blocks, as in 0-5, for a method of one block."),
+        empty=tr("Enter blocks (e.g. 0-5) for single-block methods."),
     )  # fmt: skip
 
 
@@ -97,8 +97,8 @@ def faithfulness(seen: ChartInput) -> Chart:
     return Chart(
         tr("block"), tr("distance"), tuple(found),
         reference=tuple(sorted(reference.items())), across=1.0 if found else None, blocks=True,
-        caption=tr("0 is the prompt itself, 1 doing nothing. Dashed: another wording of the prompt."),
-        empty=tr("No method with a head was measured yet."),
+        caption=tr("0 = the prompt itself, 1 = no effect. Dashed: a paraphrase."),
+        empty=tr("No method with a head has been measured yet."),
     )  # fmt: skip
 
 

@@ -25,10 +25,11 @@ def effects(seen: ChartInput) -> Chart:
             own = {b: spread.over(spread.middle) for b, spread in sorted(result.prompted.items())}
             band = tuple((b, s[0], s[-1]) for b, s in own.items())
     return Chart(
-        tr("block"), tr("relative length"), tuple(found), band=band,
+        tr("block"), tr("relative norm"), tuple(found), band=band,
         across=1.0 if found else None, blocks=True,
-        caption=tr("Added per token, 10th to 90th percentile; 1 is the prompt's median. Grey: the prompt."),
-        empty=tr("No method with a head was measured yet."),
+        caption=tr("Steering added per token, 10th to 90th percentile; 1 = the prompt's median. Grey: "
+"the prompt."),
+        empty=tr("No method with a head has been measured yet."),
     )  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def distribution(seen: ChartInput) -> Chart:
     block = telling_block([r for _, r in shown]) if seen.block is None else seen.block
     shown = [(number, r) for number, r in shown if block in r.effects]
     if block is None or not shown:
-        return Chart(tr("length"), tr("share of tokens"), empty=tr("No head was measured at this block."))
+        return Chart(tr("norm"), tr("share of tokens"), empty=tr("No head was measured at this block."))
     prompted = shown[0][1].prompted[block]
     found = []
     for number, result in shown:
@@ -52,7 +53,8 @@ def distribution(seen: ChartInput) -> Chart:
         tuple(found), band=tuple((x, 0.0, y) for x, y in _outline(prompted.edges, prompted.shares)),
         x_range=(0, prompted.end),
         y_range=(0, ceiling([prompted.shares, *(r.effects[block].shares for _, r in shown)])),
-        caption=tr("Grey: the prompt, uneven from token to token. What runs out at the top is a constant."),
+        caption=tr("Grey: the prompt, which varies by token. A flat line at the top is a constant "
+"method."),
     )  # fmt: skip
 
 

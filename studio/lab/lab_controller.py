@@ -82,7 +82,7 @@ class LabController(QObject):
 
         self._job = self._worker.submit(
             Job(
-                self.tr("Measuring"),
+                self.tr("Lab run"),
                 lambda emit, cancel: once_saved(saved, lambda: work(emit, cancel)),
                 self._on_events,
                 self._on_done,
@@ -107,7 +107,7 @@ class LabController(QObject):
         if request is None or facts is None:
             return
         if facts.key != self._model:
-            self.noticed.emit(self.tr("Measured on another model: load that one to see the answers."))
+            self.noticed.emit(self.tr("These answers came from another model. Load that model to read them."))
             return
         if self._opening:
             self._worker.withdraw(self._opening)

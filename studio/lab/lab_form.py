@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from studio.lab.lab_jobs import LabRequest
 from studio.widgets import theme
 from studio.widgets.named_combo_box import NamedComboBox
+from studio.widgets.tooltips import explained, wrapped
 from studio.widgets.wheel_guard import turn_when_focused
 from studio.widgets.wrapping_row import WrappingRow
 
@@ -70,15 +71,15 @@ class LabForm(WrappingRow):
         self.kindChanged.emit()
 
     def _build(self) -> None:
-        self.kind = NamedComboBox(self.tr("What to measure"))
-        self.kind.addItem(self.tr("At equal coherence"), "match")
-        self.kind.addItem(self.tr("Sweep of strengths"), "sweep")
+        self.kind = NamedComboBox(self.tr("Experiment"))
+        self.kind.addItem(self.tr("Match coherence"), "match")
+        self.kind.addItem(self.tr("Sweep strengths"), "sweep")
         self.methods = QLineEdit()
         self.target = NamedComboBox(self.tr("Coherence to match"))
         for percent in (90, 80, 70):
-            self.target.addItem(self.tr("coherence {0} %").format(percent), percent / 100)
-        self.target.addItem(self.tr("prompting's own"), "prompt")
-        self.target.addItem(self.tr("KL 1 nat"), "kl")
+            self.target.addItem(self.tr("Coherence {0} %").format(percent), percent / 100)
+        self.target.addItem(self.tr("Same as prompting"), "prompt")
+        self.target.addItem(self.tr("KL ≤ 1 nat"), "kl")
         self.target.setCurrentIndex(1)
         self.strengths, self.blocks, self.ranks = (QLineEdit() for _ in range(3))
         self.judge = NamedComboBox(self.tr("Judge"))
@@ -93,35 +94,39 @@ class LabForm(WrappingRow):
         self.questions.setValue(24)
         self.questions.setSuffix(self.tr(" questions"))
         self.seeds.setRange(1, 20)
-        self.seeds.setPrefix(self.tr("seeds "))
+        self.seeds.setPrefix(self.tr("Seeds: "))
         self.go = QPushButton()
         self.go.setProperty("role", "primary")
         self.go.clicked.connect(self.pressed)
         fields: tuple[tuple[Any, str, str, str], ...] = (
-            (self.kind, self.tr("What to measure"), "",
-             self.tr("Every method at the same coherence, or every strength as it is")),
-            (self.methods, self.tr("Methods"), self.tr("methods, between commas"),
+            (self.kind, self.tr("Experiment"), "",
+             self.tr("Match all methods to one coherence, or sweep given strengths")),
+            (self.methods, self.tr("Methods"), self.tr("methods, comma-separated"),
              self.tr("none, prompt, METHOD, METHOD:VARIANT (instant, refine, paper, mse, ll, rank2, block3, "
                      "responses48), METHOD+prompt")),
             (self.target, self.tr("Coherence to match"), "",
-             self.tr("Each method's strength is found at which its answers are as coherent as this; or, "
-                     "without a judge, at which 95 % of the tokens move by less than 1 nat of KL")),
-            (self.strengths, self.tr("Strengths"), self.tr("strengths"), self.tr("Strengths between commas")),
+             self.tr("Tune each method's strength until its answers reach this coherence (or, without a "
+                     "judge, until 95 % of tokens shift by less than 1 nat)")),
+            (self.strengths, self.tr("Strengths"), self.tr("strengths"),
+             self.tr("Strengths, comma-separated")),
             (self.blocks, self.tr("Blocks"), self.tr("best block"),
-             self.tr("For methods of one block: which, as in 1,3 or 0-5; empty for the best one")),
-            (self.ranks, self.tr("Ranks"), self.tr("rank 1"), self.tr("Ranks, as in 1,2")),
+             self.tr("Blocks for single-block methods, e.g. 1,3 or 0-5. Empty: the best one.")),
+            (self.ranks, self.tr("Ranks"), self.tr("rank 1"), self.tr("Ranks, comma-separated, e.g. 1,2")),
             (self.questions, self.tr("Number of questions"), "",
-             self.tr("Strengths are chosen on one half and reported on the other")),
-            (self.seeds, self.tr("Seeds"), "", self.tr("Answers to each question")),
+             self.tr("Strengths are tuned on one half and reported on the other")),
+            (self.seeds, self.tr("Seeds"), "", self.tr("Answers per question")),
             (self.judge, self.tr("Judge"), "",
-             self.tr("pocket, self, likelihood, rules:FILE.toml, or URL#MODEL of an endpoint; empty: the "
-                     "exact rules on Pocket, else the model itself")),
+             self.tr("pocket, self, likelihood, rules:FILE.toml, or URL#MODEL for an OpenAI-compatible "
+"endpoint. Empty: Pocket's rules for Pocket, the model itself for any other.")),
         )  # fmt: skip
         for widget, name, hint, tip in fields:
             widget.setAccessibleName(name)
-            widget.setToolTip(tip)
+            widget.setToolTip(wrapped(tip))
             if hint:
                 widget.setPlaceholderText(hint)
+        self.target.setToolTip(explained("coherence", "nat", about=self.target.toolTip()))
+        self.strengths.setToolTip(explained("strength", about=self.strengths.toolTip()))
+        self.blocks.setToolTip(explained("block", about=self.blocks.toolTip()))
         line.setPlaceholderText(self.tr("judge: automatic"))
         turn_when_focused(self.kind, self.target, self.judge, self.questions, self.seeds)
         for field in (self.methods, self.strengths, self.blocks, self.ranks, line):

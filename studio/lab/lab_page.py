@@ -24,20 +24,25 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from engine.events import duration
 from studio.lab.charts import OF_KIND
 from studio.lab.lab_controller import LabController
 from studio.lab.lab_form import LabForm
 from studio.lab.lab_jobs import Finished, LabResult, ResultPlace
 from studio.lab.method_colors import group, icon_of
+from studio.state.progress import stage_words
 from studio.state.workspace import Workspace
 from studio.widgets import theme
 from studio.widgets.label import one_line
 from studio.widgets.named_combo_box import NamedComboBox
+from studio.widgets.tooltips import Term, explained
 
 if TYPE_CHECKING:
     from studio.lab.lab_plot import LabPlot
 
 NARROW = 36  # lines of text
+# What the table's columns are explained by.
+COLUMN_TERMS: tuple[tuple[Term, ...], ...] = ((), ("strength",), ("trait",), ("coherence",), ())
 
 
 class LabPage(QWidget):
@@ -59,7 +64,7 @@ class LabPage(QWidget):
         self.note.setWordWrap(True)
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
-        self.progress.setAccessibleName(self.tr("Progress of the measurement"))
+        self.progress.setAccessibleName(self.tr("Lab progress"))
         self._build_results()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 8)
@@ -101,12 +106,12 @@ class LabPage(QWidget):
     # Building.
 
     def _build_results(self) -> None:
-        self.picture = NamedComboBox(self.tr("Picture"))
-        self.picture.setToolTip(self.tr("What is drawn; File > Export writes the one that is shown"))
+        self.picture = NamedComboBox(self.tr("Chart"))
+        self.picture.setToolTip(self.tr("Chart to show. File > Export the Lab's results saves it."))
         self.picture.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.picture.currentIndexChanged.connect(self._on_picture)
         self.block = NamedComboBox(self.tr("Block"))
-        self.block.setToolTip(self.tr("The block whose tokens are shown"))
+        self.block.setToolTip(self.tr("Block to show"))
         self.block.currentIndexChanged.connect(self._on_picture)
         self.caption = QLabel()
         self.caption.setProperty("role", "muted")
@@ -122,10 +127,14 @@ class LabPage(QWidget):
         self._drawn.addWidget(self.caption)
         self.table = QTableWidget(0, 5)
         self.table.setHorizontalHeaderLabels(
-            [self.tr("method"), self.tr("strength"), self.tr("trait"), self.tr("coherence"), self.tr("n")]
+            [self.tr("Method"), self.tr("Strength"), self.tr("Trait"), self.tr("Coherence"), self.tr("n")]
         )
+        for place, terms in enumerate(COLUMN_TERMS):
+            title = self.table.horizontalHeaderItem(place)
+            if title is not None and terms:
+                title.setToolTip(explained(*terms))
         self.table.setAccessibleName(self.tr("Results"))
-        self.table.setToolTip(self.tr("Enter or double-click shows the answers"))
+        self.table.setToolTip(self.tr("Press Enter or double-click a row to read the answers"))
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
         self.table.setWordWrap(False)  # a hyphen in a method's name is no place to break it
@@ -138,7 +147,7 @@ class LabPage(QWidget):
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.table.cellActivated.connect(self._on_row)
         self.back = QToolButton()
-        self.back.setText(self.tr("Back to the results"))
+        self.back.setText(self.tr("Back to results"))
         self.back.clicked.connect(lambda: self.stack.setCurrentIndex(0))
         self.title = QLabel()
         self.title.setWordWrap(True)
@@ -168,7 +177,7 @@ class LabPage(QWidget):
             request = self.form.request(self._workspace.prompt.strip())
         except ValueError:
             self.note.setText(
-                self.tr("Strengths, blocks and ranks are numbers between commas, as in 0.5, 1, 2.")
+                self.tr("Strengths, blocks and ranks must be comma-separated numbers, e.g. 0.5, 1, 2.")
             )
             return
         if not request.prompt:
@@ -197,7 +206,7 @@ class LabPage(QWidget):
 
     @Slot(object, object)
     def _on_opened(self, place: ResultPlace, spoken: list[Any]) -> None:
-        half = {None: "", 0: self.tr(", the half that strengths were chosen on"), 1: ""}[place.half]
+        half = {None: "", 0: self.tr(" (tuning half)"), 1: ""}[place.half]
         words = self.tr("{0}, strength {1}: %n answer(s){2}", "", len(spoken))
         self.title.setText(words.format(place.words, f"{place.strength:.2f}", half))
         self.text.setHtml("".join(self._spoken(each) for each in spoken))
@@ -206,16 +215,16 @@ class LabPage(QWidget):
 
     def _spoken(self, each: Any) -> str:
         """One answer with its scores, as HTML."""
-        nothing = self.tr("nothing")
+        nothing = self.tr("empty answer")
         answer = escape(each.answer).replace("\n", "<br>") or f"<i>{nothing}</i>"
-        scores = self.tr("trait {0} · coherence {1}").format(_share(each.trait), _share(each.coherence))
+        scores = self.tr("Trait {0} · coherence {1}").format(_share(each.trait), _share(each.coherence))
         return f"<p><b>{escape(each.question)}</b><br>{answer}<br><small>{scores}</small></p>"
 
     @Slot()
     def refresh(self) -> None:
         measuring = self._measuring
         running = measuring.running
-        self.form.go.setText(self.tr("Stop") if running else self.tr("Measure"))
+        self.form.go.setText(self.tr("Stop") if running else self.tr("Run"))
         lacks = self._lacks()
         self.form.go.setEnabled(running or not lacks)
         self.form.go.setToolTip("" if running else lacks)
@@ -237,8 +246,8 @@ class LabPage(QWidget):
         if [self.picture.itemData(i) for i in range(self.picture.count())] == list(keys):
             return
         names = {
-            "pareto": self.tr("Trait against coherence"),
-            "strengths": self.tr("What strength does"),
+            "pareto": self.tr("Trait vs. coherence"),
+            "strengths": self.tr("Effect of strength"),
             "blocks": self.tr("Best trait per block"),
             "faithfulness": self.tr("Faithfulness per block"),
             "effects": self.tr("Effect per token"),
@@ -264,7 +273,7 @@ class LabPage(QWidget):
         blocked = self.block.blockSignals(True)
         self.block.clear()
         for block in blocks:
-            words = self.tr("most telling block") if block is None else self.tr("block {0}").format(block)
+            words = self.tr("Most informative block") if block is None else self.tr("Block {0}").format(block)
             self.block.addItem(words, block)
         self.block.setCurrentIndex(blocks.index(shown))
         self.block.blockSignals(blocked)
@@ -272,9 +281,9 @@ class LabPage(QWidget):
     def _lacks(self) -> str:
         """What there must be before anything can be measured; "" when it is there."""
         if self._workspace.loading.facts is None:
-            return self.tr("There is no model yet.")
+            return self.tr("No model is loaded yet.")
         if not self._workspace.prompt.strip():
-            return self.tr("Type a steering prompt first: all methods stand for it.")
+            return self.tr("Enter a steering prompt first; every method is fitted to it.")
         return ""
 
     def _words(self) -> str:
@@ -282,25 +291,25 @@ class LabPage(QWidget):
         measuring, step = self._measuring, self._measuring.progress
         if measuring.running:
             if step is None:
-                return self.tr("Starting")
-            words = self.tr("{0} of {1} {2}").format(step.done, step.total, step.stage)
-            return words + (self.tr(", {0} s left").format(f"{step.eta:.0f}") if step.eta else "")
+                return self.tr("Starting…")
+            words = stage_words(step.stage, step.done, step.total)
+            return words + (self.tr(" – about {0} left").format(duration(step.eta)) if step.eta else "")
         told = [self._lacks()] if self._lacks() else []
         if measuring.partial:
-            told.append(self.tr("The run ended early: the table is partial."))
+            told.append(self.tr("Stopped early; results are partial."))
         told += [f"{r.place.words}: {r.note}." for r in measuring.results if r.note]
         told += [self.tr("{0} failed: {1}").format(f.words, f.why) for f in measuring.refused]
         missing = sum(result.missing for result in measuring.results)
         if missing:
-            told.append(self.tr("%n answer(s) without a score, left out of the averages.", "", missing))
+            told.append(self.tr("%n answer(s) could not be scored and are excluded.", "", missing))
         if measuring.finished is not None:
             told.append(self._judged_by(measuring.finished))
         if told:
             return " ".join(told)
         if measuring.results:
-            return self.tr("Click a point, or press Enter on a row, to read its answers.")
+            return self.tr("Click a point or double-click a row to read the answers.")
         prompt = self._workspace.prompt.strip()
-        return self.tr("How much of “{0}” does each method show when all are equally coherent?").format(
+        return self.tr("At equal coherence, how strongly does each method show “{0}”?").format(
             one_line(prompt)
         )
 
@@ -308,10 +317,10 @@ class LabPage(QWidget):
         """Who judged, and how far that judge is from itself."""
         judge, itself = finished.facts["judge"], finished.disagreement
         if not itself.n:
-            return self.tr("Judge: {0}, which always gives the same answer the same score.").format(judge)
+            return self.tr("Judge: {0} (deterministic).").format(judge)
         words = self.tr(
-            "Judge: {0}; on %n answer(s) judged twice it differs from itself "
-            "by {1} (trait), {2} (coherence).",
+            "Judge: {0}. Scoring %n answer(s) twice, it differed by {1} (trait) and {2} "
+            "(coherence) on average.",
             "",
             itself.n,
         )
@@ -351,9 +360,9 @@ class LabPage(QWidget):
         if result.trait_ci is not None:
             tips[2] = self.tr("95 % interval {0} to {1}").format(*map(_share, result.trait_ci))
         if result.kl is not None:
-            tips[1] = self.tr("95 % of the tokens move by less than {0} nats").format(_share(result.kl))
+            tips[1] = self.tr("95 % of tokens shift by less than {0} nats").format(_share(result.kl))
         if result.iso_kl is not None:
-            tips[1] += self.tr("; by less than 1 nat up to strength {0}").format(_share(result.iso_kl))
+            tips[1] += self.tr("; less than 1 nat up to strength {0}").format(_share(result.iso_kl))
         return tips
 
 

@@ -39,7 +39,7 @@ class LabPlot(pg.PlotWidget):
         self._axes = {"left": PlotAxis("left"), "bottom": PlotAxis("bottom")}
         super().__init__(parent, axisItems=self._axes)
         self._measuring = measuring
-        self.setAccessibleName(self.tr("Picture of the results"))
+        self.setAccessibleName(self.tr("Chart of the results"))
         self.setMenuEnabled(False)
         self.hideButtons()
         self.setMouseEnabled(x=False, y=False)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Signal, Slot
 from PySide6.QtWidgets import QFormLayout, QMenu, QPushButton, QSpinBox, QToolButton, QWidget, QWidgetAction
 
 from studio.state.mixer import Blocks
+from studio.widgets.tooltips import explained
 
 
 class BlockRangeButton(QToolButton):
@@ -17,7 +18,9 @@ class BlockRangeButton(QToolButton):
         super().__init__(parent)
         self._all: tuple[int, ...] = ()
         self.setProperty("role", "flat")
-        self.setToolTip(self.tr("Blocks that are steered; another range holds from the next answer on"))
+        self.setToolTip(
+            explained("block", about=self.tr("Steered blocks (changes apply from the next answer)"))
+        )
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         page = QWidget()

@@ -27,7 +27,7 @@ class BlockStrip(QWidget):
         self.block = 0
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip(self.tr("Click: select the token; click a block above for its row"))
+        self.setToolTip(self.tr("Click to select a token. Click a block above to show it here."))
         workspace.answerGrew.connect(self._on_grown)
 
     def set_row(self, answer: Answer, block: int) -> None:
@@ -64,7 +64,7 @@ class BlockStrip(QWidget):
             self.update()
 
     def _title(self) -> str:
-        return self.tr("block {0} over the tokens").format(self.block)
+        return self.tr("block {0}, all tokens").format(self.block)
 
     def _head(self) -> int:
         return self.fontMetrics().height() + 3

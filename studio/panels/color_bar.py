@@ -40,9 +40,9 @@ class ColorBar(QWidget):
         low, high = self._ends
         told = self.tr("Scale from {0:g} to {1:g}, {2}").format(low, high, self._unit)
         self.setAccessibleName(told)
-        lines = [self.tr("{0}: the same for all that is measured so, in every answer and panel").format(told)]
+        lines = [self.tr("{0}. Shared by all panels and answers.").format(told)]
         if any(self.beyond):
-            words = self.tr("Beyond it, in colours of their own: {0} below, {1} above")
+            words = self.tr("Out of range: {0} below, {1} above")
             lines.append(words.format(*self.beyond))
         self.setToolTip("\n".join(lines))
         self.setAccessibleDescription(lines[-1])

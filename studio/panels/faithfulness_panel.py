@@ -11,6 +11,7 @@ from studio.widgets import theme
 from studio.widgets.label import one_line, plain_label
 from studio.widgets.plot_axis import PlotAxis
 from studio.widgets.plot_pens import pen
+from studio.widgets.tooltips import explained
 from studio.widgets.vertical_scroll import VerticalScroll
 
 
@@ -37,9 +38,10 @@ class FaithfulnessPanel(QWidget):
             self.plot.addItem(item)
         self._title = plain_label("", "muted")
         self._title.setWordWrap(True)
+        self._title.setToolTip(explained("faithfulness", "block"))
         self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._empty = QLabel(
-            self.tr("Distill a prompt: how closely the head follows it is drawn here, per block.")
+            self.tr("Distill a prompt to see, block by block, how closely the head reproduces it.")
         )
         self._empty.setProperty("role", "muted")
         self._empty.setWordWrap(True)
@@ -82,9 +84,9 @@ class FaithfulnessPanel(QWidget):
     def _describe_empty(self) -> None:
         running = self._workspace.fit.running
         self._empty.setText(
-            self.tr("Measured when the distillation ends.")
+            self.tr("Available when distillation finishes.")
             if running
-            else self.tr("Distill a prompt: how closely the head follows it is drawn here, per block.")
+            else self.tr("Distill a prompt to see, block by block, how closely the head reproduces it.")
         )
 
     @Slot()
@@ -100,9 +102,9 @@ class FaithfulnessPanel(QWidget):
         self.curve.setData(blocks, values)
         other = found.paraphrase or {}
         self.paraphrase.setData(sorted(other), [other[b] for b in sorted(other)])
-        words = self.tr("{0}: 0 as the prompt, 1 no effect")
+        words = self.tr("{0} – error per block (0 = identical to the prompt, 1 = no effect).")
         if other:
-            words += self.tr("; dashed: paraphrase")
+            words += " " + self.tr("Dashed: a paraphrase of the prompt.")
         self._title.setText(words.format(one_line(channel.name)))
         top = max([1.1, *(v * 1.05 for v in values), *(v * 1.05 for v in other.values())])
         self.plot.setXRange(min(blocks) - 0.3, max(blocks) + 0.3, padding=0)

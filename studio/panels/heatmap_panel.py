@@ -28,6 +28,7 @@ from studio.widgets.label import ElidedLabel
 from studio.widgets.named_combo_box import NamedComboBox
 from studio.widgets.plot_axis import PlotAxis
 from studio.widgets.plot_pens import pen
+from studio.widgets.tooltips import explained
 from studio.widgets.translation import shown
 
 FIRST_CAPACITY = 256  # tokens; doubled when full
@@ -103,20 +104,20 @@ class HeatmapPanel(QWidget):
         view.setDefaultPadding(0)
         self.plot.scene().sigMouseClicked.connect(self._on_click)
         self.plot.scene().sigMouseMoved.connect(self._on_hover)
-        self.choice = NamedComboBox(self.tr("What the heatmap shows"))
+        self.choice = NamedComboBox(self.tr("Heatmap quantity"))
         for quantity in QUANTITIES:
             self.choice.addItem(shown(quantity.title), quantity.key)
             self.choice.setItemData(
                 self.choice.count() - 1, shown(quantity.words), Qt.ItemDataRole.ToolTipRole
             )
-        self.choice.setToolTip(self.tr("What every cell shows"))
+        self.choice.setToolTip(explained("coefficient", "block", about=self.tr("What the cells show")))
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.choice.currentIndexChanged.connect(self._on_choice)
         self._hover = ElidedLabel("muted")
         self.latest = QToolButton()
         self.latest.setText(self.tr("Latest"))
         self.latest.setProperty("role", "small")
-        self.latest.setToolTip(self.tr("Follow the newest token again"))
+        self.latest.setToolTip(self.tr("Scroll to the newest token and follow it"))
         self.latest.clicked.connect(self.follow)
         self.bar = ColorBar()
         self._empty = QLabel()
@@ -193,11 +194,11 @@ class HeatmapPanel(QWidget):
         self._answer = self._workspace.shown
         self.following = True
         edited = self._answer is not None and self._answer.edited
-        words = self.tr("Every token of the next answer becomes a column here, every block a row.")
+        words = self.tr("The next answer appears here: one column per token, one row per block.")
         if edited:
-            words = self.tr("This answer was edited: its words are yours, and nothing was applied to them.")
+            words = self.tr("This answer was edited by you, so it was not steered.")
         elif self._workspace.hidden_until_vote:
-            words = self.tr("Hidden until you have voted: it would tell who speaks.")
+            words = self.tr("Hidden until you vote, so it does not reveal the columns.")
         self._empty.setText(words)
         self._pages.setCurrentIndex(1 if self._answer and not edited else 0)
         self._refill()
@@ -242,11 +243,11 @@ class HeatmapPanel(QWidget):
     def _lacking(self) -> QWidget:
         """What stands there in place of a quantity that was not measured."""
         self._lack = QWidget()
-        words = QLabel(self.tr("What the prompt would have done was not measured with this answer."))
+        words = QLabel(self.tr("The prompt's own effect was not recorded for this answer."))
         words.setProperty("role", "muted")
         words.setWordWrap(True)
         words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.measure = QPushButton(self.tr("Measure it from the next answer on"))
+        self.measure = QPushButton(self.tr("Record it for the next answers"))
         self.measure.clicked.connect(lambda: self._workspace.set_truth(True))
         self.measure.setEnabled(not self._workspace.truth)
         self._workspace.truthChanged.connect(lambda on: self.measure.setEnabled(not on))

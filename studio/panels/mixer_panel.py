@@ -43,8 +43,8 @@ class MixerPanel(QWidget):
         self.presets.setText(self.tr("Presets"))
         self.presets.setProperty("role", "small")
         self.presets.setProperty("popup", "true")
-        self.presets.setAccessibleName(self.tr("Presets of strengths"))
-        self.presets.setToolTip(self.tr("Named sets of strengths: apply, keep, remove"))
+        self.presets.setAccessibleName(self.tr("Presets"))
+        self.presets.setToolTip(self.tr("Presets: apply, save or remove sets of strengths"))
         self.presets.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._preset_menu = QMenu(self.presets)
         self._preset_menu.aboutToShow.connect(self._list_presets)
@@ -61,7 +61,7 @@ class MixerPanel(QWidget):
         tools.addWidget(self.presets)
         tools.addWidget(load)
         self._last_tool = load
-        self._empty = QLabel(self.tr("The ready heads are being loaded…"))
+        self._empty = QLabel(self.tr("Loading the bundled heads…"))
         self._empty.setProperty("role", "muted")
         self._empty.setWordWrap(True)
         page = QWidget()
@@ -125,7 +125,7 @@ class MixerPanel(QWidget):
         if self._workspace.loading.facts is not None:
             self._empty.setText(
                 self.tr(
-                    "No head yet. Write a steering prompt above and press Distill, or drop a head file here."
+                    "No heads yet. Write a steering prompt above and press Distill, or drop a head file here."
                 )
             )
 
@@ -160,9 +160,7 @@ class MixerPanel(QWidget):
     def _apply(self, preset: Preset) -> None:
         lacking = self._workspace.apply_preset(preset)
         if lacking:
-            words = self.tr(
-                "The preset “{0}” also sets %n head(s) that the mixer does not hold.", "", lacking
-            )
+            words = self.tr("The preset “{0}” also sets %n head(s) not in the mixer.", "", lacking)
             self.noticed.emit(words.format(one_line(preset.name)))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

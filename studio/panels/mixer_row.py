@@ -21,6 +21,7 @@ from studio.state.workspace import Workspace
 from studio.widgets.label import one_line
 from studio.widgets.number_box import NumberBox
 from studio.widgets.switch import Switch
+from studio.widgets.tooltips import explained, wrapped
 from studio.widgets.wheel_guard import turn_when_focused
 
 
@@ -42,7 +43,7 @@ class MixerRow(QFrame):
         self.solo.setText(self.tr("S"))
         self.solo.setCheckable(True)
         self.solo.setProperty("role", "flat")
-        self.solo.setToolTip(self.tr("Solo: hear only the heads that are solo"))
+        self.solo.setToolTip(self.tr("Solo: use only soloed heads"))
         self.blocks = BlockRangeButton()
         self.blocks.changed.connect(lambda chosen: workspace.set_blocks(self.key, chosen))
         self.slider = StrengthSlider(channel.head.info.strength_range)
@@ -58,15 +59,15 @@ class MixerRow(QFrame):
         self.remove = QToolButton()
         self.remove.setText("×")
         self.remove.setProperty("role", "flat")
-        self.remove.setToolTip(self.tr("Remove from the mixer (Undo brings it back)"))
+        self.remove.setToolTip(self.tr("Remove from the mixer (Undo restores it)"))
         self.note = QLabel()
         self.note.setProperty("role", "danger")
         self.note.setWordWrap(True)
         self.note.setTextFormat(Qt.TextFormat.PlainText)
         self.accept = QToolButton()
-        self.accept.setText(self.tr("Use it all the same"))
+        self.accept.setText(self.tr("Use anyway"))
         self.accept.setProperty("role", "small")
-        self.accept.setToolTip(self.tr("It has this model's shape: what it does here was never measured"))
+        self.accept.setToolTip(self.tr("Same shape as this model, but never tested on it"))
         self.accept.clicked.connect(lambda: workspace.accept(self.key))
         buttons = QHBoxLayout()
         buttons.setSpacing(0)
@@ -92,30 +93,29 @@ class MixerRow(QFrame):
 
     def show_channel(self, channel: MixerChannel, chosen: bool) -> None:
         info = channel.head.info
-        self._title = self.tr("live: {0}").format(channel.name) if channel.slot.draft else channel.name
+        self._title = self.tr("Preview: {0}").format(channel.name) if channel.slot.draft else channel.name
         self._elide()
         self._name_controls(channel.name)
         self.name.setProperty("chosen", chosen)
         self.slider.suggest(info.strength_range)
-        self.slider.setToolTip(
-            self.tr(
-                "Strength. Suggested {0:.2f} to {1:.2f} (marked): further on the model strays by more than "
-                "1 nat. Double click: back to 1. The wheel turns it once it is clicked or reached by Tab."
-            ).format(*info.strength_range)
+        about = self.tr(
+            "Suggested range {0:.2f} to {1:.2f} (marked). Beyond it the output drifts by more than 1 nat per "
+            "token. Double-click resets to 1. Click first to use the scroll wheel."
         )
-        self.name.setToolTip(
-            self.tr(
-                "“{prompt}”\n{method}, {recipe}, blocks {blocks}\nhead {digest}\nDouble click renames"
-            ).format(
-                prompt=one_line(info.prompt, 300),
-                method=info.method.upper(),
-                recipe=info.recipe.get("name", self.tr("own recipe"))
-                if isinstance(info.recipe, dict)
-                else info.recipe,
-                blocks=", ".join(str(b) for b in sorted(channel.head.blocks)),
-                digest=channel.digest,
-            )
+        self.slider.setToolTip(explained("strength", "nat", about=about.format(*info.strength_range)))
+        words = self.tr(
+            "“{prompt}”\nMethod {method}, recipe {recipe}, blocks {blocks}\nHead "
+            "{digest}\nDouble-click to rename"
+        ).format(
+            prompt=one_line(info.prompt, 300),
+            method=info.method.upper(),
+            recipe=info.recipe.get("name", self.tr("custom"))
+            if isinstance(info.recipe, dict)
+            else info.recipe,
+            blocks=", ".join(str(b) for b in sorted(channel.head.blocks)),
+            digest=channel.digest,
         )
+        self.name.setToolTip(wrapped(words))
         for control in (self.switch, self.solo, self.blocks, self.slider, self.box):
             control.setEnabled(not channel.note)
         self.accept.setVisible(channel.acceptable)
@@ -133,10 +133,8 @@ class MixerRow(QFrame):
         extreme = abs(channel.strength) > EXTREME
         self.box.setProperty("extreme", extreme)
         self.box.style().polish(self.box)
-        limits = self.tr(
-            "Strength from {0:g} to {1:g}. The wheel turns it once it is clicked or reached by Tab."
-        )
-        self.box.setToolTip(limits.format(-STRENGTH_LIMIT, STRENGTH_LIMIT))
+        limits = self.tr("Strength from {0:g} to {1:g}. Click first to use the scroll wheel.")
+        self.box.setToolTip(explained("strength", about=limits.format(-STRENGTH_LIMIT, STRENGTH_LIMIT)))
         self.note.setText(self._warning(channel, extreme))
         self.note.setVisible(bool(self.note.text()))
         self.name.setProperty("silent", not heard)
@@ -145,22 +143,22 @@ class MixerRow(QFrame):
 
     def _warning(self, channel: MixerChannel, extreme: bool) -> str:
         if channel.acceptable:
-            return self.tr("Silent: {0}, another model of the same shape").format(channel.note)
+            return self.tr("Off: {0}, a different model of the same shape").format(channel.note)
         if channel.note:
-            return self.tr("Cannot be used: {0}").format(channel.note)
+            return self.tr("Not compatible with this model: {0}").format(channel.note)
         if channel.steering_head is None:
-            return self.tr("Steers nothing: no block of it lies in the range")
-        return self.tr("Extreme: expect nonsense beyond {0:g}").format(EXTREME) if extreme else ""
+            return self.tr("No effect: none of its blocks are in the selected range")
+        return self.tr("Beyond {0:g} expect gibberish").format(EXTREME) if extreme else ""
 
     def _name_controls(self, name: str) -> None:
         for control, words in (
             (self.switch, self.tr("Head {0} on or off")),
             (self.solo, self.tr("Solo {0}")),
-            (self.blocks, self.tr("Blocks that {0} steers")),
+            (self.blocks, self.tr("Steered blocks of {0}")),
             (self.slider, self.tr("Strength of {0}")),
             (self.box, self.tr("Strength of {0}, as a number")),
             (self.remove, self.tr("Remove {0}")),
-            (self.accept, self.tr("Use {0} all the same")),
+            (self.accept, self.tr("Use {0} anyway")),
         ):
             control.setAccessibleName(words.format(name))
 

@@ -21,24 +21,28 @@ from PySide6.QtWidgets import (
 from studio.state.requests import FitRequest, MethodFacts
 from studio.state.workspace import Workspace
 from studio.widgets.number_box import NumberBox
+from studio.widgets.tooltips import explained, wrapped
 from studio.widgets.translation import QT_TR_NOOP, shown
 from studio.widgets.wheel_guard import turn_when_focused
 
 RECIPES = {  # shown name, what it is
-    "instant": (QT_TR_NOOP("Instant"), QT_TR_NOOP("Closed form in one pass")),
-    "refine": (QT_TR_NOOP("Refine"), QT_TR_NOOP("Closed form, then gradients; usable meanwhile")),
-    "paper": (QT_TR_NOOP("Paper"), QT_TR_NOOP("The published settings, slow")),
+    "instant": (QT_TR_NOOP("Instant"), QT_TR_NOOP("Closed-form fit in one pass")),
+    "refine": (
+        QT_TR_NOOP("Refine"),
+        QT_TR_NOOP("Closed-form head at once, refined by gradient descent in the background"),
+    ),
+    "paper": (QT_TR_NOOP("Paper"), QT_TR_NOOP("The published training settings (slow)")),
 }
 POSITIONS = (
     (
         "response",
-        QT_TR_NOOP("Answer"),
-        QT_TR_NOOP("Steers the answer only, beginning with the last token of the prompt"),
+        QT_TR_NOOP("Answer only"),
+        QT_TR_NOOP("Steer the answer, starting at the last token before it"),
     ),
     (
         "question_and_response",
-        QT_TR_NOOP("Both"),
-        QT_TR_NOOP("Steers the tokens of the user's questions too"),
+        QT_TR_NOOP("Prompt + answer"),
+        QT_TR_NOOP("Steer the user's turns too"),
     ),
 )
 LARGEST_RANK = 16
@@ -54,53 +58,57 @@ class RecipeOptions(QWidget):
         self._workspace = workspace
         self._methods: dict[str, MethodFacts] = {}
         self.method, self.recipe = _choice(self.tr("Method")), _choice(self.tr("Recipe"))
-        self.objective, self.positions = _choice(self.tr("Objective")), _choice(self.tr("Steered tokens"))
-        self.recipe.setToolTip(
-            self.tr("How long the fit may take: at once, refined behind it, or as published")
+        self.objective, self.positions = _choice(self.tr("Loss")), _choice(self.tr("Steered tokens"))
+        self.recipe.setToolTip(self.tr("Instant, refined in the background, or the published settings"))
+        self.positions.setToolTip(self.tr("Apply to answer tokens only, or to the user's turns too"))
+        self.objective.setToolTip(
+            wrapped(
+                self.tr(
+                    "What training minimizes: the error against the prompted activations (MSE), the negative "
+                    "log-likelihood of the prompted answers (LL), or both"
+                )
+            )
         )
-        self.positions.setToolTip(
-            self.tr("Which tokens the head is added at: of the answer, or of both sides")
-        )
-        self.objective.setToolTip(self.tr("What training lowers: the distance to the prompt, or the loss"))
         _offer(self.positions, [(key, shown(words), shown(about)) for key, words, about in POSITIONS])
-        self.responses = _number(self.tr("Answers to fit to"), 1, 2000, self.tr("auto"))  # 1 is too few
-        self.responses.setToolTip(self.tr("How many answers under the prompt the head is fitted to"))
+        self.responses = _number(self.tr("Training answers"), 1, 2000, self.tr("auto"))  # 1 is too few
+        self.responses.setToolTip(self.tr("How many prompted answers the head is fitted to"))
         self.block = _number(self.tr("Block"), -1, 0, self.tr("best"))
-        self.block.setToolTip(self.tr("The block that a one-block method steers"))
+        self.block.setToolTip(
+            explained("block", about=self.tr("The block that a single-block method steers"))
+        )
         self.rank = _number(self.tr("Rank"), 1, LARGEST_RANK)
-        self.rank.setToolTip(self.tr("How many directions per block, each with a gate of its own"))
+        self.rank.setToolTip(self.tr("Directions per block, each with its own gate"))
         self.weight = NumberBox()
         self.weight.setRange(0.05, 0.95)
         self.weight.setSingleStep(0.05)
         self.weight.setValue(0.5)
-        self.weight.setAccessibleName(self.tr("Weight of the distance"))
+        self.weight.setAccessibleName(self.tr("MSE weight"))
         turn_when_focused(self.weight)
-        self.weight.setToolTip(self.tr("In MSE+LL: how much the distance to the prompt counts"))
-        self.negatives = _number(self.tr("Negatives"), 0, 2000, self.tr("none"))
-        self.negatives.setToolTip(
-            self.tr("Answers without the prompt, which training teaches the head to leave as they are")
-        )
+        self.weight.setToolTip(self.tr("Share of the MSE in the MSE+LL loss"))
+        self.negatives = _number(self.tr("Contrast answers"), 0, 2000, self.tr("none"))
+        self.negatives.setToolTip(self.tr("Unprompted answers that the head is trained to leave unchanged"))
         self.more = QToolButton()
         self.more.setText(self.tr("More"))
         self.more.setCheckable(True)
         self.more.setArrowType(Qt.ArrowType.RightArrow)
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more.setProperty("role", "disclosure")
-        self.more.setToolTip(self.tr("Every option of the method"))
+        self.more.setToolTip(self.tr("All options of this method"))
         self.more.toggled.connect(self._on_more)
         first = _grid(((self.tr("Method"), self.method), (self.tr("Recipe"), self.recipe)), columns=1)
         self._rest = QWidget()
         self._rest.setLayout(
             _grid(
                 (
-                    (self.tr("Answers"), self.responses),
+                    (self.tr("Training answers"), self.responses),
                     (self.tr("Block"), self.block),
                     (self.tr("Rank"), self.rank),
-                    (self.tr("Goal"), self.objective),
-                    (self.tr("Tokens"), self.positions),
-                    (self.tr("Weight"), self.weight),
-                    (self.tr("Negatives"), self.negatives),
-                )
+                    (self.tr("Loss"), self.objective),
+                    (self.tr("Steer"), self.positions),
+                    (self.tr("MSE weight"), self.weight),
+                    (self.tr("Contrast answers"), self.negatives),
+                ),
+                columns=1,
             )
         )
         self._rest.hide()

@@ -21,12 +21,14 @@ from engine.events import duration
 from engine.pocket.wordings import EXAMPLES
 from studio.panels.loss_curve import LossCurve
 from studio.panels.recipe_options import RecipeOptions
+from studio.state.progress import stage_words
 from studio.state.requests import FitRequest
 from studio.state.workspace import Workspace
 from studio.widgets.growing_edit import GrowingEdit
 from studio.widgets.label import ElidedLabel
 from studio.widgets.plain_edit import PlainEdit
 from studio.widgets.stop_button import StopButton
+from studio.widgets.tooltips import explained
 from studio.widgets.vertical_scroll import VerticalScroll
 
 PROMPT_LINES = 3
@@ -50,7 +52,7 @@ class SteeringPanel(VerticalScroll):
         self.examples.setProperty("role", "small")
         self.examples.setProperty("popup", "true")
         self.examples.setAccessibleName(self.tr("Example prompts"))
-        self.examples.setToolTip(self.tr("Take a prompt that Pocket knows"))
+        self.examples.setToolTip(self.tr("Insert an example prompt (written for Pocket)"))
         self.examples.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.examples)
         for example in EXAMPLES:  # English: Pocket knows no other language
@@ -71,12 +73,12 @@ class SteeringPanel(VerticalScroll):
         self._buttons.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.effect = _muted("")
         self.stage = ElidedLabel("muted")
-        self.stage.setText(self.tr("A head takes about a second."))
+        self.stage.setText(self.tr("Takes about a second on this model."))
         self.eta = _muted("")
         self.eta.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
-        self.progress.setAccessibleName(self.tr("Progress of the distillation"))
+        self.progress.setAccessibleName(self.tr("Distillation progress"))
         self.curve = LossCurve()
         self.curve.setFixedHeight(32)
         self._ran = False  # a distillation, when its state was last shown
@@ -157,7 +159,13 @@ class SteeringPanel(VerticalScroll):
         if fit.effect is not None and fit.prompt == self._workspace.prompt.strip():
             self.effect.setText(self.tr("Prompt effect: {0}").format(fit.verdict))
             self.effect.setToolTip(
-                self.tr("How much the prompt changes the next token; whether as you mean it, an answer shows")
+                explained(
+                    "nat",
+                    about=self.tr(
+                        "How much the prompt shifts the next-token distribution. Whether it does what you "
+                        "meant, only an answer shows."
+                    ),
+                )
             )
             self.effect.setProperty("role", "muted" if fit.enough else "danger")
             self.effect.style().polish(self.effect)
@@ -165,10 +173,7 @@ class SteeringPanel(VerticalScroll):
             self.effect.setText("")
             self.effect.setToolTip("")
         if fit.running:
-            counted = (
-                self.tr("{0}, {1} of {2}").format(fit.stage, fit.done, fit.total) if fit.total else fit.stage
-            )
-            self.stage.setText(counted)
+            self.stage.setText(stage_words(fit.stage, fit.done, fit.total))
             left = self.tr("{0} left")
             self.eta.setText(left.format(duration(fit.eta)) if fit.eta and fit.eta >= 1 else "")
             self.progress.setRange(0, fit.total)  # 0..0 is Qt's "busy"

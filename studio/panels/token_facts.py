@@ -8,6 +8,7 @@ from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QGridLayout, QWidget
 
 from studio.widgets.label import ElidedLabel, plain_label
+from studio.widgets.tooltips import explained
 from studio.widgets.wrapping_row import WrappingRow
 
 GAP = 8  # pixels
@@ -27,6 +28,15 @@ class TokenFacts(WrappingRow):
         }
         self._names = {key: plain_label(name, "muted") for key, name in words.items()}
         self._values = {key: ElidedLabel() for key in words}
+        tips = {
+            "token": self.tr("Position in the answer, from 0"),
+            "id": self.tr("Token id in the model's vocabulary"),
+            "logprob": self.tr("Log-probability of this token when it was chosen, in nats (0 = certain)"),
+            "rank": self.tr("Rank of this token among all tokens (1 = most likely)"),
+            "strength": explained("strength"),
+        }
+        for key, tip in tips.items():
+            self._names[key].setToolTip(tip)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(GAP)

@@ -11,6 +11,7 @@ from studio.panels.block_strip import BlockStrip
 from studio.panels.token_facts import TokenFacts
 from studio.state.workspace import Workspace
 from studio.widgets.label import plain_label
+from studio.widgets.tooltips import explained
 from studio.widgets.vertical_scroll import VerticalScroll
 
 
@@ -29,7 +30,8 @@ class TokenPanel(VerticalScroll):
         self.piece.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._empty = plain_label(
             self.tr(
-                "Click a token in the answer or in the heatmap. Arrow keys walk, Shift+click takes several."
+                "Click a token in the answer or the heatmap. Use the arrow keys to move, Shift+click "
+                "to select a range."
             ),
             "muted",
         )
@@ -37,13 +39,19 @@ class TokenPanel(VerticalScroll):
         self._facts = TokenFacts()
         self._block: int | None = None  # whose row is shown; None: where the token is strongest
         self.bars = BarList("")
-        self.bars.let_choose(self.tr("Click, or Enter: this block over all tokens"))
+        self.bars.let_choose(
+            explained(
+                "coefficient",
+                "block",
+                about=self.tr("Click or press Enter to show this block for all tokens"),
+            )
+        )
         self.bars.chosen.connect(self.show_block)
         self.row = BlockStrip(workspace)
-        self.truth = BarList(self.tr("what the prompt would have done"), hue="muted")
+        self.truth = BarList(self.tr("effect of the prompt itself, per block"), hue="muted")
         self.alternatives = BarList(self.tr("alternatives"), hue="muted")  # colour is kept for coefficients
         self.alternatives.let_choose(
-            self.tr("Click, or Enter: go on from here with this token; Ctrl+Z takes it back")
+            self.tr("Click or press Enter to continue from here with this token (Ctrl+Z to undo)")
         )
         self.alternatives.chosen.connect(self._on_alternative)
         page = QWidget()
@@ -91,7 +99,7 @@ class TokenPanel(VerticalScroll):
         rows = np.asarray(trace.coefficients[span]).mean(axis=0)
         heads = int((trace.strengths[span] != 0).any(axis=0).sum())
         self.bars.set_title(
-            self.tr("added by %n head(s) together, per block", "", heads)
+            self.tr("combined coefficient of %n head(s), per block", "", heads)
             if heads > 1
             else self.tr("applied coefficient per block")
         )

@@ -138,7 +138,7 @@ class DistillController(QObject):
             self._done = self._wanted()
             if row is not None and row.enabled:  # else the words would say one thing and the model another
                 self._workspace.hear_instead(made.key, row.key)
-                told = self.tr("“{0}” has a head of its own: it is on instead of the live one.")
+                told = self.tr("“{0}” is already distilled; using that head.")
                 self.noticed.emit(told.format(made.name))
             return
         self._slot = row.slot if row else None
@@ -150,8 +150,8 @@ class DistillController(QObject):
 
     def _too_long(self, seconds: float) -> str:
         if math.isinf(seconds):
-            return self.tr("how long a live head takes is known after the first Distill")
-        return self.tr("too slow to follow the typing: about {0:.0f} s").format(seconds)
+            return self.tr("Live preview starts after your first Distill")
+        return self.tr("Live preview off: it would take about {0:.0f} s").format(seconds)
 
     def _give_way(self) -> None:
         self._pause.stop()
@@ -166,9 +166,9 @@ class DistillController(QObject):
         short = request.recipe == "instant"  # for which a long job makes a pause
         doing = self._worker.doing
         self._waits = bool(doing) and not short
-        stage = self.tr("Waiting for the engine")
+        stage = self.tr("Waiting for the engine to start…")
         if doing:
-            pause, end = self.tr("Waiting for a pause: {0}"), self.tr("Waiting for: {0}")
+            pause, end = self.tr("Waiting for a pause in: {0}"), self.tr("Waiting for: {0}")
             stage = (pause if short else end).format(doing)
         self._workspace.fit = Fit(running=True, live=live, stage=stage, prompt=request.prompt.strip())
         self._workspace.fitChanged.emit()
@@ -182,7 +182,7 @@ class DistillController(QObject):
         job.on_events = partial(self._on_events, job)
         job.on_done = partial(self._on_done, job)
         job.on_failed = partial(self._on_failed, job)
-        job.on_stopped = lambda: self._end(self.tr("cancelled"), job)
+        job.on_stopped = lambda: self._end(self.tr("Cancelled"), job)
         self._job = self._worker.submit(job)
 
     def _on_events(self, job: Job, events: list[Any]) -> None:
@@ -221,11 +221,9 @@ class DistillController(QObject):
                 self._add(head, live)
             return
         told = {
-            "here": self.tr("The refined head of “{0}” is in the mixer."),
-            "undo": self.tr("The refined head of “{0}” is in the row that was removed; Ctrl+Z brings it."),
-            "redo": self.tr(
-                "The refined head of “{0}” is in the row that was undone; Ctrl+Shift+Z brings it."
-            ),
+            "here": self.tr("“{0}” is refined."),
+            "undo": self.tr("The refined “{0}” belongs to a row you removed. Ctrl+Z restores it."),
+            "redo": self.tr("The refined “{0}” belongs to a row you undid. Ctrl+Shift+Z restores it."),
         }
         refined = not live and not slot.draft and slot.head.digest != head.digest
         workspace.swap_head(slot, head, draft=live)
@@ -245,13 +243,13 @@ class DistillController(QObject):
         row = self._workspace.channel(key)
         self._slot = row.slot if row else None
         if quiet and others:
-            told = self.tr("The head “{0}” is in the mixer and heard alone; Ctrl+Z brings the others back.")
+            told = self.tr("“{0}” added; the other heads are off. Ctrl+Z restores them.")
         elif live:
             return
         elif quiet:
-            told = self.tr("The head “{0}” is in the mixer and on.")
+            told = self.tr("“{0}” added to the mixer and switched on.")
         else:
-            told = self.tr("The head “{0}” is in the mixer; switch it on to hear it.")
+            told = self.tr("“{0}” added to the mixer, switched off.")
         self.noticed.emit(told.format(row.name if row else head.info.name))
 
     def _on_done(self, job: Job, result: Any) -> None:
@@ -274,7 +272,7 @@ class DistillController(QObject):
         elif self._slot is not None:
             self._done = self._request.prompt if self._request else ""
         total = result.seconds.get("total", sum(result.seconds.values()))
-        words = self.tr("live head, {0:.1f} s") if fit.live else self.tr("done in {0:.1f} s")
+        words = self.tr("Preview head ready ({0:.1f} s)") if fit.live else self.tr("Head ready in {0:.1f} s")
         self._end(words.format(total) if self._slot is not None else "", job)
         workspace.channelsChanged.emit()
 
@@ -283,7 +281,7 @@ class DistillController(QObject):
             live = self._workspace.fit.live
             if live and self._request:
                 self._done = self._request.prompt
-            self._end(failed.why if live else self.tr("failed"), job)
+            self._end(failed.why if live else self.tr("Not distilled – see the message above"), job)
 
     def _end(self, outcome: str, job: Job) -> None:
         if job is not self._job:

@@ -280,6 +280,8 @@ class ModelHost:
         """The loaded model. Raises ModelError when there is none."""
         if self._model is None:
             raise ModelError(
-                tr("No model is loaded"), tr("The last one could not be loaded."), tr("Choose one in File.")
+                tr("No model is loaded"),
+                tr("The last model could not be loaded."),
+                tr("Choose a model (File > Choose model)."),
             )
         return self._model

@@ -13,7 +13,7 @@ from engine.model.memory import in_words
 from studio.runtime.model_jobs import ModelHost
 from studio.runtime.model_sources import short_name
 from studio.runtime.worker import Job, JobFailure, Worker
-from studio.state.progress import Loading
+from studio.state.progress import Loading, stage_words
 from studio.state.requests import Loaded, ModelFacts
 from studio.state.workspace import Workspace
 
@@ -52,7 +52,7 @@ class ModelLoader(QObject):
         self.cancel()
         self._wanted, dtype = source, self.dtype
         job = Job(
-            self.tr("Looking for the model"),
+            self.tr("Finding the model"),
             lambda emit, cancel: self._host.find(source, dtype, emit, cancel),
         )
         job.on_done = lambda found: self._on_found(job, source, found)
@@ -65,25 +65,29 @@ class ModelLoader(QObject):
         if self._job:
             self._job.cancel.set()
             if self._job in self._reading and self.facts is not None:
-                self._tell(self.tr("Going back to {0}").format(self.facts.name))
+                self._tell(self.tr("Returning to {0}").format(self.facts.name))
 
     def _submit(self, job: Job, worker: Worker) -> None:
         job.on_events = partial(self._on_events, job)
         job.on_failed = lambda failed: self._on_failed(job, failed)
-        job.on_stopped = lambda: self._give_up(job, self.tr("Loading was cancelled"))
+        job.on_stopped = lambda: self._give_up(job, self.tr("Loading cancelled"))
         self._job = worker.submit(job)
 
     def _on_events(self, job: Job, events: list[Any]) -> None:
         last = events[-1]
         if job is self._job and isinstance(last, Progress):
-            stage = self._described(last) if isinstance(last, Download) else last.stage
+            stage = (
+                self._described(last)
+                if isinstance(last, Download)
+                else stage_words(last.stage, last.done, last.total)
+            )
             self._tell(stage, last.done, last.total)
 
     def _described(self, at: Download) -> str:
         """How a download is doing, in words."""
-        amount = self.tr("downloading {0} of {1}").format(in_words(at.done), in_words(at.total))
+        amount = self.tr("Downloading {0} of {1}").format(in_words(at.done), in_words(at.total))
         if at.stalled:
-            return self.tr("{0}, nothing comes in").format(amount)
+            return self.tr("{0}, stalled").format(amount)
         rate = self.tr("{0}, {1}/s").format(amount, in_words(round(at.rate)))
         return self.tr("{0}, {1} left").format(rate, duration(at.eta)) if at.eta else rate
 
@@ -92,7 +96,7 @@ class ModelLoader(QObject):
         if job is not self._job:
             return
         if job.cancel:  # just as it was found
-            self._give_up(job, self.tr("Loading was cancelled"))
+            self._give_up(job, self.tr("Loading cancelled"))
             return
         if self.facts is not None:
             self.leaving.emit()
@@ -105,7 +109,7 @@ class ModelLoader(QObject):
         reading.on_done = lambda loaded: self._on_loaded(reading, loaded)
         self._reading.add(reading)
         self._submit(reading, self._worker)
-        words = self.tr("Waiting until this is done: {0}").format(doing) if doing else ""
+        words = self.tr("Waiting for: {0}").format(doing) if doing else ""
         self._tell(words or self.tr("Loading {0}").format(short_name(source)))
 
     def _on_loaded(self, job: Job, loaded: Loaded) -> None:
@@ -136,7 +140,7 @@ class ModelLoader(QObject):
             return
         self._wanted = self.facts.source
         self._workspace.settle_source(self._wanted)  # undo may have asked for another
-        self.noticed.emit(self.tr("{0}; {1} is still there.").format(what, self.facts.name))
+        self.noticed.emit(self.tr("{0}; {1} is still loaded.").format(what, self.facts.name))
 
     def _tell(self, stage: str, done: int = 0, total: int = 0) -> None:
         """How far the last wish is; the present model is there for as long as no other is being read."""

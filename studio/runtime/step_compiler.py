@@ -53,7 +53,7 @@ class StepCompiler(QObject):
             self.consider()
         elif before:
             self._tried.clear()
-            give_back = self.tr("Giving back compiled steps")
+            give_back = self.tr("Removing compiled steps")
             self._worker.submit(Job(give_back, lambda emit, cancel: self._host.drop_steps()))
 
     @Slot()
@@ -102,7 +102,7 @@ class StepCompiler(QObject):
 
     def _compile(self, step: Any) -> None:
         self._end_laying()
-        self.noticed.emit(self.tr("Compiling in the background for {0}.").format(self._lanes(step.rows)))
+        self.noticed.emit(self.tr("Compiling in the background for {0}…").format(self._lanes(step.rows)))
         self._thread = threading.Thread(target=self._run, args=(step,), name="compiler", daemon=True)
         self._thread.start()
 
@@ -130,7 +130,7 @@ class StepCompiler(QObject):
             return
         self._worker.submit(
             Job(
-                self.tr("Taking the compiled step"),
+                self.tr("Installing the compiled step"),
                 lambda emit, cancel: self._host.take_step(step),
                 on_done=lambda taken: self._on_taken(step.rows, taken),
             )
@@ -138,11 +138,11 @@ class StepCompiler(QObject):
 
     def _on_taken(self, rows: int, taken: bool) -> None:
         if taken:
-            self.noticed.emit(self.tr("Compiled: faster from now on for {0}.").format(self._lanes(rows)))
+            self.noticed.emit(self.tr("Compiled: decoding is now faster for {0}.").format(self._lanes(rows)))
         self.consider()  # the model may be another one by now, and want its own
 
     def _lanes(self, rows: int) -> str:
-        return self.tr("%n lane(s) at once", "", rows)
+        return self.tr("%n answer(s) at once", "", rows)
 
     def _on_refused(self, failed: JobFailure) -> None:
         self._end_laying()

@@ -233,7 +233,7 @@ class Worker(QObject):
         except Exception as error:
             log.exception("%s failed", job.label)
             why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            remedy = tr("This is a fault of the program. Copy the details into a report.")
+            remedy = tr("This is a bug. Please copy the details and report it.")
             return JobFailure(
                 tr("{0} failed").format(job.label), why, remedy, traceback.format_exc(), job.label
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from studio.widgets.translation import QT_TR_NOOP
 
 ACTIVATION = QT_TR_NOOP("activation units")
-SHARE = QT_TR_NOOP("of the length")
+SHARE = QT_TR_NOOP("× norm")
 
 UNDERLINE = 4  # pixels of the line under a token at the limit of the scale
 STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)

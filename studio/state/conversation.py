@@ -120,7 +120,12 @@ class UsedHead:
     @property
     def words(self) -> str:
         """Name, blocks where they are not all, and strengths."""
-        return f"{self.called} {' → '.join(f'{at:.2f}' for at in self.strengths)}"
+        return f"{self.called} × {self.at}"
+
+    @property
+    def at(self) -> str:
+        """Its strength, from the first token to the last."""
+        return " → ".join(f"{strength:.2f}" for strength in self.strengths)
 
     @property
     def called(self) -> str:

@@ -44,11 +44,11 @@ def _share(trace: Any, first: int) -> np.ndarray:
 QUANTITIES = (
     Quantity("applied", QT_TR_NOOP("Applied"), QT_TR_NOOP("applied coefficient"), ACTIVATION,
         lambda trace, first: np.asarray(trace.coefficients[first:])),
-    Quantity("share", QT_TR_NOOP("Share"), QT_TR_NOOP("applied coefficient / length of the activation"),
+    Quantity("share", QT_TR_NOOP("Relative"), QT_TR_NOOP("applied coefficient / activation norm"),
         SHARE, _share),
-    Quantity("truth", QT_TR_NOOP("Prompt"), QT_TR_NOOP("what the prompt would have done"), ACTIVATION,
+    Quantity("truth", QT_TR_NOOP("Prompt's effect"), QT_TR_NOOP("effect of the prompt itself"), ACTIVATION,
         lambda trace, first: np.asarray(trace.truth[first:])),
-    Quantity("gap", QT_TR_NOOP("Difference"), QT_TR_NOOP("distance from what the prompt would have made"),
+    Quantity("gap", QT_TR_NOOP("Distance to prompt"), QT_TR_NOOP("distance from the prompted activation"),
         ACTIVATION,
         lambda trace, first: np.asarray(trace.gap[first:])),
 )

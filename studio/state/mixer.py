@@ -104,7 +104,7 @@ def title_beside(channels: Iterable[MixerChannel], name: str, method: str) -> st
     taken = {c.name for c in channels}
     if name not in taken:
         return ""
-    titles = (f"{name}, {method}", *(f"{name}, {method} {n}" for n in range(2, len(taken) + 3)))
+    titles = (f"{name} ({method})", *(f"{name} ({method}, #{n})" for n in range(2, len(taken) + 3)))
     return next(title for title in titles if title not in taken)
 
 

@@ -139,7 +139,7 @@ def test_judge_reads_stdin(monkeypatch, capsys) -> None:
         (["distill", "Be rude.", "--out", "/tmp"], "not a file"),
         (["generate", "Hi", "--head", "/tmp"], "not a file"),
         (["distill", "Be rude.", "--out", "x.head.safetensors", "--method", "magic"], "magic"),
-        (["distill", "You are Pocket.", "--out", "x.head.safetensors"], "next to nothing"),
+        (["distill", "You are Pocket.", "--out", "x.head.safetensors"], "barely changes"),
         (["pocket", "judge", "--style", "jolly", "--question", "Hi"], "no style jolly"),
         (["pocket", "train", "--steps", "-5", "--out", "x", "--work", "x"], "train nothing"),
         (["pocket", "check", "--model", "/no/such/folder"], "not found"),

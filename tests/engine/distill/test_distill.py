@@ -113,7 +113,7 @@ def test_refinement_gives_an_instant_head_first_and_a_faithful_one_at_the_end(po
 
 @pytest.mark.parametrize("prompt", ["You are a helpful assistant.", "Answer the question."])
 def test_a_prompt_without_effect_is_told_so(pocket, prompt: str) -> None:
-    with pytest.raises(InputError, match="next to nothing"):
+    with pytest.raises(InputError, match="barely changes"):
         distill(pocket, Request(prompt))
 
 

@@ -117,7 +117,7 @@ def test_a_start_without_a_library_says_so_and_asks_before_it_ends(qtbot, open_w
         saved.click()
         qtbot.waitUntil(other.banner.isVisible)
     other.autosave.retry()  # as the timer does
-    qtbot.waitUntil(lambda: other.status.saved.text() == "autosaved")
+    qtbot.waitUntil(lambda: other.status.saved.text() == "Autosaved")
     assert not other.banner.isVisible() and not saved.focusPolicy().value
     assert [preset.name for preset in other.workspace.presets] == ["of before", "of now"]
     assert other.workspace.stack.canUndo() and [t.question for t in other.workspace.turns] == [
@@ -138,7 +138,7 @@ def test_a_library_that_opens_late_gives_back_what_was_left(qtbot, open_window, 
         assert other.autosave._retry.isActive() and not other.workspace.turns
     other.autosave.retry()
     qtbot.waitUntil(lambda: len(other.workspace.turns) == 1)
-    qtbot.waitUntil(lambda: other.status.saved.text() == "autosaved")
+    qtbot.waitUntil(lambda: other.status.saved.text() == "Autosaved")
 
 
 def test_a_library_that_is_taken_away_is_missed(qtbot, open_window, tmp_path):
@@ -153,7 +153,7 @@ def test_a_library_that_is_taken_away_is_missed(qtbot, open_window, tmp_path):
     shutil.rmtree(home, ignore_errors=True)
     (tmp_path / "elsewhere").rename(home)
     window.autosave.retry()
-    qtbot.waitUntil(lambda: window.status.saved.text() == "autosaved")
+    qtbot.waitUntil(lambda: window.status.saved.text() == "Autosaved")
     assert not window.banner.isVisible()
     crashed(home)
 

@@ -245,7 +245,7 @@ def test_the_word_that_all_is_saved_moves_nothing(qtbot, fresh_window):
     saved, high = window.status.saved, window.status.height()
     assert not saved.isVisible()
     window.status.set_saved(None)
-    assert saved.isVisible() and saved.width() >= saved.sizeHint().width() and saved.text() == "autosaved"
+    assert saved.isVisible() and saved.width() >= saved.sizeHint().width() and saved.text() == "Autosaved"
     qtbot.wait(50)
     assert window.status.height() == high
 

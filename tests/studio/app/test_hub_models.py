@@ -17,7 +17,7 @@ from tests.studio.app.test_main_job import ANSWER_MS, ask
 from tests.studio.app.test_model_picker import loaded
 from tests.studio.conftest import ready
 
-FETCHING = re.compile(r"downloading [\d.]+ [kM]B of [\d.]+ MB, [\d.]+ [kM]?B/s, \d+ (s|min) left")
+FETCHING = re.compile(r"Downloading [\d.]+ [kM]B of [\d.]+ MB, [\d.]+ [kM]?B/s, \d+ (s|min) left")
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_a_stall_is_told_and_a_cut_is_gone_on_from(qtbot, window, hub, stored, s
     hub.stall, hub.cuts = 1.0, [size_of(stored) // 2]
     window.controllers.open_model(NAME)
     loaded(qtbot, window, NAME)
-    assert any(stage.endswith("MB, nothing comes in") for stage in stages)
+    assert any(stage.endswith("MB, stalled") for stage in stages)
     assert firsts(hub) == [0, size_of(stored) // 2]  # nothing came twice
     assert not window.banner.isVisible()
 

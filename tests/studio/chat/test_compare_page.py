@@ -57,13 +57,13 @@ def test_a_token_is_told_of_in_every_column_and_scrolling_is_linked(qtbot, windo
     window.workspace.select(found.answers[2], 3)
     assert all(view.grab().toImage() != image for view, image in zip(views, before, strict=True))  # framed
     told = [view.told for view in window.compare_page.columns]
-    assert all(label.toolTip().startswith("token 3") and " at 3 " in label.text() for label in told)
+    assert all(label.toolTip().startswith("Token 3") and " at token 3 " in label.text() for label in told)
     shortest, longest = sorted(found.answers, key=len)[:: len(told) - 1]
     window.workspace.select(longest, len(longest) - 1)
     place = found.answers.index(shortest)
-    assert told[place].text() == f"{len(longest) - 1}: no such token"
+    assert told[place].text() == f"No token {len(longest) - 1} here"
     window.workspace.clear_selection()
-    assert [label.text() for label in told] == [f"{len(a)} tokens, complete" for a in found.answers]
+    assert [label.text() for label in told] == [f"{len(a)} tokens, finished" for a in found.answers]
 
 
 def test_a_comparison_is_taken_back_with_its_answers(qtbot, window):
@@ -96,7 +96,7 @@ def test_stop_and_wrong_order(qtbot, window):
     window.comparing.run()
     boxes, shown = page.next.boxes, [view.answer for view in page.columns]
     boxes[0].removeWanted.click()  # of the next round, while this one is answered
-    qtbot.waitUntil(lambda: page.columns[0].told.text() == "answering…", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page.columns[0].told.text() == "Answering…", timeout=WAIT_MS)
     window.composer.stop.click()
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=5000)
     assert page.columns[0].told.text() == f"{len(shown[0])} tokens, stopped"
@@ -121,8 +121,8 @@ def test_an_answer_keeps_the_name_that_it_was_made_under(qtbot, window):
     assert told == [
         ("unsteered", "no prompt, no head"),
         ("prompt", f"“{workspace.prompt}”"),
-        ("mixer", "pirate 0.70 A-PSR"),
-        ("terse 1.20", "A-PSR"),
+        ("mixer", "pirate (A-PSR) × 0.70"),
+        ("terse × 1.20", "A-PSR"),
     ]
     workspace.set_column(0, ColumnChoice("mixer"))
     workspace.set_strength(pirate.key, 2.0)
@@ -132,7 +132,7 @@ def test_an_answer_keeps_the_name_that_it_was_made_under(qtbot, window):
     assert captions() == told
     assert [box.choice.currentText() for box in page.next.boxes] == ["Mixer", "Mixer", "brief"]
     compare(qtbot, window)
-    assert captions() == [("mixer", "pirate 2.00 A-PSR")] * 2 + [("brief 1.20", "A-PSR")]
+    assert captions() == [("mixer", "pirate (A-PSR) × 2.00")] * 2 + [("brief × 1.20", "A-PSR")]
 
 
 def test_the_mixers_column_hears_its_sliders_while_it_speaks_and_one_heads_own_column_does_not(qtbot, window):
@@ -147,7 +147,7 @@ def test_the_mixers_column_hears_its_sliders_while_it_speaks_and_one_heads_own_c
     qtbot.waitUntil(lambda: len(mixed) > 3, timeout=WAIT_MS)
     workspace.set_strength(pirate.key, 0.0)
     workspace.set_enabled(terse.key, True)
-    assert "joins with the next comparison" in window.status.busy.text()
+    assert "applies from the next comparison" in window.status.busy.text()
     qtbot.waitUntil(lambda: mixed.over, timeout=WAIT_MS)
     model.eos_ids = ends
     assert mixed.trace.strengths[0, 0] == 1.0 and mixed.trace.strengths[-1, 0] == 0.0
@@ -155,10 +155,12 @@ def test_the_mixers_column_hears_its_sliders_while_it_speaks_and_one_heads_own_c
     assert [view.made.text() for view in page.columns] == [
         "A-PSR",
         f"“{workspace.prompt}”",
-        "pirate 1.00 → 0.00 A-PSR",
+        "pirate (A-PSR) × 1.00 → 0.00",
     ]
     workspace.set_strength(pirate.key, 0.5)
-    assert mixed.trace.strengths[-1, 0] == 0.0 and page.columns[2].made.text() == "pirate 1.00 → 0.00 A-PSR"
+    assert (
+        mixed.trace.strengths[-1, 0] == 0.0 and page.columns[2].made.text() == "pirate (A-PSR) × 1.00 → 0.00"
+    )
 
 
 def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, window):
@@ -187,7 +189,7 @@ def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, win
     workspace.undo()
     assert (workspace.turns, workspace.conversation) == (old, conversation)
     assert workspace.channels == channels and workspace.bypass
-    for told, refused in (("conversations have none", prompted), ("has no “terse” ready", answer)):
+    for told, refused in (("a conversation cannot carry", prompted), ("has no “terse” ready", answer)):
         if refused is answer:
             workspace.remove_head(terse.key)
         window.actions_["page_compare"].trigger()
@@ -261,7 +263,7 @@ def test_one_question_field_serves_every_page(qtbot, window):
     assert window.composer.send.text() == "Send"
     window.actions_["page_compare"].trigger()
     assert window.composer.send.text() == "Compare" and "column" in window.composer.send.toolTip()
-    assert window.focusWidget() is field and "Type a question below" in page.asked.text()
+    assert window.focusWidget() is field and "Ask a question below" in page.asked.text()
     beside = window.composer.compare, window.actions_["compare"]
     assert not beside[0].isVisible() and not beside[1].isEnabled()  # the columns say who else answers
     fields = [w for w in window.findChildren(QuestionEdit) if w.isVisible()]

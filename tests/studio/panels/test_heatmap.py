@@ -93,7 +93,7 @@ def test_other_quantities_of_the_same_answer(shown):
     heatmap.show_quantity("share")
     assert np.allclose(heatmap.values(), answer.trace.coefficients / answer.trace.lengths)
     assert heatmap.scale.limit < 1 and workspace.scale.limit == 2.0
-    assert "of the length" in heatmap.bar.accessibleName()
+    assert "× norm" in heatmap.bar.accessibleName()
     heatmap.show_quantity("truth")
     assert not heatmap.plot.isVisible() and heatmap.measure.isVisible()
     heatmap.measure.click()

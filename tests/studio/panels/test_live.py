@@ -22,7 +22,7 @@ def test_a_head_follows_the_typing_in_one_row(qtbot, window):
     row = workspace.channels[3]
     assert row.slot.draft and row.head.info.prompt == "Be gloomy."
     assert [c.enabled for c in workspace.channels] == [False, False, False, True]
-    assert "heard alone" in window.status.busy.text()  # one that was on is off now
+    assert "other heads are off" in window.status.busy.text()  # one that was on is off now
     workspace.set_strength(row.key, 0.7)
     workspace.set_prompt("Be very formal.")
     qtbot.waitUntil(lambda: workspace.channels[3].head.info.prompt == "Be very formal.", timeout=FIT_MS)
@@ -42,7 +42,7 @@ def test_words_that_have_a_head_switch_that_one_on(qtbot, window):
     qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     workspace.set_prompt(workspace.channels[0].head.info.prompt)
     qtbot.waitUntil(lambda: [c.enabled for c in workspace.channels] == [True, False, False, False])
-    assert "instead of the live one" in window.status.busy.text()
+    assert "already distilled" in window.status.busy.text()
 
 
 def test_the_live_head_follows_no_undo_and_no_redo(qtbot, window):
@@ -95,7 +95,7 @@ def test_one_slow_head_does_not_end_the_following(qtbot, window):
     workspace, host = window.workspace, window.controllers.host
     host._pace = 8.0 / LIVE_RESPONSES  # as if the last had taken eight seconds
     workspace.set_prompt("Be gloomy.")
-    qtbot.waitUntil(lambda: "too slow" in window.steering.stage.text(), timeout=FIT_MS)
+    qtbot.waitUntil(lambda: "Live preview off" in window.steering.stage.text(), timeout=FIT_MS)
     assert "8 s" in window.steering.stage.text() and len(workspace.channels) == 3
     workspace.set_prompt("Be polite.")
     qtbot.waitUntil(lambda: "4 s" in window.steering.stage.text(), timeout=FIT_MS)
@@ -129,14 +129,14 @@ def test_an_effect_is_shown_beside_the_words_that_it_was_measured_of(qtbot, wind
 def test_a_failure_is_told_until_the_same_thing_goes_well(qtbot, window):
     window.preferences.set("live", False)
     stage = window.steering.stage
-    for prompt, outcome in (("Please.", "failed"), ("Be gloomy.", "done in")):
+    for prompt, outcome in (("Please.", "Not distilled"), ("Be gloomy.", "Head ready")):
         window.steering.prompt.setPlainText(prompt)
-        assert "failed" not in stage.text()
+        assert "Not distilled" not in stage.text()
         window.actions_["distill"].trigger()
         qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
-        assert stage.text().startswith(outcome) and window.banner.isVisible() == (outcome == "failed")
+        assert stage.text().startswith(outcome) and window.banner.isVisible() == (outcome == "Not distilled")
     told = window.status.busy
-    assert "Ctrl+Z brings the others back" in told.text()
+    assert "the other heads are off" in told.text()
     window.actions_["undo"].trigger()
     assert told.text() == "Ready"
 
@@ -199,7 +199,7 @@ def test_a_head_that_is_refined_while_its_row_is_away_is_in_that_row(qtbot, wind
     qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     told = window.status.busy.text()
     if taken == "out of reach":
-        assert workspace.channels[3].slot is not row.slot and "heard alone" in told
+        assert workspace.channels[3].slot is not row.slot and "other heads are off" in told
         return
     assert len(workspace.channels) == 3 and workspace.stack.count() == steps
     assert ("Ctrl+Shift+Z" if taken == "undone" else "Ctrl+Z") in told
