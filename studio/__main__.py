@@ -99,8 +99,8 @@ def _refuse(app: QApplication, folder: Path) -> int:
     from studio.widgets.translation import tr
 
     words = tr(
-        "The studio was not started: another one runs over {0} and does not answer. "
-        "Wait, or end that one, and try again.",
+        "Steering Studio was not started: another instance is using {0} and does not "
+        "respond. Wait or quit it, then try again.",
     ).format(folder)
     print(words, file=sys.stderr)
     QMessageBox.critical(None, app.applicationName(), words)

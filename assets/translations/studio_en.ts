@@ -11,10 +11,10 @@
         </translation>
     </message>
     <message numerus="yes">
-        <source>The figures of %n answer(s) are damaged, the text is here: {0}.</source>
+        <source>The traces of %n answer(s) are damaged; the text is here: {0}.</source>
         <translation>
-            <numerusform>The figures of %n answer are damaged, the text is here: {0}.</numerusform>
-            <numerusform>The figures of %n answers are damaged, the text is here: {0}.</numerusform>
+            <numerusform>The trace of %n answer is damaged; the text is here: {0}.</numerusform>
+            <numerusform>The traces of %n answers are damaged; the text is here: {0}.</numerusform>
         </translation>
     </message>
     <message numerus="yes">
@@ -181,27 +181,27 @@
 <context>
     <name>ModelPicker</name>
     <message numerus="yes">
-        <source>{architecture}, %n block(s); file {size}, at work {needs} in {dtype}: {fits}</source>
+        <source>{architecture}, %n block(s) – {size} on disk, {needs} in memory ({dtype}) – {fits}</source>
         <translation>
-            <numerusform>{architecture}, %n block; file {size}, at work {needs} in {dtype}: {fits}</numerusform>
-            <numerusform>{architecture}, %n blocks; file {size}, at work {needs} in {dtype}: {fits}</numerusform>
+            <numerusform>{architecture}, %n block – {size} on disk, {needs} in memory ({dtype}) – {fits}</numerusform>
+            <numerusform>{architecture}, %n blocks – {size} on disk, {needs} in memory ({dtype}) – {fits}</numerusform>
         </translation>
     </message>
     <message numerus="yes">
-        <source>{id}: {architecture}, %n block(s), {size} to fetch ({here} are here already). Runs in {dtype} with {needs}; {free} are free: {fits}.</source>
+        <source>{id}: {architecture}, %n block(s). Download: {size} ({here} already here). Memory: {needs} in {dtype}, {free} free – {fits}.</source>
         <translation>
-            <numerusform>{id}: {architecture}, %n block, {size} to fetch ({here} are here already). Runs in {dtype} with {needs}; {free} are free: {fits}.</numerusform>
-            <numerusform>{id}: {architecture}, %n blocks, {size} to fetch ({here} are here already). Runs in {dtype} with {needs}; {free} are free: {fits}.</numerusform>
+            <numerusform>{id}: {architecture}, %n block. Download: {size} ({here} already here). Memory: {needs} in {dtype}, {free} free – {fits}.</numerusform>
+            <numerusform>{id}: {architecture}, %n blocks. Download: {size} ({here} already here). Memory: {needs} in {dtype}, {free} free – {fits}.</numerusform>
         </translation>
     </message>
 </context>
 <context>
     <name>RestoreDialog</name>
     <message numerus="yes">
-        <source>a conversation of %n turn(s), the last: “{0}”</source>
+        <source>a conversation of %n turn(s), the last one “{0}”</source>
         <translation>
-            <numerusform>a conversation of %n turn, the last: “{0}”</numerusform>
-            <numerusform>a conversation of %n turns, the last: “{0}”</numerusform>
+            <numerusform>a conversation of %n turn, the last one “{0}”</numerusform>
+            <numerusform>a conversation of %n turns, the last one “{0}”</numerusform>
         </translation>
     </message>
     <message numerus="yes">
@@ -212,17 +212,17 @@
         </translation>
     </message>
     <message numerus="yes">
-        <source>%n head(s) in the mixer, as strong as they were: {0}</source>
+        <source>%n head(s) in the mixer with their strengths: {0}</source>
         <translation>
-            <numerusform>%n head in the mixer, as strong as they were: {0}</numerusform>
-            <numerusform>%n heads in the mixer, as strong as they were: {0}</numerusform>
+            <numerusform>%n head in the mixer with its strength: {0}</numerusform>
+            <numerusform>%n heads in the mixer with their strengths: {0}</numerusform>
         </translation>
     </message>
     <message numerus="yes">
-        <source>%n preset(s) of strengths</source>
+        <source>%n preset(s)</source>
         <translation>
-            <numerusform>%n preset of strengths</numerusform>
-            <numerusform>%n presets of strengths</numerusform>
+            <numerusform>%n preset</numerusform>
+            <numerusform>%n presets</numerusform>
         </translation>
     </message>
 </context>

@@ -91,13 +91,13 @@ class UnsavedDialog(QMessageBox):
 
     def __init__(self, exportable: bool, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Closing the studio"))
+        self.setWindowTitle(self.tr("Closing Steering Studio"))
         self.setIcon(QMessageBox.Icon.NoIcon)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.discard = self.addButton(self.tr("Close without saving"), QMessageBox.ButtonRole.DestructiveRole)
         self.export = self.addButton(self.tr("Export the conversation…"), QMessageBox.ButtonRole.ActionRole)
         self.export.setEnabled(exportable)
-        self.export.setToolTip(self.tr("The studio stays open; close it when the file is written"))
+        self.export.setToolTip(self.tr("The studio stays open until the file is saved"))
         self.keep = self.addButton(self.tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
         self.setDefaultButton(self.keep)
         self.setEscapeButton(self.keep)
@@ -105,9 +105,9 @@ class UnsavedDialog(QMessageBox):
     def tell(self, autosave: Autosave) -> None:
         trouble = autosave.trouble
         if trouble is None:
-            self.setText(self.tr("Saving what you did last…"))
-            self.setInformativeText(self.tr("The studio closes as soon as that is done."))
+            self.setText(self.tr("Saving your latest changes…"))
+            self.setInformativeText(self.tr("The studio closes when saving is done."))
         else:
-            self.setText(self.tr("Not all of your work is saved"))
-            lost = self.tr("What is not in the library when the studio closes is lost.")
+            self.setText(self.tr("Some of your work is not saved"))
+            lost = self.tr("Anything that is not in the Library when the studio closes is lost.")
             self.setInformativeText(f"{trouble.what}: {trouble.why} {trouble.remedy}\n\n{lost}")

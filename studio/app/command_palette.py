@@ -49,7 +49,7 @@ class CommandPalette(QDialog):
             if rank < MISS:
                 self._add(self._actions[place])
         if not self.list.count():
-            self.list.addItem(self.tr("No command has these words."))
+            self.list.addItem(self.tr("No matching commands"))
             self.list.item(0).setFlags(Qt.ItemFlag.NoItemFlags)
         self.list.setCurrentRow(0)
 

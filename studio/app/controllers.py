@@ -96,7 +96,9 @@ class Controllers(QObject):
         workspace.methods = loaded.methods
         for sentence in loaded.unread:
             what = self.tr("A bundled head could not be read")
-            self.worker.failed.emit(JobFailure(what, sentence, self.tr("The other heads work."), sentence))
+            self.worker.failed.emit(
+                JobFailure(what, sentence, self.tr("The other heads still work."), sentence)
+            )
 
     def _lay_out(self, heads: tuple[Any, ...]) -> None:
         if heads and not self.workspace.channels:
@@ -108,8 +110,11 @@ class Controllers(QObject):
         self.workspace.set_misfit_check(lambda head: _misfit(head, facts))
         silent = [c for c in self.workspace.channels if c.note]
         told = (
-            (self.tr("These heads do not fit {0} and stay in the mixer, silent: {1}."), False),
-            (self.tr("Made for another model, and silent with {0} until you say so: {1}."), True),
+            (self.tr("{1}: made for another model, switched off."), False),
+            (
+                self.tr("{1}: made for another model of the same shape, off until you choose Use anyway."),
+                True,
+            ),
         )
         groups = [(words, [c for c in silent if c.acceptable is whether]) for words, whether in told]
         sentences = [words.format(facts.name, _names(rows)) for words, rows in groups if rows]
@@ -131,7 +136,7 @@ class Controllers(QObject):
         self.headFileUsed.emit(str(path))
         if isinstance(loaded, Imported):
             self.take(loaded.head)
-            words = self.tr("Read as {0}. {1}").format(loaded.format, " ".join(loaded.losses))
+            words = self.tr("Imported as {0}. {1}").format(loaded.format, " ".join(loaded.losses))
             self.noticed.emit(words)
         else:
             self.take(loaded)
@@ -142,7 +147,7 @@ class Controllers(QObject):
         row = self.workspace.channel(self.workspace.add_head(head))
         self.taken.emit(head)
         if row is not None and row.note:
-            words = self.tr("“{0}” lies in the mixer, silent: {1}.")
+            words = self.tr("“{0}” added to the mixer, switched off: {1}.")
             self.noticed.emit(words.format(row.name, row.note))
 
     def save_head(self, channel: MixerChannel, path: Path) -> None:

@@ -215,8 +215,8 @@ class DockLayout(QObject):
         page.setProperty("role", "panel")
         dock.setWidget(page)
         tips = (
-            ("float", self.tr("Take the panel out of the window, or put it back")),
-            ("close", self.tr("Hide the panel; the View menu shows it again")),
+            ("float", self.tr("Undock / dock panel")),
+            ("close", self.tr("Hide panel (show it again from the View menu)")),
         )
         for button, tip in tips:  # Qt's own
             found = dock.findChild(QAbstractButton, f"qt_dockwidget_{button}button")
@@ -231,7 +231,7 @@ class DockLayout(QObject):
     def _name_tabs(self) -> None:
         """For eyes and screen readers; Qt makes the tabs when docks come to stand behind each other."""
         for tabs in self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
-            tabs.setAccessibleName(self.tr("Panels that stand behind each other"))
+            tabs.setAccessibleName(self.tr("Tabbed panels"))
             tabs.setElideMode(Qt.TextElideMode.ElideNone)  # of a few letters one guesses nothing
             tabs.setUsesScrollButtons(True)
             for place in range(tabs.count()):

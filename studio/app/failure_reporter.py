@@ -24,9 +24,9 @@ class FailureReporter(QObject):
         """The report of a run before this one that ended in a fault, and where it lies."""
         self._banner.show_failure(
             JobFailure(
-                self.tr("The studio had a fault last time"),
-                self.tr("Its report was kept as {0}.").format(path),
-                self.tr("Copy the details into an issue."),
+                self.tr("Steering Studio crashed last time"),
+                self.tr("The crash report is in {0}.").format(path),
+                self.tr("Please copy the details and report it."),
                 report,
             )
         )
@@ -36,9 +36,9 @@ class FailureReporter(QObject):
         last = report.strip().splitlines()[-1]
         self._banner.show_failure(
             JobFailure(
-                self.tr("The studio had a fault"),
+                self.tr("Something went wrong"),
                 last,
-                self.tr("Your work is kept. Copy the details into an issue."),
+                self.tr("Your work is safe. Copy the details and report it."),
                 report,
             )
         )

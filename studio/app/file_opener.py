@@ -46,8 +46,8 @@ class FileOpener(QObject):
                 self.refused.emit(
                     JobFailure(
                         self.tr("{0} was not opened").format(path.name),
-                        self.tr("It is neither a head nor the folder of a model."),
-                        self.tr("Heads end in {0}; of a model, take the whole folder.").format(
+                        self.tr("It is neither a head nor a model folder."),
+                        self.tr("Choose a head file ({0}) or a whole model folder.").format(
                             ", ".join(HEAD_FILES)
                         ),
                         source,
@@ -95,7 +95,7 @@ class FileOpener(QObject):
         self.recent.popup(QCursor.pos())
 
     def choose_folder(self) -> None:
-        name = QFileDialog.getExistingDirectory(self._window, self.tr("A folder with a model"))
+        name = QFileDialog.getExistingDirectory(self._window, self.tr("Open model folder"))
         if name:
             self._controllers.open_model(name)
 
@@ -106,7 +106,7 @@ class FileOpener(QObject):
             row = self.recent.addAction(with_short_revision(source).replace("&", "&&"))
             row.triggered.connect(lambda _=False, s=source: self.open([s]))
         if not models and not heads:
-            self.recent.addAction(self.tr("Nothing yet")).setEnabled(False)
+            self.recent.addAction(self.tr("None yet")).setEnabled(False)
 
     def _on_model(self, source: str) -> None:
         if source != "pocket":

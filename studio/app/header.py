@@ -40,7 +40,7 @@ class Header(QToolBar):
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedWidth(120)
-        self.progress.setAccessibleName(self.tr("Progress of the loading"))
+        self.progress.setAccessibleName(self.tr("Loading progress"))
         self.cancel = QToolButton()
         self.cancel.setText(self.tr("Cancel"))
         self.cancel.setProperty("role", "small")
@@ -81,7 +81,7 @@ class Header(QToolBar):
         told = self.tr("{device} {dtype}  ·  %n block(s)  ·  {size}", "", facts.blocks).format(
             device=facts.device.upper(), dtype=facts.dtype, size=in_words(facts.bytes)
         )
-        about = self.tr("{0} are the weights in memory; choosing a model tells its file and what work takes")
+        about = self.tr("Weights in memory: {0}")
         self.facts.show_text(told, f"{told}\n{about.format(in_words(facts.bytes))}")
 
     def _cut(self, name: str, width: int) -> str:

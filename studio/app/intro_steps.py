@@ -15,32 +15,32 @@ def steps(composer: QWidget, docks: DockLayout) -> tuple[Step, ...]:
             lambda: composer,
             tr("Ask"),
             tr(
-                "A question is typed. Press Enter: the answer streams, every token on a shade as strong "
-                "as the coefficient that was applied to it."
+                "A question is ready below. Press Enter to stream an answer; each token is shaded by "
+                "how strongly it was steered."
             ),
         ),
         Step(
             lambda: _shown(docks, "mixer"),
-            tr("Move a strength"),
+            tr("Change the strength"),
             tr(
-                "Each row is a head: a steering prompt, distilled. Move its slider while the model "
-                "speaks; the next token follows. Below zero it pushes the other way."
+                "Each row is a head – a distilled steering prompt. Drag its slider while the model "
+                "is answering and the next token responds. Negative values steer the opposite way."
             ),
         ),
         Step(
             lambda: _shown(docks, "steering"),
-            tr("Type a prompt of your own"),
+            tr("Write your own prompt"),
             tr(
-                "While you pause a quick head of these words is made and follows your typing. "
-                "Distill makes the one to keep."
+                "When you pause, a quick preview head is built from what you typed. Press Distill to "
+                "make one to keep."
             ),
         ),
         Step(
             lambda: _shown(docks, "heatmap"),
-            tr("See what was done"),
+            tr("See where it steered"),
             tr(
-                "Every column is a token, every row a block. Click one and read its numbers on the "
-                "right. Ctrl+K finds every command."
+                "Columns are tokens, rows are blocks. Click a cell to inspect it on the right. Press "
+                "Ctrl+K to search all commands."
             ),
         ),
     )

@@ -151,7 +151,7 @@ class _Bubble(QFrame):
         self.count.setProperty("role", "muted")
         self.skip = QPushButton(self.tr("Skip"))
         self.skip.setAccessibleName(self.tr("Skip the tour"))
-        self.skip.setToolTip(self.tr("Help, Show the tour brings it back"))
+        self.skip.setToolTip(self.tr("Show it again with Help > Show the tour"))
         self.next = QPushButton()
         self.next.setProperty("role", "primary")
         row = QHBoxLayout()
@@ -172,7 +172,7 @@ class _Bubble(QFrame):
         self.count.setText(self.tr("{0} of {1}  ·  F1").format(number, total))
         last = number == total
         self.next.setText(self.tr("Done") if last else self.tr("Next"))
-        self.next.setToolTip(self.tr("Also by the key F1; Esc ends the tour"))
+        self.next.setToolTip(self.tr("F1 also works; Esc ends the tour"))
         self.next.setAccessibleName(self.tr("End the tour") if last else self.tr("Next step of the tour"))
         self.skip.setVisible(not last)
         self.setAccessibleName(f"{step.title}. {step.text}")

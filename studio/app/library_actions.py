@@ -113,9 +113,9 @@ class LibraryActions(QObject):
             votes = archive.votes()
             if not votes:
                 raise LibraryError(
-                    self.tr("There is nothing to export"),
-                    self.tr("No vote was cast yet."),
-                    self.tr("Compare blindly, and vote."),
+                    self.tr("Nothing to export"),
+                    self.tr("There are no votes yet."),
+                    self.tr("Switch Blind on in Compare, ask a question, and vote."),
                 )
             text = json.dumps(votes, indent=2, ensure_ascii=False) + "\n"
             write_atomic(path, text.encode(), "export", LibraryError)
@@ -127,9 +127,9 @@ class LibraryActions(QObject):
         """One with damage goes on as a copy: what could not be read is left where it lies."""
         if opened.lost:
             failed = JobFailure(
-                self.tr("“{0}” was not opened whole").format(item.title),
+                self.tr("“{0}” was only partly opened").format(item.title),
                 " ".join(opened.lost),
-                self.tr("A copy goes on without that; the library keeps what it has as it is."),
+                self.tr("You continue in a copy without it; the Library keeps the original."),
                 opened.details,
             )
             self._controllers.worker.failed.emit(failed)
@@ -151,7 +151,7 @@ class LibraryActions(QObject):
     def _tag(self, item: LibraryItem) -> None:
         self._asking.name(
             self.tr("Tags"),
-            self.tr("Tags, with commas between:"),
+            self.tr("Tags (comma-separated):"),
             ", ".join(item.tags),
             lambda words: self.shelving.tag(item, _tags(words)),
             or_none=True,
@@ -176,7 +176,7 @@ class LibraryActions(QObject):
 
     def _list(self, head: Any) -> None:
         archive, digest = self._autosave.archive, head.digest
-        self._ask(self.tr("Keeping the head"), lambda: archive.list_head(digest), lambda _: None)
+        self._ask(self.tr("Saving the head"), lambda: archive.list_head(digest), lambda _: None)
 
     def _on_distilled(self, result: Any) -> None:
         self._list(result.head)
@@ -196,7 +196,7 @@ class LibraryActions(QObject):
             "faithfulness": {str(block): value for block, value in result.faithfulness.items()},
         }
         self._ask(
-            self.tr("Keeping the run"),
+            self.tr("Saving the run"),
             lambda: self._autosave.archive.add_run("distillation", info.name, facts),
             lambda _: None,
         )

@@ -280,7 +280,7 @@ class Window(QMainWindow):
         again does not wait for it."""
         if self.controllers.worker.promises and not self._closes:
             self._closes = True
-            self.status.notice(self.tr("Closes as soon as the promised files are written."))
+            self.status.notice(self.tr("Closes when the files are saved."))
             self.controllers.answering.stop()
             self.comparing.stop()
             self.controllers.worker.hurry()
@@ -349,7 +349,7 @@ class Window(QMainWindow):
     @Slot(str)
     def _on_page(self, key: str) -> None:
         if key == "compare":
-            tip = self.tr("Answer the question in every column at once, with the same seed")
+            tip = self.tr("Answer the question in every column with the same seed")
             self.composer.name_send(self.tr("Compare"), tip)
             self.comparing.look()
         else:

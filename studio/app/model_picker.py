@@ -58,29 +58,29 @@ class ModelPicker(QDialog):
         self._here: dict[str, list[str]] = {}  # per model the commits that are on this machine
         self._offered = ""  # what was looked up, by its commit
         self.list = QListWidget()
-        self.list.setAccessibleName(self.tr("Models on this machine"))
+        self.list.setAccessibleName(self.tr("Models on this computer"))
         self.list.itemActivated.connect(lambda row: self._pick(row.data(_Source)))
         self.list.itemSelectionChanged.connect(self._enable)
         self.hub = QLineEdit()
         self.hub.setPlaceholderText(self.tr("owner/name or owner/name@revision"))
-        self.hub.setAccessibleName(self.tr("Hub id"))
+        self.hub.setAccessibleName(self.tr("Hugging Face model"))
         self.hub.textChanged.connect(self._on_typed)
         self.hub.returnPressed.connect(self._look)
         self.look = QPushButton(self.tr("Look up"))
-        self.look.setToolTip(self.tr("Ask the hub for size and fit; nothing is fetched yet"))
+        self.look.setToolTip(self.tr("Check size and memory on Hugging Face; nothing is downloaded yet"))
         self.look.clicked.connect(self._look)
-        self.fetch = QPushButton(self.tr("Fetch and use"))
-        self.fetch.setToolTip(self.tr("Download the model (it goes on where it broke off) and load it"))
+        self.fetch = QPushButton(self.tr("Download and load"))
+        self.fetch.setToolTip(self.tr("Download (resumable) and load"))
         self.fetch.clicked.connect(lambda: self._pick(self._offered))
-        self.told = QLabel(self.tr("A model of the hub: type its name and look it up."))
+        self.told = QLabel(self.tr("Hugging Face model: enter owner/name and look it up."))
         self.told.setProperty("role", "muted")
         self.told.setWordWrap(True)
         self.told.setMinimumHeight(3 * self.told.fontMetrics().lineSpacing())
         self.told.setAlignment(Qt.AlignmentFlag.AlignTop)
         folder = QPushButton(self.tr("Open a folder…"))
         folder.clicked.connect(self._on_folder)
-        self.newer = QPushButton(self.tr("Look for a newer one"))
-        self.newer.setToolTip(self.tr("Ask the hub for the model's newest revision; nothing is fetched yet"))
+        self.newer = QPushButton(self.tr("Check for updates"))
+        self.newer.setToolTip(self.tr("Look for a newer revision on Hugging Face; nothing is downloaded yet"))
         self.newer.clicked.connect(self._look_for_newer)
         self.use = QPushButton(self.tr("Use"))
         self.use.setProperty("role", "primary")
@@ -105,7 +105,7 @@ class ModelPicker(QDialog):
                 quiet=True,
             )
         )
-        self.list.addItem(self.tr("Looking at what is here…"))
+        self.list.addItem(self.tr("Listing models…"))
         self.list.item(0).setFlags(Qt.ItemFlag.NoItemFlags)
         self._on_typed()
         self._enable()
@@ -118,16 +118,16 @@ class ModelPicker(QDialog):
             name, revision = str(record["id"]), record["revision"]
             source = f"{name}@{revision}" if revision else name
             self._here[name] += [str(revision)] if revision else []
-            told = self.tr("Pocket, bundled") if name == "pocket" else with_short_revision(source)
+            told = self.tr("Pocket (bundled)") if name == "pocket" else with_short_revision(source)
             self._add(told, self._facts(record), source)
         known = {*self._here, *(name for name, _ in broken_off)}
         for name, size in broken_off:
-            words = self.tr("not whole yet: {0} are here, Use goes on with them")
+            words = self.tr("Partly downloaded ({0}); Use resumes it")
             self._add(name, words.format(in_words(size)), name)
         for source in self._recent:
             if source.partition("@")[0] not in known:
                 gone = Path(source).is_absolute() and not Path(source).is_dir()
-                facts = self.tr("not here any more") if gone else self.tr("used before")
+                facts = self.tr("Folder not found") if gone else self.tr("Used before")
                 self._add(with_short_revision(source), facts, source)
         here = [i for i in range(self.list.count()) if self.list.item(i).data(_Source) == self._present]
         self.list.setCurrentRow(here[0] if here else 0)
@@ -142,7 +142,7 @@ class ModelPicker(QDialog):
 
     def _facts(self, record: dict[str, Any]) -> str:
         words = self.tr(
-            "{architecture}, %n block(s); file {size}, at work {needs} in {dtype}: {fits}",
+            "{architecture}, %n block(s) – {size} on disk, {needs} in memory ({dtype}) – {fits}",
             "",
             record["blocks"],
         )
@@ -151,7 +151,7 @@ class ModelPicker(QDialog):
             size=in_words(record["bytes"]),
             dtype=record["runs_in"],
             needs=in_words(record["needs"]),
-            fits=self.tr("fits") if record["fits"] else self.tr("does not fit into free memory"),
+            fits=self.tr("fits") if record["fits"] else self.tr("too large for free memory"),
         )
 
     @Slot()
@@ -164,7 +164,7 @@ class ModelPicker(QDialog):
             return
         if self._looking:
             self.worker.withdraw(self._looking)
-        self.told.setText(self.tr("Asking the hub…"))
+        self.told.setText(self.tr("Asking Hugging Face…"))
         self.fetch.setEnabled(False)
         self._looking = self.worker.submit(
             Job(
@@ -178,8 +178,8 @@ class ModelPicker(QDialog):
 
     def _tell(self, offer: Any) -> None:
         words = self.tr(
-            "{id}: {architecture}, %n block(s), {size} to fetch ({here} are here already). Runs in "
-            "{dtype} with {needs}; {free} are free: {fits}.",
+            "{id}: {architecture}, %n block(s). Download: {size} ({here} already here). Memory: "
+            "{needs} in {dtype}, {free} free – {fits}.",
             "",
             offer.blocks,
         )
@@ -191,9 +191,9 @@ class ModelPicker(QDialog):
             dtype=offer.runs_in,
             needs=in_words(offer.needs),
             free=in_words(offer.free),
-            fits=self.tr("it fits") if offer.fits else self.tr("it does not fit, choose a smaller one"),
+            fits=self.tr("fits") if offer.fits else self.tr("too large, choose a smaller model"),
         )
-        gated = self.tr(" Its owner asks for consent to terms on the hub first.") if offer.gated else ""
+        gated = self.tr(" You must first accept its terms on Hugging Face.") if offer.gated else ""
         self._offered = f"{offer.id}@{offer.revision}"
         self.told.setText(self._told_of_revision(offer) + text + gated)
         self.fetch.setEnabled(offer.fits)
@@ -204,8 +204,8 @@ class ModelPicker(QDialog):
         if not here:
             return ""
         if offer.revision in here:
-            return self.tr("Revision {0}, which is here already. ").format(offer.revision[:7])
-        words = self.tr("Revision {0} of the hub; here is {1}. ")
+            return self.tr("Revision {0} (already here). ").format(offer.revision[:7])
+        words = self.tr("Revision {0} (on this computer: {1}). ")
         return words.format(offer.revision[:7], ", ".join(revision[:7] for revision in here))
 
     @Slot()

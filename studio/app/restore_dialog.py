@@ -22,8 +22,8 @@ class RestoreDialog(QDialog):
 
     def __init__(self, left: StoredSession, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("The studio ended unexpectedly"))
-        title = QLabel(self.tr("Go on where it ended?"))
+        self.setWindowTitle(self.tr("Steering Studio quit unexpectedly"))
+        title = QLabel(self.tr("Restore your last session?"))
         title.setProperty("role", "strong")
         self.text = plain_label("\n".join(f"•  {line}" for line in self._lines(left)))
         self.text.setWordWrap(True)
@@ -50,7 +50,7 @@ class RestoreDialog(QDialog):
         lines = [self.tr("saved on {0}").format(_moment(left.session.saved))]
         turns, heads = values["turns"], values["channels"]
         if turns:
-            words = self.tr("a conversation of %n turn(s), the last: “{0}”", "", len(turns))
+            words = self.tr("a conversation of %n turn(s), the last one “{0}”", "", len(turns))
             lines.append(words.format(one_line(turns[-1].question)))
         at, question = values["round"], values["question"].strip()
         if at:
@@ -58,22 +58,22 @@ class RestoreDialog(QDialog):
             lines.append(words.format(one_line(at.question)))
         if heads:
             names = ", ".join(c.name for c in heads[:4]) + (" …" if len(heads) > 4 else "")
-            words = self.tr("%n head(s) in the mixer, as strong as they were: {0}", "", len(heads))
+            words = self.tr("%n head(s) in the mixer with their strengths: {0}", "", len(heads))
             lines.append(words.format(names))
         if values["presets"]:
-            lines.append(self.tr("%n preset(s) of strengths", "", len(values["presets"])))
+            lines.append(self.tr("%n preset(s)", "", len(values["presets"])))
         if values["prompt"].strip():
             lines.append(self.tr("the steering prompt “{0}”").format(one_line(values["prompt"])))
         if question and not (at and at.question == question):  # there it stays typed
-            lines.append(self.tr("the question “{0}”, typed and not yet sent").format(one_line(question)))
+            lines.append(self.tr("the unsent question “{0}”").format(one_line(question)))
         if values["settings"] != SamplingSettings():
             lines.append(self.tr("the sampling settings"))
         if values["fit_options"] != FitOptions():
-            lines.append(self.tr("the way of distilling"))
+            lines.append(self.tr("the distillation options"))
         if values["comparison"] != Comparison():
             lines.append(self.tr("the columns of the Compare page"))
         lines.append(self.tr("the model {0}").format(values["source"]))
-        return lines + [self.tr("lost: {0}").format(words) for words in left.lost]
+        return lines + [self.tr("not restored: {0}").format(words) for words in left.lost]
 
     def _note(self, left: StoredSession) -> str:
         """What a fresh start takes away, and what it leaves."""
@@ -82,22 +82,21 @@ class RestoreDialog(QDialog):
             words
             for words, there in (
                 (self.tr("the strengths in the mixer"), values["channels"]),
-                (self.tr("the live head"), any(c.slot.draft for c in values["channels"])),
+                (self.tr("the preview head"), any(c.slot.draft for c in values["channels"])),
                 (self.tr("the steering prompt"), values["prompt"].strip() not in ("", FIRST_PROMPT)),
                 (self.tr("the typed question"), values["question"].strip() not in ("", FIRST_QUESTION)),
                 (self.tr("the sampling settings"), values["settings"] != SamplingSettings()),
-                (self.tr("the way of distilling"), values["fit_options"] != FitOptions()),
+                (self.tr("the distillation options"), values["fit_options"] != FitOptions()),
                 (self.tr("the columns of the Compare page"), values["comparison"] != Comparison()),
             )
             if there
         ]
         stays = self.tr(
-            "Conversation, comparison and heads stay in the Library (View, Library), from where they can be "
-            "opened again, and presets in the mixer."
+            "Conversations, comparisons and heads stay in the Library (View > Library), presets in the mixer."
         )
         if not going:
             return stays
-        gone = self.tr("Starting fresh gives up for good: {0}.").format(", ".join(going))
+        gone = self.tr("Starting fresh permanently discards: {0}.").format(", ".join(going))
         return f"{gone} {stays}"
 
 

@@ -72,7 +72,7 @@ class SessionRestore(QObject):
             self._restore(left)
 
     def _on_unreadable(self, failed: JobFailure) -> None:
-        kept = self.tr("Until it can be opened, which is tried again and again, nothing that you do is kept.")
+        kept = self.tr("Nothing is being saved until it can be opened; the studio keeps retrying.")
         self._autosave.give_up(replace(failed, remedy=f"{failed.remedy} {kept}"))
         if not self._begun:
             self._fresh(None)
@@ -89,9 +89,9 @@ class SessionRestore(QObject):
         self._controllers.without_ready_heads()
         self._workspace.restore(**values)
         if left.lost:
-            what = self.tr("A part of the session could not be restored")
+            what = self.tr("Part of the session could not be restored")
             lost = " ".join(left.lost)
-            remedy = self.tr("The rest is here; the library keeps what cannot be read as it is.")
+            remedy = self.tr("The rest is restored; unreadable data stays untouched in the Library.")
             self._controllers.worker.failed.emit(JobFailure(what, lost, remedy, left.details))
         self._begin()
 
@@ -108,13 +108,13 @@ class SessionRestore(QObject):
         presets = left.values["presets"] if left is not None else ()
         if presets:
             joined = {preset.name: preset for preset in (*presets, *self._workspace.presets)}
-            self._workspace.change(self.tr("presets of before"), presets=tuple(joined.values()))
+            self._workspace.change(self.tr("earlier presets"), presets=tuple(joined.values()))
         if left is not None and not left.empty:
-            label = self.tr("Keeping the session of before")
+            label = self.tr("Saving the earlier session")
             archive = self._autosave.archive
             told = self.tr(
-                "The library could be opened, and all is kept from now on. Of the session before, the "
-                "conversation is in the Library (View, Library), the rest in {0}."
+                "The library is open and everything is saved from now on. The earlier conversation "
+                "is in the Library (View > Library), the rest of that session in {0}."
             )
             job = Job(label, lambda emit, cancel: archive.put_session_by())
             job.on_done = lambda path: self._controllers.noticed.emit(told.format(path))

@@ -46,16 +46,17 @@ class TextDialogs(QObject):
 
     def keep_preset(self) -> None:
         self.name(
-            self.tr("Keep the strengths"),
-            self.tr("Name of the preset:"),
+            self.tr("Save as preset"),
+            self.tr("Preset name:"),
             "",
             self._workspace.keep_preset,
         )
 
     def about(self) -> None:
         words = self.tr(
-            "Steering Studio {0}\n\nDistills a prompt into a head, lets you move its strength and shows "
-            "every coefficient that was applied.\nMethod: Heyman & Vandeputte, “Steer Like the LLM”."
+            "Steering Studio {0}\n\nSteer language models: distill a prompt into a head, set its "
+            "strength, and see every coefficient it applies.\nMethod: Heyman & Vandeputte, “Steer "
+            "Like the LLM”."
         )
         box = QMessageBox(
             QMessageBox.Icon.NoIcon, self.tr("About"), words.format(version()), parent=self._window

@@ -105,7 +105,7 @@ class ExportController(QObject):
             log.info("Exported to %s", path)
 
         def begun(_: object) -> None:
-            self.noticed.emit(self.tr("Writing {0}…").format(path.name))
+            self.noticed.emit(self.tr("Saving {0}…").format(path.name))
             taken_in.set()
 
         def done(_: object) -> None:
@@ -114,7 +114,7 @@ class ExportController(QObject):
 
         worker = self._controllers.worker
         if worker.doing:
-            words = self.tr("{0} is written when this is done: {1}")
+            words = self.tr("{0} will be saved after: {1}")
             self.noticed.emit(words.format(path.name, worker.doing))
         worker.submit(Job(self.tr("Exporting"), work, begun, done, promised=True))
 
@@ -140,16 +140,16 @@ class ExportController(QObject):
             )
 
             if key == "export_lab":
-                lacking = self.tr("The Lab has measured nothing yet.")
-                self._require(measured is not None, lacking, self.tr("Run a comparison first."))
+                lacking = self.tr("The Lab has no results yet.")
+                self._require(measured is not None, lacking, self.tr("Run the Lab first."))
                 assert measured is not None
                 return lab_report.as_bytes(measured, suffix, *shown)
             if key == "export_chat":
                 self._require(bool(turns), self.tr("The conversation is empty."))
                 return (html_page.page(turns, scale) if suffix == ".html" else as_markdown(turns)).encode()
             if key == "export_faithfulness":
-                lacking = self.tr("Nothing was measured of the chosen head.")
-                self._require(faith is not None, lacking, self.tr("Choose or distill a head in the mixer."))
+                lacking = self.tr("The selected head has no faithfulness values.")
+                self._require(faith is not None, lacking, self.tr("Select or distill a head in the mixer."))
                 assert row is not None and faith is not None
                 return faithfulness_figure.faithfulness(row, faith, suffix)
             self._require(answer is not None, self.tr("No answer is shown."))
@@ -163,10 +163,10 @@ class ExportController(QObject):
                 )
                 left_out.extend(others)
                 return data
-            edited = self.tr("The shown answer was edited by hand: nothing was applied to it.")
+            edited = self.tr("The shown answer was edited by you, so it was not steered.")
             self._require(not answer.edited, edited, self.tr("Undo the edit."))
-            lacking = self.tr("The shown answer has no token yet.")
-            self._require(trace_figure.has_values(answer), lacking, self.tr("Let it answer first."))
+            lacking = self.tr("The shown answer has no tokens yet.")
+            self._require(trace_figure.has_values(answer), lacking, self.tr("Wait until the answer begins."))
             if key == "export_trace":
                 told = trace_table.to_csv if suffix == ".csv" else trace_table.to_json
                 return told(answer, source).encode()
@@ -178,5 +178,5 @@ class ExportController(QObject):
 
     def _require(self, fine: bool, why: str, remedy: str = "") -> None:
         if not fine:
-            what = self.tr("There is nothing to export")
+            what = self.tr("Nothing to export")
             raise InputError(what, why, remedy or self.tr("Ask something first."))

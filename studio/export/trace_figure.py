@@ -58,8 +58,8 @@ def figure(answer: Answer, suffix: str, scale: ColorScale, source: ColumnSource 
     InputError for a text that is too long for a picture."""
     lines = lines_of(answer.trace.pieces, _COLUMNS)
     if len(lines) > _MOST:
-        why = tr("Its text has {0} lines, and a picture holds {1}.").format(len(lines), _MOST)
-        remedy = tr("Export the conversation as HTML, or the heatmap alone.")
+        why = tr("Its text has {0} lines, but a figure holds at most {1}.").format(len(lines), _MOST)
+        remedy = tr("Export the conversation as HTML, or only the heatmap.")
         raise InputError(tr("The answer is too long for a figure"), why, remedy)
     return _picture(answer, suffix, scale, QUANTITIES[0], source, lines)
 

@@ -145,14 +145,14 @@ class Autosave(QObject):
     def keep_vote(self, key: str, facts: dict[str, Any]) -> None:
         """Puts a vote of a blind comparison into the library."""
         self.worker.submit(
-            Job(self.tr("Keeping the vote"), lambda emit, cancel: self.archive.add_vote(key, facts))
+            Job(self.tr("Saving the vote"), lambda emit, cancel: self.archive.add_vote(key, facts))
         )
 
     @Slot(str)
     def drop_vote(self, key: str) -> None:
         """Takes it out again."""
         self.worker.submit(
-            Job(self.tr("Taking back the vote"), lambda emit, cancel: self.archive.drop_vote(key))
+            Job(self.tr("Withdrawing the vote"), lambda emit, cancel: self.archive.drop_vote(key))
         )
 
     @Slot(str)

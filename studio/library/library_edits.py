@@ -30,28 +30,28 @@ class LibraryEdits(QObject):
         if title.strip() and title.strip() != item.title:
             before = {"rename": (item, item.title, item.named)}
             after = {"rename": (item, title.strip(), True)}
-            self._workspace.step(self.tr("rename in the library"), self._put, before, after)
+            self._workspace.step(self.tr("rename"), self._put, before, after)
 
     def tag(self, item: LibraryItem, tags: tuple[str, ...]) -> None:
         if tags != item.tags:
             before, after = {"tag": (item, item.tags)}, {"tag": (item, tags)}
-            self._workspace.step(self.tr("tags"), self._put, before, after)
+            self._workspace.step(self.tr("edit tags"), self._put, before, after)
 
     def remove(self, items: list[LibraryItem]) -> None:
         """All but the conversation on the page, which would come back with its next word. The comparison on
         the Compare page goes from there too."""
         going = tuple(item for item in items if item.key != self._workspace.conversation)
         if len(going) < len(items):
-            self.noticed.emit(self.tr("The open conversation stays; begin a new one to remove it."))
+            self.noticed.emit(self.tr("The open conversation was not removed. Start a new one first."))
         if going:
             before: dict[str, Any] = {"put back": (going,)}
             after: dict[str, Any] = {"remove": (going,)}
             at = self._workspace.round
             if at is not None and at.key in [item.key for item in going]:
                 before, after = {**before, "round": at}, {"round": None, **after}  # never shown while gone
-            self._workspace.step(self.tr("remove from the library"), self._put, before, after)
+            self._workspace.step(self.tr("remove from the Library"), self._put, before, after)
             if len(going) == len(items):
-                words = self.tr("Removed {0}; Undo brings it back.")
+                words = self.tr("{0} removed. Undo to restore.")
                 self.noticed.emit(words.format(", ".join(f"“{item.title}”" for item in going[:3])))
 
     def _put(self, values: Values) -> None:
@@ -60,7 +60,7 @@ class LibraryEdits(QObject):
             "rename": (self.tr("Renaming"), archive.rename),
             "tag": (self.tr("Tagging"), archive.tag),
             "remove": (self.tr("Removing"), archive.remove),
-            "put back": (self.tr("Putting back"), archive.put_back),
+            "put back": (self.tr("Restoring"), archive.put_back),
         }
         for name, given in values.items():
             if name == "round":

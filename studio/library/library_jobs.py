@@ -164,7 +164,7 @@ class LibraryJobs:
             except DAMAGE as error:
                 log.info("Comparison “%s”: %r", record.title, error)
                 at = nameless(key, record.facts, turns)
-                lost.append(tr("Who answered in “{0}” cannot be read.").format(record.title))
+                lost.append(tr("The column names of “{0}” cannot be read.").format(record.title))
         if not damaged and not faded and not lost:
             return OpenedConversation(tuple(turns), at)
         raw = {turn: sessions.raw_turn(store, turn) for turn in (*damaged, *faded)}
@@ -172,7 +172,7 @@ class LibraryJobs:
             words = tr("%n turn(s) of “{0}” cannot be read: {1}.", "", len(damaged))
             lost.append(words.format(record.title, _questions(raw, damaged)))
         if faded:
-            words = tr("The figures of %n answer(s) are damaged, the text is here: {0}.", "", len(faded))
+            words = tr("The traces of %n answer(s) are damaged; the text is here: {0}.", "", len(faded))
             lost.append(words.format(_questions(raw, faded)))
         for turn in turns:
             turn.key = uuid4().hex  # a copy's: else the next save would take them out of the conversation
@@ -205,7 +205,9 @@ class LibraryJobs:
     def _need(self) -> LibraryStore:
         if self._store is None:
             raise LibraryError(
-                tr("There is no library"), tr("It could not be opened."), tr("See the first message.")
+                tr("Library unavailable"),
+                tr("It could not be opened (see the first message)."),
+                tr("Nothing is being saved."),
             )
         return self._store
 
@@ -245,7 +247,7 @@ class LibraryJobs:
         details = "\n\n".join(part for part in (opened.details, compared.details) if part)
         if lost or found.lost:  # the next save writes over the record
             raw = sessions.raw_session(self._need())
-            words.append(tr("The record of the session was kept as {0}.").format(self._put_by(raw)))
+            words.append(tr("The session record was saved as {0}.").format(self._put_by(raw)))
             details = "\n\n".join(part for part in (details, raw.decode("utf-8", "replace")) if part)
         pages = [(session.conversation, opened)]
         if compared.round is not None:

@@ -45,8 +45,8 @@ class LibraryPanel(QWidget):
         self.setAcceptDrops(True)
         self._autosave = autosave
         self._asked = 0  # the newest question to the library; older answers are not shown
-        self.shelf = NamedComboBox(self.tr("Shelf of the library"))
-        self.shelf.setToolTip(self.tr("What is listed: conversations, heads, or what distillations left"))
+        self.shelf = NamedComboBox(self.tr("Library section"))
+        self.shelf.setToolTip(self.tr("Show conversations, heads or distillation runs"))
         shelves: tuple[tuple[Shelf, str], ...] = (
             ("conversation", self.tr("Conversations")),
             ("head", self.tr("Heads")),
@@ -55,11 +55,11 @@ class LibraryPanel(QWidget):
         for key, words in shelves:
             self.shelf.addItem(words, key)
         self.entry = self.search = QLineEdit()
-        self.search.setPlaceholderText(self.tr("Search names, texts, tags"))
-        self.search.setAccessibleName(self.tr("Search the library"))
+        self.search.setPlaceholderText(self.tr("Search names, text and tags"))
+        self.search.setAccessibleName(self.tr("Search the Library"))
         self.search.setClearButtonEnabled(True)
         self.list = QListWidget()
-        self.list.setAccessibleName(self.tr("Items of the library"))
+        self.list.setAccessibleName(self.tr("Library items"))
         self.list.setProperty("role", "panel")
         self.list.setItemDelegate(FittingRows(self.list))
         self.list.setSelectionMode(QListWidget.SelectionMode.ExtendedSelection)
@@ -84,8 +84,8 @@ class LibraryPanel(QWidget):
         self.more = QToolButton()
         self.more.setText("…")
         self.more.setProperty("role", "small")
-        self.more.setAccessibleName(self.tr("What to do with the chosen items"))
-        self.more.setToolTip(self.tr("Open, rename, tag, export or remove the chosen items"))
+        self.more.setAccessibleName(self.tr("Actions for the selected items"))
+        self.more.setToolTip(self.tr("Open, rename, tag, export or remove the selected items"))
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.more.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         self.more.setMenu(self._menu)
@@ -145,15 +145,15 @@ class LibraryPanel(QWidget):
 
     def _describe_empty(self) -> str:
         if self.search.text().strip():
-            return self.tr("Nothing here has all these words.")
+            return self.tr("No matches")
         if not self._autosave.keeps:
-            return self.tr("Nothing is kept in this run.")
+            return self.tr("Nothing is saved in this session.")
         return {
             "conversation": self.tr(
-                "Every conversation and every comparison is kept here by itself. Ask something."
+                "Conversations and comparisons are saved here automatically. Ask something."
             ),
-            "head": self.tr("Heads that you distill or load are kept here. A head file can be dropped here."),
-            "run": self.tr("Every distillation leaves its figures here."),
+            "head": self.tr("Heads you distill or load are saved here. You can also drop a head file."),
+            "run": self.tr("Distillation runs are listed here."),
         }[self.shelf.currentData()]
 
     def _lay_out(self) -> None:

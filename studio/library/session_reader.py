@@ -49,11 +49,11 @@ def values_of(
 
     names = {
         "prompt": tr("The steering prompt"),
-        "question": tr("The typed question"),
+        "question": tr("The unsent question"),
         "source": tr("The model in use"),
-        "bypass": tr("Whether all heads are bypassed"),
-        "compare": tr("Whether answers are compared"),
-        "truth": tr("Whether the prompt's effect is measured"),
+        "bypass": tr("The bypass switch"),
+        "compare": tr("The choice to show unsteered answers"),
+        "truth": tr("The choice to record the prompt's effect"),
     }
     plain = {name: read(names[name], partial(_alike, state, name, was), was) for name, was in PLAIN.items()}
     channels: list[MixerChannel] = []
@@ -73,7 +73,7 @@ def values_of(
         plain["question"] = plain["question"] or question  # once its own field
     fit_options = FitOptions()
     if "fit_options" in state:  # older sessions had none
-        what = tr("The way of distilling")
+        what = tr("The distillation options")
         fit_options = read(what, lambda: _fit_options(state["fit_options"]), fit_options)
     values = {
         **plain,
@@ -84,12 +84,12 @@ def values_of(
         "fit_options": fit_options,
         "channels": tuple(channels),
         "presets": read(tr("The presets"), lambda: tuple(_preset(p) for p in state["presets"]), ()),
-        "chosen": read(tr("The chosen head"), lambda: keys.get(state.get("chosen", -1)), None),
+        "chosen": read(tr("The selected head"), lambda: keys.get(state.get("chosen", -1)), None),
         "has_edits": bool(state.get("touched", True)),  # so were older sessions, for all one knows
         "turns": turns,
         "conversation": session.conversation,
     }
-    nothing = tr("Nothing can be read of it beside the conversation.")
+    nothing = tr("Only the conversation could be read.")
     return RestoredTurn(values, tuple(lost) if state else (nothing,))
 
 
@@ -203,7 +203,7 @@ def nameless(key: str, facts: Mapping[str, Any], turns: Sequence[Turn]) -> Compa
     names = tuple(steered_by(answer) for answer in answers)
     return CompareRound(
         names,
-        tuple(tr("its name is lost") for _ in answers),
+        tuple(tr("unknown") for _ in answers),
         answers,
         {},
         bool(facts.get("blind")),

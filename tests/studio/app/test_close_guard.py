@@ -101,14 +101,14 @@ def test_a_start_without_a_library_says_so_and_asks_before_it_ends(qtbot, open_w
     with held(home):
         other = ready(qtbot, open_window())
         unsaved(qtbot, other)
-        assert "nothing that you do is kept" in other.banner.text.text()
+        assert "Nothing is being saved" in other.banner.text.text()
         saved = other.status.saved
         assert saved.text() == "not saved" and "Another program holds it" in saved.toolTip()
         assert saved.accessibleDescription() == saved.toolTip() and saved.focusPolicy().value
         ask(qtbot, other, "Tell me about bees.")
         assert other.banner.isVisible()
         other.workspace.keep_preset("of now")
-        assert not other.close() and "nothing that you do is kept" in other.leaving.dialog.informativeText()
+        assert not other.close() and "Nothing is being saved" in other.leaving.dialog.informativeText()
         other.leaving.dialog.keep.click()
         other.banner.close_button.click()
         other.autosave.retry()

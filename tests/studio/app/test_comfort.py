@@ -35,7 +35,7 @@ def test_the_palette_finds_by_beginnings_words_and_scattered_letters(qtbot, wind
     dialog.line.setText(typed)
     assert dialog.list.item(0).text().startswith(first)
     dialog.line.setText("xyzzy")
-    assert [dialog.list.item(i).text() for i in range(dialog.list.count())] == ["No command has these words."]
+    assert [dialog.list.item(i).text() for i in range(dialog.list.count())] == ["No matching commands"]
     QTest.keyClick(dialog.line, Qt.Key.Key_Return)
     assert dialog.isEnabled() and dialog.result() == 0  # there is nothing to run
     dialog.done(0)
@@ -230,9 +230,9 @@ def test_the_model_picker_lists_what_is_here_and_tells_of_the_hub(qtbot, window,
     qtbot.waitUntil(lambda: picker.list.count() >= 3, timeout=30_000)
     texts = [picker.list.item(i).text() for i in range(picker.list.count())]
     assert "in use" in texts[0] and "fits" in texts[0]
-    assert "file 6.1 MB" in texts[0] and "at work" in texts[0]
-    assert "weights in memory" in window.header.facts.toolTip()
-    assert any("not here any more" in text for text in texts) and any("used before" in text for text in texts)
+    assert "6.1 MB on disk" in texts[0] and "in memory" in texts[0]
+    assert "Weights in memory" in window.header.facts.toolTip()
+    assert any("Folder not found" in text for text in texts) and any("Used before" in text for text in texts)
     picker.hub.setText("not an id")
     picker.look.click()
     qtbot.waitUntil(lambda: "Asking" not in picker.told.text(), timeout=30_000)

@@ -58,7 +58,7 @@ def test_a_folder_that_cannot_be_written_holds_no_start_up(tmp_path, complaints,
 def test_the_window_offers_the_report_and_says_where_it_lies(qtbot, window, tmp_path):
     window.troubles.show_crash("Fatal Python error: Segmentation fault", tmp_path / "crash-before.txt")
     words = window.banner.text.text()
-    assert "fault last time" in words and str(tmp_path / "crash-before.txt") in words
+    assert "crashed last time" in words and str(tmp_path / "crash-before.txt") in words
     window.banner.copy.click()
     assert "Segmentation fault" in QGuiApplication.clipboard().text()
     ask(qtbot, window, "Tell me about the harbour.")

@@ -52,7 +52,7 @@ def test_what_is_neither_head_nor_model_is_told_of_when_it_is_dropped(qtbot, ope
     empty.mkdir()
     drop(window, letter)
     assert window.banner.isVisible() and "Brief" in window.banner.text.text()
-    assert "whole folder" in window.banner.text.text() and window.workspace.loading.facts is not None
+    assert "whole model folder" in window.banner.text.text() and window.workspace.loading.facts is not None
     drop(window, empty)
     qtbot.waitUntil(lambda: "config.json" in window.banner.text.text(), timeout=10_000)
     assert window.workspace.loading.facts.is_pocket and window.workspace.source == "pocket"

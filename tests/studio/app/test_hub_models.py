@@ -79,7 +79,7 @@ def test_a_folder_may_be_typed(qtbot, window, tmp_path):
 
 def test_size_and_fit_are_told_before_anything_is_fetched(qtbot, window, hub, monkeypatch):
     found = picker(qtbot, window)
-    assert "Pocket, bundled  (in use)" in rows(found)[0] and "6 blocks" in rows(found)[0]
+    assert "Pocket (bundled)  (in use)" in rows(found)[0] and "6 blocks" in rows(found)[0]
     found.hub.setText(NAME)
     found.look.click()
     qtbot.waitUntil(found.fetch.isEnabled, timeout=ANSWER_MS)
@@ -123,7 +123,7 @@ def test_a_cached_model_is_used_as_it_is_and_a_newer_one_is_fetched_by_choice(qt
     found = picker(qtbot, window)
     found.newer.click()
     qtbot.waitUntil(found.fetch.isEnabled, timeout=ANSWER_MS)
-    assert f"Revision {second[:7]} of the hub; here is {first[:7]}." in found.told.text()
+    assert f"Revision {second[:7]} (on this computer: {first[:7]})." in found.told.text()
     found.fetch.click()
     loaded(qtbot, window, f"{NAME}@{second}")
     found = picker(qtbot, window)
@@ -175,12 +175,12 @@ def test_a_cancelled_download_is_gone_on_with_from_the_list(qtbot, window, hub, 
     hub.pause = 0.0
     found = picker(qtbot, window)
     [row] = [i for i, text in enumerate(rows(found)) if text.startswith(NAME)]
-    assert "not whole yet" in rows(found)[row] and "MB are here" in rows(found)[row]
+    assert "Partly downloaded" in rows(found)[row] and "MB are here" in rows(found)[row]
     found.list.setCurrentRow(row)
     found.use.click()
     loaded(qtbot, window, NAME)
     assert firsts(hub)[-1] > half // 2
-    assert not any("not whole yet" in text for text in rows(picker(qtbot, window)))
+    assert not any("Partly downloaded" in text for text in rows(picker(qtbot, window)))
 
 
 def test_a_connection_that_is_gone_for_good_is_told_with_what_is_kept(
@@ -214,7 +214,7 @@ def test_closed_while_downloading_it_goes_on_at_the_next_start(qtbot, open_windo
     qtbot.waitUntil(lambda: window.workspace.loading.done > size_of(stored) // 2, timeout=ANSWER_MS)
     window = ready(qtbot, open_window())
     assert window.workspace.loading.facts.is_pocket
-    assert any(text.startswith(NAME) and "not whole yet" in text for text in rows(picker(qtbot, window)))
+    assert any(text.startswith(NAME) and "Partly downloaded" in text for text in rows(picker(qtbot, window)))
 
 
 def test_recent_models_are_kept_and_a_folder_that_is_gone_says_so(qtbot, open_window, tmp_path, stored):
@@ -232,7 +232,7 @@ def test_recent_models_are_kept_and_a_folder_that_is_gone_says_so(qtbot, open_wi
     shutil.rmtree(folder)
     found = picker(qtbot, window)
     [row] = [i for i, text in enumerate(rows(found)) if str(folder) in text]
-    assert "not here any more" in rows(found)[row]
+    assert "Folder not found" in rows(found)[row]
     found.list.setCurrentRow(row)
     found.use.click()
     qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)

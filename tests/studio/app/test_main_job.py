@@ -198,7 +198,7 @@ def test_another_models_head_is_heard_only_after_a_word(qtbot, window, tmp_path)
     row, key = window.workspace.channels[3], window.workspace.channels[3].key
     shown = window.mixer.row(key)
     assert row.enabled and not window.workspace.strength_of(key) and not shown.slider.isEnabled()
-    assert "made for pocket" in shown.note.text() and "silent" in window.status.busy.text()
+    assert "made for pocket" in shown.note.text() and "switched off" in window.status.busy.text()
     qtbot.wait(150)
     assert shown.accept.visibleRegion().boundingRect() == shown.accept.rect()  # a new row is in sight, whole
     QTest.mouseClick(shown.accept, Qt.MouseButton.LeftButton)

@@ -158,7 +158,7 @@ def test_the_dialog_says_what_a_fresh_start_takes_and_presets_outlive_it(qtbot, 
     other = open_window()
     qtbot.waitUntil(lambda: other.recovery.dialog is not None)
     dialog = other.recovery.dialog
-    for words in ("as strong as they were", "1 preset of strengths", "the sampling settings"):
+    for words in ("with their strengths", "1 preset of strengths", "the sampling settings"):
         assert words in dialog.text.text()
     gone = dialog.note.text().split(". ")[0]
     for words in ("strengths in the mixer", "steering prompt", "sampling settings"):
@@ -255,7 +255,7 @@ def test_a_session_that_cannot_be_read_is_told_and_its_conversation_is_here(
         db.commit()
     other = ready(qtbot, open_window())
     assert [turn.question for turn in other.workspace.turns] == ["Tell me about the harbour."]
-    assert "Nothing can be read of it beside the conversation." in other.banner.text.text()
+    assert "Only the conversation could be read." in other.banner.text.text()
 
 
 def test_a_lost_head_file_costs_only_its_row(qtbot, open_window, tmp_path):

@@ -72,7 +72,7 @@ def test_heads_that_do_not_fit_are_named_kept_muted_and_usable_again(qtbot, wind
     before = [(c.key, c.strength, c.enabled) for c in workspace.channels]
     switch(qtbot, window, gpt2)
     told = window.status.busy.text()
-    assert "tiny-gpt2" in told and all(name in told for name in names) and "silent" in told
+    assert "tiny-gpt2" in told and all(name in told for name in names) and "switched off" in told
     for key in keys:
         row = window.mixer.row(key)
         assert "made for pocket" in row.note.text() and row.note.isVisible() and not row.slider.isEnabled()
@@ -97,7 +97,11 @@ def test_heads_of_a_model_of_the_same_shape_are_silent_until_the_person_says_so(
     key, names = workspace.channels[0].key, [c.name for c in workspace.channels]
     switch(qtbot, window, twin)
     told = window.status.busy.text()
-    assert "until you say so" in told and all(name in told for name in names) and not workspace.active_rows()
+    assert (
+        "until you choose Use anyway" in told
+        and all(name in told for name in names)
+        and not workspace.active_rows()
+    )
     shorter(window)
     ask(qtbot, window, "Tell me about the harbour.")
     assert not answer_of(window).trace.coefficients.any() and not answer_of(window).turn.mix

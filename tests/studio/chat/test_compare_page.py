@@ -189,7 +189,10 @@ def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, win
     workspace.undo()
     assert (workspace.turns, workspace.conversation) == (old, conversation)
     assert workspace.channels == channels and workspace.bypass
-    for told, refused in (("a conversation cannot carry", prompted), ("has no “terse” ready", answer)):
+    for told, refused in (
+        ("a conversation cannot carry", prompted),
+        ("used “terse”, which is not in the mixer", answer),
+    ):
         if refused is answer:
             workspace.remove_head(terse.key)
         window.actions_["page_compare"].trigger()
@@ -254,7 +257,7 @@ def test_columns_are_undone_and_come_back_at_the_next_start(qtbot, open_window):
     other.actions_["page_compare"].trigger()
     other.composer.send.click()
     qtbot.waitUntil(lambda: not other.comparing.running, timeout=WAIT_MS)
-    assert sorted(other.comparing.round.names) == ["mixer", "prompt", "terse 2.50"]
+    assert sorted(other.comparing.round.names) == ["mixer", "prompt", "terse × 2.50"]
 
 
 def test_one_question_field_serves_every_page(qtbot, window):

@@ -118,7 +118,7 @@ def test_after_a_crash_a_blind_one_is_blind_until_the_vote(qtbot, open_window, t
     other = open_window()
     qtbot.waitUntil(lambda: other.recovery.dialog is not None)
     assert "a comparison of 3 answers: “Tell me about bees.”" in other.recovery.dialog.text.text()
-    assert "not yet sent" not in other.recovery.dialog.text.text()
+    assert "the unsent question" not in other.recovery.dialog.text.text()
     other.actions_["page_compare"].trigger()  # the page that is seen when it comes back
     other.recovery.dialog.restore.click()
     ready(qtbot, other)
@@ -360,7 +360,7 @@ def test_what_is_damaged_costs_only_itself(qtbot, open_window, tmp_path):
         db.execute("UPDATE conversation SET facts = '{}' WHERE key = ?", (at.key,))
         db.commit()
     third = ready(qtbot, open_window())
-    assert "Who answered in “Tell me about bees.” cannot be read." in third.banner.text.text()
+    assert "The column names of “Tell me about bees.” cannot be read." in third.banner.text.text()
     third.actions_["page_compare"].trigger()
     assert [view.answer.text for view in third.compare_page.columns] == [a.text for a in old.answers[1:]]
 

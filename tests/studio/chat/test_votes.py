@@ -98,7 +98,7 @@ def test_votes_are_exported_with_what_was_compared(qtbot, open_window, tmp_path)
     path = tmp_path / "votes.json"
     window.shelf_work.export_votes(path)
     qtbot.waitUntil(window.banner.isVisible, timeout=WAIT_MS)
-    assert "No vote was cast" in window.banner.text.text() and not path.exists()
+    assert "no votes yet" in window.banner.text.text() and not path.exists()
     compare(qtbot, window, blind=True)
     window.compare_page.columns[1].vote.click()
     window.shelf_work.export_votes(path)

@@ -120,7 +120,7 @@ def test_an_unsteered_answer_asked_for_later_is_a_run_of_its_own(qtbot, window, 
     qtbot.waitUntil(lambda: len(turn.answer(UNSTEERED)) > 4, timeout=ANSWER_MS)
     window.controllers.answering.stop()
     qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
-    apart = "It was answered at another time, and is a run of its own."
+    apart = "It was generated separately; export it as its own run."
     path = tmp_path / "later.run.safetensors"
     replayed(qtbot, window, path, turn.answer(UNSTEERED), left_out=(f"steered: {apart}",))
 
@@ -134,7 +134,7 @@ def test_what_is_left_of_a_batch_after_an_edit(qtbot, open_window, tmp_path, cap
     replayed(qtbot, window, tmp_path / "both.run.safetensors", turn.answer(STEERED), lanes=2)
     window.controllers.answering.rewrite(turn.answer(UNSTEERED), "Bees are fine.")
     turn = window.workspace.turns[0]
-    path, left_out = tmp_path / "one.run.safetensors", "unsteered: Its words were edited by hand."
+    path, left_out = tmp_path / "one.run.safetensors", "unsteered: It was edited by you."
     replayed(qtbot, window, path, turn.answer(STEERED), left_out=(left_out,))
     assert main(["replay", str(path)]) == 0
     assert f"Left out when it was recorded: {left_out}" in capsys.readouterr().out
