@@ -30,6 +30,10 @@ class HeadError(EngineError):
     """A head file could not be read, written or used with this model."""
 
 
+class ChoiceError(HeadError):
+    """A head file of another format leaves something open that its reader must be told by an option."""
+
+
 class RunError(EngineError):
     """A recorded run could not be read, written or replayed."""
 

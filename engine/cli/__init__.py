@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except UnicodeEncodeError:  # from the bytes of an argument; what is printed is forgiven
-        return _fail("The words were not understood: some are no text in UTF-8. Type them again.")
+        return _fail("The words were not understood: some are not UTF-8 text. Type them again.")
     except Exception as error:
         if ran_out(error):
             return _fail("Memory ran out. Close other programs, or choose a smaller model.")

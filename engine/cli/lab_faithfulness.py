@@ -31,7 +31,7 @@ def _run(options: argparse.Namespace) -> None:
 
     specs = [spec for spec in parse_method_specs(options.methods, options.prompt) if spec.request is not None]
     if not specs:
-        raise InputError("There is nothing to compare", "No method makes a head.", "Name one, as a-psr.")
+        raise InputError("There is nothing to compare", "No method makes a head.", "Name one, e.g. a-psr.")
     model = load_model(options)
     lines: dict[str, dict[int, float]] = {}
     seconds: dict[str, float] = {}

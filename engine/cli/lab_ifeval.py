@@ -31,9 +31,11 @@ def _run(options: argparse.Namespace) -> None:
     from engine.lab.ifeval_protocol import ifeval
 
     if not isfinite(options.strength):
-        raise InputError("The heads cannot be applied", "The strength is no number.", "Give one, as 1.")
+        raise InputError(
+            "The heads cannot be applied", "The strength is not a number.", "Give a number, e.g. 1."
+        )
     if options.count is not None and options.count < 1:
-        raise InputError("Nothing can be asked", f"{options.count} lines are none.", "Ask for 1 or more.")
+        raise InputError("Nothing can be asked", f"{options.count} lines are too few.", "Ask for 1 or more.")
     drawn, cases = seeds(options), read_cases(options.data)[: options.count]
     with opened(options) as (generator, judge), progress_bar() as emit:
         rows = ifeval(

@@ -49,7 +49,7 @@ def target(words: str) -> Any:
     if not 0 < percent <= 100:
         raise InputError(
             "The methods cannot be compared",
-            f"{words} is no coherence.",
+            f"{words} is not a coherence.",
             "Give a percentage above 0, prompt, or kl.",
         )
     return percent / 100

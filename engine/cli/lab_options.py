@@ -57,7 +57,9 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def seeds(options: argparse.Namespace) -> tuple[int, ...]:
     if options.seeds < 1:
-        raise InputError("The answers cannot be drawn", f"{options.seeds} seeds are none.", "Give 1 or more.")
+        raise InputError(
+            "The answers cannot be drawn", f"{options.seeds} seeds are too few.", "Give 1 or more."
+        )
     return tuple(range(options.seeds))
 
 
@@ -81,5 +83,5 @@ def chosen_questions(options: argparse.Namespace, model: LanguageModel) -> tuple
     if not found:
         raise InputError(what, "The file holds no question.", "Write one per line.")
     if options.count is not None and options.count < 1:
-        raise InputError(what, f"{options.count} of them are none.", "Ask for 1 or more.")
+        raise InputError(what, f"{options.count} is too few.", "Ask for 1 or more.")
     return found[: options.count]

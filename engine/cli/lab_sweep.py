@@ -62,7 +62,7 @@ def numbers(words: str, kind: Callable[[str], T], what: str) -> list[T]:
             raise ValueError
     except ValueError:
         raise InputError(
-            "The sweep cannot be made", f'"{words}" are no {what}.', "Give numbers between commas."
+            "The sweep cannot be made", f'"{words}" are not {what}.', "Give comma-separated numbers."
         ) from None
     return found
 

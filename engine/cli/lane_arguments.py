@@ -54,7 +54,7 @@ def head_and_strength(text: str) -> tuple[Path, float]:
     if not abs(strength) <= _MOST:
         raise InputError(
             f"The head {path} cannot be applied",
-            f'"{number}" is no strength.',
+            f'"{number}" is not a strength.',
             "Give a number, for instance FILE:0.5.",
         )
     return Path(path), strength

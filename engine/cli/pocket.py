@@ -69,9 +69,7 @@ def _answer() -> str:
     try:
         text = sys.stdin.read(_LONGEST + 1).strip() if sys.stdin is not None else ""
     except UnicodeDecodeError:
-        raise InputError(
-            "The answer was not judged", "It is no text in UTF-8.", "Convert it first."
-        ) from None
+        raise InputError("The answer was not judged", "It is not UTF-8 text.", "Convert it first.") from None
     if not text:
         raise InputError("The answer was not judged", "There is none on stdin.", "Pipe it in.")
     if len(text) > _LONGEST:

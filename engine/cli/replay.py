@@ -82,6 +82,8 @@ def _export(run: Run, path: Path) -> None:
 
     writers = {".csv": to_csv, ".json": to_json}
     if path.suffix not in writers:
-        raise InputError(f"{path} was not written", "Its name tells no format.", "Name it .csv or .json.")
+        raise InputError(
+            f"{path} was not written", "Its name does not tell the format.", "Name it .csv or .json."
+        )
     write_atomic(path, writers[path.suffix](run).encode(), "table", RunError)
     print(path)

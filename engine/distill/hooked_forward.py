@@ -149,8 +149,8 @@ def finite(values: Tensor) -> Tensor:
     if not bool(torch.isfinite(values.detach()).all()):
         raise ModelError(
             "The prompt was not distilled",
-            "The model computed values that are no numbers.",
-            "Load the model in float32, or word the prompt differently.",
+            "The model produced NaN or infinite values.",
+            "Load the model in float32, or rephrase the prompt.",
         )
     return values
 

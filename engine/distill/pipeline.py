@@ -69,21 +69,21 @@ class _DistillRun:
         if self.recipe not in self.method.recipes:
             raise InputError(
                 "The prompt cannot be distilled",
-                f"{self.method.name} is its closed form; there is no recipe {self.recipe} for it.",
+                f"{self.method.name} has only a closed form, no recipe {self.recipe}.",
                 f"Use one of {', '.join(self.method.recipes)}.",
             )
         if request.objective is not None and self.recipe == "instant":
             trained = " or ".join(recipe for recipe in self.method.recipes if recipe != "instant")
             raise InputError(
                 "The prompt cannot be distilled",
-                f"The recipe instant of {self.method.name} trains nothing, so it has no objective.",
-                f"Leave the objective out{f', or take the recipe {trained}' if trained else ''}.",
+                f"The recipe instant of {self.method.name} does not train, so it has no objective.",
+                f"Omit the objective{f', or use the recipe {trained}' if trained else ''}.",
             )
         if request.rank > 1 and not self.method.ranked:
             raise InputError(
                 "The prompt cannot be distilled",
                 f"{self.method.name} has one direction per block, not {request.rank}.",
-                "Leave the rank out, or use a-psr or s-psr.",
+                "Omit the rank, or use a-psr or s-psr.",
             )
         if request.block is not None and not 0 <= request.block < len(model.blocks):
             raise InputError(
@@ -95,7 +95,7 @@ class _DistillRun:
             raise InputError(
                 "The prompt cannot be distilled",
                 f"{self.method.name} steers every block, so it takes no block.",
-                "Leave the block out, or use a single-block method.",
+                "Omit the block, or use a single-block method.",
             )
 
     def distillation(self) -> Distillation:

@@ -57,14 +57,18 @@ class Request:
 
     def __post_init__(self) -> None:
         known = (self.name or "").encode(errors="replace").decode() == (self.name or "")
-        _require(known, "Its name holds bytes that are no text in UTF-8.", "Type it again.")
-        _require(bool(self.prompt.strip()), "The steering prompt is empty.", "Type what the model shall do.")
+        _require(known, "Its name holds bytes that are not UTF-8 text.", "Type it again.")
+        _require(
+            bool(self.prompt.strip()), "The steering prompt is empty.", "Describe what the model should do."
+        )
         _require(
             self.objective in (None, *OBJECTIVES),
             f"There is no objective {self.objective}.",
             f"Use one of {', '.join(OBJECTIVES)}.",
         )
-        _require(0 < self.weight < 1, f"The weight {self.weight:g} is no share.", "Give one between 0 and 1.")
+        _require(
+            0 < self.weight < 1, f"The weight {self.weight:g} is out of range.", "Give one between 0 and 1."
+        )
         _require(
             self.positions in POSITIONS,
             f"There are no positions {self.positions}.",

@@ -46,8 +46,8 @@ class Sampler:
         if len(kept) < _FEWEST:
             raise InputError(
                 "The prompt was not distilled",
-                f"Of {len(questions)} responses under it only {len(kept)} are coherent and show it.",
-                "Word the prompt differently, or ask for more responses.",
+                f"Only {len(kept)} of {len(questions)} answers under it are coherent and show it.",
+                "Rephrase the prompt, or use more training answers.",
             )
         return kept, heard
 
@@ -60,8 +60,8 @@ class Sampler:
         if not kept:
             raise InputError(
                 "The prompt was not distilled",
-                f"None of {len(questions)} responses without it is coherent and free of what it asks for.",
-                "Ask for no negatives, or for more of them.",
+                f"None of {len(questions)} answers without it is coherent and free of what it asks for.",
+                "Use no contrast answers, or more of them.",
             )
         return kept, heard
 

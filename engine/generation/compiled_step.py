@@ -239,6 +239,4 @@ def _first_line(error: BaseException) -> str:
 
 
 def _refused(why: str) -> ModelError:
-    return ModelError(
-        "The decode step was not compiled", f"{why}.", "Nothing is lost: answers are generated uncompiled."
-    )
+    return ModelError("The decode step was not compiled", f"{why}.", "Answers are generated uncompiled.")

@@ -48,7 +48,7 @@ def trim_to_context(model: LanguageModel, lanes: Sequence[Lane], wanted: int) ->
     if use.room < 1:
         raise InputError(
             "The conversation is too long",
-            f"Its last turn has {use.prompt} tokens and the model can take {use.context}.",
+            f"Its last turn has {use.prompt:,} tokens, but the model's context is {use.context:,}.",
             "Shorten the message.",
         )
     return [TrimmedPrompt(prompt, use.cut, min(wanted, use.room)) for prompt in prompts]

@@ -271,8 +271,8 @@ def _figures(logits: Tensor, ids: Tensor) -> list[tuple[int, float, int, list[in
     ):
         if not math.isfinite(values[0]):
             raise ModelError(
-                "The answer broke off",
-                "The model computed values that are no numbers.",
+                "The answer stopped early",
+                "The model produced NaN or infinite values.",
                 "Lower the strengths; if they are low already, load the model in float32.",
             )
         if chosen in likeliest:

@@ -25,7 +25,7 @@ from engine.model.identity import ModelIdentity
 from engine.model.language_model import LanguageModel
 
 FORMAT = 1
-_DAMAGED = "Fetch the file again, or record the answer again."
+_DAMAGED = "Download the file again, or record the answer again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ def load_run(path: str | Path) -> Run:
         left_out = tuple(map(str, header.get("left_out", ())))  # older files know of none
         return Run(identity, str(header["precision"]), sampling, lanes, answers, left_out)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise RunError(what, "It lacks something, or holds something of the wrong kind.", _DAMAGED) from None
+        raise RunError(what, "Something in it is missing or of the wrong kind.", _DAMAGED) from None
 
 
 def _read(path: Path, what: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -181,7 +181,7 @@ def _read(path: Path, what: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]
     for name, array in arrays.items():
         # What the prompt would have done is not a number where nobody asked for it.
         if not name.endswith((".truth", ".gap")) and not np.isfinite(array).all():
-            raise RunError(what, f"{name} holds values that are no numbers.", _DAMAGED)
+            raise RunError(what, f"{name} holds NaN or infinite values.", _DAMAGED)
     return header, arrays
 
 

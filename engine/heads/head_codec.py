@@ -13,7 +13,7 @@ from engine.errors import HeadError
 from engine.heads.head import BlockHead, Gate, Head, HeadInfo, Positions
 from engine.model.identity import ModelIdentity
 
-DAMAGED = "Fetch the file again, or distill the prompt again."
+DAMAGED = "Download the file again, or distill the prompt again."
 
 _TENSOR = re.compile(r"block\.(\d{1,4})\.([wbz])")
 _UNIT = 1e-3  # how far the length of a z row may be from 1
@@ -88,7 +88,7 @@ def require_sound(head: Head, what: str) -> None:
                 what, f"It steers block {index} of a model with {head.info.model.blocks} blocks.", DAMAGED
             )
         if not all(np.isfinite(array).all() for array in (part.w, part.b, part.z)):
-            _refuse(what, f"Block {index} holds values that are no numbers.", DAMAGED)
+            _refuse(what, f"Block {index} holds NaN or infinite values.", DAMAGED)
         with np.errstate(over="ignore"):  # a row too long for float32 is refused like any other
             lengths = np.linalg.norm(part.z, axis=1)
         if np.abs(lengths - 1).max() > _UNIT:

@@ -117,7 +117,7 @@ def _require_model(head: Head, model: ModelIdentity, allow_other: bool, what: st
         raise OtherModelError(
             what,
             f"It was made for {made_for.id}, another model of the same shape.",
-            "Allow it for this model if that is meant, or distill the prompt again.",
+            "Allow it for this model, or distill the prompt again.",
         )
 
 

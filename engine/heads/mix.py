@@ -139,7 +139,7 @@ def _require_fit(head: Head, model: Fits) -> None:
         if part.width != model.width:
             raise HeadError(
                 f"The head {name} does not fit this model",
-                f"It is {part.width} wide and the model is {model.width} wide.",
+                f"Its width is {part.width}, the model's is {model.width}.",
                 remedy,
             )
         if not 0 <= index < len(model.blocks):

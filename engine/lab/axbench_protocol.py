@@ -93,7 +93,9 @@ def axbench(
     if "{concept}" not in template or len(questions) < 2:
         raise InputError(
             "The concepts cannot be compared",
-            "The template has no {concept}." if "{concept}" not in template else "There are no 2 questions.",
+            "The template has no {concept}."
+            if "{concept}" not in template
+            else "There are fewer than 2 questions.",
             "Give a template with {concept} and at least 2 questions.",
         )
     cancel = Cancel() if cancel is None else cancel

@@ -62,7 +62,9 @@ def save(figure: Figure, path: Path, facts: Mapping[str, object] = NO_FACTS) -> 
     from engine.atomic_write import write_atomic
 
     if path.suffix not in FORMATS:
-        raise LabError(f"{path} was not written", "It is no picture.", f"Name it {' or '.join(FORMATS)}.")
+        raise LabError(
+            f"{path} was not written", "It is not an image format.", f"Name it {' or '.join(FORMATS)}."
+        )
     write_atomic(path, drawn(figure, path.suffix, facts), "picture", LabError)
 
 

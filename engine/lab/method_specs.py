@@ -90,5 +90,5 @@ def _wrong(words: str, why: str) -> InputError:
     return InputError(
         f'"{words}" cannot be compared',
         why,
-        f"Use none, prompt, {', '.join(METHODS)}, or as in s-psr:rank2 or a-psr:refine+prompt.",
+        f"Use none, prompt, {', '.join(METHODS)}, or variants such as s-psr:rank2 or a-psr:refine+prompt.",
     )

@@ -28,7 +28,7 @@ class Persona:
 def read_traits(folder: Path) -> list[Trait]:
     """Every *.json of a folder. Raises InputError for a folder without any, and for a file that is none."""
     if not folder.is_dir():
-        raise InputError(f"The traits in {folder} were not read", "It is no folder.", "Name a folder.")
+        raise InputError(f"The traits in {folder} were not read", "It is not a folder.", "Give a folder.")
     paths = sorted(folder.glob("*.json"))
     if not paths:
         raise InputError(

@@ -78,7 +78,7 @@ def rename(store: LibraryStore, shelf: Shelf, key: str, title: str, *, named: bo
     Raises LibraryError for an empty name or an item that is gone.
     """
     if not title.strip():
-        raise LibraryError("The item was not renamed", "A name has at least one letter.", "Type a name.")
+        raise LibraryError("The item was not renamed", "The name is empty.", "Type a name.")
     kept = f", named = {int(named)}" if shelf == "conversation" else ""
     with store.writing() as db:
         done = db.execute(f"UPDATE {shelf} SET title = ?{kept} WHERE key = ?", (title.strip(), key))

@@ -50,7 +50,7 @@ class LibraryStore:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The connection; sqlite's errors come out as LibraryError."""
         if self._connection is None:
-            raise LibraryError("The library is closed", "The studio is ending.", "Start it again.")
+            raise LibraryError("The library is closed", "The studio is closing.", "Start it again.")
         try:
             yield self._connection
         except sqlite3.Error as error:

@@ -115,7 +115,7 @@ def _require_text(texts: Sequence[str]) -> None:
         "".join(texts).encode()
     except UnicodeEncodeError:
         raise InputError(
-            "The conversation cannot be read", "It holds bytes that are no text in UTF-8.", "Type them again."
+            "The conversation cannot be read", "It holds bytes that are not UTF-8 text.", "Type them again."
         ) from None
 
 

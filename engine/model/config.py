@@ -21,7 +21,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         )
         raise _nothing(folder, why, "Choose a folder in the Hugging Face layout.") from None
     if not isinstance(config, dict):
-        raise _nothing(folder, "Its config.json holds no settings.", "Fetch it again.")
+        raise _nothing(folder, "Its config.json holds no settings.", "Download it again.")
     require_decoder(config, f"The model in {folder}")
     return config
 

@@ -122,14 +122,14 @@ class _Transfer:
             silent = 0 if self._current > have else silent + 1
             if silent == _ATTEMPTS:
                 raise ModelError(
-                    f"The file {file.name} could not be fetched",
+                    f"The file {file.name} could not be downloaded",
                     f"The connection broke off after {in_words(self._current)} of {in_words(file.size)}.",
-                    "Try again when the network is steadier; what is here is kept.",
+                    "Try again; the download resumes where it stopped.",
                 )
         if self._sums.hexdigest() != file.target.name:
             file.part.unlink()
             raise ModelError(
-                f"The file {file.name} could not be fetched", "It arrived damaged.", "Try it once more."
+                f"The file {file.name} could not be downloaded", "The download was corrupted.", "Try again."
             )
         file.part.replace(file.target)
 

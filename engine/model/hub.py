@@ -147,8 +147,8 @@ def _wanted(source: str, info: Any, code: bool) -> list[Wanted]:
     if not names:
         raise refused(
             source,
-            "It has no safetensors weights, and pickled ones are never read.",
-            "Choose a model that is stored as safetensors.",
+            "It has no safetensors weights, and pickled weights are never loaded.",
+            "Choose a model stored as safetensors.",
         )
     endings = (*_SETTINGS, ".py") if code else _SETTINGS
     names |= {

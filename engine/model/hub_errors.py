@@ -25,9 +25,9 @@ def told(source: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, errors.LocalEntryNotFoundError) or of_the_network(error):
             raise Unreachable(
-                f"The model {source} could not be fetched",
-                "The hub cannot be reached.",
-                "Check the network connection, or give a local folder that holds the model, or use pocket.",
+                f"The model {source} could not be downloaded",
+                "Hugging Face cannot be reached.",
+                "Check the network connection, or use a local model folder or the bundled model.",
             ) from None
         if isinstance(error, OSError):
             raise refused(
@@ -61,4 +61,4 @@ def _answer(source: str, error: Exception) -> ModelError:
 
 
 def refused(source: str, why: str, remedy: str) -> ModelError:
-    return ModelError(f"The model {source} could not be fetched", why, remedy)
+    return ModelError(f"The model {source} could not be downloaded", why, remedy)

@@ -85,7 +85,7 @@ def wrap(
     head = net.get_output_embeddings() if hasattr(net, "get_output_embeddings") else None
     if head is None:
         raise ModelError(
-            "This model cannot be used", "it yields no next-token logits.", "Choose a causal language model."
+            "This model cannot be used", "It yields no next-token logits.", "Choose a causal language model."
         )
     config = net.config.get_text_config(decoder=True)
     inputs = net.get_input_embeddings()
@@ -132,7 +132,7 @@ def _cache_argument(network: nn.Module) -> str:
             return name
     raise ModelError(
         "This model cannot be steered",
-        "It takes no cache of what it has read, so that every token would be its first one.",
+        "It has no key-value cache, so every token would be its first.",
         "Choose a decoder-only language model, for instance a Llama, Qwen, Gemma or GPT.",
     )
 

@@ -75,7 +75,7 @@ def require_fit(
     )
     raise ModelError(
         f"The model {name} does not fit into memory",
-        f"In {dtype} it needs {in_words(total)}, and {in_words(free)} are free.",
+        f"It needs {in_words(total)} in {dtype}, but only {in_words(free)} is free.",
         remedy,
     )
 

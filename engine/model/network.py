@@ -30,7 +30,7 @@ def read_network(
     what = f"The model in {folder} was not loaded"
     if not code and not any(any(folder.glob(pattern)) for pattern in _TOKENIZERS):
         # The library would make up an empty one.
-        raise ModelError(what, "It has no tokenizer.", "Fetch it again, tokenizer.json included.")
+        raise ModelError(what, "It has no tokenizer.", "Download it again, tokenizer.json included.")
     settings: dict[str, Any] = {"dtype": torch.bfloat16 if dtype == "int8" else getattr(torch, dtype)}
     if dtype == "int8":
         settings["quantization_config"] = int8_settings()
@@ -56,12 +56,12 @@ def read_network(
         raise ModelError(
             what,
             _damaged_settings(folder) or _words(error),
-            "Fetch it again; if it needs code of its own, allow that for this model.",
+            "Download it again; if it needs code of its own, allow that for this model.",
         ) from None
 
 
 def require_finite(network: nn.Module, dtype: str, cancel: Cancel | None) -> None:
-    """Raises ModelError when a weight holds values that are no numbers, and Cancelled."""
+    """Raises ModelError when a weight holds NaN or infinite values, and Cancelled."""
     narrow = "Load it in bfloat16 or float32, whose range is wider; or fetch it again."
     for name, weight in network.named_parameters():
         if cancel is not None:
@@ -72,8 +72,8 @@ def require_finite(network: nn.Module, dtype: str, cancel: Cancel | None) -> Non
                 if not bool(torch.isfinite(low) & torch.isfinite(high)):
                     raise ModelError(
                         "The model is damaged",
-                        f"Its weights {name} hold values that are no numbers.",
-                        narrow if dtype == "float16" else "Fetch it again.",
+                        f"Its weights {name} hold NaN or infinite values.",
+                        narrow if dtype == "float16" else "Download it again.",
                     )
 
 
@@ -84,7 +84,7 @@ def _require_complete(folder: Path, report: dict[str, Any]) -> None:
         raise ModelError(
             f"The model in {folder} is incomplete",
             f"It lacks {odd[0]}{more}.",
-            "Fetch it again, or choose a language model.",
+            "Download it again, or choose a language model.",
         )
 
 

@@ -39,6 +39,6 @@ def locate(source: str, revision: str | None, *, code: bool, emit: Emit, cancel:
         return Located(found, name, commit)
     raise ModelError(
         f"The model {source} was not found",
-        "It is neither a folder nor a hub id.",
+        "It is neither a folder nor a Hugging Face model.",
         'Give "pocket", the path of a model folder, owner/name, or owner/name@revision.',
     )

@@ -67,8 +67,8 @@ def _names(folder: Path) -> tuple[str, ...]:
         if not (folder / SINGLE).is_file():
             raise ModelError(
                 f"The model in {folder} was not loaded",
-                "It has no safetensors weights, and pickled ones are never read.",
-                "Choose a model that is stored as safetensors.",
+                "It has no safetensors weights, and pickled weights are never loaded.",
+                "Choose a model stored as safetensors.",
             )
         return (SINGLE,)
     try:
@@ -80,7 +80,7 @@ def _names(folder: Path) -> tuple[str, ...]:
             raise ModelError(
                 f"The model in {folder} is incomplete",
                 f"Its part {name} is missing.",
-                "Fetch it again; parts that are there are kept.",
+                "Download it again; parts that are there are kept.",
             )
     return names
 
@@ -113,5 +113,5 @@ def _header(file: Path) -> dict[str, int]:
 
 def _damaged(file: Path, how: str) -> ModelError:
     return ModelError(
-        f"The model in {file.parent} was not loaded", f"Its file {file.name} {how}.", "Fetch it again."
+        f"The model in {file.parent} was not loaded", f"Its file {file.name} {how}.", "Download it again."
     )

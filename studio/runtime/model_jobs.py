@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import EngineError, ModelError
+from engine.errors import ChoiceError, EngineError, HeadError, ModelError
 from engine.events import Cancel, Emit, Progress
 from engine.heads import HEAD_SUFFIX
 from studio.runtime.frozen_imports import set_apart
@@ -218,7 +218,11 @@ class ModelHost:
         identity = self.need_model().identity
         foreign = [f for f in detect(path) if f.name != "head"]
         if foreign and not path.name.endswith(HEAD_SUFFIX):
-            found = foreign[0].read(path, lambda: identity, ImportOptions())
+            try:
+                found = foreign[0].read(path, lambda: identity, ImportOptions())
+            except ChoiceError as error:  # its remedy is an option of the command line
+                remedy = tr("Convert it to a head file first, with the command steer convert.")
+                raise HeadError(error.what, error.why, remedy) from error
             return Imported(found.head, foreign[0].name, tuple(found.losses))
         return load_head(path, identity, allow_other_model=True)
 

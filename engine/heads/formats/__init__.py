@@ -107,7 +107,7 @@ def _first(found: list[Format], path: Path, option: str) -> Format:
     if not found:
         raise InputError(
             f"{path} cannot be converted",
-            "Its format is not told by its content or its name.",
+            "Neither its content nor its name tells the format.",
             f"Name it with {option}: {', '.join(format.name for format in FORMATS)}.",
         )
     return found[0]

@@ -13,7 +13,15 @@ import numpy as np
 from engine.atomic_write import write_atomic
 from engine.errors import HeadError
 from engine.heads.formats.constant_vectors import constant_head, constants
-from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses, refuse
+from engine.heads.formats.format import (
+    AskModel,
+    Format,
+    ImportedHead,
+    ImportOptions,
+    Losses,
+    refuse,
+    refuse_without_option,
+)
 from engine.heads.formats.pickles import read_tensor, write_tensor
 from engine.heads.head import Head
 
@@ -28,13 +36,17 @@ def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
     stem = path.name.removesuffix(_WEIGHT).removesuffix(_BIAS)
     weights = read_tensor(path.with_name(stem + _WEIGHT))
     if weights.ndim != 2 or not len(weights):
-        refuse(path, f"Its weights have the shape {list(weights.shape)}, not [concepts, width].", "Fetch it.")
+        refuse(
+            path,
+            f"Its weights have the shape {list(weights.shape)}, not [concepts, width].",
+            "Check the file.",
+        )
     concept = choice.concept if choice.concept is not None or len(weights) > 1 else 0
     if concept is None or not 0 <= concept < len(weights):
         why = f"It holds {len(weights)} concepts" + ("." if concept is None else f", and no {concept}.")
-        refuse(path, why, f"Name one with --concept 0 to {len(weights) - 1}.")
+        refuse_without_option(path, why, f"Name one with --concept 0 to {len(weights) - 1}.")
     if choice.block is None:
-        refuse(path, "It does not say which block it steers.", "Name it with --block.")
+        refuse_without_option(path, "It does not say which block it steers.", "Name it with --block.")
     losses = ["Strength 1 is factor * max_act = 1; the largest activations are not in the file."]
     bias = path.with_name(stem + _BIAS)
     if bias.is_file():
@@ -52,7 +64,7 @@ def _concepts(path: Path) -> dict[int, str]:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         return {int(row["concept_id"]): str(row["concept"]) for row in rows}
     except (OSError, ValueError, KeyError, TypeError):
-        refuse(path, "It is damaged.", "Fetch the file again, or move it away.")
+        refuse(path, "It is damaged.", "Download the file again, or move it away.")
 
 
 def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
@@ -60,7 +72,9 @@ def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
         refuse(path, "AxBench knows its files by name.", f"Name it <Method>{_WEIGHT}.")
     found = constants(head)
     if len(found.vectors) > 1:
-        refuse(path, f"The head steers {len(found.vectors)} blocks, the format one.", "Name it with --block.")
+        refuse_without_option(
+            path, f"The head steers {len(found.vectors)} blocks, the format one.", "Name it with --block."
+        )
     metadata = path.with_name(_METADATA)
     if metadata.exists():
         refuse(path, f"There is a {_METADATA} of other concepts beside it.", "Choose an empty folder.")

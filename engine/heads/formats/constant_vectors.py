@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from engine.errors import HeadError
-from engine.heads.formats.format import AskModel, ImportedHead, ImportOptions, Losses, refuse
+from engine.heads.formats.format import (
+    AskModel,
+    ImportedHead,
+    ImportOptions,
+    Losses,
+    refuse,
+    refuse_without_option,
+)
 from engine.heads.head import BlockHead, Head, HeadInfo
 from engine.model.identity import ModelIdentity
 
@@ -54,7 +61,7 @@ def constant_head(
         model=identity,
         recipe={"name": "imported", "from": origin},
     )
-    told = [*losses, "It says nothing of positions: the head steers the answer alone."]
+    told = [*losses, "It does not say which tokens to steer, so the head steers the answer only."]
     return only_block(path, ImportedHead(Head(parts, "relu", info), told), choice.block)
 
 
@@ -64,7 +71,7 @@ def only_block(path: Path, found: ImportedHead, block: int | None) -> ImportedHe
         return found
     if block not in found.head.blocks:
         held = ", ".join(map(str, found.head.blocks))
-        refuse(path, f"It steers no block {block}.", f"Give --block one of {held}.")
+        refuse_without_option(path, f"It steers no block {block}.", f"Give --block one of {held}.")
     others = len(found.head.blocks) - 1
     head = Head({block: found.head.blocks[block]}, found.head.gate, found.head.info)
     return ImportedHead(head, [*found.losses, f"Only block {block} was kept; {others} others were left out."])
@@ -117,20 +124,20 @@ def _means(head: Head) -> dict[int, np.ndarray]:
 def _checked(path: Path, index: int, vector: np.ndarray, model: ModelIdentity) -> np.ndarray:
     flat = np.ascontiguousarray(vector, np.float32)
     if flat.shape != (model.width,):
-        refuse(
+        refuse_without_option(
             path,
             f"Its vector of block {index} has the shape {list(flat.shape)} and {model.id} is "
             f"{model.width} wide.",
             "Name its own model with --model.",
         )
     if not 0 <= index < model.blocks:
-        refuse(
+        refuse_without_option(
             path,
             f"It steers block {index} and {model.id} has {model.blocks} blocks.",
             "Name its own model with --model.",
         )
     if not np.isfinite(flat).all():
-        refuse(path, f"Its vector of block {index} holds values that are no numbers.", "Fetch it again.")
+        refuse(path, f"Its vector of block {index} holds NaN or infinite values.", "Download it again.")
     return flat
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from engine.errors import HeadError
+from engine.errors import ChoiceError, HeadError
 from engine.heads.head import Head
 from engine.model.identity import ModelIdentity
 
@@ -56,3 +56,8 @@ class Format:
 
 def refuse(path: Path, why: str, remedy: str) -> NoReturn:
     raise HeadError(f"{path.name} was not converted", why, remedy) from None
+
+
+def refuse_without_option(path: Path, why: str, remedy: str) -> NoReturn:
+    """remedy: names the option of `steer convert` that helps."""
+    raise ChoiceError(f"{path.name} was not converted", why, remedy) from None

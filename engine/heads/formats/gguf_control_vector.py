@@ -18,7 +18,15 @@ import numpy as np
 from engine.atomic_write import write_atomic
 from engine.errors import HeadError
 from engine.heads.formats.constant_vectors import constant_head, constants
-from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses, refuse
+from engine.heads.formats.format import (
+    AskModel,
+    Format,
+    ImportedHead,
+    ImportOptions,
+    Losses,
+    refuse,
+    refuse_without_option,
+)
 from engine.heads.head import Head
 from engine.model.identity import ModelIdentity
 
@@ -68,16 +76,18 @@ def _shift_of(
     """0 where direction.k is block k, 1 where it is block k - 1. Asks when the file does not tell."""
     if told is not None:
         if told and 0 in directions:
-            refuse(path, "It holds direction.0, which is no block's with a shift of 1.", "Give --shift 0.")
+            refuse_without_option(
+                path, "It holds direction.0, which is no block's with a shift of 1.", "Give --shift 0."
+            )
         return told, []
     if facts.get(_SHIFT, (None,))[0] in (0, 1):
         return int(facts[_SHIFT][0]), []
     kind = facts.get(f"{_ARCHITECTURE}.layer_count", (None, ""))[1]
     if 0 in directions or f"{_ARCHITECTURE}.method" in facts or kind == "UINT32":
-        return 0, ["Its numbers were taken for those of the blocks, as repeng writes them (--shift 0)."]
+        return 0, ["Its numbers were read as block numbers, as repeng writes them."]
     if kind == "INT32" and sorted(directions) == list(range(1, len(directions) + 1)):
-        return 1, ["Its numbers were taken for one above the blocks', as llama.cpp writes them (--shift 1)."]
-    refuse(
+        return 1, ["Its numbers were read as block numbers plus one, as llama.cpp writes them."]
+    refuse_without_option(
         path,
         "It does not tell whether direction.1 belongs to block 1, as repeng writes it, or to block 0, as "
         "llama.cpp does.",
@@ -100,7 +110,7 @@ def _open(path: Path) -> tuple[dict[str, tuple[Any, str]], dict[str, np.ndarray]
         refuse(path, f"{error.strerror or error}.", "Choose a file that can be read.")
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, RecursionError):
         # The package has no errors of its own: these are what it stumbles over.
-        refuse(path, "It is damaged or no GGUF.", "Fetch the file again.")
+        refuse(path, "It is damaged or not a GGUF file.", "Download the file again.")
     plain = {GGMLQuantizationType.F32, GGMLQuantizationType.F16}
     if any(kind not in plain for kind in kinds.values()):
         refuse(path, "Its directions are quantised.", "Make them in float32.")
@@ -115,8 +125,10 @@ def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
     shift = choice.shift or 0
     if choice.shift is None and vectors.pop(0, None) is not None:
         if not vectors:
-            refuse(path, "It steers block 0 alone, and llama.cpp refuses direction.0.", "Give --shift 0.")
-        losses.append("Block 0 was left out, for llama.cpp refuses direction.0; --shift 0 keeps it.")
+            refuse_without_option(
+                path, "It steers block 0 alone, and llama.cpp refuses direction.0.", "Give --shift 0."
+            )
+        losses.append("Block 0 was left out, because llama.cpp refuses direction.0.")
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.gguf"
         writer = gguf.GGUFWriter(draft, _ARCHITECTURE)

@@ -39,7 +39,7 @@ def read_trait(path: str | Path) -> Trait:
     except OSError as error:
         raise _refused(path, f"{error.strerror or error}.") from None
     except (ValueError, RecursionError):
-        raise _refused(path, "It is no JSON, or holds something else than texts.") from None
+        raise _refused(path, "It is not JSON, or holds something other than text.") from None
     except (KeyError, TypeError):
         raise _refused(path, "It lacks instruction pairs, questions or eval_prompt.") from None
     if not pairs or not questions:

@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from engine.heads.formats.constant_vectors import constant_head, constants
-from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses, refuse
+from engine.heads.formats.format import (
+    AskModel,
+    Format,
+    ImportedHead,
+    ImportOptions,
+    Losses,
+    refuse_without_option,
+)
 from engine.heads.formats.pickles import read_tensor, write_tensor
 from engine.heads.head import Head
 
@@ -24,17 +31,19 @@ def _named(path: Path) -> bool:
 def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
     table = read_tensor(path)
     if table.ndim != 2 or table.shape[0] < 2:
-        refuse(path, f"Its shape is {list(table.shape)}, not [blocks + 1, width].", "Give its --from.")
+        refuse_without_option(
+            path, f"Its shape is {list(table.shape)}, not [blocks + 1, width].", "Give its --from."
+        )
     identity = model()
     if len(table) != identity.blocks + 1:
-        refuse(
+        refuse_without_option(
             path,
             f"It has rows for {len(table) - 1} blocks and {identity.id} has {identity.blocks}.",
             "Name its own model with --model.",
         )
     losses = ["Its row 0, of the embeddings, was left out."] if table[0].any() else []
     if choice.block is None:
-        losses.append("All of its blocks steer at once; their own way is one block (--block).")
+        losses.append("All of its blocks steer at once; persona_vectors itself uses one block.")
     vectors = dict(enumerate(table[1:]))
     return constant_head(path, vectors, model, choice, losses, origin="persona_vectors", name=_trait(path))
 

@@ -39,7 +39,7 @@ def read_tensor(path: Path) -> np.ndarray:
         )
     except Exception as error:  # on damaged bytes the restricted reader may stumble over anything
         raise HeadError(
-            f"{path.name} was not converted", "It is damaged or no file of tensors.", "Fetch it again."
+            f"{path.name} was not converted", "It is damaged or not a tensor file.", "Download it again."
         ) from error
     if not isinstance(value, torch.Tensor) or not value.is_floating_point():
         refuse(path, f"It holds {type(value).__name__} and no tensor of numbers.", "Choose another file.")

@@ -37,4 +37,4 @@ def read_arrays(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     except OSError as error:
         refuse(path, f"{error.strerror or error}.", "Choose a file that can be read.")
     except (SafetensorError, TypeError, ValueError, RuntimeError):
-        refuse(path, "It is damaged or no safetensors file.", "Fetch the file again.")
+        refuse(path, "It is damaged or not a safetensors file.", "Download the file again.")

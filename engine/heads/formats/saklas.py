@@ -38,7 +38,7 @@ def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
     shares = _shares(path, bases)
     losses = ["Its layer means, which serve its probes, were left out."]
     if shares is None:
-        losses.append("There are no facts beside it: every direction has length 1.")
+        losses.append("No metadata was found beside it, so every direction has length 1.")
     else:
         losses.append("The lengths are saklas's shares; at run time it scales them by the model's own.")
     vectors = {
@@ -58,7 +58,7 @@ def _shares(path: Path, blocks: dict[int, np.ndarray]) -> dict[int, float] | Non
         shares = facts.get(_SHARES)
         return None if shares is None else {block: float(shares[str(block)]) for block in blocks}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        refuse(path, f"{beside.name} beside it is damaged.", "Fetch both files again.")
+        refuse(path, f"{beside.name} beside it is damaged.", "Download both files again.")
 
 
 FORMAT = Format("saklas", "a vector of saklas, safetensors and JSON (read only)", _named, _detect, _read)

@@ -62,7 +62,7 @@ def _settings(path: Path, metadata: dict[str, str]) -> tuple[str, float]:
         method, coeff = str(facts["method"]), float(facts.get("coeff", 1.0))
         target, inside = facts.get("target", "residual"), facts.get("target_submodule")
     except (KeyError, ValueError, TypeError, AttributeError):
-        refuse(path, "It has no settings of steering-lite (cfg).", "Fetch the file again.")
+        refuse(path, "It has no settings of steering-lite (cfg).", "Download the file again.")
     if method not in (*_ADDITIVE, _ABLATION) or target != "residual" or inside is not None:
         refuse(
             path,
@@ -70,7 +70,7 @@ def _settings(path: Path, metadata: dict[str, str]) -> tuple[str, float]:
             f"Only {_known()} on the residual stream can be read.",
         )
     if not math.isfinite(coeff):
-        refuse(path, "Its coefficient is no number.", "Fetch the file again.")
+        refuse(path, "Its coefficient is not a number.", "Download the file again.")
     return method, coeff
 
 

@@ -124,7 +124,7 @@ class EndpointJudge:
 
     def _failed(self, why: str) -> LabError:
         return LabError(
-            f"The judge {self.name} was not heard",
+            f"The judge {self.name} did not answer",
             why,
             f"Check the address, the model's name and the key (in {' or '.join(KEYS)}); what was judged "
             "already is kept.",

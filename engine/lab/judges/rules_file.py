@@ -47,7 +47,7 @@ class RulesJudge:
             ) from None
         rules = told.get("rule")
         if not isinstance(rules, list) or not rules or set(told) != {"rule"}:
-            raise InputError(what, "It is no list of [[rule]] tables.", "Write one [[rule]] per rule.")
+            raise InputError(what, "It is not a list of [[rule]] tables.", "Write one [[rule]] per rule.")
         self._rules = [_rule(row, f"{what} (rule {i})") for i, row in enumerate(rules, 1)]
         self.name = f"rules {content_key(told)[:16]}"
 
@@ -74,7 +74,7 @@ def _rule(row: Any, what: str) -> Rule:
     if of not in ("trait", "coherence") or not isinstance(negate, bool):
         raise InputError(what, "of or negate is out of range.", 'Give of = "trait" or "coherence".')
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < 1e6:
-        raise InputError(what, f"{weight} is no weight.", "Give a number above 0.")
+        raise InputError(what, f"{weight} is not a weight.", "Give a number above 0.")
     try:
         check = KINDS[kind](**rest)
     except (TypeError, ValueError, re.error) as error:

@@ -68,7 +68,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no weights": (
         lambda f: [file.unlink() for file in f.glob("*safetensors*")],
-        "no safetensors weights, and pickled ones are never read",
+        "no safetensors weights, and pickled weights are never loaded",
     ),
     "no config": (lambda f: (f / "config.json").unlink(), r"no config\.json"),
     "a damaged config": (lambda f: shorten(f / "config.json", 0.5), r"config\.json is unreadable"),

@@ -268,7 +268,7 @@ def test_a_cancel_is_prompt_while_nothing_comes_at_all(hub: Hub) -> None:
 
 def test_a_file_that_arrives_damaged_is_not_kept(hub: Hub, stored: Path) -> None:
     hub.spoilt = True
-    with pytest.raises(ModelError, match="arrived damaged"):
+    with pytest.raises(ModelError, match="download was corrupted"):
         bring()
     hub.spoilt = False
     folder, _ = bring()
@@ -318,7 +318,7 @@ def test_without_the_hub_a_fetched_model_loads_and_another_is_refused_at_once(
             assert load(pinned, device="cpu").revision == hub.commits[NAME]
         for ask in (load, describe):
             started = time.monotonic()
-            with pytest.raises(ModelError, match="hub cannot be reached") as caught:
+            with pytest.raises(ModelError, match="Hugging Face cannot be reached") as caught:
                 ask("harbour/other")
             assert time.monotonic() - started < 5
             assert "Errno" not in str(caught.value) and "network" in caught.value.remedy
@@ -334,7 +334,7 @@ def test_a_hub_that_never_answers_is_given_up_within_5_seconds(
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
         monkeypatch.setattr(engine_hub, "_ANSWER", 0.5)
         started = time.monotonic()
-        with pytest.raises(ModelError, match="hub cannot be reached"):
+        with pytest.raises(ModelError, match="Hugging Face cannot be reached"):
             load("harbour/other")
         assert time.monotonic() - started < 2
 

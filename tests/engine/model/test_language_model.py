@@ -75,7 +75,7 @@ def test_any_architecture_loads_through_the_auto_classes(tmp_path: Path) -> None
 
 
 def test_models_that_cannot_be_used_are_refused_with_a_reason(model: LanguageModel, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="neither a folder nor a hub id"):
+    with pytest.raises(ModelError, match="neither a folder nor a Hugging Face model"):
         load("no such thing")
     with pytest.raises(ModelError, match=r"no config\.json"):
         load(str(tmp_path))

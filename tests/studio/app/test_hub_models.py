@@ -236,7 +236,7 @@ def test_recent_models_are_kept_and_a_folder_that_is_gone_says_so(qtbot, open_wi
     found.list.setCurrentRow(row)
     found.use.click()
     qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
-    assert "neither a folder nor a hub id" in window.banner.text.text()
+    assert "neither a folder nor a Hugging Face model" in window.banner.text.text()
     assert window.workspace.loading.facts.is_pocket
 
 
@@ -278,14 +278,14 @@ HARMS = {
             (folder / "model.safetensors").read_bytes()[:200_000]
         ),
         "is cut short",
-        "Fetch it again",
+        "Download it again",
     ),
     "weights of another shape": (
         lambda folder: (folder / "config.json").write_text(
             (folder / "config.json").read_text().replace('"num_hidden_layers": 3', '"num_hidden_layers": 4')
         ),
         "num_hidden_layers",
-        "Fetch it again",
+        "Download it again",
     ),
 }
 

@@ -37,7 +37,7 @@ def test_blind_until_the_vote_which_is_kept(qtbot, open_window):
     window.workspace.undo()
     assert window.comparing.round.choice is None and not window.comparing.tally
     assert [view.title.text() for view in page.columns] == list(found.names)  # they are known by now
-    assert "taken back" in window.status.busy.text()
+    assert "withdrawn" in window.status.busy.text()
     window.comparing.vote(0)
     assert not window.comparing.tally
     qtbot.waitUntil(lambda: not kept_votes(window), timeout=WAIT_MS)
@@ -81,7 +81,7 @@ def test_votes_are_there_after_a_restart_to_see_and_to_export(qtbot, open_window
     dialog = window.findChild(VotesDialog)
     rows = [dialog.list.topLevelItem(row) for row in range(dialog.list.topLevelItemCount())]
     assert [(row.text(0), row.text(2)) for row in rows] == [
-        ("no difference", "Tell me about tea."),
+        ("tie", "Tell me about tea."),
         (first, "Tell me about bees."),
     ]
     asked = []

@@ -272,7 +272,7 @@ def failing(window, monkeypatch, tokens: int = 0) -> None:
     def fail(lanes, settings, emit, cancel):
         def told(event) -> None:
             if isinstance(event, Token) and event.index >= tokens:
-                raise ModelError("The answer broke off", "It was told to.", "Try again.")
+                raise ModelError("The answer stopped early", "It was told to.", "Try again.")
             emit(event)
 
         return generate(lanes, settings, told, cancel)

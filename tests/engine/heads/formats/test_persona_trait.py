@@ -46,5 +46,5 @@ def test_no_json_and_no_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         read_trait(tmp_path / "none.json")
     (tmp_path / "a.json").write_bytes(b"\xff{")
-    with pytest.raises(InputError, match="no JSON"):
+    with pytest.raises(InputError, match="not JSON"):
         read_trait(tmp_path / "a.json")
