@@ -84,7 +84,7 @@ class RestoreDialog(QDialog):
                 (self.tr("the strengths in the mixer"), values["channels"]),
                 (self.tr("the preview head"), any(c.slot.draft for c in values["channels"])),
                 (self.tr("the steering prompt"), values["prompt"].strip() not in ("", FIRST_PROMPT)),
-                (self.tr("the typed question"), values["question"].strip() not in ("", FIRST_QUESTION)),
+                (self.tr("the unsent question"), values["question"].strip() not in ("", FIRST_QUESTION)),
                 (self.tr("the sampling settings"), values["settings"] != SamplingSettings()),
                 (self.tr("the distillation options"), values["fit_options"] != FitOptions()),
                 (self.tr("the columns of the Compare page"), values["comparison"] != Comparison()),

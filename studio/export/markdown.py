@@ -16,7 +16,7 @@ def told_how(answer: Answer) -> str:
     if answer.edited:
         told = f"{answer.lane}: edited by hand, not steered"
     if answer.cut:
-        told += f"; without the first {answer.cut} messages, for which there was no room"
+        told += f"; first {answer.cut} messages left out to fit the context"
     return told
 
 

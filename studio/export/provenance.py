@@ -34,7 +34,7 @@ def in_words(answer: Answer, source: ColumnSource | None = None) -> str:
     if answer.state in _ENDS:
         told.append(_ENDS[answer.state])
     if answer.cut:
-        told.append(f"without the first {answer.cut} messages, for which there was no room")
+        told.append(f"first {answer.cut} messages left out to fit the context")
     return "; ".join(told)
 
 

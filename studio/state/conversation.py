@@ -246,9 +246,9 @@ class ColumnSource:
 def steered_by(answer: Answer) -> str:
     """Every head with its strength and hash, and the system prompt where there was one, for a file."""
     made = [
-        f"{each.called} {' → '.join(f'{at:g}' for at in each.strengths)} ({each.digest})"
+        f"{each.called} × {' → '.join(f'{at:g}' for at in each.strengths)} ({each.digest})"
         for each in used_heads(answer)
     ]
     if answer.asked is not None and answer.asked.system:
         made.append(f"system prompt “{answer.asked.system}”")
-    return ", ".join(made) or "no head"
+    return ", ".join(made) or "unsteered"

@@ -103,7 +103,7 @@ def test_a_start_without_a_library_says_so_and_asks_before_it_ends(qtbot, open_w
         unsaved(qtbot, other)
         assert "Nothing is being saved" in other.banner.text.text()
         saved = other.status.saved
-        assert saved.text() == "not saved" and "Another program holds it" in saved.toolTip()
+        assert saved.text() == "Not saved" and "Another program holds it" in saved.toolTip()
         assert saved.accessibleDescription() == saved.toolTip() and saved.focusPolicy().value
         ask(qtbot, other, "Tell me about bees.")
         assert other.banner.isVisible()
@@ -149,7 +149,7 @@ def test_a_library_that_is_taken_away_is_missed(qtbot, open_window, tmp_path):
     home.rename(tmp_path / "elsewhere")
     window.workspace.set_question("Tell me about bees.")
     unsaved(qtbot, window)
-    assert "moved away or removed" in window.banner.text.text() and window.status.saved.text() == "not saved"
+    assert "moved away or removed" in window.banner.text.text() and window.status.saved.text() == "Not saved"
     shutil.rmtree(home, ignore_errors=True)
     (tmp_path / "elsewhere").rename(home)
     window.autosave.retry()

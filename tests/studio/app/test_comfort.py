@@ -28,7 +28,7 @@ from tests.studio.conftest import ready
 
 
 @pytest.mark.parametrize(
-    "typed, first", [("dist", "Distill"), ("answ ag", "Answer again"), ("dstl", "Distill"), ("dark", "Dark")]
+    "typed, first", [("dist", "Distill"), ("regen", "Regenerate"), ("dstl", "Distill"), ("dark", "Dark")]
 )
 def test_the_palette_finds_by_beginnings_words_and_scattered_letters(qtbot, window, typed, first):
     dialog = CommandPalette(window.actions_, window)

@@ -49,7 +49,7 @@ def test_names_of_any_length_and_script_leave_the_window_as_it_is(qtbot, open_wi
     loaded(qtbot, window, other)
     window.actions_["model"].trigger()
     [picker] = [d for d in window.findChildren(ModelPicker) if d.isVisible()]
-    qtbot.waitUntil(lambda: "Looking" not in picker.list.item(0).text(), timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: "Listing" not in picker.list.item(0).text(), timeout=ANSWER_MS)
     [row] = [i for i in range(picker.list.count()) if picker.list.item(i).toolTip().startswith(f"{other}\n")]
     assert "(in use)" in picker.list.item(row).text() and not picker.list.horizontalScrollBar().maximum()
     picker.close()

@@ -33,7 +33,7 @@ def picker(qtbot, window) -> ModelPicker:
         old.close()
     window.actions_["model"].trigger()
     [found] = [d for d in window.findChildren(ModelPicker) if d.isVisible()]
-    qtbot.waitUntil(lambda: "Looking" not in found.list.item(0).text(), timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: "Listing" not in found.list.item(0).text(), timeout=ANSWER_MS)
     return found
 
 
@@ -87,7 +87,7 @@ def test_size_and_fit_are_told_before_anything_is_fetched(qtbot, window, hub, mo
     assert re.search(r"Qwen2ForCausalLM, 3 blocks, [\d.]+ MB to fetch .* float32 .* are free: it fits", told)
     monkeypatch.setattr("engine.model.placement.free_memory", lambda: -20_000_000)
     found.look.click()
-    qtbot.waitUntil(lambda: "does not fit" in found.told.text(), timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: "too large" in found.told.text(), timeout=ANSWER_MS)
     assert not found.fetch.isEnabled() and hub.sent == 0
     found.hub.setText("nobody/nothing")
     found.look.click()

@@ -158,12 +158,12 @@ def test_the_dialog_says_what_a_fresh_start_takes_and_presets_outlive_it(qtbot, 
     other = open_window()
     qtbot.waitUntil(lambda: other.recovery.dialog is not None)
     dialog = other.recovery.dialog
-    for words in ("with their strengths", "1 preset of strengths", "the sampling settings"):
+    for words in ("with their strengths", "1 preset", "the sampling settings"):
         assert words in dialog.text.text()
     gone = dialog.note.text().split(". ")[0]
     for words in ("strengths in the mixer", "steering prompt", "sampling settings"):
         assert words in gone
-    assert "typed question" not in gone and "preset" not in gone  # what every start begins with is not lost
+    assert "unsent question" not in gone and "preset" not in gone  # what every start begins with is not lost
     dialog.fresh.click()
     ready(qtbot, other)
     assert other.workspace.prompt == FIRST_PROMPT and other.workspace.channels[0].strength == 1.0

@@ -202,10 +202,10 @@ def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, win
     for other in (answer, old[0].answers[0]):
         window.status.busy.clear()
         assert not window.controllers.answering.fork(other, 2, 5)
-        assert "Another model" in window.status.busy.text() and workspace.turns == old
+        assert "from another model" in window.status.busy.text() and workspace.turns == old
     answer.state = "running"
     assert not window.controllers.answering.fork(answer, 2, 5)
-    assert "is being made" in window.status.busy.text()
+    assert "still streaming" in window.status.busy.text()
 
 
 def test_a_fork_takes_the_blocks_that_the_head_steered(qtbot, window):

@@ -88,7 +88,7 @@ def test_a_comparison_is_there_again_without_a_model_and_goes_on_with_one(
     assert workspace.shown is new.answers[2] and not workspace.stack.canUndo()
     assert other.heatmap._empty.isHidden() and workspace.scale.limit > 1.0
     workspace.select(new.answers[2], 2)
-    assert all(view.told.text().startswith("applied ") for view in other.compare_page.columns)
+    assert all(" at token " in view.told.text() for view in other.compare_page.columns)
     other.exporting.write("export_trace", tmp_path / "trace.csv")
     qtbot.waitUntil((tmp_path / "trace.csv").exists, timeout=WAIT_MS)
     load("pocket")

@@ -199,7 +199,7 @@ def test_one_sent_at_once_is_refused_by_the_engine_and_typed_again(qtbot, window
     window.composer.set_question(text)
     window.actions_["send"].trigger()  # before anything was measured
     qtbot.waitUntil(window.banner.isVisible, timeout=10_000)
-    assert "too long" in window.banner.text.text()
+    assert "Too long" in window.banner.text.text()
     assert not window.workspace.turns and window.workspace.question.strip() == text.strip()
 
 
@@ -229,12 +229,12 @@ def test_turns_that_were_cut_are_told_at_the_answer_and_kept(qtbot, open_window)
         (STEERED, False),
         (UNSTEERED, False),
     }
-    assert all(shown and "did not read" in words for *_, shown, words in told)
+    assert all(shown and "did not fit the model" in words for *_, shown, words in told)
     turn = window.workspace.turns[-1]
     answer = turn.answer(STEERED)
     assert answer.cut >= 2 and answer.prompt_tokens + 60 <= context
     column = window.conversation.column(answer)
-    assert column.notice.isVisible() and "did not read" in column.notice.text()
+    assert column.notice.isVisible() and "did not fit the model" in column.notice.text()
     first = window.workspace.turns[0].answer(STEERED)
     assert not window.conversation.column(first).notice.isVisible()
     assert turn.answer(UNSTEERED).cut >= 2

@@ -118,7 +118,7 @@ def test_every_export_tells_of_the_edit(qtbot, talked, tmp_path):
     for number, key in enumerate(("export_trace", "export_figure", "export_run"), start=1):
         talked.exporting.write(key, tmp_path / f"none.{key}")
         qtbot.waitUntil(lambda number=number: len(failures) == number, timeout=10_000)
-        assert "edited by hand" in failures[-1].why
+        assert "edited by you" in failures[-1].why
 
 
 def test_nothing_is_edited_while_an_answer_comes(qtbot, talked):

@@ -172,7 +172,7 @@ def test_exports_name_the_blocks_and_the_precision(qtbot, open_window, tmp_path)
     [head] = facts["heads"]
     assert head["hash"] == row.digest and head["blocks"] == [0, 2] and facts["precision"] == "float32"
     told = export(qtbot, window, "export_chat", tmp_path / "chat.md").decode()
-    assert f"pirate (blocks 0–2) 1 ({row.digest}); seed 0; float32" in told
+    assert f"pirate (blocks 0–2) × 1 ({row.digest}); seed 0; float32" in told
 
 
 def test_an_unsteered_answer_does_not_bear_the_heads_of_the_one_beside_it(qtbot, window, tmp_path):
@@ -191,8 +191,8 @@ def test_a_caption_tells_the_question_the_sampling_and_what_is_lacking():
     answer = turn.add(STEERED)
     answer.state, answer.cut = "cancelled", 2
     assert in_words(answer) == (
-        "“Tell me about bees.”; no head; pocket@#ff, temperature 0.7, top-k 40, top-p 0.9, at most 100 "
-        "tokens, seed 3; stopped; without the first 2 messages, for which there was no room"
+        "“Tell me about bees.”; unsteered; pocket@#ff, temperature 0.7, top-k 40, top-p 0.9, at most 100 "
+        "tokens, seed 3; stopped; first 2 messages left out to fit the context"
     )
 
 

@@ -77,7 +77,7 @@ def test_a_name_stands_clear_of_points_and_of_other_names():
 def test_every_picture_is_drawn_and_the_shown_one_is_exported(qtbot, window, tmp_path):
     page = measure(qtbot, window, "prompt,a-psr")
     finish(qtbot, window)
-    assert "pocket" in page.note.text() and "same score" in page.note.text()
+    assert "pocket" in page.note.text() and "deterministic" in page.note.text()
     drawn = {}
     for i in range(page.picture.count()):
         page.picture.setCurrentIndex(i)
@@ -169,7 +169,7 @@ def test_a_short_distillation_runs_in_a_pause_and_a_long_one_says_what_it_waits_
     window.controllers.distilling.start(panel.request())
     qtbot.waitUntil(lambda: len(window.workspace.channels) == 4, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=WAIT_MS)
-    assert window.measuring.running and panel.stage.text().startswith("done in")
+    assert window.measuring.running and panel.stage.text().startswith("Head ready in")
     window.measuring.stop()
     finish(qtbot, window)
 

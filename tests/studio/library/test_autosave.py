@@ -56,7 +56,7 @@ def test_a_library_that_cannot_be_read_is_told_and_never_written_over(qtbot, ope
     window = ready(qtbot, open_window())
     assert "library" in window.banner.text.text()
     ask(qtbot, window, "Tell me about the harbour.")
-    assert window.status.saved.text() == "not saved"
+    assert window.status.saved.text() == "Not saved"
     assert not window.close()
     window.leaving.dialog.discard.click()
     assert (home / "library.sqlite").read_bytes() == b"not a library" * 1000

@@ -285,7 +285,7 @@ def test_an_answer_that_fails_at_once_leaves_all_as_it_was(qtbot, window, monkey
     old = window.workspace.turns
     failing(window, monkeypatch)
     ask(qtbot, window, "And the castle?")
-    assert "broke off" in window.banner.text.text()
+    assert "stopped early" in window.banner.text.text()
     assert window.workspace.turns == old and window.composer.question.toPlainText() == "And the castle?"
     window.controllers.answering.again()
     qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)

@@ -174,7 +174,7 @@ def test_each_lane_remembers_its_own_answers():
 
 def test_markdown_carries_heads_and_seed():
     text = as_markdown((answered("Hello?", "Arr."),))
-    assert "Arr." in text and "pirate 1 (abc)" in text and "seed 7" in text
+    assert "Arr." in text and "pirate × 1 (abc)" in text and "seed 7" in text
 
 
 def test_scales_are_of_the_turns_that_are_there(qtbot):
