@@ -71,6 +71,18 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """How much the steering prompt changes the model: mean KL(prompted || unprompted) per token, in nats.
+
+    verdict: the same in words; enough: whether there is something to distill.
+    """
+
+    kl: float
+    verdict: str
+    enough: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HeadReady:
     """A usable head: the first one instant, a later one refined (`final`)."""
 

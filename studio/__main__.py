@@ -87,7 +87,7 @@ def _run(app: QApplication, arguments: argparse.Namespace) -> int:
     finally:
         door.close()
         report.close()
-    if window.controllers.compiling.running:
+    if window.controllers.compiling.compiling:
         os._exit(status)  # all is kept; the compiler would hold the process for as long as it takes
     return status
 

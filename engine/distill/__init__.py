@@ -2,6 +2,6 @@
 
 from engine.distill.methods import METHODS
 from engine.distill.pipeline import Distillation, Request, distill
-from engine.distill.request import Effect
+from engine.events import Effect
 
 __all__ = ["METHODS", "Distillation", "Effect", "Request", "distill"]

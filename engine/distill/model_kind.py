@@ -27,8 +27,8 @@ class ModelKind(Protocol):
 
     judge: who judges in the Lab unless told otherwise, in the words of engine.lab.judges.open_judge;
     exact_rules: whether rules decide on traits and coherence; trained_place: where prompts stood when the
-    model was trained, None where that is not known; response_tokens: the longest response to learn from unless
-    told otherwise; response_filter: which responses are worth learning from.
+    model was trained, None where that is not known; response_tokens: the longest response to learn from
+    unless told otherwise; response_filter: which responses are worth learning from.
     """
 
     judge: str

@@ -20,13 +20,13 @@ from engine.distill.model_kind import kind_of
 from engine.distill.prompt_effect import prompt_effect, strength_range
 from engine.distill.prompt_place import choose_place
 from engine.distill.questions import questions
-from engine.distill.request import Distillation, Effect, Recipe, Request
+from engine.distill.request import Distillation, Recipe, Request
 from engine.distill.responses import RecordedStates, Sampler
 from engine.distill.steered_pass import steered_pass
 from engine.distill.teacher_forcing import Response
 from engine.distill.training_data import TrainingData, distance, gather, lay_rows
 from engine.errors import InputError
-from engine.events import Cancel, Emit, HeadReady, Meter, Progress, ignore
+from engine.events import Cancel, Effect, Emit, HeadReady, Meter, Progress, ignore
 from engine.heads.formats.constant_vectors import MEAN_COEFFICIENT
 from engine.heads.head import BlockHead, Head, HeadInfo
 from engine.heads.mix import Mix

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from engine.distill.iso_kl import LIMIT_NATS, find_strength, percentile
-from engine.distill.request import Effect
 from engine.distill.steered_pass import SteeredPass, steered_pass
 from engine.distill.token_losses import divergences
 from engine.distill.training_data import TrainingData
-from engine.events import Cancel
+from engine.events import Cancel, Effect
 from engine.heads.mix import Mix
 from engine.model.language_model import LanguageModel
 

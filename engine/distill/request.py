@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.errors import InputError
+from engine.events import Effect
 from engine.heads.head import Head, Positions
 from engine.model.chat_template import Place
 
@@ -107,15 +108,6 @@ class Request:
     def count(self, recipe: Recipe) -> int:
         """How many responses to sample."""
         return self.responses or _RESPONSES[recipe]
-
-
-@dataclass(frozen=True)
-class Effect:
-    """How much the steering prompt changes the model: mean KL(prompted || unprompted) per token, in nats."""
-
-    kl: float
-    verdict: str
-    enough: bool
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,8 @@ def can_distill(at: WindowParts) -> bool:
     return has_model(at) and not (fit.running and not fit.live) and bool(at.workspace.prompt.strip())
 
 
-def has_chosen_head(at: WindowParts) -> bool:
-    return at.workspace.chosen is not None
+def has_selected_head(at: WindowParts) -> bool:
+    return at.workspace.selected_key is not None
 
 
 def open_palette(at: WindowParts) -> None:

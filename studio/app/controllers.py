@@ -67,7 +67,7 @@ class Controllers(QObject):
 
     @property
     def fitting(self) -> bool:
-        return self.distilling.fitting
+        return self.distilling.running
 
     # The model.
 
@@ -103,7 +103,7 @@ class Controllers(QObject):
     def _lay_out(self, heads: tuple[Any, ...]) -> None:
         if heads and not self.workspace.channels:
             self.opening.with_heads = False
-            self.workspace.lay_out(heads)
+            self.workspace.mixer.add_bundled_heads(heads)
 
     def _note_misfits(self, facts: ModelFacts) -> None:
         """Which heads stay silent with this model: for good, or until the person says otherwise."""
@@ -144,7 +144,7 @@ class Controllers(QObject):
     def take(self, head: Any) -> None:
         """Puts a head into the mixer, on; one that was made for another model lies there silent."""
         keep_faithfulness(self.workspace, head)
-        row = self.workspace.channel(self.workspace.add_head(head))
+        row = self.workspace.channel(self.workspace.mixer.add_head(head))
         self.taken.emit(head)
         if row is not None and row.note:
             words = self.tr("“{0}” added to the mixer, switched off: {1}.")

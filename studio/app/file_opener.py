@@ -67,7 +67,7 @@ class FileOpener(QObject):
             self._controllers.load_head(Path(name))
 
     def choose_save(self) -> None:
-        channel = self._workspace.channel(self._workspace.chosen)
+        channel = self._workspace.channel(self._workspace.selected_key)
         if channel is None:
             return
         kinds = {self.tr("Heads (*{0})").format(HEAD_SUFFIX): HEAD_SUFFIX}

@@ -223,6 +223,7 @@ class Window(QMainWindow):
             workspace.fitChanged,
             workspace.turnsChanged,
             workspace.channelsChanged,
+            workspace.faithfulnessChanged,
             workspace.promptChanged,
             workspace.stack.indexChanged,
             self.measuring.changed,
@@ -296,7 +297,7 @@ class Window(QMainWindow):
         self.hide()
         self.controllers.close()
         self.autosave.close(abandon=not self.leaving.kept)
-        self.workspace.forget()  # while everything is there that hears of it
+        self.workspace.clear_history()  # while everything is there that hears of it
         self.preferences.sync()
         self.log.close()
         event.accept()

@@ -41,7 +41,7 @@ class TextDialogs(QObject):
                 self.tr("Rename the head"),
                 self.tr("Name:"),
                 row.name,
-                lambda name: self._workspace.rename_head(row.key, name),
+                lambda name: self._workspace.mixer.rename_head(row.key, name),
             )
 
     def keep_preset(self) -> None:
@@ -49,7 +49,7 @@ class TextDialogs(QObject):
             self.tr("Save as preset"),
             self.tr("Preset name:"),
             "",
-            self._workspace.keep_preset,
+            self._workspace.mixer.keep_preset,
         )
 
     def about(self) -> None:

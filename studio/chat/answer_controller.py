@@ -11,21 +11,21 @@ from uuid import uuid4
 from PySide6.QtCore import QObject, Signal, Slot
 
 from studio.chat.lane_requests import NO_OPENINGS, lane_requests
-from studio.runtime.answer_events import note_asked, once_saved, take_events, take_results
+from studio.runtime.answer_events import note_asked, take_events, take_results
 from studio.runtime.engine_objects import make_strengths
+from studio.runtime.job_controller import JobController
 from studio.runtime.model_jobs import ModelHost
-from studio.runtime.worker import Job, Worker
-from studio.state.conversation import STEERED, UNSTEERED, Answer, MixEntry, Turn, rewritten, widened
+from studio.runtime.worker import Worker
+from studio.state.conversation import STEERED, UNSTEERED, Answer, MixEntry, State, Turn, rewritten, widened
 from studio.state.mixer import MixerChannel, active_rows, rows_for_mix, share_of
 from studio.state.workspace import Workspace
 
 
-class AnswerController(QObject):
-    """Lives on the GUI thread; never waits for a job."""
+class AnswerController(JobController):
+    """One answer, of one or two lanes, at a time."""
 
     talkingChanged = Signal(bool)
     asked = Signal()  # a question has become a turn
-    noticed = Signal(str)
 
     def __init__(
         self,
@@ -36,26 +36,24 @@ class AnswerController(QObject):
         parent: QObject | None = None,
     ) -> None:
         """save: puts the workspace on the disk; its event is set when that is done."""
-        super().__init__(parent)
-        self._workspace, self._host, self._worker, self._save = workspace, host, worker, save
-        self._job: Job | None = None
+        super().__init__(worker, save, parent)
+        self._workspace, self._host = workspace, host
         self._turn: Turn | None = None  # whose answer is being made
         self._live: Any = None  # its strengths, which the sliders move
         self._step = 0  # of the undo stack, when it was asked for
         self._waiting = False  # a question was sent before the model was ready, or the last answer quiet
-        self._stopping = False  # the answer was told to end
         workspace.strengthsChanged.connect(self._on_strengths)
         workspace.channelsChanged.connect(self._on_strengths)
         workspace.turnsChanged.connect(self._on_turns)
 
     @property
     def talking(self) -> bool:
-        return self._job is not None or self._waiting
+        return self.running or self._waiting
 
     @property
     def takes(self) -> bool:
         """Whether a question that is sent now will be answered."""
-        return not self._waiting and (self._job is None or self._stopping)
+        return not self._waiting and (not self.running or self._stopping)
 
     def send(self, question: str) -> None:
         """Answers `question` with the heads as they are; it waits for the model, and for the end of an answer
@@ -63,7 +61,7 @@ class AnswerController(QObject):
         question = question.strip()
         if not question or not self.takes:
             return
-        if self._job or self._workspace.loading.facts is None:
+        if self.running or self._workspace.loading.facts is None:
             self._waiting = True
             self._workspace.set_question(question)
             self.talkingChanged.emit(True)
@@ -168,17 +166,11 @@ class AnswerController(QObject):
         self._answer(turn, turns[:-1], turn.answers[-1:])
 
     def stop(self) -> None:
-        """Stops the answer; what is there stays."""
+        """Stops the answer, of which what is there stays, and the question that waits."""
         if self._waiting:
             self._waiting = False
             self.talkingChanged.emit(self.talking)
         self.interrupt()
-
-    def interrupt(self) -> None:
-        """Stops the answer that is being made; a question that waits for the model goes on waiting."""
-        if self._job:
-            self._stopping = True
-            self._worker.withdraw(self._job)
 
     def _mix(self) -> list[tuple[MixerChannel, float]]:
         """The rows that are heard, as strong as they are now."""
@@ -226,53 +218,43 @@ class AnswerController(QObject):
         live = self._live = make_strengths([workspace.strength_of(c.key) for c in channels])
         lanes = lane_requests(workspace, before, turn.question, [a.lane for a in answers], live, openings)
         note_asked(answers, lanes, workspace.loading.facts.precision)
-        workspace.go_live([c.key for c in channels], live)
+        workspace.live.begin([c.key for c in channels], live)
         workspace.show(turn.answer(STEERED) or answers[0])
-        saved = self._save()
         self._turn, self._step = turn, workspace.stack.index()
-        self._job = self._worker.submit(
-            Job(
-                self.tr("Answering"),
-                lambda emit, cancel: once_saved(
-                    saved, lambda: self._host.generate(lanes, turn.settings, emit, cancel)
-                ),
-                partial(take_events, workspace, answers),
-                partial(self._on_answered, answers),
-                lambda _: self._on_failed(turn, answers),
-                partial(self._on_stopped, answers),
-                urgent=True,
-            )
+        self._submit(
+            self.tr("Answering"),
+            lambda emit, cancel: self._host.generate(lanes, turn.settings, emit, cancel),
+            on_events=partial(take_events, workspace, answers),
+            on_done=partial(self._on_answered, answers),
+            on_failed=lambda _: self._on_failed(turn, answers),
+            on_stopped=partial(self._on_stopped, answers),
+            urgent=True,
         )
         self.asked.emit()
         self.talkingChanged.emit(True)
 
     def _on_answered(self, answers: Sequence[Answer], generations: list[Any]) -> None:
         take_results(answers, generations)
-        self._end(answers)
+        self._conclude(answers)
         self.resume()
 
     def _on_stopped(self, answers: Sequence[Answer]) -> None:
-        self._on_unanswered(answers, "cancelled")
+        self._conclude(answers, "cancelled")
         self.resume()
-
-    def _on_unanswered(self, answers: Sequence[Answer], state: Any) -> None:
-        for answer in answers:
-            answer.state = state
-        self._end(answers)
 
     def _on_failed(self, turn: Turn, answers: Sequence[Answer]) -> None:
         """Nothing came: all is as it was before the question, which is typed again. What came stays."""
         untouched = self._workspace.stack.index() == self._step and turn in self._workspace.turns
         self._waiting = False  # its question stays typed
-        self._on_unanswered(answers, "failed")
+        self._conclude(answers, "failed")
         if untouched and not any(len(answer) for answer in answers):
             self._workspace.undo()
 
-    def _end(self, answers: Sequence[Answer]) -> None:
-        self._job, self._turn, self._stopping = None, None, False
-        self._workspace.end_live(self._live)
-        for answer in answers:
-            self._workspace.answerChanged.emit(answer)
+    def _conclude(self, answers: Sequence[Answer], state: State | None = None) -> None:
+        """state: of the answers that came to nothing else."""
+        self._turn = None
+        self._workspace.live.end(self._live)
+        self._workspace.end_answers(answers, state)
         self.talkingChanged.emit(self.talking)
 
     def drop(self) -> None:
@@ -287,9 +269,9 @@ class AnswerController(QObject):
 
     @Slot()
     def _on_strengths(self) -> None:
-        late = self._workspace.late()
-        if self._job and late:
-            self.noticed.emit(self.tr("“{0}” applies from the next answer.").format(late[-1].name))
+        rows = self._workspace.rows_not_in_run()
+        if self.running and rows:
+            self.noticed.emit(self.tr("“{0}” applies from the next answer.").format(rows[-1].name))
 
 
 def _mix_at(answer: Answer, token: int) -> list[MixEntry]:

@@ -49,7 +49,7 @@ class AnswerView(QWidget):
         self.setCursor(Qt.CursorShape.IBeamCursor)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(self.tr("Answer, {0}").format(answer.lane))
-        workspace.scaleChanged.connect(self.update)
+        workspace.scales.changed.connect(self.update)
         workspace.selectionChanged.connect(self._on_selection)
         self._set_height()
         self.grow()
@@ -194,7 +194,7 @@ class AnswerView(QWidget):
         return chosen if beside else None
 
     def _paint_line(self, painter: QPainter, index: int) -> None:
-        flow, colours, scale = self._flow, theme.current(), self._workspace.scale
+        flow, colours, scale = self._flow, theme.current(), self._workspace.scales.activation
         line = flow.shaped(index)
         top = index * flow.line_height
         chosen = self._chosen()

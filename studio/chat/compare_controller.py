@@ -14,13 +14,23 @@ from uuid import uuid4
 from PySide6.QtCore import QObject, Signal, Slot
 
 from studio.chat.lane_requests import place_of
-from studio.runtime.answer_events import note_asked, once_saved, take_events, take_results
+from studio.runtime.answer_events import note_asked, take_events, take_results
 from studio.runtime.engine_objects import make_strengths
+from studio.runtime.job_controller import JobController
 from studio.runtime.model_jobs import ModelHost
-from studio.runtime.worker import Job, Worker
+from studio.runtime.worker import Worker
 from studio.state.compare_columns import LEAST, MOST, ColumnChoice
 from studio.state.compare_round import CompareRound
-from studio.state.conversation import STEERED, Answer, ColumnSource, Turn, UsedHead, in_blocks, used_heads
+from studio.state.conversation import (
+    STEERED,
+    Answer,
+    ColumnSource,
+    State,
+    Turn,
+    UsedHead,
+    in_blocks,
+    used_heads,
+)
 from studio.state.mixer import MixerChannel, share_of
 from studio.state.requests import LaneRequest
 from studio.state.undo import Values
@@ -30,14 +40,13 @@ TIE = "tie"
 VOTE = {"choice", "lanes", "question", "model"}  # what must be known of a vote
 
 
-class CompareController(QObject):
-    """Lives on the GUI thread; never waits for a job."""
+class CompareController(JobController):
+    """One round at a time."""
 
     changed = Signal()  # another round, its end, or a vote
     voted = Signal(str, dict)  # a vote's key and facts, to be kept
     unvoted = Signal(str)  # the key of a vote that was taken back
     takenBack = Signal(str)  # the key of a round that is kept no longer
-    noticed = Signal(str)
 
     def __init__(
         self,
@@ -48,10 +57,9 @@ class CompareController(QObject):
         parent: QObject | None = None,
     ) -> None:
         """save: puts the workspace on the disk; its event is set when that is done."""
-        super().__init__(parent)
-        self._workspace, self._host, self._worker, self._save = workspace, host, worker, save
-        self._job: Job | None = None
-        self._stopping = self._waiting = False  # told to end; asked anew before it has
+        super().__init__(worker, save, parent)
+        self._workspace, self._host, self._save_now = workspace, host, save
+        self._waiting = False  # asked anew before the round that was stopped has ended
         self._live: list[Any] = []  # strengths of the columns that the mixer's sliders move
         self.votes: dict[str, dict[str, Any]] = {}  # facts by key, the oldest first
         self._known: set[str] = set()  # keys of rounds whose names came out
@@ -63,10 +71,6 @@ class CompareController(QObject):
     @property
     def round(self) -> CompareRound | None:
         return self._workspace.round
-
-    @property
-    def running(self) -> bool:
-        return self._job is not None
 
     @property
     def tally(self) -> Counter[str]:
@@ -116,20 +120,16 @@ class CompareController(QObject):
         keys = [channel.key for channel in self._workspace.active_rows()]
         self._live = [lane.strengths for lane, at in zip(lanes, order, strict=True) if at.kind == "mixer"]
         for strengths in self._live:
-            self._workspace.go_live(keys, strengths)
-        settings, saved = self._workspace.settings, self._save()
-        self._job = self._worker.submit(
-            Job(
-                self.tr("Comparing"),
-                lambda emit, cancel: once_saved(
-                    saved, lambda: self._host.generate(lanes, settings, emit, cancel)
-                ),
-                partial(take_events, self._workspace, answers),
-                partial(self._on_answered, answers),
-                lambda _: self._end(answers, "failed"),
-                partial(self._end, answers, "cancelled"),
-                urgent=True,
-            )
+            self._workspace.live.begin(keys, strengths)
+        settings = self._workspace.settings
+        self._submit(
+            self.tr("Comparing"),
+            lambda emit, cancel: self._host.generate(lanes, settings, emit, cancel),
+            on_events=partial(take_events, self._workspace, answers),
+            on_done=partial(self._on_answered, answers),
+            on_failed=lambda _: self._conclude(answers, "failed"),
+            on_stopped=partial(self._conclude, answers, "cancelled"),
+            urgent=True,
         )
         self.changed.emit()
 
@@ -170,9 +170,8 @@ class CompareController(QObject):
 
     def stop(self) -> None:
         """Stops the answers; what is there stays."""
-        if self._job:
-            self._stopping, self._waiting = True, False
-            self._worker.withdraw(self._job)
+        self._waiting = False
+        self.interrupt()
 
     @Slot()
     def look(self) -> None:
@@ -217,7 +216,7 @@ class CompareController(QObject):
     def _hold(self) -> None:
         """The scales are the conversation's too, which begins afresh while these answers stay."""
         for answer in self.round.answers if self.round else ():
-            self._workspace.widen_scales(answer)
+            self._workspace.scales.include(answer)
 
     @Slot()
     def _on_round(self) -> None:
@@ -228,9 +227,9 @@ class CompareController(QObject):
 
     @Slot()
     def _on_strengths(self) -> None:
-        late = self._workspace.late()
-        if self._live and late:
-            self.noticed.emit(self.tr("“{0}” applies from the next comparison.").format(late[-1].name))
+        rows = self._workspace.rows_not_in_run()
+        if self._live and rows:
+            self.noticed.emit(self.tr("“{0}” applies from the next comparison.").format(rows[-1].name))
 
     def _put(self, values: Values) -> None:
         """Another round in the place of the one that is there."""
@@ -250,7 +249,7 @@ class CompareController(QObject):
         if "taken back" in values:
             self.takenBack.emit(values["taken back"])
         if "vote" in values or "unvote" in values:
-            self._save()  # nobody votes twice because the studio ended meanwhile
+            self._save_now()  # nobody votes twice because the studio ended meanwhile
         self._workspace.clear_selection()
         hidden_until_vote = values["shown"] is None and self.round is not None and self.round.blind
         self._workspace.show(values["shown"], hidden_until_vote=hidden_until_vote)
@@ -314,17 +313,15 @@ class CompareController(QObject):
 
     def _on_answered(self, answers: Sequence[Answer], generations: list[Any]) -> None:
         take_results(answers, generations)
-        self._end(answers)
+        self._conclude(answers)
 
-    def _end(self, answers: Sequence[Answer], state: Any = None) -> None:
-        again = self._waiting
-        self._job, self._stopping, self._waiting = None, False, False
+    def _conclude(self, answers: Sequence[Answer], state: State | None = None) -> None:
+        """state: of the answers that came to nothing else."""
+        again, self._waiting = self._waiting, False
         for strengths in self._live:
-            self._workspace.end_live(strengths)
+            self._workspace.live.end(strengths)
         self._live = []
-        for answer in answers:
-            answer.state = state or answer.state
-            self._workspace.answerChanged.emit(answer)
+        self._workspace.end_answers(answers, state)
         self.changed.emit()
         if again:
             self.run()

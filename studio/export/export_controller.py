@@ -85,7 +85,7 @@ class ExportController(QObject):
         workspace, finished = self._workspace, self._measuring.finished
         if key == "export_lab" and finished is not None:
             return finished.request.prompt
-        if key == "export_faithfulness" and (row := workspace.channel(workspace.chosen)) is not None:
+        if key == "export_faithfulness" and (row := workspace.channel(workspace.selected_key)) is not None:
             return row.name
         if key == "export_chat" and workspace.turns:
             return workspace.turns[0].question
@@ -120,13 +120,13 @@ class ExportController(QObject):
 
     def _maker(self, key: str, left_out: list[str]) -> Make:
         """left_out: takes what the file will not hold though it stands beside, in words."""
-        turns, answer, scales = self._workspace.turns, self._workspace.shown, self._workspace.scales
-        scale = self._workspace.scale
+        turns, answer, scales = self._workspace.turns, self._workspace.shown, self._workspace.scales.by_unit
+        scale = self._workspace.scales.activation
         quantity, measured = self._quantity(), self._measuring.finished
         shown = self._measuring.picture, self._measuring.block
         compared = self._comparing.round
         source = None if answer is None else self._comparing.source(answer)
-        row = self._workspace.channel(self._workspace.chosen)
+        row = self._workspace.channel(self._workspace.selected_key)
         faith = self._workspace.faithfulness.get(row.digest) if row else None
 
         def make(suffix: str) -> bytes:

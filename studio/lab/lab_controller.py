@@ -12,14 +12,14 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.events import Cancel, Emit, Progress
 from studio.lab.lab_jobs import Finished, LabRequest, LabResult, NotMeasured, ResultPlace, answers_at, measure
-from studio.runtime.answer_events import once_saved
+from studio.runtime.job_controller import JobController
 from studio.runtime.model_jobs import ModelHost
 from studio.runtime.worker import Job, Worker
 from studio.state.workspace import Workspace
 
 
-class LabController(QObject):
-    """Lives on the GUI thread; never waits for a job.
+class LabController(JobController):
+    """One run at a time.
 
     request, results, refused: of the last run, growing while it runs; finished: all of it, once it is whole;
     picture: which one is shown, a key of studio.lab_pictures.PICTURES; block: the one that a picture of a
@@ -29,7 +29,6 @@ class LabController(QObject):
     changed = Signal()  # a run began or ended
     grew = Signal()  # a result or a progress came
     opened = Signal(object, object)  # Place, its answers (engine.lab.transcript Spoken)
-    noticed = Signal(str)
 
     def __init__(
         self,
@@ -42,10 +41,9 @@ class LabController(QObject):
     ) -> None:
         """save: puts the workspace on the disk; its event is set when that is done. home: where answers and
         scores are kept, so that nothing is measured twice."""
-        super().__init__(parent)
-        self._workspace, self._host, self._worker, self._save = workspace, host, worker, save
+        super().__init__(worker, save, parent)
+        self._workspace, self._host = workspace, host
         self._store = None if home is None else home / "lab.sqlite"
-        self._job: Job | None = None
         self._opening: Job | None = None
         self._model = ""  # key of the one that was measured
         self.request: LabRequest | None = None
@@ -56,10 +54,6 @@ class LabController(QObject):
         self.picture = "pareto"
         self.block: int | None = None
         workspace.modelChanged.connect(self._on_model)
-
-    @property
-    def running(self) -> bool:
-        return self._job is not None
 
     @property
     def partial(self) -> bool:
@@ -75,20 +69,17 @@ class LabController(QObject):
             self._worker.withdraw(self._opening)  # it belongs to the run before
         self.request, self._model = request, facts.key
         self.results, self.refused, self.progress, self.finished, self.block = [], [], None, None, None
-        saved = self._save()
 
         def work(emit: Emit, cancel: Cancel) -> Finished:
             return measure(self._host.need_model(), request, self._ready_store(), emit, cancel)
 
-        self._job = self._worker.submit(
-            Job(
-                self.tr("Lab run"),
-                lambda emit, cancel: once_saved(saved, lambda: work(emit, cancel)),
-                self._on_events,
-                self._on_done,
-                lambda _: self._end(),
-                self._end,
-            )
+        self._submit(
+            self.tr("Lab run"),
+            work,
+            on_events=self._on_events,
+            on_done=self._on_done,
+            on_failed=lambda _: self._conclude(),
+            on_stopped=self._conclude,
         )
         self.changed.emit()
 
@@ -98,8 +89,7 @@ class LabController(QObject):
 
     def stop(self) -> None:
         """Stops the run; what was found stays, and is not measured again the next time."""
-        if self._job:
-            self._worker.withdraw(self._job)
+        self.interrupt()
 
     def open(self, place: ResultPlace) -> None:
         """Fetches the answers behind a figure; `opened` brings them. A later wish replaces an earlier one."""
@@ -139,10 +129,9 @@ class LabController(QObject):
 
     def _on_done(self, finished: Finished) -> None:
         self.finished = finished
-        self._end()
+        self._conclude()
 
-    def _end(self) -> None:
-        self._job = None
+    def _conclude(self) -> None:
         self.progress = None
         self.changed.emit()
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("studio.library")
 
-RESTORED_KEYS = 1 << 20  # keys of restored rows begin here: no row of this run has them
-
 
 @dataclass(frozen=True)
 class OpenedConversation:
@@ -240,7 +238,7 @@ class LibraryJobs:
         prune_heads(self._need())
         heads, lost = heads_of(self._need(), head_keys(session.state))
         opened, compared = self.turns(session.conversation), self.turns(str(session.state.get("round") or ""))
-        found = values_of(session, opened.turns, heads, RESTORED_KEYS)
+        found = values_of(session, opened.turns, heads)
         for row in found.values["channels"]:  # they are there; a name that the library gave since stays
             self._written[row.digest] = (row.head.info, True, row.title)
         words = [*lost, *opened.lost, *compared.lost, *found.lost]

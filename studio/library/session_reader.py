@@ -12,7 +12,7 @@ from studio.library.session_format import DAMAGE, PLAIN
 from studio.state.compare_columns import ColumnChoice, Comparison
 from studio.state.compare_round import CompareRound
 from studio.state.conversation import AnswerRequest, MixEntry, Turn, steered_by
-from studio.state.mixer import HeadSlot, MixerChannel, Preset, PresetRow
+from studio.state.mixer import HeadSlot, MixerChannel, Preset, PresetRow, new_key
 from studio.state.requests import FitOptions
 from studio.state.sampling_settings import SamplingSettings
 from studio.widgets.translation import tr
@@ -32,9 +32,7 @@ def head_keys(state: Mapping[str, Any]) -> list[str]:
     return [str(row.get("digest")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def values_of(
-    session: SessionRecord, turns: tuple[Turn, ...], heads: Mapping[str, Any], first_key: int
-) -> RestoredTurn:
+def values_of(session: SessionRecord, turns: tuple[Turn, ...], heads: Mapping[str, Any]) -> RestoredTurn:
     """Attributes for Workspace.restore. What is damaged costs only itself; rows whose head is lost are left
     out, which who read the heads tells of."""
     state = session.state
@@ -61,10 +59,9 @@ def values_of(
     for place, row in enumerate(read(tr("The mixer"), lambda: list(state["channels"]), [])):
         if isinstance(row, dict) and str(row.get("digest")) not in heads:
             continue
-        key = first_key + len(channels)
-        channel = read(tr("A row of the mixer"), partial(_channel, key, row, heads), None)
+        channel = read(tr("A row of the mixer"), partial(_channel, row, heads), None)
         if channel is not None:
-            keys[place] = key
+            keys[place] = channel.key
             channels.append(channel)
     comparison = Comparison()
     if "comparison" in state:  # older sessions had none
@@ -84,7 +81,7 @@ def values_of(
         "fit_options": fit_options,
         "channels": tuple(channels),
         "presets": read(tr("The presets"), lambda: tuple(_preset(p) for p in state["presets"]), ()),
-        "chosen": read(tr("The selected head"), lambda: keys.get(state.get("chosen", -1)), None),
+        "selected_key": read(tr("The selected head"), lambda: keys.get(state.get("chosen", -1)), None),
         "has_edits": bool(state.get("touched", True)),  # so were older sessions, for all one knows
         "turns": turns,
         "conversation": session.conversation,
@@ -168,10 +165,10 @@ def _preset(values: Mapping[str, Any]) -> Preset:
     return Preset(str(values["name"]), tuple(PresetRow(**row) for row in values["rows"]))
 
 
-def _channel(key: int, row: Mapping[str, Any], heads: Mapping[str, Any]) -> MixerChannel:
+def _channel(row: Mapping[str, Any], heads: Mapping[str, Any]) -> MixerChannel:
     blocks = row["blocks"]
     return MixerChannel(
-        key,
+        new_key(),
         HeadSlot(heads[row["digest"]], draft=bool(row["draft"])),
         float(row["strength"]),
         bool(row["enabled"]),

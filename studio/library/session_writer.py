@@ -72,7 +72,7 @@ def _state(workspace: Workspace) -> dict[str, Any]:
     return {
         **{name: getattr(workspace, name) for name in PLAIN},
         "touched": workspace.has_edits,
-        "chosen": keys.index(workspace.chosen) if workspace.chosen in keys else None,
+        "chosen": keys.index(workspace.selected_key) if workspace.selected_key in keys else None,
         "settings": asdict(workspace.settings),
         "fit_options": asdict(workspace.fit_options),
         "channels": [

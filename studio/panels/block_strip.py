@@ -77,7 +77,7 @@ class BlockStrip(QWidget):
         painter.setPen(colours.color("muted"))
         title = painter.fontMetrics().elidedText(self._title(), Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(QRectF(0, 0, self.width(), self._head()), Qt.AlignmentFlag.AlignVCenter, title)
-        scale, top = self._workspace.scale, float(self._head())
+        scale, top = self._workspace.scales.activation, float(self._head())
         zero = top + (HEIGHT / 2 if scale.signed else HEIGHT - 1)
         reach = HEIGHT / 2 if scale.signed else HEIGHT - 4
         painter.fillRect(QRectF(0, zero, self.width(), 1), colours.color("line"))

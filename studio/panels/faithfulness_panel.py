@@ -58,6 +58,7 @@ class FaithfulnessPanel(QWidget):
         self._pages.addWidget(self._empty)
         self._pages.addWidget(VerticalScroll(page))
         workspace.channelsChanged.connect(self.refresh)
+        workspace.faithfulnessChanged.connect(self.refresh)
         workspace.fitChanged.connect(self._describe_empty)
         self.restyle()
 
@@ -91,7 +92,7 @@ class FaithfulnessPanel(QWidget):
 
     @Slot()
     def refresh(self) -> None:
-        channel = self._workspace.channel(self._workspace.chosen)
+        channel = self._workspace.channel(self._workspace.selected_key)
         found = self._workspace.faithfulness.get(channel.digest) if channel else None
         self._pages.setCurrentIndex(1 if found else 0)
         if found is None or channel is None:

@@ -145,7 +145,7 @@ class HeatmapPanel(QWidget):
         self._pages.addWidget(page)
         workspace.shownChanged.connect(self._on_shown)
         workspace.answerGrew.connect(self._on_grown)
-        workspace.scaleChanged.connect(self._on_scale)
+        workspace.scales.changed.connect(self._on_scale)
         workspace.selectionChanged.connect(self._on_selection)
         self.restyle()
         self._on_shown()
@@ -166,7 +166,7 @@ class HeatmapPanel(QWidget):
     @property
     def scale(self) -> ColorScale:
         """The scale that the cells are coloured by: the one of the quantity's unit."""
-        return self._workspace.scales[self._quantity.unit]
+        return self._workspace.scales.by_unit[self._quantity.unit]
 
     def show_quantity(self, key: str) -> None:
         """Shows another quantity of the same answer."""

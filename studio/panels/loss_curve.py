@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
@@ -19,7 +20,7 @@ class LossCurve(QWidget):
         self._values: list[float] = []
         self.setAccessibleName(self.tr("Training loss"))
 
-    def set_values(self, values: list[float]) -> None:
+    def set_values(self, values: Sequence[float]) -> None:
         self._values = [v for v in values if math.isfinite(v)]
         if self._values:
             words = self.tr("Training loss from {0:.3g} to {1:.3g} in %n step(s)", "", len(self._values))

@@ -38,7 +38,7 @@ class MixerPanel(QWidget):
         self.bypass = Switch(self.tr("Bypass"))
         self.bypass.setAccessibleName(actions["bypass"].text().replace("&", ""))
         self.bypass.setToolTip(actions["bypass"].toolTip())
-        self.bypass.toggled.connect(workspace.set_bypass)
+        self.bypass.toggled.connect(workspace.mixer.set_bypass)
         self.presets = QToolButton()
         self.presets.setText(self.tr("Presets"))
         self.presets.setProperty("role", "small")
@@ -109,7 +109,7 @@ class MixerPanel(QWidget):
                 self._newest = row
                 self._settling.start()
             self._list.insertWidget(place + 1, row)
-            row.show_channel(channel, channel.key == self._workspace.chosen)
+            row.show_channel(channel, channel.key == self._workspace.selected_key)
         go_through(self._last_tool, [self._rows[channel.key] for channel in channels])
         self._empty.setVisible(not channels)
         self._describe_empty()
@@ -152,13 +152,13 @@ class MixerPanel(QWidget):
             removal = self._preset_menu.addMenu(self.tr("Remove"))
             for preset in self._workspace.presets:
                 removal.addAction(_words(preset.name)).triggered.connect(
-                    lambda _=False, p=preset: self._workspace.drop_preset(p.name)
+                    lambda _=False, p=preset: self._workspace.mixer.remove_preset(p.name)
                 )
             self._preset_menu.addSeparator()
         self._preset_menu.addAction(self._keep_preset)
 
     def _apply(self, preset: Preset) -> None:
-        lacking = self._workspace.apply_preset(preset)
+        lacking = self._workspace.mixer.apply_preset(preset)
         if lacking:
             words = self.tr("The preset “{0}” also sets %n head(s) not in the mixer.", "", lacking)
             self.noticed.emit(words.format(one_line(preset.name)))

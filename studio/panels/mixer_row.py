@@ -45,7 +45,7 @@ class MixerRow(QFrame):
         self.solo.setProperty("role", "flat")
         self.solo.setToolTip(self.tr("Solo: use only soloed heads"))
         self.blocks = BlockRangeButton()
-        self.blocks.changed.connect(lambda chosen: workspace.set_blocks(self.key, chosen))
+        self.blocks.changed.connect(lambda chosen: workspace.mixer.set_blocks(self.key, chosen))
         self.slider = StrengthSlider(channel.head.info.strength_range)
         self.box = NumberBox()
         self.box.setRange(-STRENGTH_LIMIT, STRENGTH_LIMIT)
@@ -68,7 +68,7 @@ class MixerRow(QFrame):
         self.accept.setText(self.tr("Use anyway"))
         self.accept.setProperty("role", "small")
         self.accept.setToolTip(self.tr("Same shape as this model, but never tested on it"))
-        self.accept.clicked.connect(lambda: workspace.accept(self.key))
+        self.accept.clicked.connect(lambda: workspace.mixer.accept(self.key))
         buttons = QHBoxLayout()
         buttons.setSpacing(0)
         for button in (self.blocks, self.solo, self.remove):
@@ -85,11 +85,11 @@ class MixerRow(QFrame):
         grid.addWidget(self.note, 2, 0, 1, 4)
         grid.addWidget(self.accept, 3, 0, 1, 4, Qt.AlignmentFlag.AlignLeft)
         grid.setColumnStretch(1, 1)
-        self.switch.toggled.connect(lambda on: workspace.set_enabled(self.key, on))
-        self.solo.toggled.connect(lambda on: workspace.set_solo(self.key, on))
+        self.switch.toggled.connect(lambda on: workspace.mixer.set_enabled(self.key, on))
+        self.solo.toggled.connect(lambda on: workspace.mixer.set_solo(self.key, on))
         self.slider.valueChanged.connect(self._on_slider)
         self.box.valueChanged.connect(self._on_box)
-        self.remove.clicked.connect(lambda: workspace.remove_head(self.key))
+        self.remove.clicked.connect(lambda: workspace.mixer.remove_head(self.key))
 
     def show_channel(self, channel: MixerChannel, chosen: bool) -> None:
         info = channel.head.info
@@ -181,18 +181,18 @@ class MixerRow(QFrame):
         self.name.setText(self.name.fontMetrics().elidedText(self._title, Qt.TextElideMode.ElideRight, room))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._workspace.choose(self.key)
+        self._workspace.select_channel(self.key)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.renameWanted.emit(self.key)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        self._workspace.choose(self.key)
+        self._workspace.select_channel(self.key)
 
     @Slot(int)
     def _on_slider(self, _: int) -> None:
-        self._workspace.set_strength(self.key, self.slider.strength())
+        self._workspace.mixer.set_strength(self.key, self.slider.strength())
 
     @Slot(float)
     def _on_box(self, value: float) -> None:
-        self._workspace.set_strength(self.key, value)
+        self._workspace.mixer.set_strength(self.key, value)

@@ -69,7 +69,7 @@ class TokenPanel(VerticalScroll):
         layout.addStretch(1)
         self.setWidget(page)
         workspace.selectionChanged.connect(self.refresh)
-        workspace.scaleChanged.connect(self.refresh)
+        workspace.scales.changed.connect(self.refresh)
         self.refresh()
 
     def sizeHint(self) -> QSize:
@@ -103,7 +103,7 @@ class TokenPanel(VerticalScroll):
             if heads > 1
             else self.tr("applied coefficient per block")
         )
-        scale = self._workspace.scale
+        scale = self._workspace.scales.activation
         self.bars.set_rows(
             [(str(b), float(v) / scale.limit, f"{float(v):.2f}") for b, v in enumerate(rows)],
             signed=scale.signed,

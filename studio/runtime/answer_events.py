@@ -1,10 +1,9 @@
-"""What a run was asked, what it tells, and what comes of it, into the answers that show it."""
+"""The events and results of a run, written into the answers that show it."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 from engine.events import Begun
@@ -12,16 +11,6 @@ from studio.runtime.engine_objects import make_trace
 from studio.state.conversation import Answer, AnswerRequest
 from studio.state.requests import LaneRequest
 from studio.state.workspace import Workspace
-
-SAVING_S = 5.0  # the longest that an answer waits for its question to be on the disk
-
-T = TypeVar("T")
-
-
-def once_saved(saved: threading.Event, work: Callable[[], T]) -> T:
-    """In the worker's thread: what was typed is on the disk before it runs."""
-    saved.wait(SAVING_S)
-    return work()
 
 
 def note_asked(answers: Sequence[Answer], lanes: Sequence[LaneRequest], precision: str) -> None:
@@ -34,24 +23,15 @@ def note_asked(answers: Sequence[Answer], lanes: Sequence[LaneRequest], precisio
 def take_events(workspace: Workspace, answers: Sequence[Answer], events: Sequence[Any]) -> None:
     """Each event, a Begun or a token, to the answer of its lane; the workspace tells who listens."""
     for begun in (event for event in events if isinstance(event, Begun)):
-        answer = answers[begun.lane]
-        answer.prompt_tokens, answer.cut = begun.prompt_tokens, begun.cut
-        workspace.answerChanged.emit(answer)
+        workspace.update_answer(answers[begun.lane], prompt_tokens=begun.prompt_tokens, cut=begun.cut)
     tokens = [event for event in events if not isinstance(event, Begun)]
     for index, answer in enumerate(answers):
         mine = [token for token in tokens if token.lane == index]
         if not mine:
             continue
         if answer.trace is None:
-            answer.trace = make_trace(mine[0])
-            answer.state = "running"
-            workspace.answerChanged.emit(answer)
-        first = len(answer)
-        for token in mine:
-            answer.trace.append(token)
-        answer.text += "".join(token.text for token in mine)
-        workspace.widen_scales(answer, first)
-        workspace.answerGrew.emit(answer, first)
+            workspace.update_answer(answer, trace=make_trace(mine[0]), state="running")
+        workspace.add_tokens(answer, mine)
 
 
 def take_results(answers: Sequence[Answer], generations: Sequence[Any]) -> None:

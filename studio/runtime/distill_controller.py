@@ -6,15 +6,14 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from engine.events import HeadReady, LossPoint, Progress
-from studio.runtime.answer_events import once_saved
+from engine.events import Effect, HeadReady, LossPoint, Progress
+from studio.runtime.job_controller import JobController
 from studio.runtime.model_jobs import ModelHost
-from studio.runtime.worker import Job, JobFailure, Worker
+from studio.runtime.worker import JobFailure, Worker
 from studio.state.faithfulness import keep_faithfulness
 from studio.state.mixer import HeadSlot, MixerChannel
 from studio.state.progress import Faithfulness, Fit
@@ -26,10 +25,9 @@ LIVE_LIMIT_S = 3.0  # a live head takes no longer than this, or is not made
 LIVE_RESPONSES = 12  # enough for the closed form (METHOD.md section 6)
 
 
-class DistillController(QObject):
-    """Lives on the GUI thread. At most one distillation runs, and a live one gives way to anything else."""
+class DistillController(JobController):
+    """At most one distillation runs, and a live one gives way to anything else."""
 
-    noticed = Signal(str)
     distilled = Signal(object)  # engine.distill.Distillation of a head that was asked for
 
     def __init__(
@@ -41,9 +39,8 @@ class DistillController(QObject):
         parent: QObject | None = None,
     ) -> None:
         """save: puts the workspace on the disk; its event is set when that is done."""
-        super().__init__(parent)
-        self._workspace, self._host, self._worker, self._save = workspace, host, worker, save
-        self._job: Job | None = None
+        super().__init__(worker, save, parent)
+        self._workspace, self._host = workspace, host
         self._request: FitRequest | None = None
         self._slot: HeadSlot | None = None  # what the running distillation fills, in the mixer or undone
         self._done = ""  # the prompt that the live head was last made for, or found to be without effect
@@ -58,31 +55,22 @@ class DistillController(QObject):
         workspace.promptChanged.connect(self._on_words)
         worker.progressed.connect(self._on_progressed)
 
-    @property
-    def fitting(self) -> bool:
-        return self._job is not None
-
     def start(self, request: FitRequest) -> None:
         """Distills `request`; its head is in the mixer as soon as it is usable."""
-        if not request.prompt.strip() or (self.fitting and not self._workspace.fit.live):
+        if not request.prompt.strip() or (self.running and not self._workspace.fit.live):
             return
         self._give_way()
         row = self._draft()
         self._slot = row.slot if row and row.head.info.prompt == request.prompt else None
-        self._submit(request, live=False)
-
-    def cancel(self) -> None:
-        if self._job:
-            self._worker.withdraw(self._job)
+        self._distill(request, live=False)
 
     @Slot()
     def leave(self) -> None:
         """Another model comes: the words that stand there are not made a head of again until they change."""
         self._give_way()
         self._done = self._wanted()
-        if not self.fitting:  # what was measured was the other model's
-            self._workspace.fit = Fit()
-            self._workspace.fitChanged.emit()
+        if not self.running:  # what was measured was the other model's
+            self._workspace.set_fit(Fit())
 
     # Following the typing.
 
@@ -127,7 +115,7 @@ class DistillController(QObject):
     @Slot()
     def _follow(self) -> None:
         facts = self._workspace.loading.facts
-        if facts is None or self._talking or self.fitting or not self._enabled:
+        if facts is None or self._talking or self.running or not self._enabled:
             return
         if not self._wanted() or self._wanted() == self._done:
             return
@@ -137,12 +125,12 @@ class DistillController(QObject):
         if made is not None:
             self._done = self._wanted()
             if row is not None and row.enabled:  # else the words would say one thing and the model another
-                self._workspace.hear_instead(made.key, row.key)
+                self._workspace.mixer.switch_to(made.key, row.key)
                 told = self.tr("“{0}” is already distilled; using that head.")
                 self.noticed.emit(told.format(made.name))
             return
         self._slot = row.slot if row else None
-        self._submit(FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant"), live=True)
+        self._distill(FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant"), live=True)
 
     def _row_of(self, prompt: str) -> MixerChannel | None:
         fitting = (c for c in self._workspace.channels if not c.note and not c.slot.draft)
@@ -155,13 +143,13 @@ class DistillController(QObject):
 
     def _give_way(self) -> None:
         self._pause.stop()
-        if self._job and self._workspace.fit.live:
-            self._worker.withdraw(self._job)
-            self._end("", self._job)
+        if self.running and self._workspace.fit.live:
+            self._abandon()
+            self._conclude("")
 
     # The job.
 
-    def _submit(self, request: FitRequest, live: bool) -> None:
+    def _distill(self, request: FitRequest, live: bool) -> None:
         self._request = request
         short = request.recipe == "instant"  # for which a long job makes a pause
         doing = self._worker.doing
@@ -170,51 +158,43 @@ class DistillController(QObject):
         if doing:
             pause, end = self.tr("Waiting for a pause in: {0}"), self.tr("Waiting for: {0}")
             stage = (pause if short else end).format(doing)
-        self._workspace.fit = Fit(running=True, live=live, stage=stage, prompt=request.prompt.strip())
-        self._workspace.fitChanged.emit()
-        saved, limit = self._save(), LIVE_LIMIT_S if live else None
-        job = Job(
+        fit = Fit(running=True, live=live, stage=stage, prompt=request.prompt.strip())
+        self._workspace.set_fit(fit)
+        limit = LIVE_LIMIT_S if live else None
+        self._submit(
             self.tr("Distilling"),
-            lambda emit, cancel: once_saved(saved, lambda: self._host.distill(request, limit, emit, cancel)),
+            lambda emit, cancel: self._host.distill(request, limit, emit, cancel),
+            on_events=self._on_events,
+            on_done=self._on_done,
+            on_failed=self._on_failed,
+            on_stopped=lambda: self._conclude(self.tr("Cancelled")),
             urgent=short,
             quiet=live,
         )
-        job.on_events = partial(self._on_events, job)
-        job.on_done = partial(self._on_done, job)
-        job.on_failed = partial(self._on_failed, job)
-        job.on_stopped = lambda: self._end(self.tr("Cancelled"), job)
-        self._job = self._worker.submit(job)
 
-    def _on_events(self, job: Job, events: list[Any]) -> None:
-        if job is not self._job:
-            return  # it gave way
+    def _on_events(self, events: list[Any]) -> None:
         self._waits = False
         fit = self._workspace.fit
-        grown = False
+        fit = replace(fit, losses=(*fit.losses, *(e.loss for e in events if isinstance(e, LossPoint))))
         for event in events:
             if isinstance(event, Progress):
-                fit.stage, fit.done, fit.total, fit.eta = event.stage, event.done, event.total, event.eta
-            elif isinstance(event, LossPoint):
-                fit.losses.append(event.loss)
-                grown = True
-            elif isinstance(event, HeadReady):
+                fit = replace(fit, stage=event.stage, done=event.done, total=event.total, eta=event.eta)
+            elif isinstance(event, Effect):
+                fit = replace(fit, effect=event.kl, verdict=event.verdict, enough=event.enough)
+        self._workspace.set_fit(fit)
+        for event in events:
+            if isinstance(event, HeadReady):
                 self._take(event.head)
-            elif hasattr(event, "verdict"):  # engine.distill's Effect
-                fit.effect, fit.verdict, fit.enough = event.kl, event.verdict, event.enough
-        if grown:
-            self._workspace.lossAdded.emit()
-        self._workspace.fitChanged.emit()
 
     @Slot(object)
     def _on_progressed(self, progress: Progress) -> None:
-        if self._waits and self.fitting:
-            self._workspace.fit.eta = progress.eta
-            self._workspace.fitChanged.emit()
+        if self._waits and self.running:
+            self._workspace.set_fit(replace(self._workspace.fit, eta=progress.eta))
 
     def _take(self, head: Any) -> None:
         workspace, live, slot = self._workspace, self._workspace.fit.live, self._slot
         keep_faithfulness(workspace, head)
-        way = workspace.way_to(slot) if slot is not None else ""
+        way = workspace.locate_slot(slot) if slot is not None else ""
         if slot is None or not way:
             self._slot = None
             if not live or self._may_step():
@@ -239,7 +219,7 @@ class DistillController(QObject):
         """A new row. Heard alone, so that what it does is seen; but a running answer keeps its mix, and the
         next one is not to be steered twice: then, and for a live head, it waits for its switch."""
         quiet, others = not self._talking, self._workspace.active_rows()
-        key = self._workspace.add_head(head, enabled=quiet, alone=quiet, draft=live)
+        key = self._workspace.mixer.add_head(head, enabled=quiet, alone=quiet, draft=live)
         row = self._workspace.channel(key)
         self._slot = row.slot if row else None
         if quiet and others:
@@ -252,41 +232,36 @@ class DistillController(QObject):
             told = self.tr("“{0}” added to the mixer, switched off.")
         self.noticed.emit(told.format(row.name if row else head.info.name))
 
-    def _on_done(self, job: Job, result: Any) -> None:
-        if job is not self._job:
-            return
-        workspace, fit = self._workspace, self._workspace.fit
+    def _on_done(self, result: Any) -> None:
+        workspace = self._workspace
         if isinstance(result, float):  # live, and it would have taken too long
             self._done = self._request.prompt if self._request else ""
-            self._end(self._too_long(result), job)
+            self._conclude(self._too_long(result))
             return
         self._take(result.head)
-        workspace.faithfulness[result.head.digest] = Faithfulness(
-            dict(result.faithfulness), dict(result.paraphrase) if result.paraphrase else None
+        paraphrase = dict(result.paraphrase) if result.paraphrase else None
+        workspace.set_faithfulness(result.head.digest, Faithfulness(dict(result.faithfulness), paraphrase))
+        fit = replace(
+            workspace.fit,
+            effect=result.effect.kl,
+            verdict=result.effect.verdict,
+            losses=tuple(float(x) for x in result.loss),
         )
-        fit.effect, fit.verdict = result.effect.kl, result.effect.verdict
-        fit.losses = [float(x) for x in result.loss]
-        workspace.lossAdded.emit()
+        workspace.set_fit(fit)
         if not fit.live:
             self.distilled.emit(result)
         elif self._slot is not None:
             self._done = self._request.prompt if self._request else ""
         total = result.seconds.get("total", sum(result.seconds.values()))
         words = self.tr("Preview head ready ({0:.1f} s)") if fit.live else self.tr("Head ready in {0:.1f} s")
-        self._end(words.format(total) if self._slot is not None else "", job)
-        workspace.channelsChanged.emit()
+        self._conclude(words.format(total) if self._slot is not None else "")
 
-    def _on_failed(self, job: Job, failed: JobFailure) -> None:
-        if job is self._job:
-            live = self._workspace.fit.live
-            if live and self._request:
-                self._done = self._request.prompt
-            self._end(failed.why if live else self.tr("Not distilled – see the message above"), job)
+    def _on_failed(self, failed: JobFailure) -> None:
+        live = self._workspace.fit.live
+        if live and self._request:
+            self._done = self._request.prompt
+        self._conclude(failed.why if live else self.tr("Not distilled – see the message above"))
 
-    def _end(self, outcome: str, job: Job) -> None:
-        if job is not self._job:
-            return
-        self._job = None
-        self._workspace.fit = replace(self._workspace.fit, running=False, outcome=outcome)
-        self._workspace.fitChanged.emit()
+    def _conclude(self, outcome: str) -> None:
+        self._workspace.set_fit(replace(self._workspace.fit, running=False, outcome=outcome))
         self._on_prompt()  # typed on meanwhile?

@@ -16,6 +16,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.errors import EngineError
+from studio.runtime.job_controller import JobController
 from studio.runtime.model_jobs import STEP_COLUMNS, ModelHost
 from studio.runtime.worker import Job, JobFailure, Worker
 
@@ -24,25 +25,23 @@ log = logging.getLogger("studio.runtime.step_compiler")
 _TURN = 0.0005  # seconds after which the compiler, Python for the most part, lets the window have its turn
 
 
-class StepCompiler(QObject):
-    """Lives on the GUI thread. The compiler runs in a thread of its own, which nothing can interrupt: whoever
-    ends the process asks `running` and does not wait for it."""
+class StepCompiler(JobController):
+    """Its jobs lay steps out and hand them over. The compiler runs in a thread of its own, which nothing can
+    interrupt: whoever ends the process asks `compiling` and does not wait for it."""
 
-    noticed = Signal(str)
     _compiled = Signal(object, object)  # the step, and None or a Failed
 
     def __init__(self, host: ModelHost, worker: Worker, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._host, self._worker = host, worker
+        super().__init__(worker, parent=parent)
+        self._host = host
         self._wanted = self._closed = False
         self._thread: threading.Thread | None = None
-        self._laying: Job | None = None
         self._tried: set[int] = set()  # numbers of lanes, for the present model
         self._too_wide = False  # whether the last mix had more columns than a step takes
         self._compiled.connect(self._on_compiled)
 
     @property
-    def running(self) -> bool:
+    def compiling(self) -> bool:
         """Whether the compiler is at work."""
         return self._thread is not None and self._thread.is_alive()
 
@@ -81,19 +80,17 @@ class StepCompiler(QObject):
     def consider(self) -> None:
         """Prepares the step that the last answers missed, or that of one lane."""
         rows = self._host.lanes or 1
-        idle = not self._closed and self._laying is None and not self.running
+        idle = not self._closed and not self.running and not self.compiling
         if not (self._wanted and idle and self._host.ready) or rows in self._tried:
             return
         self._tried.add(rows)
-        self._laying = self._worker.submit(
-            Job(
-                self.tr("Preparing a compiled step"),
-                lambda emit, cancel: self._host.lay_out_step(rows),
-                on_done=self._compile,
-                on_failed=self._on_refused,
-                on_stopped=self._end_laying,
-                quiet=True,
-            )
+        self._submit(
+            self.tr("Preparing a compiled step"),
+            lambda emit, cancel: self._host.lay_out_step(rows),
+            on_done=self._compile,
+            on_failed=self._on_refused,
+            on_stopped=lambda: None,
+            quiet=True,
         )
 
     def close(self) -> None:
@@ -101,7 +98,6 @@ class StepCompiler(QObject):
         self._closed = True
 
     def _compile(self, step: Any) -> None:
-        self._end_laying()
         self.noticed.emit(self.tr("Compiling in the background for {0}…").format(self._lanes(step.rows)))
         self._thread = threading.Thread(target=self._run, args=(step,), name="compiler", daemon=True)
         self._thread.start()
@@ -145,9 +141,5 @@ class StepCompiler(QObject):
         return self.tr("%n answer(s) at once", "", rows)
 
     def _on_refused(self, failed: JobFailure) -> None:
-        self._end_laying()
         log.info("%s. %s", failed.what, failed.why)
         self.noticed.emit(f"{failed.what}. {failed.why} {failed.remedy}")
-
-    def _end_laying(self) -> None:
-        self._laying = None

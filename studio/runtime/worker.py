@@ -55,7 +55,7 @@ class _Stopped:
     pass
 
 
-def _nothing(*_: object) -> None:
+def nothing(*_: object) -> None:
     """The callback of a caller that does not care."""
 
 
@@ -69,10 +69,10 @@ class Job:
 
     label: str
     work: Work
-    on_events: Callable[[list[Any]], None] = _nothing
-    on_done: Callable[[Any], None] = _nothing
-    on_failed: Callable[[JobFailure], None] = _nothing
-    on_stopped: Callable[[], None] = _nothing
+    on_events: Callable[[list[Any]], None] = nothing
+    on_done: Callable[[Any], None] = nothing
+    on_failed: Callable[[JobFailure], None] = nothing
+    on_stopped: Callable[[], None] = nothing
     urgent: bool = False
     quiet: bool = False
     promised: bool = False

@@ -13,7 +13,8 @@ def keep_faithfulness(workspace: Workspace, head: Any) -> None:
     figures = head.info.figures
     if figures.get("faithfulness"):
         paraphrase = figures.get("paraphrase")
-        workspace.faithfulness[head.digest] = Faithfulness(
+        found = Faithfulness(
             {int(block): float(x) for block, x in figures["faithfulness"].items()},
             {int(block): float(x) for block, x in paraphrase.items()} if paraphrase else None,
         )
+        workspace.set_faithfulness(head.digest, found)

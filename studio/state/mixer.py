@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -96,6 +97,14 @@ class Preset:
 
     name: str
     rows: tuple[PresetRow, ...] = field(default=())
+
+
+_keys = itertools.count(1)
+
+
+def new_key() -> int:
+    """A key that no other row of this process has. Any thread may call it."""
+    return next(_keys)
 
 
 def title_beside(channels: Iterable[MixerChannel], name: str, method: str) -> str:

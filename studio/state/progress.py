@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from studio.widgets.translation import QT_TR_NOOP, shown
@@ -26,7 +26,7 @@ def stage_words(stage: str, done: int, total: int) -> str:
     return shown(STAGES[stage]).format(done, total) if stage in STAGES else stage
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fit:
     """A distillation as it runs and as it ended; effect, of `prompt`, in nats, eta in seconds; live: follows
     the typing."""
@@ -40,7 +40,7 @@ class Fit:
     effect: float | None = None
     verdict: str = ""
     enough: bool = True
-    losses: list[float] = field(default_factory=list)
+    losses: tuple[float, ...] = ()
     outcome: str = ""
     prompt: str = ""
 

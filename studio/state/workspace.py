@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 from uuid import uuid4
 
 from PySide6.QtCore import QObject, Signal
 
-from studio.state.color_scale import ACTIVATION, FIRST, ColorScale
 from studio.state.compare_columns import ColumnChoice, Comparison
 from studio.state.compare_round import CompareRound
-from studio.state.conversation import Answer, Selection, Turn
-from studio.state.mixer import (
-    STRENGTH_LIMIT,
-    Blocks,
-    HeadSlot,
-    Misfit,
-    MixerChannel,
-    Preset,
-    active_rows,
-    preset_of,
-    title_beside,
-    with_preset,
-)
+from studio.state.conversation import Answer, Selection, State, Turn
+from studio.state.live_run_strengths import LiveRunStrengths
+from studio.state.mixer import HeadSlot, Misfit, MixerChannel, Preset, active_rows
+from studio.state.mixer_edits import MixerEdits
 from studio.state.progress import Faithfulness, Fit, Loading
 from studio.state.requests import FitOptions, MethodFacts
 from studio.state.sampling_settings import SamplingSettings
+from studio.state.shared_scales import SharedScales
 from studio.state.undo import Change, Values, make_stack
 
 UNDO_DEPTH = 500
 
 
 class Workspace(QObject):
-    """Every change is announced by one signal; what the person changes is a step of the one undo stack."""
+    """Every change is announced by one signal; what the person changes is a step of the one undo stack.
+
+    mixer: the edits of its rows; live: the strengths of running answers, which follow these rows; scales: the
+    color scales of all views. Nothing else emits its signals.
+    """
 
     channelsChanged = Signal()  # rows added, removed, replaced, renamed
     strengthsChanged = Signal()  # strength, on/off, solo, blocks or bypass of existing rows
@@ -47,7 +41,6 @@ class Workspace(QObject):
     answerChanged = Signal(object)  # its state or figures
     selectionChanged = Signal()
     shownChanged = Signal()  # another answer is in the heatmap
-    scaleChanged = Signal()
     modelChanged = Signal()  # another one can be used, or none
     loadingChanged = Signal()  # how far the next one is
     sourceChanged = Signal()  # another model is wanted
@@ -57,6 +50,7 @@ class Workspace(QObject):
     fitOptionsChanged = Signal()
     fitChanged = Signal()
     lossAdded = Signal()
+    faithfulnessChanged = Signal()
     compareChanged = Signal(bool)
     truthChanged = Signal(bool)
     travelling = Signal()  # a step is about to be taken back or made again
@@ -84,30 +78,26 @@ class Workspace(QObject):
         # Where one looks, and what the jobs tell.
         self.selection: Selection | None = None
         self.shown: Answer | None = None
-        self.hidden_until_vote = (
-            False  # nothing is shown, because it would tell who speaks in a blind comparison
-        )
-        self.chosen: int | None = None  # key of the channel that the plots and Save refer to
-        self.scales: Mapping[str, ColorScale] = FIRST  # by unit
+        self.hidden_until_vote = False  # nothing is shown: it would say which column is which
+        self.selected_key: int | None = None  # of the channel that the plots and Save refer to
+        self.scales = SharedScales(self)
         self.loading = Loading()
         self.methods: tuple[MethodFacts, ...] = ()
         self.fit = Fit()
         self.faithfulness: dict[str, Faithfulness] = {}  # by head digest
         self.stack = make_stack(self, UNDO_DEPTH)
-        self._live: list[tuple[tuple[int, ...], Any]] = []
+        self.mixer = MixerEdits(self)
+        self.live = LiveRunStrengths(self.strength_of)
         self._misfit_of: Callable[[Any], Misfit | None] = lambda head: None
-        self._keys = itertools.count(1)
-        self.just_navigated_undo = (
-            True  # through the history, or at its beginning: the next change begins a step
-        )
-        self._told: dict[str, Callable[[Any], None]] = {
-            "channels": self._tell_channels,
+        self.just_navigated_undo = True  # or at the history's beginning: the next change begins a step
+        self._announce: dict[str, Callable[[Any], None]] = {
+            "channels": self._announce_channels,
             "presets": lambda _: self.presetsChanged.emit(),
             "conversation": lambda _: None,  # never changes without its turns
             "has_edits": lambda _: None,
-            "chosen": lambda _: None,  # put only together with the channels
-            "turns": self._tell_turns,
-            "bypass": self._tell_bypass,
+            "selected_key": lambda _: None,  # put only together with the channels
+            "turns": self._announce_turns,
+            "bypass": self._announce_bypass,
             "compare": lambda _: self.compareChanged.emit(self.compare),
             "truth": lambda _: self.truthChanged.emit(self.truth),
             "comparison": lambda _: self.comparisonChanged.emit(),
@@ -124,37 +114,10 @@ class Workspace(QObject):
     def channel(self, key: int | None) -> MixerChannel | None:
         return next((c for c in self.channels if c.key == key), None)
 
-    def add_head(
-        self,
-        head: Any,
-        *,
-        strength: float = 1.0,
-        enabled: bool = True,
-        alone: bool = False,
-        draft: bool = False,
-    ) -> int:
-        """A new row at the end, the only one that is heard if `alone`; the key of the row."""
-        key = next(self._keys)
-        # Heads of another model are silent anyway, and are to be on again when that one comes back.
-        others = tuple(replace(c, enabled=c.enabled and not (alone and not c.note)) for c in self.channels)
-        # What follows the typing has another name with the next words.
-        title = "" if draft else title_beside(others, head.info.name, self.method_of(head))
-        row = MixerChannel(key, HeadSlot(head, draft=draft), strength, enabled, title=title)
-        self.change(self.tr("add head"), channels=(*others, row), chosen=key)
-        return key
-
     def method_of(self, head: Any) -> str:
         """The title of the method that the head was made with."""
         titles = {method.key: method.title for method in self.methods}
         return titles.get(head.info.method, str(head.info.method))
-
-    def lay_out(self, heads: Sequence[Any]) -> None:
-        """The heads that come with a model, the first one on and chosen: nobody's change, and no step."""
-        rows = [
-            MixerChannel(next(self._keys), HeadSlot(h), enabled=not place) for place, h in enumerate(heads)
-        ]
-        self._put({"channels": tuple(rows)})
-        self.choose(rows[0].key)
 
     def swap_head(self, slot: HeadSlot, head: Any, *, draft: bool = False) -> None:
         """The same row with a better head, wherever in the history it is; strength and switch stay, and no
@@ -163,7 +126,7 @@ class Workspace(QObject):
         self._note_misfits()
         self.channelsChanged.emit()
 
-    def way_to(self, slot: HeadSlot) -> Literal["here", "undo", "redo", ""]:
+    def locate_slot(self, slot: HeadSlot) -> Literal["here", "undo", "redo", ""]:
         """Where the row with this slot is: in the mixer, in steps that undo or redo bring, or nowhere."""
         if any(c.slot is slot for c in self.channels):
             return "here"
@@ -180,113 +143,33 @@ class Workspace(QObject):
         self._misfit_of = misfit_of
         self._note_misfits()
         self.channelsChanged.emit()
-        self._push()
+        self.live.update()
 
     def _note_misfits(self) -> None:
         for channel in self.channels:
             channel.slot.misfit = self._misfit_of(channel.head)
 
-    def remove_head(self, key: int | None) -> None:
-        row = self.channel(key)
-        if key is not None and row is not None:
-            place, rest = self.channels.index(row), tuple(c for c in self.channels if c is not row)
-            values: dict[str, Any] = {"channels": rest}
-            if self.chosen == key:
-                values["chosen"] = rest[min(place, len(rest) - 1)].key if rest else None
-            if self.comparison.without_head(key) != self.comparison:
-                values["comparison"] = self.comparison.without_head(key)
-            self.change(self.tr("remove head"), **values)
-
-    def rename_head(self, key: int, name: str) -> None:
-        if name.strip():
-            self._edit(key, self.tr("rename head"), title=name.strip())
-
-    def choose(self, key: int | None) -> None:
-        if key != self.chosen:
-            self.chosen = key
+    def select_channel(self, key: int | None) -> None:
+        if key != self.selected_key:
+            self.selected_key = key
             self.channelsChanged.emit()
-
-    def set_strength(self, key: int, strength: float) -> None:
-        limited = max(-STRENGTH_LIMIT, min(STRENGTH_LIMIT, strength))
-        self._edit(key, self.tr("strength"), f"strength {key}", strength=limited)
-
-    def set_enabled(self, key: int, enabled: bool) -> None:
-        self._edit(key, self.tr("on or off"), enabled=enabled)
-
-    def hear_instead(self, key: int, other: int) -> None:
-        """The row `key` is on and the other off."""
-        on = {key: True, other: False}
-        rows = tuple(replace(c, enabled=on.get(c.key, c.enabled)) for c in self.channels)
-        self.change(self.tr("on or off"), channels=rows)
-
-    def set_solo(self, key: int, solo: bool) -> None:
-        self._edit(key, self.tr("solo"), solo=solo)
-
-    def toggle_chosen(self) -> None:
-        """The chosen row on or off."""
-        row = self.channel(self.chosen)
-        if row is not None:
-            self.set_enabled(row.key, not row.enabled)
-
-    def solo_chosen(self) -> None:
-        """The chosen row solo or not."""
-        row = self.channel(self.chosen)
-        if row is not None:
-            self.set_solo(row.key, not row.solo)
-
-    def accept(self, key: int) -> None:
-        """The row is used with the loaded model, though its head was made for another of the same shape."""
-        row = self.channel(key)
-        if row is not None and row.acceptable and row.slot.misfit:
-            self._edit(key, self.tr("use another model's head"), accepted=row.slot.misfit.model)
-
-    def set_blocks(self, key: int, blocks: Blocks | None) -> None:
-        """The row steers only blocks first..last, both included; None: all of its head's."""
-        self._edit(key, self.tr("block range"), f"blocks {key}", blocks=blocks)
-
-    def set_bypass(self, bypass: bool) -> None:
-        self._put_one(self.tr("bypass"), "bypass", bypass)
-
-    def keep_preset(self, name: str) -> None:
-        """The strengths as they are, under `name`; an older preset of that name is replaced."""
-        others = tuple(p for p in self.presets if p.name != name)
-        self.change(self.tr("keep preset"), presets=(*others, preset_of(name, self.channels)))
-
-    def drop_preset(self, name: str) -> None:
-        self.change(self.tr("remove preset"), presets=tuple(p for p in self.presets if p.name != name))
-
-    def apply_preset(self, preset: Preset) -> int:
-        """How many of the heads that it names are not in the mixer."""
-        rows, lacking = with_preset(preset, self.channels)
-        self._put_one(self.tr("preset"), "channels", rows)
-        return lacking
 
     def usable(self) -> tuple[MixerChannel, ...]:
         """The rows that fit the loaded model, on or off."""
         return tuple(c for c in self.channels if not c.note)
 
     def active_rows(self) -> tuple[MixerChannel, ...]:
-        """The rows that are heard: the mix of the next answer."""
+        """The rows that steer: the mix of the next answer."""
         return active_rows(self.channels)
 
     def strength_of(self, key: int) -> float:
-        """What the row counts right now: 0 when off, silenced by a solo, removed or bypassed."""
-        heard = next((c for c in self.active_rows() if c.key == key), None)
-        return heard.strength if heard and not self.bypass else 0.0
+        """What the row counts right now: 0 when off, muted by another's solo, removed or bypassed."""
+        active = next((c for c in self.active_rows() if c.key == key), None)
+        return active.strength if active and not self.bypass else 0.0
 
-    def go_live(self, keys: Iterable[int], strengths: Any) -> None:
-        """Every later move of these rows is written into `strengths`, the run's live Strengths."""
-        self._live.append((tuple(keys), strengths))
-        self._push()
-
-    def end_live(self, strengths: Any) -> None:
-        """The run is over: its strengths stay as they are."""
-        self._live = [run for run in self._live if run[1] is not strengths]
-
-    def late(self) -> tuple[MixerChannel, ...]:
-        """The rows that are heard by now, and that a running answer was begun without."""
-        lacking = [c for c in self.active_rows() if not all(c.key in keys for keys, _ in self._live)]
-        return () if self.bypass else tuple(lacking)
+    def rows_not_in_run(self) -> tuple[MixerChannel, ...]:
+        """The rows that are active by now, and that a running answer was begun without."""
+        return () if self.bypass else tuple(c for c in self.active_rows() if not self.live.includes(c.key))
 
     # The conversation.
 
@@ -300,7 +183,7 @@ class Workspace(QObject):
         self.change(label, turns=turns, conversation=key or uuid4().hex)
 
     def show(self, answer: Answer | None, *, hidden_until_vote: bool = False) -> None:
-        """veiled: there are answers, of which no figure may be seen before the vote."""
+        """hidden_until_vote: there are answers, of which no figure may be seen before the vote."""
         if answer is not self.shown or hidden_until_vote != self.hidden_until_vote:
             self.shown, self.hidden_until_vote = answer, hidden_until_vote
             self.shownChanged.emit()
@@ -321,30 +204,40 @@ class Workspace(QObject):
             self.selection = None
             self.selectionChanged.emit()
 
-    @property
-    def scale(self) -> ColorScale:
-        """That of applied coefficients, and of all that is measured in the same unit."""
-        return self.scales[ACTIVATION]
+    def update_answer(self, answer: Answer, **values: Any) -> None:
+        """Sets attributes of an answer, its state or figures."""
+        for name, value in values.items():
+            setattr(answer, name, value)
+        self.answerChanged.emit(answer)
 
-    def widen_scales(self, answer: Answer, first: int = 0) -> None:
-        """The scales hold the answer's tokens from `first` on as well."""
-        if not len(answer):
-            return
-        from studio.state.heatmap_quantities import (  # bring numpy: not before the first paint
-            holding,
-            scales_of,
-        )
+    def end_answers(self, answers: Sequence[Answer], state: State | None = None) -> None:
+        """No more comes of these; state: theirs from now on, None where each has its own."""
+        for answer in answers:
+            answer.state = state or answer.state
+        for answer in answers:
+            self.answerChanged.emit(answer)
 
-        if answer.over:
-            own = scales_of(answer)
-            self._rescale({unit: scale.joined(own[unit]) for unit, scale in self.scales.items()})
-        else:
-            self._rescale(holding(self.scales, answer.trace, first))
+    def add_tokens(self, answer: Answer, tokens: Sequence[Any]) -> None:
+        """The next tokens (engine.generation.trace.Token) of an answer whose trace is there."""
+        first = len(answer)
+        for token in tokens:
+            answer.trace.append(token)
+        answer.text += "".join(token.text for token in tokens)
+        self.scales.include(answer, first)
+        self.answerGrew.emit(answer, first)
 
-    def _rescale(self, scales: Mapping[str, ColorScale]) -> None:
-        if scales != self.scales:
-            self.scales = scales
-            self.scaleChanged.emit()
+    # A distillation as it runs, and the figures of heads.
+
+    def set_fit(self, fit: Fit) -> None:
+        before, self.fit = self.fit, fit
+        if fit.losses and fit.losses != before.losses:
+            self.lossAdded.emit()
+        self.fitChanged.emit()
+
+    def set_faithfulness(self, digest: str, figures: Faithfulness) -> None:
+        """digest: of the head that they were measured of."""
+        self.faithfulness[digest] = figures
+        self.faithfulnessChanged.emit()
 
     # The Compare page.
 
@@ -364,7 +257,7 @@ class Workspace(QObject):
 
     def show_round(self, at: CompareRound | None) -> None:
         """A part of a step that knows more of it than the workspace does."""
-        self._put({"round": at})
+        self.set_without_step(round=at)
 
     def _compare(self, label: str, comparison: Comparison, merge: str = "") -> None:
         self._put_one(label, "comparison", comparison, merge)
@@ -397,7 +290,7 @@ class Workspace(QObject):
     def settle_source(self, source: str) -> None:
         """What came of a source that was put here before: this one is there. No step, and none is lost."""
         if source != self.source:
-            self._put({"source": source})
+            self.set_without_step(source=source)
 
     def set_loading(self, loading: Loading) -> None:
         before, self.loading = self.loading, loading
@@ -425,10 +318,14 @@ class Workspace(QObject):
         self.has_edits = True
         self.stack.push(Change(put, before, after, label, merge, begins))
 
+    def set_without_step(self, **values: Any) -> None:
+        """Sets attributes that nobody changed: undo does not take them back."""
+        self._put(values)
+
     def restore(self, **values: Any) -> None:
         """Sets attributes as the beginning of the history: nothing to undo."""
         self._put(values)
-        self.forget()
+        self.clear_history()
 
     def undo(self) -> None:
         self.just_navigated_undo = True
@@ -440,7 +337,7 @@ class Workspace(QObject):
         self.travelling.emit()
         self.stack.redo()
 
-    def forget(self) -> None:
+    def clear_history(self) -> None:
         """What is now is the beginning: nothing to undo."""
         self.stack.clear()
         self.just_navigated_undo = True
@@ -449,14 +346,8 @@ class Workspace(QObject):
         if value != getattr(self, name):
             self.change(label, merge, **{name: value})
 
-    def _edit(self, key: int, label: str, merge: str = "", **fields: Any) -> None:
-        row = self.channel(key)
-        if row is not None and any(getattr(row, name) != value for name, value in fields.items()):
-            rows = tuple(replace(c, **fields) if c.key == key else c for c in self.channels)
-            self.change(label, merge, channels=rows)
-
     def _put(self, values: Mapping[str, Any]) -> None:
-        """Sets all of them, then tells: nobody who listens sees half a step."""
+        """Sets all of them, then announces them: nobody who listens sees half a step."""
         before = {name: getattr(self, name) for name in values}
         conversation, at = values.get("conversation", self.conversation), values.get("round", self.round)
         if conversation != self.conversation or at is not self.round:
@@ -466,33 +357,27 @@ class Workspace(QObject):
         if "channels" in values:
             self._note_misfits()
         for name in values:
-            self._told[name](before[name])
-        self._push()
+            self._announce[name](before[name])
+        self.live.update()
 
-    def _tell_channels(self, before: tuple[MixerChannel, ...]) -> None:
-        if self.chosen not in [c.key for c in self.channels]:
-            self.chosen = self.channels[-1].key if self.channels else None
+    def _announce_channels(self, before: tuple[MixerChannel, ...]) -> None:
+        if self.selected_key not in [c.key for c in self.channels]:
+            self.selected_key = self.channels[-1].key if self.channels else None
         after, was = ([(c.key, c.slot, c.title, c.note) for c in rows] for rows in (self.channels, before))
         (self.strengthsChanged if after == was else self.channelsChanged).emit()
 
-    def _tell_bypass(self, _: bool) -> None:
+    def _announce_bypass(self, _: bool) -> None:
         self.bypassChanged.emit(self.bypass)
         self.strengthsChanged.emit()
 
-    def _tell_turns(self, before: tuple[Turn, ...]) -> None:
-        """What is gone has no say in the scales any more."""
+    def _announce_turns(self, before: tuple[Turn, ...]) -> None:
+        """The scales are of the turns that are there."""
         known = set(before)
         if known - set(self.turns):
-            self._rescale(FIRST)
+            self.scales.reset()
             known.clear()
         for answer in (answer for turn in self.turns if turn not in known for answer in turn.answers):
-            self.widen_scales(answer)
+            self.scales.include(answer)
         if self.selection and self.selection.answer.turn not in self.turns:
             self.clear_selection()
         self.turnsChanged.emit()
-
-    def _push(self) -> None:
-        """The live run hears of it: plain floats, no lock held over a forward pass."""
-        for keys, strengths in self._live:
-            for index, key in enumerate(keys):
-                strengths.set(index, self.strength_of(key))

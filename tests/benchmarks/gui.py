@@ -100,7 +100,7 @@ def long_conversation() -> list[Bar]:
         wide = host.window.width()
         bars += host.lagging("window resized", lambda step: host.window.resize(wide + 8 * (step % 9), 800))
         key = workspace.channels[0].key
-        bars += host.lagging("slider moved", lambda step: workspace.set_strength(key, step / 50))
+        bars += host.lagging("slider moved", lambda step: workspace.mixer.set_strength(key, step / 50))
         bars += host.lagging("token selected", lambda step: workspace.select(answer, step))
         workspace.set_turns(conversation(CONVERSATION, 6, 100), "many")
         host.breathe(3.0)
@@ -120,7 +120,7 @@ def opening() -> list[Bar]:
         key = workspace.conversation
         host.window.autosave.flush()
         workspace.begin_conversation()
-        workspace.forget()
+        workspace.clear_history()
         host.until(lambda: not host.window.autosave.worker.busy)
         [item] = [i for i in host.window.autosave.archive.items("conversation", "") if i.key == key]
         host.breathe(2.0)
@@ -177,7 +177,7 @@ def hands() -> list[Bar]:
             host.until(lambda made=made: len(made) > 8)
             known = len(made)
             value = 0.25 + number / 10
-            workspace.set_strength(workspace.channels[0].key, value)
+            workspace.mixer.set_strength(workspace.channels[0].key, value)
             host.until(lambda: not answering.talking)
             used = workspace.turns[-1].answers[0].trace.strengths[:, 0]
             changed = [i for i, strength in enumerate(used) if abs(strength - value) < 1e-6]

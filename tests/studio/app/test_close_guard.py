@@ -96,7 +96,7 @@ def test_a_start_without_a_library_says_so_and_asks_before_it_ends(qtbot, open_w
     home = tmp_path / "home"
     window = ready(qtbot, open_window())
     ask(qtbot, window, "Tell me about the harbour.")
-    window.workspace.keep_preset("of before")
+    window.workspace.mixer.keep_preset("of before")
     window.close()
     with held(home):
         other = ready(qtbot, open_window())
@@ -107,7 +107,7 @@ def test_a_start_without_a_library_says_so_and_asks_before_it_ends(qtbot, open_w
         assert saved.accessibleDescription() == saved.toolTip() and saved.focusPolicy().value
         ask(qtbot, other, "Tell me about bees.")
         assert other.banner.isVisible()
-        other.workspace.keep_preset("of now")
+        other.workspace.mixer.keep_preset("of now")
         assert not other.close() and "Nothing is being saved" in other.leaving.dialog.informativeText()
         other.leaving.dialog.keep.click()
         other.banner.close_button.click()

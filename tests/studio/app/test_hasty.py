@@ -34,8 +34,8 @@ def test_names_of_any_length_and_script_leave_the_window_as_it_is(qtbot, open_wi
     window = ready(qtbot, open_window())
     workspace, size = window.workspace, window.size()
     for channel in workspace.channels:
-        workspace.rename_head(channel.key, ODD)
-    workspace.keep_preset(ODD)
+        workspace.mixer.rename_head(channel.key, ODD)
+    workspace.mixer.keep_preset(ODD)
     workspace.add_column(ColumnChoice("head", workspace.channels[0].key))
     window.mixer._preset_menu.aboutToShow.emit()
     assert "&&amp" in window.mixer._preset_menu.actions()[0].text()  # no shortcut
@@ -86,7 +86,7 @@ def test_heads_go_while_they_are_heard_made_and_compared(qtbot, window):
     qtbot.waitUntil(lambda: bool(workspace.turns) and len(workspace.turns[0].answers[0]) > 3)
     answer = workspace.turns[0].answers[0]
     while workspace.channels:
-        workspace.choose(workspace.channels[0].key)
+        workspace.select_channel(workspace.channels[0].key)
         window.actions_["remove_head"].trigger()
     assert not any(window.actions_[f"{what}_head"].isEnabled() for what in ("save", "rename", "mute", "solo"))
     qtbot.waitUntil(lambda: answer.trace.strengths[-1][0] == 0.0, timeout=ANSWER_MS)
@@ -97,13 +97,13 @@ def test_heads_go_while_they_are_heard_made_and_compared(qtbot, window):
     workspace.set_settings(replace(workspace.settings, max_tokens=40))
     window.controllers.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=8))
     qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
-    workspace.remove_head(workspace.channels[3].key)
+    workspace.mixer.remove_head(workspace.channels[3].key)
     qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     window.actions_["page_compare"].trigger()
     window.composer.set_question("Tell me about bees.")
     window.actions_["send"].trigger()
     for channel in workspace.channels:
-        workspace.remove_head(channel.key)
+        workspace.mixer.remove_head(channel.key)
     workspace.remove_column(0)
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=ANSWER_MS)
     assert len(window.comparing.round.answers) == 4 and len(window.workspace.comparison.columns) == 3
@@ -191,7 +191,7 @@ def test_all_is_taken_back_and_made_again_in_the_end(qtbot, open_window, other, 
     workspace, session = window.workspace, window.controllers
     window.preferences.set("live", False)
     workspace.set_settings(replace(workspace.settings, max_tokens=10))
-    workspace.forget()
+    workspace.clear_history()
 
     def idle() -> bool:
         busy = session.talking or session.fitting or window.comparing.running
@@ -238,9 +238,9 @@ def whims(window: Window, chance: random.Random, other: str) -> list[tuple[str, 
     if workspace.channels:
         row = chance.choice(workspace.channels).key
         found += [
-            ("strength", partial(workspace.set_strength, row, chance.uniform(-200, 200))),
-            ("solo", partial(workspace.set_solo, row, chance.random() < 0.5)),
-            ("remove", partial(workspace.remove_head, row)),
+            ("strength", partial(workspace.mixer.set_strength, row, chance.uniform(-200, 200))),
+            ("solo", partial(workspace.mixer.set_solo, row, chance.random() < 0.5)),
+            ("remove", partial(workspace.mixer.remove_head, row)),
             ("column", partial(workspace.add_column, ColumnChoice("head", row))),
         ]
     said = [a for turn in workspace.turns for a in turn.answers if a.trace is not None and len(a)]

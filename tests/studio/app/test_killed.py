@@ -94,8 +94,8 @@ def change():
     steps += 1
     workspace.set_question(f"typed {steps}")
     if steps == 1:
-        workspace.add_head(make_head())
-    workspace.set_strength(workspace.channels[0].key, steps / 100)
+        workspace.mixer.add_head(make_head())
+    workspace.mixer.set_strength(workspace.channels[0].key, steps / 100)
     workspace.set_column(0, ColumnChoice("head", workspace.channels[0].key, steps / 100))
 
 def told(state):

@@ -104,13 +104,13 @@ def test_the_slider_is_live_while_text_streams(qtbot, window):
 
 def test_a_head_that_is_off_at_first_is_named_once_it_steers(qtbot, window):
     pirate = window.workspace.channels[0].key
-    window.workspace.set_strength(pirate, 0.0)
+    window.workspace.mixer.set_strength(pirate, 0.0)
     endless(window)
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: bool(window.workspace.turns) and len(window.workspace.turns[0].answers[0]) > 5)
     answer = window.workspace.turns[0].answers[0]
     assert not used_heads(answer)
-    window.workspace.set_strength(pirate, 1.5)
+    window.workspace.mixer.set_strength(pirate, 1.5)
     qtbot.waitUntil(lambda: answer.trace.strengths[-1][0] == 1.5, timeout=5000)
     window.actions_["stop"].trigger()
     qtbot.waitUntil(lambda: not window.controllers.talking)
@@ -123,7 +123,7 @@ def test_a_strength_that_came_back_is_told_with_where_it_was_meanwhile(qtbot, wi
     endless(window)
     window.actions_["send"].trigger()
     for strength in (1.0, 0.0, -1.0, 1.0):
-        workspace.set_strength(pirate, strength)
+        workspace.mixer.set_strength(pirate, strength)
         qtbot.waitUntil(lambda seen=seen: workspace.turns and len(workspace.turns[0].answers[0]) > seen + 6)
         seen = len(workspace.turns[0].answers[0])
     window.actions_["stop"].trigger()

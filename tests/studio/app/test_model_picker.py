@@ -54,8 +54,8 @@ def test_a_mixer_row_marks_what_is_extreme_and_what_is_suggested(qtbot, window):
 
 def test_presets_are_kept_and_applied_from_the_menu(qtbot, window):
     workspace = window.workspace
-    workspace.keep_preset("only pirate")
-    workspace.set_enabled(workspace.channels[0].key, False)
+    workspace.mixer.keep_preset("only pirate")
+    workspace.mixer.set_enabled(workspace.channels[0].key, False)
     window.mixer._preset_menu.aboutToShow.emit()
     names = [a.text() for a in window.mixer._preset_menu.actions()]
     assert names[0] == "only pirate" and any("Save as preset" in name for name in names)
@@ -65,9 +65,9 @@ def test_presets_are_kept_and_applied_from_the_menu(qtbot, window):
 
 def test_a_preset_tells_how_many_of_its_heads_the_mixer_does_not_hold(qtbot, window):
     workspace = window.workspace
-    workspace.keep_preset("all three")
+    workspace.mixer.keep_preset("all three")
     for gone, told in ((1, "“all three” also sets 1 head that"), (2, "“all three” also sets 2 heads that")):
-        workspace.remove_head(workspace.channels[-1].key)
+        workspace.mixer.remove_head(workspace.channels[-1].key)
         window.mixer._preset_menu.aboutToShow.emit()
         window.mixer._preset_menu.actions()[0].trigger()
         assert told in window.status.busy.text() and len(workspace.channels) == 3 - gone

@@ -33,10 +33,10 @@ def test_a_session_goes_on_where_it_ended(qtbot, open_window):
     window = ready(qtbot, open_window())
     ask(qtbot, window, "Tell me about the harbour.")
     key = window.workspace.channels[1].key
-    window.workspace.set_enabled(key, True)
-    window.workspace.set_strength(key, 0.4)
-    window.workspace.rename_head(key, "short words")
-    window.workspace.keep_preset("both")
+    window.workspace.mixer.set_enabled(key, True)
+    window.workspace.mixer.set_strength(key, 0.4)
+    window.workspace.mixer.rename_head(key, "short words")
+    window.workspace.mixer.keep_preset("both")
     options = window.steering.options
     options.method.setCurrentIndex(options.method.findData("s-psr"))
     options.recipe.setCurrentIndex(options.recipe.findData("refine"))
@@ -49,12 +49,12 @@ def test_a_session_goes_on_where_it_ended(qtbot, open_window):
     other = ready(qtbot, open_window())
     workspace = other.workspace
     new = workspace.turns[0].answers[0]
-    limit = workspace.scale.limit
+    limit = workspace.scales.activation.limit
     assert 1.0 < limit <= old.trace.coefficients.max() * 1.5
     workspace.begin_conversation()
-    assert workspace.scale.limit == 1.0
+    assert workspace.scales.activation.limit == 1.0
     workspace.undo()
-    assert workspace.scale.limit == limit  # turns that come back bring their scale
+    assert workspace.scales.activation.limit == limit  # turns that come back bring their scale
     assert new.text == old.text and new.state == "eos" and new.trace.pieces == old.trace.pieces
     assert np.array_equal(new.trace.coefficients, old.trace.coefficients)
     assert np.array_equal(new.said.strengths, old.said.strengths)
@@ -77,7 +77,7 @@ def test_a_session_goes_on_where_it_ended(qtbot, open_window):
 def test_after_a_crash_a_dialog_says_what_would_come_back(qtbot, open_window, tmp_path):
     window = ready(qtbot, open_window())
     ask(qtbot, window, "Tell me about the harbour.")
-    window.workspace.choose(window.workspace.channels[1].key)
+    window.workspace.select_channel(window.workspace.channels[1].key)
     window.close()
     crashed(tmp_path / "home")
     other = open_window()
@@ -96,18 +96,18 @@ def test_after_a_crash_a_dialog_says_what_would_come_back(qtbot, open_window, tm
     QTest.mouseClick(other.recovery.dialog.restore, Qt.MouseButton.LeftButton)
     ready(qtbot, other)
     assert len(other.workspace.turns) == 1 and len(other.workspace.channels) == 3
-    assert other.workspace.channel(other.workspace.chosen).name == "terse"
+    assert other.workspace.channel(other.workspace.selected_key).name == "terse"
 
 
 def test_after_a_crash_of_an_untouched_start_nothing_is_asked(qtbot, open_window, tmp_path):
     window = ready(qtbot, open_window())
-    window.workspace.choose(window.workspace.channels[1].key)
+    window.workspace.select_channel(window.workspace.channels[1].key)
     window.close()
     crashed(tmp_path / "home")
     other = ready(qtbot, open_window())
     assert other.recovery.dialog is None and other.workspace.prompt == FIRST_PROMPT
     assert [c.name for c in other.workspace.channels] == ["pirate", "terse", "cheerful"]
-    assert other.workspace.channel(other.workspace.chosen).name == "terse"
+    assert other.workspace.channel(other.workspace.selected_key).name == "terse"
     other.workspace.set_question("Tell me about bees.")
     other.close()
     crashed(tmp_path / "home")
@@ -149,8 +149,8 @@ def test_the_dialog_says_what_a_fresh_start_takes_and_presets_outlive_it(qtbot, 
     window = ready(qtbot, open_window())
     workspace = window.workspace
     window.preferences.set("live", False)
-    workspace.set_strength(workspace.channels[0].key, 0.4)
-    workspace.keep_preset("soft")
+    workspace.mixer.set_strength(workspace.channels[0].key, 0.4)
+    workspace.mixer.keep_preset("soft")
     workspace.set_prompt("Be gloomy.")
     workspace.set_settings(replace(workspace.settings, temperature=0.7))
     window.close()

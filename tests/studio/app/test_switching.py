@@ -258,7 +258,7 @@ def test_the_history_goes_past_a_model_that_is_gone_or_was_cancelled(qtbot, wind
         settled(qtbot, window)
     finally:
         gone.rename(gpt2)
-    workspace.set_bypass(True)
+    workspace.mixer.set_bypass(True)
     for index in (3, 2, 1, 0):
         workspace.undo()
         settled(qtbot, window)

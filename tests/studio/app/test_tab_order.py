@@ -109,7 +109,7 @@ def test_a_page_or_a_panel_is_entered_where_one_types(qtbot, window):
 def test_a_head_that_comes_later_is_gone_through_in_its_place(qtbot, window):
     workspace: Workspace = window.workspace
     key = workspace.channels[0].key
-    workspace.remove_head(key)
+    workspace.mixer.remove_head(key)
     workspace.undo()
     qtbot.waitUntil(window.mixer.row(key).isVisible, timeout=5_000)
     mixer = [widget for widget in walk(window) if dock_of(widget) == "mixer"]

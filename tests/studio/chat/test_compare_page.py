@@ -44,10 +44,10 @@ def test_columns_answer_one_question_with_one_seed(qtbot, window):
     assert not plain.any() and not prompted.any() and mixed.any() and one.any()
     assert window.workspace.turns == ()  # the conversation is another page
     assert [view.title.text() for view in page.columns] == list(found.names)
-    scale = window.workspace.scale
+    scale = window.workspace.scales.activation
     assert scale.limit > 1.0
     window.workspace.begin_conversation()  # an empty page there takes no colours from these answers
-    assert window.workspace.scale == scale
+    assert window.workspace.scales.activation == scale
 
 
 def test_a_token_is_told_of_in_every_column_and_scrolling_is_linked(qtbot, window):
@@ -111,7 +111,7 @@ def test_an_answer_keeps_the_name_that_it_was_made_under(qtbot, window):
     page, workspace = window.compare_page, window.workspace
     pirate, terse = workspace.channels[0], workspace.channels[1]
     workspace.add_column(ColumnChoice("head", terse.key, 1.2))
-    workspace.set_strength(pirate.key, 0.7)
+    workspace.mixer.set_strength(pirate.key, 0.7)
     compare(qtbot, window)
 
     def captions() -> list[tuple[str, str]]:
@@ -125,9 +125,9 @@ def test_an_answer_keeps_the_name_that_it_was_made_under(qtbot, window):
         ("terse × 1.20", "A-PSR"),
     ]
     workspace.set_column(0, ColumnChoice("mixer"))
-    workspace.set_strength(pirate.key, 2.0)
+    workspace.mixer.set_strength(pirate.key, 2.0)
     workspace.set_prompt("Be gloomy.")
-    workspace.rename_head(terse.key, "brief")
+    workspace.mixer.rename_head(terse.key, "brief")
     workspace.remove_column(1)
     assert captions() == told
     assert [box.choice.currentText() for box in page.next.boxes] == ["Mixer", "Mixer", "brief"]
@@ -145,8 +145,8 @@ def test_the_mixers_column_hears_its_sliders_while_it_speaks_and_one_heads_own_c
     window.comparing.run()
     alone, _, mixed = window.comparing.round.answers
     qtbot.waitUntil(lambda: len(mixed) > 3, timeout=WAIT_MS)
-    workspace.set_strength(pirate.key, 0.0)
-    workspace.set_enabled(terse.key, True)
+    workspace.mixer.set_strength(pirate.key, 0.0)
+    workspace.mixer.set_enabled(terse.key, True)
     assert "applies from the next comparison" in window.status.busy.text()
     qtbot.waitUntil(lambda: mixed.over, timeout=WAIT_MS)
     model.eos_ids = ends
@@ -157,7 +157,7 @@ def test_the_mixers_column_hears_its_sliders_while_it_speaks_and_one_heads_own_c
         f"“{workspace.prompt}”",
         "pirate (A-PSR) × 1.00 → 0.00",
     ]
-    workspace.set_strength(pirate.key, 0.5)
+    workspace.mixer.set_strength(pirate.key, 0.5)
     assert (
         mixed.trace.strengths[-1, 0] == 0.0 and page.columns[2].made.text() == "pirate (A-PSR) × 1.00 → 0.00"
     )
@@ -170,8 +170,8 @@ def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, win
     qtbot.waitUntil(lambda: not window.controllers.talking, timeout=WAIT_MS)
     old, conversation = workspace.turns, workspace.conversation
     workspace.set_column(0, ColumnChoice("head", terse.key, 1.5))
-    workspace.set_solo(pirate.key, True)
-    workspace.set_bypass(True)
+    workspace.mixer.set_solo(pirate.key, True)
+    workspace.mixer.set_bypass(True)
     answer, prompted, _ = compare(qtbot, window).answers
     channels = workspace.channels
     workspace.select(answer, 2)
@@ -194,7 +194,7 @@ def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, win
         ("used “terse”, which is not in the mixer", answer),
     ):
         if refused is answer:
-            workspace.remove_head(terse.key)
+            workspace.mixer.remove_head(terse.key)
         window.actions_["page_compare"].trigger()
         assert not window.controllers.answering.fork(refused, 2, 5)
         assert told in window.status.busy.text() and workspace.turns == old
@@ -211,12 +211,12 @@ def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, win
 def test_a_fork_takes_the_blocks_that_the_head_steered(qtbot, window):
     workspace = window.workspace
     key, digest = workspace.channels[0].key, workspace.channels[0].digest
-    workspace.set_blocks(key, (1, 3))
+    workspace.mixer.set_blocks(key, (1, 3))
     workspace.set_column(0, ColumnChoice("head", key, 1.5))
     answer = compare(qtbot, window).answers[0]
     assert window.comparing.made(0) == "A-PSR (blocks 1–3)"
     assert not answer.trace.coefficients[:, [0, 4, 5]].any() and answer.trace.coefficients[:, 1:4].any()
-    workspace.set_blocks(key, None)
+    workspace.mixer.set_blocks(key, None)
     assert window.controllers.answering.fork(answer, 2, int(answer.trace.alternatives[2][1][0]))
     qtbot.waitUntil(lambda: not window.controllers.talking, timeout=WAIT_MS)
     assert workspace.turns[0].mix == (("pirate", digest, 1.5, (1, 3)),)
@@ -248,7 +248,7 @@ def test_columns_are_undone_and_come_back_at_the_next_start(qtbot, open_window):
     assert view.choice.currentText() == "terse" and view.strength.value() == 1.0
     for _ in range(4):
         workspace.redo()
-    workspace.remove_head(workspace.channels[0].key)  # places of the others change
+    workspace.mixer.remove_head(workspace.channels[0].key)  # places of the others change
     other = ready(qtbot, open_window())
     page, found = other.compare_page, other.workspace.comparison
     assert (other.workspace.question, found.blind) == ("Tell me about bees.", True)
@@ -324,7 +324,7 @@ def test_columns_scroll_together(qtbot, window):
 def test_a_removed_head_leaves_its_column_unsteered(qtbot, window):
     page, key = window.compare_page, window.workspace.channels[0].key
     window.workspace.add_column(ColumnChoice("head", key, 1.0))
-    window.workspace.remove_head(key)
+    window.workspace.mixer.remove_head(key)
     assert page.next.boxes[3].column.kind == "none"
     window.workspace.undo()
     assert page.next.boxes[3].column == ColumnChoice("head", key, 1.0)

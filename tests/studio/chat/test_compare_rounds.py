@@ -72,10 +72,10 @@ def test_a_comparison_is_there_again_without_a_model_and_goes_on_with_one(
     window = ready(qtbot, open_window())
     workspace = window.workspace
     workspace.add_column(ColumnChoice("head", workspace.channels[1].key, 1.2))
-    workspace.set_strength(workspace.channels[0].key, 0.7)
+    workspace.mixer.set_strength(workspace.channels[0].key, 0.7)
     old = compare(qtbot, window)
     told = captions(window)
-    workspace.rename_head(workspace.channels[1].key, "brief")
+    workspace.mixer.rename_head(workspace.channels[1].key, "brief")
     other = open_window()
     load = other.session.open_model
     monkeypatch.setattr(other.session, "open_model", lambda source: None)
@@ -86,7 +86,7 @@ def test_a_comparison_is_there_again_without_a_model_and_goes_on_with_one(
     for one, two in zip(old.answers, new.answers, strict=True):
         assert two.state == "eos" and np.array_equal(one.trace.coefficients, two.trace.coefficients)
     assert workspace.shown is new.answers[2] and not workspace.stack.canUndo()
-    assert other.heatmap._empty.isHidden() and workspace.scale.limit > 1.0
+    assert other.heatmap._empty.isHidden() and workspace.scales.activation.limit > 1.0
     workspace.select(new.answers[2], 2)
     assert all(" at token " in view.told.text() for view in other.compare_page.columns)
     other.exporting.write("export_trace", tmp_path / "trace.csv")
@@ -332,7 +332,7 @@ def test_answers_that_no_step_leads_back_to_are_freed(qtbot, open_window):
     saved(qtbot, window)
     compare(qtbot, window, "Tell me about tea.")
     saved(qtbot, window)
-    window.workspace.forget()
+    window.workspace.clear_history()
     compare(qtbot, window, "Tell me about the castle.")  # the job before the last is forgotten too
     gc.collect()
     assert not any(answer() for answer in gone)

@@ -85,7 +85,8 @@ def test_the_coloured_conversation_needs_nothing_else(qtbot, answered, tmp_path)
 
 def test_underlines_of_the_page_are_as_thick_as_the_windows(qtbot, answered, tmp_path):
     told = export(qtbot, answered, "export_chat", tmp_path / "chat.html").decode()
-    scale, values = answered.workspace.scale, strongest(answered.workspace.shown.trace.coefficients)
+    scale = answered.workspace.scales.activation
+    values = strongest(answered.workspace.shown.trace.coefficients)
     thick = [int(width) for width in re.findall(r"border-bottom-width:(\d)px", told)]
     assert thick == [scale.underline(value) for value in values if scale.weight(value) > 0.01]
     assert len(set(thick)) > 1 and max(thick) <= UNDERLINE
@@ -163,7 +164,7 @@ def test_an_export_of_a_column_says_which_one_and_how_it_was_made(qtbot, window,
 def test_exports_name_the_blocks_and_the_precision(qtbot, open_window, tmp_path):
     window = ready(qtbot, open_window())
     row = window.workspace.channels[0]
-    window.workspace.set_blocks(row.key, (0, 2))
+    window.workspace.mixer.set_blocks(row.key, (0, 2))
     window.controllers.answering.send("Tell me about bees.")
     qtbot.waitUntil(lambda: not window.controllers.talking, timeout=30000)
     window = ready(qtbot, open_window())
@@ -202,7 +203,7 @@ def test_a_questions_line_breaks_are_kept_in_the_page():
 
 
 def test_the_window_and_a_picture_have_one_colour_for_one_number(qtbot, answered, tmp_path):
-    answered.workspace.set_strength(answered.workspace.channels[0].key, -1.0)
+    answered.workspace.mixer.set_strength(answered.workspace.channels[0].key, -1.0)
     answered.session.answering.send("Tell me about tea.")
     qtbot.waitUntil(lambda: not answered.session.talking, timeout=30000)
     assert answered.heatmap.scale.signed
@@ -218,7 +219,7 @@ def test_the_window_and_a_picture_have_one_colour_for_one_number(qtbot, answered
 
 
 def test_the_faithfulness_of_the_chosen_head_is_a_chart(qtbot, window, tmp_path):
-    row = window.workspace.channel(window.workspace.chosen)
+    row = window.workspace.channel(window.workspace.selected_key)
     for suffix, first in {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}.items():
         data = export(qtbot, window, "export_faithfulness", tmp_path / f"chart{suffix}")
         assert data.startswith(first) and (suffix == ".pdf" or row.digest.encode() in data)

@@ -52,12 +52,12 @@ def test_a_head_that_was_removed_stays_so_while_it_lies_in_the_mixer(qtbot, open
     qtbot.waitUntil(lambda: titles(panel) == [])
     window = ready(qtbot, open_window())
     workspace = window.workspace
-    workspace.set_strength(workspace.channels[0].key, 1.1)
+    workspace.mixer.set_strength(workspace.channels[0].key, 1.1)
 
     assert heads_after_a_save(qtbot, window) == [] and len(workspace.channels) == 3
     window.controllers.take(workspace.channels[1].head)
     assert len(heads_after_a_save(qtbot, window)) == 1
-    workspace.rename_head(workspace.channels[0].key, "buccaneer")
+    workspace.mixer.rename_head(workspace.channels[0].key, "buccaneer")
     found = heads_after_a_save(qtbot, window)
     assert len(found) == 2 and "buccaneer" in found
 
@@ -131,7 +131,7 @@ def test_the_library_follows_a_name_given_in_the_mixer_and_taken_back(qtbot, ope
     panel = library_of_heads(qtbot, window)
     shelving.rename(next(i for i in items(panel) if i.title == "terse"), "few words")
     qtbot.waitUntil(lambda: "few words" in titles(panel))
-    workspace.rename_head(workspace.channels[1].key, "hardly any")
+    workspace.mixer.rename_head(workspace.channels[1].key, "hardly any")
     window.autosave.flush()
     shelving.changed.emit()
     qtbot.waitUntil(lambda: "hardly any" in titles(panel))
@@ -141,7 +141,7 @@ def test_the_library_follows_a_name_given_in_the_mixer_and_taken_back(qtbot, ope
     qtbot.waitUntil(lambda: "few words" in titles(panel))
     workspace.redo()
     window.autosave.flush()
-    workspace.remove_head(workspace.channels[1].key)
+    workspace.mixer.remove_head(workspace.channels[1].key)
     window.autosave.flush()
     shelving.changed.emit()
     qtbot.waitUntil(lambda: "hardly any" in titles(panel))  # out of the mixer it keeps its name
@@ -149,17 +149,17 @@ def test_the_library_follows_a_name_given_in_the_mixer_and_taken_back(qtbot, ope
 
 def test_a_name_given_in_the_library_stays_over_a_restart(qtbot, open_window):
     window = ready(qtbot, open_window())
-    window.workspace.rename_head(window.workspace.channels[0].key, "buccaneer")
+    window.workspace.mixer.rename_head(window.workspace.channels[0].key, "buccaneer")
     assert "buccaneer" in heads_after_a_save(qtbot, window)
     panel = library_of_heads(qtbot, window)
     item = next(i for i in items(panel) if i.title == "buccaneer")
     window.shelf_work.shelving.rename(item, "corsair")
     qtbot.waitUntil(lambda: "corsair" in titles(panel))
     window = ready(qtbot, open_window())
-    window.workspace.set_strength(window.workspace.channels[0].key, 0.5)
+    window.workspace.mixer.set_strength(window.workspace.channels[0].key, 0.5)
     found = heads_after_a_save(qtbot, window)
     assert "corsair" in found and "buccaneer" not in found
-    window.workspace.rename_head(window.workspace.channels[0].key, "privateer")
+    window.workspace.mixer.rename_head(window.workspace.channels[0].key, "privateer")
     assert "privateer" in heads_after_a_save(qtbot, window)
 
 

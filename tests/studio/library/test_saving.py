@@ -55,7 +55,7 @@ def test_a_saved_head_replaces_nothing_unasked(qtbot, answered, person, tmp_path
     there.write_text("mine")
     person.name = str(tmp_path / "mine")
     answered.files.choose_save()
-    chosen = answered.workspace.channel(answered.workspace.chosen)
+    chosen = answered.workspace.channel(answered.workspace.selected_key)
     assert person.asked and person.proposed[0] == f"{chosen.name}.head.safetensors"
     assert not answered.session.worker.busy and there.read_text() == "mine"
 

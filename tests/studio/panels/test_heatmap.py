@@ -43,7 +43,7 @@ def shown(qtbot):
         for index in range(first, first + count):
             row = np.full(6, value, np.float32)
             answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row))
-        workspace.widen_scales(answer, first)
+        workspace.scales.include(answer, first)
         workspace.answerGrew.emit(answer, first)
 
     return workspace, heatmap, answer, grow
@@ -92,7 +92,7 @@ def test_other_quantities_of_the_same_answer(shown):
     grow(40, 2.0)
     heatmap.show_quantity("share")
     assert np.allclose(heatmap.values(), answer.trace.coefficients / answer.trace.lengths)
-    assert heatmap.scale.limit < 1 and workspace.scale.limit == 2.0
+    assert heatmap.scale.limit < 1 and workspace.scales.activation.limit == 2.0
     assert "× norm" in heatmap.bar.accessibleName()
     heatmap.show_quantity("truth")
     assert not heatmap.plot.isVisible() and heatmap.measure.isVisible()
@@ -101,14 +101,15 @@ def test_other_quantities_of_the_same_answer(shown):
     row = np.arange(6, dtype=np.float32)
     for index in range(40, 60):
         answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, row, 3 * row, 2 * row))
-    workspace.widen_scales(answer, 40)
+    workspace.scales.include(answer, 40)
     workspace.answerGrew.emit(answer, 40)
     assert heatmap.plot.isVisible() and heatmap.tokens == 60
     assert np.array_equal(heatmap.values(), answer.trace.truth, equal_nan=True)
     heatmap.show_quantity("gap")
     assert np.array_equal(heatmap.values()[40:], answer.trace.gap[40:])
     heatmap.show_quantity("applied")
-    assert heatmap.scale is workspace.scale and np.array_equal(heatmap.values(), answer.trace.coefficients)
+    assert heatmap.scale is workspace.scales.activation
+    assert np.array_equal(heatmap.values(), answer.trace.coefficients)
 
 
 def colours(heatmap) -> np.ndarray:
@@ -125,7 +126,7 @@ def test_one_number_has_one_colour_in_every_quantity_of_its_unit_and_every_answe
     answer.trace = Trace(1, 6)
     for index, (row, truth) in enumerate([(several, several[::-1]), (0 * several, 2 * several)]):
         answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row, truth, several))
-    workspace.widen_scales(answer)
+    workspace.scales.include(answer)
     seen: dict[float, set] = {}
     for key in ("applied", "truth", "gap"):
         heatmap.show_quantity(key)
@@ -148,7 +149,7 @@ def test_a_few_spikes_do_not_pale_the_rest_and_are_told_apart(shown):
     answer.trace.append(
         Token(0, 1, 5, " x", -0.1, 1, (), (1.0,), 1000 * rows[0] * [1, 1, 0, 0, 0, 0], rows[0])
     )
-    workspace.widen_scales(answer, 399)
+    workspace.scales.include(answer, 399)
     workspace.answerGrew.emit(answer, 399)
     assert heatmap.scale == ColorScale(1.0) and heatmap.bar.beyond == (0, 2)
     assert "2 above" in heatmap.bar.toolTip()

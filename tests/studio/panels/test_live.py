@@ -23,7 +23,7 @@ def test_a_head_follows_the_typing_in_one_row(qtbot, window):
     assert row.slot.draft and row.head.info.prompt == "Be gloomy."
     assert [c.enabled for c in workspace.channels] == [False, False, False, True]
     assert "other heads are off" in window.status.busy.text()  # one that was on is off now
-    workspace.set_strength(row.key, 0.7)
+    workspace.mixer.set_strength(row.key, 0.7)
     workspace.set_prompt("Be very formal.")
     qtbot.waitUntil(lambda: workspace.channels[3].head.info.prompt == "Be very formal.", timeout=FIT_MS)
     qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
@@ -55,7 +55,7 @@ def test_the_live_head_follows_no_undo_and_no_redo(qtbot, window):
     window.steering.prompt.setPlainText("Be gloomy.")
     qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
     quiet()
-    workspace.set_strength(workspace.channels[3].key, 2.5)
+    workspace.mixer.set_strength(workspace.channels[3].key, 2.5)
     steps = workspace.stack.count()
     while workspace.stack.canUndo():
         workspace.undo()
@@ -79,14 +79,14 @@ def test_the_live_head_follows_no_undo_and_no_redo(qtbot, window):
 def test_a_live_head_that_comes_after_an_undo_leaves_what_can_be_made_again(qtbot, window):
     workspace = window.workspace
     window.steering.prompt.setPlainText("Be gloomy.")
-    workspace.set_bypass(True)
+    workspace.mixer.set_bypass(True)
     qtbot.waitUntil(lambda: window.controllers.fitting, timeout=FIT_MS)
     workspace.undo()
     qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
     assert len(workspace.channels) == 3 and workspace.stack.canRedo() and not window.steering.stage.text()
     workspace.redo()
     assert workspace.bypass
-    workspace.set_bypass(False)
+    workspace.mixer.set_bypass(False)
     window.steering.prompt.setPlainText("Be very gloomy.")
     qtbot.waitUntil(lambda: len(workspace.channels) == 4, timeout=FIT_MS)
 
@@ -189,11 +189,11 @@ def test_a_head_that_is_refined_while_its_row_is_away_is_in_that_row(qtbot, wind
     row = workspace.channels[3]
     draft = row.digest
     if taken == "removed":
-        workspace.remove_head(row.key)
+        workspace.mixer.remove_head(row.key)
     else:
         workspace.undo()
     if taken == "out of reach":
-        workspace.set_bypass(True)
+        workspace.mixer.set_bypass(True)
     steps = workspace.stack.count()
     assert window.controllers.fitting
     qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
@@ -250,7 +250,7 @@ def test_editing_answering_again_and_forking_are_steps_of_their_own(qtbot, windo
 
 def test_a_block_range_steers_only_these_blocks(qtbot, window):
     key = window.workspace.channels[0].key
-    window.workspace.set_blocks(key, (2, 3))
+    window.workspace.mixer.set_blocks(key, (2, 3))
     ask(qtbot, window, "Tell me about the harbour.")
     applied = window.workspace.turns[0].answers[0].trace.coefficients
     assert applied[:, 2:4].any() and not applied[:, :2].any() and not applied[:, 4:].any()

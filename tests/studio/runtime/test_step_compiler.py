@@ -14,7 +14,7 @@ COMPILING_MS = 180_000
 
 def wait_for_compiler(qtbot, window) -> None:
     qtbot.waitUntil(lambda: window.controllers.host._steps != [], timeout=COMPILING_MS)
-    qtbot.waitUntil(lambda: not window.controllers.compiling.running, timeout=COMPILING_MS)
+    qtbot.waitUntil(lambda: not window.controllers.compiling.compiling, timeout=COMPILING_MS)
 
 
 @pytest.mark.slow
@@ -23,7 +23,7 @@ def test_answers_are_compiled_once_the_step_is_there_and_say_the_same(qtbot, win
     window.controllers.noticed.connect(told.append)
     ask(qtbot, window, "Tell me about the harbour.")
     window.preferences.set("compiled", True)
-    qtbot.waitUntil(lambda: window.controllers.compiling.running, timeout=COMPILING_MS)
+    qtbot.waitUntil(lambda: window.controllers.compiling.compiling, timeout=COMPILING_MS)
     ask(qtbot, window, "Tell me about the harbour.")  # meanwhile, uncompiled
     wait_for_compiler(qtbot, window)
     window.controllers.answering.again(window.workspace.turns[0])
@@ -64,6 +64,6 @@ def test_the_window_closes_while_the_compiler_is_at_work(qtbot, window, monkeypa
     window.preferences.set("compiled", True)
     qtbot.waitUntil(begun.is_set, timeout=30_000)
     window.close()
-    assert not window.controllers.worker.alive and window.controllers.compiling.running
+    assert not window.controllers.worker.alive and window.controllers.compiling.compiling
     go_on.set()
     window.controllers.compiling._thread.join()

@@ -37,17 +37,17 @@ def first(workspace: Workspace) -> int:
 CHANGES = {
     "prompt": lambda w: w.set_prompt("Be gloomy."),
     "question": lambda w: w.set_question("And bees?"),
-    "strength": lambda w: w.set_strength(first(w), -2.0),
-    "switch": lambda w: w.set_enabled(first(w), False),
-    "solo": lambda w: w.set_solo(first(w), True),
-    "blocks": lambda w: w.set_blocks(first(w), (1, 1)),
-    "add": lambda w: w.add_head(make_head("new"), alone=True),
-    "remove": lambda w: w.remove_head(first(w)),
-    "rename": lambda w: w.rename_head(first(w), "Blackbeard"),
-    "keep preset": lambda w: w.keep_preset("loud"),
-    "drop preset": lambda w: w.drop_preset("soft"),
-    "preset": lambda w: w.apply_preset(Preset("silence", ())),
-    "bypass": lambda w: w.set_bypass(True),
+    "strength": lambda w: w.mixer.set_strength(first(w), -2.0),
+    "switch": lambda w: w.mixer.set_enabled(first(w), False),
+    "solo": lambda w: w.mixer.set_solo(first(w), True),
+    "blocks": lambda w: w.mixer.set_blocks(first(w), (1, 1)),
+    "add": lambda w: w.mixer.add_head(make_head("new"), alone=True),
+    "remove": lambda w: w.mixer.remove_head(first(w)),
+    "rename": lambda w: w.mixer.rename_head(first(w), "Blackbeard"),
+    "keep preset": lambda w: w.mixer.keep_preset("loud"),
+    "drop preset": lambda w: w.mixer.remove_preset("soft"),
+    "preset": lambda w: w.mixer.apply_preset(Preset("silence", ())),
+    "bypass": lambda w: w.mixer.set_bypass(True),
     "compare": lambda w: w.set_compare(True),
     "truth": lambda w: w.set_truth(True),
     "blind": lambda w: w.set_blind(True),
@@ -65,14 +65,14 @@ CHANGES = {
 @pytest.fixture
 def workspace():
     made = Workspace()
-    made.add_head(make_head("a"))
-    made.add_head(make_head("b", blocks=3), strength=0.5)
-    made.keep_preset("soft")
-    made.set_strength(first(made), 1.5)
+    made.mixer.add_head(make_head("a"))
+    made.mixer.add_head(make_head("b", blocks=3), strength=0.5)
+    made.mixer.keep_preset("soft")
+    made.mixer.set_strength(first(made), 1.5)
     turn = Turn("Hello?", SamplingSettings())
     turn.add(STEERED).text = "Arr."
     made.set_turns((turn,), "question")
-    made.forget()
+    made.clear_history()
     return made
 
 
@@ -103,9 +103,9 @@ def test_all_of_them_in_a_row(workspace):
 
 
 def test_what_changes_nothing_is_no_step(workspace):
-    workspace.set_strength(first(workspace), 1.5)
+    workspace.mixer.set_strength(first(workspace), 1.5)
     workspace.set_prompt(workspace.prompt)
-    workspace.set_bypass(False)
+    workspace.mixer.set_bypass(False)
     assert workspace.stack.count() == 0
 
 
@@ -126,54 +126,54 @@ def test_a_pause_ends_the_step(workspace, monkeypatch):
 
 def test_after_undo_a_new_drag_is_a_step_of_its_own(workspace):
     key = first(workspace)
-    workspace.set_strength(key, 0.1)
-    workspace.set_bypass(True)
+    workspace.mixer.set_strength(key, 0.1)
+    workspace.mixer.set_bypass(True)
     workspace.undo()
-    workspace.set_strength(key, 0.2)
+    workspace.mixer.set_strength(key, 0.2)
     workspace.undo()
     assert workspace.strength_of(key) == 0.1
 
 
 def test_solo_of_a_head_that_is_off_silences_nobody_and_a_preset_ends_every_solo(workspace):
     one, two, *_ = workspace.channels
-    workspace.set_enabled(one.key, True)
-    workspace.set_enabled(two.key, False)
-    workspace.set_solo(two.key, True)
+    workspace.mixer.set_enabled(one.key, True)
+    workspace.mixer.set_enabled(two.key, False)
+    workspace.mixer.set_solo(two.key, True)
     assert [c.key for c in workspace.active_rows()] == [one.key]
-    workspace.set_enabled(two.key, True)
+    workspace.mixer.set_enabled(two.key, True)
     assert [c.key for c in workspace.active_rows()] == [two.key]
-    workspace.apply_preset(Preset("one", (PresetRow(one.digest, 1.0, True),)))
+    workspace.mixer.apply_preset(Preset("one", (PresetRow(one.digest, 1.0, True),)))
     assert [c.key for c in workspace.active_rows()] == [one.key]
 
 
 def test_a_preset_knows_two_rows_of_one_head_apart_and_just_kept_it_changes_nothing(workspace):
     one = workspace.channels[0]
-    twin = workspace.add_head(one.head, strength=-0.5)
-    workspace.set_enabled(twin, False)
+    twin = workspace.mixer.add_head(one.head, strength=-0.5)
+    workspace.mixer.set_enabled(twin, False)
     kept = [(c.key, c.strength, c.enabled) for c in workspace.channels]
-    workspace.keep_preset("twins")
+    workspace.mixer.keep_preset("twins")
     steps = workspace.stack.count()
-    workspace.apply_preset(workspace.presets[-1])
+    workspace.mixer.apply_preset(workspace.presets[-1])
     assert workspace.stack.count() == steps
-    workspace.set_strength(one.key, 0.1)
-    workspace.set_enabled(twin, True)
-    workspace.apply_preset(workspace.presets[-1])
+    workspace.mixer.set_strength(one.key, 0.1)
+    workspace.mixer.set_enabled(twin, True)
+    workspace.mixer.apply_preset(workspace.presets[-1])
     assert [(c.key, c.strength, c.enabled) for c in workspace.channels] == kept
 
 
 def test_solo_and_block_range_decide_what_is_heard(workspace):
     one, two = workspace.channels
-    workspace.set_solo(two.key, True)
+    workspace.mixer.set_solo(two.key, True)
     assert [c.key for c in workspace.active_rows()] == [two.key] and workspace.strength_of(one.key) == 0.0
-    workspace.set_blocks(two.key, (1, 2))
+    workspace.mixer.set_blocks(two.key, (1, 2))
     assert sorted(workspace.active_rows()[0].steering_head.blocks) == [1, 2]
-    workspace.set_blocks(two.key, (5, 6))
+    workspace.mixer.set_blocks(two.key, (5, 6))
     assert [c.key for c in workspace.active_rows()] == [one.key]  # with no block left it is not heard at all
 
 
 def test_a_preset_silences_what_it_does_not_name(workspace):
-    late = workspace.add_head(make_head("late", blocks=1))
-    workspace.apply_preset(workspace.presets[0])
+    late = workspace.mixer.add_head(make_head("late", blocks=1))
+    workspace.mixer.apply_preset(workspace.presets[0])
     assert workspace.strength_of(late) == 0.0
     assert [c.strength for c in workspace.channels[:2]] == [1.0, 0.5]
 
@@ -218,7 +218,7 @@ for number in range(300):
     workspace = Workspace()
     for step in range(12):
         workspace.set_prompt(f"prompt {step}")
-        workspace.set_bypass(step % 2 == 0)
+        workspace.mixer.set_bypass(step % 2 == 0)
     if number % 2:
         workspace.undo()
     made.append(weakref.ref(workspace))

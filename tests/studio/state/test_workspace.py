@@ -26,42 +26,42 @@ def answered(question: str, text: str, lane: str = STEERED) -> Turn:
 
 
 def test_a_row_off_or_bypassed_counts_as_nothing(workspace):
-    key = workspace.add_head(make_head(), strength=1.5)
+    key = workspace.mixer.add_head(make_head(), strength=1.5)
     assert workspace.strength_of(key) == 1.5
-    workspace.set_enabled(key, False)
+    workspace.mixer.set_enabled(key, False)
     assert workspace.strength_of(key) == 0.0
-    workspace.set_enabled(key, True)
-    workspace.set_bypass(True)
+    workspace.mixer.set_enabled(key, True)
+    workspace.mixer.set_bypass(True)
     assert workspace.strength_of(key) == 0.0
     assert workspace.channel(key).strength == 1.5
 
 
 def test_strengths_stay_within_the_number_box(workspace):
-    key = workspace.add_head(make_head())
-    workspace.set_strength(key, 900.0)
+    key = workspace.mixer.add_head(make_head())
+    workspace.mixer.set_strength(key, 900.0)
     assert workspace.strength_of(key) == 100.0
 
 
 def test_every_move_reaches_the_live_run(workspace):
-    first, second = workspace.add_head(make_head("a")), workspace.add_head(make_head("b"))
+    first, second = workspace.mixer.add_head(make_head("a")), workspace.mixer.add_head(make_head("b"))
     live = LiveStrengths([0.0, 0.0])
-    workspace.go_live([first, second], live)
-    workspace.set_strength(second, -0.5)
+    workspace.live.begin([first, second], live)
+    workspace.mixer.set_strength(second, -0.5)
     assert live.values() == (1.0, -0.5)
-    workspace.set_bypass(True)
+    workspace.mixer.set_bypass(True)
     assert live.values() == (0.0, 0.0)
     workspace.undo()
-    workspace.remove_head(first)
+    workspace.mixer.remove_head(first)
     assert live.values() == (0.0, -0.5)
-    workspace.end_live(live)
-    workspace.set_strength(second, 2.0)
+    workspace.live.end(live)
+    workspace.mixer.set_strength(second, 2.0)
     assert live.values() == (0.0, -0.5)
 
 
 def test_one_drag_is_one_step_back(workspace):
-    key = workspace.add_head(make_head())
+    key = workspace.mixer.add_head(make_head())
     for strength in (1.1, 1.2, 1.3):
-        workspace.set_strength(key, strength)
+        workspace.mixer.set_strength(key, strength)
     workspace.undo()
     assert workspace.strength_of(key) == 1.0
     workspace.redo()
@@ -69,17 +69,17 @@ def test_one_drag_is_one_step_back(workspace):
 
 
 def test_undo_brings_a_removed_head_back(workspace):
-    key = workspace.add_head(make_head())
-    workspace.set_strength(key, 0.7)
-    workspace.remove_head(key)
+    key = workspace.mixer.add_head(make_head())
+    workspace.mixer.set_strength(key, 0.7)
+    workspace.mixer.remove_head(key)
     assert workspace.channels == ()
     workspace.undo()
     assert workspace.strength_of(key) == 0.7
 
 
 def test_a_refined_head_takes_its_row_over_and_no_undo_loses_it(workspace):
-    key = workspace.add_head(make_head("instant"))
-    workspace.set_strength(key, 0.5)
+    key = workspace.mixer.add_head(make_head("instant"))
+    workspace.mixer.set_strength(key, 0.5)
     workspace.swap_head(workspace.channel(key).slot, make_head("refined", blocks=3))
     assert workspace.channel(key).name == "refined" and workspace.strength_of(key) == 0.5
     workspace.undo()
@@ -90,15 +90,15 @@ def test_a_refined_head_takes_its_row_over_and_no_undo_loses_it(workspace):
 
 
 def test_a_head_added_alone_silences_the_others_in_one_step(workspace):
-    first = workspace.add_head(make_head("a"))
-    second = workspace.add_head(make_head("b"), alone=True)
+    first = workspace.mixer.add_head(make_head("a"))
+    second = workspace.mixer.add_head(make_head("b"), alone=True)
     assert (workspace.strength_of(first), workspace.strength_of(second)) == (0.0, 1.0)
     workspace.undo()
     assert workspace.strength_of(first) == 1.0
 
 
 def test_unusable_rows_are_left_out(workspace):
-    _, second = workspace.add_head(make_head("a")), workspace.add_head(make_head("b"))
+    _, second = workspace.mixer.add_head(make_head("a")), workspace.mixer.add_head(make_head("b"))
     workspace.set_misfit_check(
         lambda head: Misfit("made for another model") if head.info.name == "a" else None
     )
@@ -106,7 +106,7 @@ def test_unusable_rows_are_left_out(workspace):
 
 
 def test_rows_that_undo_and_redo_bring_are_judged_by_the_model_that_is_there_then(workspace):
-    key = workspace.add_head(make_head("a"))
+    key = workspace.mixer.add_head(make_head("a"))
     workspace.undo()
     workspace.set_misfit_check(lambda head: Misfit("made for tiny"))
     workspace.redo()
@@ -119,10 +119,10 @@ def test_rows_that_undo_and_redo_bring_are_judged_by_the_model_that_is_there_the
 
 def test_another_models_head_is_heard_after_a_word_that_counts_for_that_model_alone(workspace):
     workspace.set_misfit_check(lambda head: Misfit("made for tiny", "one"))
-    key = workspace.add_head(make_head("a"))
+    key = workspace.mixer.add_head(make_head("a"))
     told = []
     workspace.channelsChanged.connect(lambda: told.append(workspace.strength_of(key)))
-    workspace.accept(key)
+    workspace.mixer.accept(key)
     assert told[-1] == workspace.strength_of(key) == 1.0
     workspace.undo()
     assert told[-1] == workspace.strength_of(key) == 0.0
@@ -133,7 +133,7 @@ def test_another_models_head_is_heard_after_a_word_that_counts_for_that_model_al
     workspace.set_misfit_check(lambda head: Misfit("made for tiny", "one"))
     assert workspace.strength_of(key) == 1.0
     workspace.set_misfit_check(lambda head: Misfit("made for tiny"))
-    workspace.accept(key)
+    workspace.mixer.accept(key)
     assert workspace.strength_of(key) == 0.0 and not workspace.channel(key).acceptable
 
 
@@ -188,51 +188,51 @@ def test_scales_are_of_the_turns_that_are_there(qtbot):
             trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, row))
         turns.append(turn)
     workspace.set_turns((turns[0],), "question")
-    usual = workspace.scale
+    usual = workspace.scales.activation
     workspace.set_turns(tuple(turns), "question")
-    assert workspace.scale.limit == 4000.0
+    assert workspace.scales.activation.limit == 4000.0
     workspace.undo()  # the wild one pales the rest no more
-    assert workspace.scale == usual
+    assert workspace.scales.activation == usual
     workspace.begin_conversation()
-    assert workspace.scale != usual
+    assert workspace.scales.activation != usual
     workspace.undo()
-    assert workspace.scale == usual
+    assert workspace.scales.activation == usual
 
 
 def test_the_chosen_row_comes_back_with_its_head(workspace):
-    first, second, third = (workspace.add_head(make_head(name)) for name in "abc")
-    workspace.choose(second)
-    workspace.remove_head(second)
-    assert workspace.chosen == third
+    first, second, third = (workspace.mixer.add_head(make_head(name)) for name in "abc")
+    workspace.select_channel(second)
+    workspace.mixer.remove_head(second)
+    assert workspace.selected_key == third
     workspace.undo()
-    assert workspace.chosen == second
-    fourth = workspace.add_head(make_head("d"))
-    assert workspace.chosen == fourth
+    assert workspace.selected_key == second
+    fourth = workspace.mixer.add_head(make_head("d"))
+    assert workspace.selected_key == fourth
     workspace.undo()
-    assert workspace.chosen == second
+    assert workspace.selected_key == second
     for key in (third, second, first):
-        workspace.remove_head(key)
-    assert workspace.chosen is None
+        workspace.mixer.remove_head(key)
+    assert workspace.selected_key is None
     workspace.undo()
-    assert workspace.chosen == first
+    assert workspace.selected_key == first
 
 
 def test_no_two_heads_that_come_are_called_the_same(workspace):
     for _ in range(3):
-        workspace.add_head(make_head("pirate"))
-    workspace.add_head(make_head("words"), draft=True)
+        workspace.mixer.add_head(make_head("pirate"))
+    workspace.mixer.add_head(make_head("words"), draft=True)
     method = make_head().info.method
     names = [c.name for c in workspace.channels]
     assert names == ["pirate", f"pirate, {method}", f"pirate, {method} 2", "words"]
 
 
 def test_a_preset_leaves_the_heads_of_another_model_as_they_are(workspace):
-    own = workspace.add_head(make_head("a"))
-    workspace.keep_preset("mine")
-    other = workspace.add_head(make_head("b"))
+    own = workspace.mixer.add_head(make_head("a"))
+    workspace.mixer.keep_preset("mine")
+    other = workspace.mixer.add_head(make_head("b"))
     workspace.set_misfit_check(lambda head: Misfit("made for tiny") if head.info.name == "b" else None)
-    workspace.apply_preset(workspace.presets[0])
+    workspace.mixer.apply_preset(workspace.presets[0])
     assert workspace.channel(own).enabled and workspace.channel(other).enabled
     workspace.set_misfit_check(lambda head: None)
-    workspace.apply_preset(workspace.presets[0])
+    workspace.mixer.apply_preset(workspace.presets[0])
     assert not workspace.channel(other).enabled
