@@ -30,7 +30,7 @@ class StepReadout:
 
     strengths: one per head of the lane; coefficients: the signed length of the addition per block, see
     engine.heads.steering.applied_length; lengths: of the activation that it was added to, 0 in a block that
-    no head of the batch steers; truth, gap: see engine.generation.watch, None unless asked for.
+    no head of the batch steers; truth, gap: see engine.generation.output_recorder, None unless asked for.
     """
 
     strengths: tuple[float, ...]

@@ -22,7 +22,7 @@ class LabController(JobController):
     """One run at a time.
 
     request, results, refused: of the last run, growing while it runs; finished: all of it, once it is whole;
-    picture: which one is shown, a key of studio.lab_pictures.PICTURES; block: the one that a picture of a
+    picture: which one is shown, a key of studio.lab.charts.PICTURES; block: the one that a picture of a
     single block shows, None for where there is most to see.
     """
 

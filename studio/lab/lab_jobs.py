@@ -60,7 +60,7 @@ class ResultPoint:
 class LabResult:
     """A method that was matched, or a cell of a sweep. strength: None where there is none to choose; dot: its
     figure, None where the judge gave no score; tried: the strengths on the way there; effects, prompted: per
-    block engine.lab.lengths Lengths of what the head and the prompt add; done: the engine's own cell."""
+    block EffectLengths of what the head and the prompt add; done: the engine's own cell."""
 
     place: ResultPlace
     strength: float | None

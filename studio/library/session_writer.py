@@ -1,4 +1,4 @@
-"""The workspace as records of the library; studio.restoring is the way back."""
+"""The workspace as records of the library; studio.library.session_reader is the way back."""
 
 from __future__ import annotations
 

@@ -43,9 +43,9 @@ class ModelHost:
     def __init__(self) -> None:
         self._model: Any = None
         self._found: Any = None  # where it came from: engine.model.loading's Found
-        self._memory: Any = None  # what the last answers left in the cache (engine.generation.memory)
+        self._memory: Any = None  # what the last answers left in the cache (PrefixCache)
         self._pace: float | None = None  # seconds per answer of the last instant head on this model
-        self._steps: list[Any] = []  # compiled for this model (engine.generation.compiled)
+        self._steps: list[Any] = []  # compiled for this model (CompiledStep)
         self._laid: Any = None  # the step that is being compiled
         self.lanes = 0  # of the last run that no compiled step was there for, those of the truth included
         self.columns = 0  # of the last run's mix, the ranks of all its heads together
@@ -192,7 +192,7 @@ class ModelHost:
         return self._model is not None
 
     def lay_out_step(self, rows: int) -> Any:
-        """A step (engine.generation.compiled.CompiledStep) for `rows` lanes, to be prepared elsewhere."""
+        """A CompiledStep for `rows` lanes, to be prepared elsewhere."""
         from engine.generation.compiled_step import CompiledStep
 
         self._laid = CompiledStep(self.need_model(), rows=rows, columns=STEP_COLUMNS)

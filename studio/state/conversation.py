@@ -135,7 +135,7 @@ class UsedHead:
 @dataclass(eq=False)
 class Turn:
     """A question and its answers; `mix`: the heads at the start; `key`: its name in the library; `model`:
-    which model answered, see studio.requests.ModelFacts."""
+    which model answered, see studio.state.requests.ModelFacts."""
 
     question: str
     settings: SamplingSettings

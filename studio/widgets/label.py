@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QToolTip
 
 
 def plain_label(text: str, role: str = "") -> QLabel:
-    """role: of studio.theme's style sheet."""
+    """role: of studio.widgets.theme's style sheet."""
     label = QLabel(text)
     label.setTextFormat(Qt.TextFormat.PlainText)
     if role:

@@ -90,7 +90,7 @@ def test_free_memory_is_a_plausible_number() -> None:
 
 def test_the_catalogue_tells_size_and_fit_without_torch() -> None:
     code = (
-        "import sys, json; from engine.model.catalogue import local_models; found = local_models();"
+        "import sys, json; from engine.model.available_models import local_models; found = local_models();"
         "print(json.dumps(found)); sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
