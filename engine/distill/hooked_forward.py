@@ -25,8 +25,8 @@ def run(
 ) -> Tensor:
     """What the network's trunk, its final norm included, gives at the learned positions: [M, d].
 
-    `engine.distill.token_losses` turns it into losses. prefix: what has been run already of these rows; entry: of
-    the first blocks. Raises ModelError when it is no numbers: what is fitted to them would be none either.
+    `engine.distill.token_losses` turns it into losses. prefix: what has been run already of these rows; entry:
+    of the first blocks. Raises ModelError when it is no numbers: what is fitted to them would be none either.
     """
     start, extra = 0, dict[str, Any](use_cache=False)
     if prefix is not None:
