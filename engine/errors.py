@@ -22,6 +22,25 @@ class InputError(EngineError):
     """What the person asked for cannot be done as asked."""
 
 
+class WeakPromptError(InputError):
+    """A steering prompt changes next to nothing, and was not to be distilled anyway.
+
+    Args:
+        kl: its effect on the first responses, in nats per token (engine/README.md, Eq. 14).
+    """
+
+    def __init__(self, kl: float) -> None:
+        super().__init__(
+            "The prompt was not distilled",
+            f"It barely changes the model ({kl:.3f} nats/token).",
+            "Rephrase it, since this model may not know what it asks for; or distill it anyway.",
+        )
+        self.kl = kl
+
+    def __reduce__(self) -> tuple[type[WeakPromptError], tuple[float]]:
+        return type(self), (self.kl,)
+
+
 class ModelError(EngineError):
     """A model could not be found, loaded or run."""
 

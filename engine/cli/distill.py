@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from engine.cli.model import add_model_options, load_model
 from engine.cli.terminal_progress import announce, progress_bar
+from engine.errors import InputError
 from engine.events import duration
 
 
@@ -51,6 +53,9 @@ def add(commands: Any) -> None:
         help="where the prompt goes: system (message), before (the question), or automatic, which measures "
         "both on a few short responses (default)",
     )
+    parser.add_argument(
+        "--anyway", action="store_true", help="distill it even if the prompt changes next to nothing"
+    )
     parser.add_argument("--name", help="the head's name; the prompt's first words by default")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--json", action="store_true", help="print one JSON object about the result")
@@ -61,7 +66,7 @@ def _run(options: argparse.Namespace) -> None:
     from engine.heads.head_file import require_writable, save_head
 
     require_writable(options.out)
-    from engine.distill import Request, distill
+    from engine.distill import Request, WeakPromptError, distill
     from engine.distill.time_estimate import estimate
 
     request = Request(
@@ -79,12 +84,20 @@ def _run(options: argparse.Namespace) -> None:
         seed=options.seed,
         name=options.name,
         place=options.place,
+        anyway=options.anyway,
     )
     model = load_model(options)
     expected = estimate(model, request)
     announce(f"about {duration(expected)}")
-    with progress_bar() as emit:
-        result = distill(model, request, emit=emit)
+    try:
+        with progress_bar() as emit:
+            result = distill(model, request, emit=emit)
+    except WeakPromptError as error:
+        raise InputError(
+            error.what, error.why, "Word it differently, or distill it anyway with --anyway."
+        ) from None
+    if not result.effect.enough:
+        print(f"steer: {result.effect.verdict}", file=sys.stderr)
     save_head(result.head, options.out)
     info = result.head.info
     if not options.json:

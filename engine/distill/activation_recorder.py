@@ -1,4 +1,4 @@
-"""The prompted states, overheard while the responses are sampled: no pass of their own is needed for them."""
+"""Records the prompted states while responses are sampled, so that no pass of its own is needed for them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from engine.model.language_model import LanguageModel
 
 @dataclass(frozen=True, eq=False)
 class RecordedStates:
-    """States at the learned positions of some responses, flat in their order, in the model's dtype.
+    """States at the learned positions of some responses, flat in the responses' order, in the model's dtype.
 
-    blocks: per block [M, d]; last: the trunk's output [M, d].
+    Attributes:
+        blocks: per block its output, [M, d].
+        last: the trunk's output, final norm included, [M, d].
     """
 
     blocks: list[Tensor]
@@ -26,7 +28,7 @@ class RecordedStates:
 
     @classmethod
     def joined(cls, parts: Sequence[RecordedStates]) -> RecordedStates:
-        """One after the other; of nothing, nothing."""
+        """The parts one after the other; without any, no states."""
         if not parts:
             return cls([], torch.empty(0))
         blocks = [torch.cat(same) for same in zip(*(part.blocks for part in parts), strict=True)]
@@ -34,10 +36,13 @@ class RecordedStates:
 
 
 class ActivationRecorder:
-    """Listens to one `generate`, whose `on_forward` it takes.
+    """Records one `generate`, which is given its `on_forward`; a context manager.
 
-    marks: per lane, which tokens of its prompt are learned from. Hooks sit on the network during a forward
-    only: between two of them another run may use it.
+    Hooks are on the network during a forward only: between two of them another run may use it.
+
+    Args:
+        model: the model that generates.
+        marks: per lane, which tokens of its prompt are recorded; of generated tokens all are.
     """
 
     def __init__(self, model: LanguageModel, marks: Sequence[Sequence[bool]]) -> None:
@@ -59,46 +64,63 @@ class ActivationRecorder:
         self._detach()
 
     def on_forward(self, lanes: Sequence[int]) -> None:
-        """Hears the forward that comes next, with these lanes in its batch."""
+        """Records the forward that comes next.
+
+        Args:
+            lanes: the lanes that are the rows of its batch.
+        """
         self._detach()
-        named = torch.tensor(lanes)
+        rows = torch.tensor(lanes)
         prefill = not self._lanes
         if prefill:
-            named = named.unsqueeze(1).expand(-1, self._marks.shape[1])[self._marks]
-        self._lanes.append(named)
+            rows = rows.unsqueeze(1).expand(-1, self._marks.shape[1])[self._marks]
+        self._lanes.append(rows)
 
-        def heard(states: Tensor) -> Tensor:
+        def recorded(states: Tensor) -> Tensor:
             return states[self._marks.to(states.device)] if prefill else states[:, -1].clone()
 
         def hook_of(kept: list[Tensor]) -> Any:
-            return lambda block, arguments, output: kept.append(heard(hidden_of(output)))
+            return lambda block, arguments, output: kept.append(recorded(hidden_of(output)))
 
         def end(trunk: Any, arguments: Any, output: Any) -> None:
-            self._last.append(heard(output.last_hidden_state))
+            self._last.append(recorded(output.last_hidden_state))
             self._detach()
 
         for block, kept in zip(self._model.blocks, self._blocks, strict=True):
             self._handles.append(block.register_forward_hook(hook_of(kept)))
         self._handles.append(self._model.trunk.register_forward_hook(end))
 
-    def of(self, chosen: Sequence[int], lengths: Sequence[int]) -> RecordedStates:
-        """What was heard of the chosen lanes: of each its prompt's learned tokens and `length` more."""
-        lanes = torch.cat(self._lanes)
-        index = torch.cat(
+    def states(self, lanes: Sequence[int], lengths: Sequence[int]) -> RecordedStates:
+        """All that is recorded of some lanes; the recorder gives it up, so this is called once, at the end.
+
+        Args:
+            lanes: the lanes wanted, in the order wanted.
+            lengths: per lane how many generated tokens are wanted beside the marked ones of its prompt.
+        """
+        index = self._index(lanes, lengths)
+        return RecordedStates([_take(kept, index) for kept in self._blocks], _take(self._last, index))
+
+    def last_states(self, lanes: Sequence[int], lengths: Sequence[int]) -> Tensor:
+        """The trunk's output of the same positions, [M, d]; may be asked for while the run goes on."""
+        recorded = torch.cat(self._last)
+        return recorded[self._index(lanes, lengths).to(recorded.device)]
+
+    def _index(self, lanes: Sequence[int], lengths: Sequence[int]) -> Tensor:
+        rows = torch.cat(self._lanes)
+        return torch.cat(
             [
-                torch.nonzero(lanes == lane)[: self._counts[lane] + length, 0]
-                for lane, length in zip(chosen, lengths, strict=True)
+                torch.nonzero(rows == lane)[: self._counts[lane] + length, 0]
+                for lane, length in zip(lanes, lengths, strict=True)
             ]
         )
-        return RecordedStates([_picked(kept, index) for kept in self._blocks], _picked(self._last, index))
 
     def _detach(self) -> None:
         while self._handles:
             self._handles.pop().remove()
 
 
-def _picked(kept: list[Tensor], index: Tensor) -> Tensor:
-    """Rows of the parts laid end to end; the parts are given up."""
-    whole = torch.cat(kept)
-    kept.clear()
+def _take(parts: list[Tensor], index: Tensor) -> Tensor:
+    """Some rows of the concatenated parts; the list is emptied, so that the rest can be freed."""
+    whole = torch.cat(parts)
+    parts.clear()
     return whole[index.to(whole.device)]

@@ -25,10 +25,12 @@ _EVALUATION_TOPICS = 24
 class ModelKind(Protocol):
     """One kind of model.
 
-    judge: who judges in the Lab unless told otherwise, in the words of engine.lab.judges.open_judge;
-    exact_rules: whether rules decide on traits and coherence; trained_place: where prompts stood when the
-    model was trained, None where that is not known; response_tokens: the longest response to learn from
-    unless told otherwise; response_filter: which responses are worth learning from.
+    Attributes:
+        judge: who judges in the Lab by default, in the words of engine.lab.judges.open_judge.
+        exact_rules: whether rules decide on traits and coherence.
+        response_tokens: the default length of a response to learn from, in tokens.
+        trained_place: where prompts stood when the model was trained, None where that is not known.
+        response_filter: which responses are worth learning from.
     """
 
     judge: str

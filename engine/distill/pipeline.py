@@ -24,8 +24,9 @@ from engine.distill.request import Distillation, Recipe, Request
 from engine.distill.responses import RecordedStates, Sampler
 from engine.distill.steered_pass import steered_pass
 from engine.distill.teacher_forcing import Response
+from engine.distill.token_losses import divergences
 from engine.distill.training_data import TrainingData, distance, gather, lay_rows
-from engine.errors import InputError
+from engine.errors import InputError, WeakPromptError
 from engine.events import Cancel, Effect, Emit, HeadReady, Meter, Progress, ignore
 from engine.heads.formats.constant_vectors import MEAN_COEFFICIENT
 from engine.heads.head import BlockHead, Head, HeadInfo
@@ -105,14 +106,13 @@ class _DistillRun:
             asked = self._questions()
             self._require_room(asked)
             self.place = self._place(asked)
-            kept, heard = self._responses(asked)
+            kept, recorded = self._responses(asked)
         with self._timed("targets"):
             meter = Meter(self.emit, "targets", 1)
-            data = gather(model, request, kept, heard, self.cancel)
+            data = gather(model, request, kept, recorded, self.cancel)
             meter.step()
             effect = prompt_effect(data.divergences[: data.shown])
             self.emit(effect)
-            self._require_effect(effect)
             self.cancel.check()
         shown = kept[: data.positives]
         with self._timed("closed_form"):
@@ -144,21 +144,22 @@ class _DistillRun:
         """Those to learn from, the negative ones last."""
         model, request = self.model, self.request
         sampler = Sampler(
-            model,
-            kind_of(model).response_filter,
-            request.positions,
-            request.max_tokens or kind_of(model).response_tokens,
-            request.seed,
-            self.cancel,
-            self.emit,
-            self.place,
+            model=model,
+            judge=kind_of(model).response_filter,
+            positions=request.positions,
+            max_tokens=request.max_tokens or kind_of(model).response_tokens,
+            seed=request.seed,
+            cancel=self.cancel,
+            emit=self.emit,
+            check=self._check_effect,
+            place=self.place,
         )
-        kept, heard = sampler.positives(request.prompt, asked)
+        kept, recorded = sampler.positives(request.prompt, asked)
         if not request.negatives:
-            return kept, heard
+            return kept, recorded
         others = questions(model, request.negatives, request.seed + 1)
-        negative, heard_too = sampler.negatives(request.prompt, others)
-        return [*kept, *negative], RecordedStates.joined([heard, heard_too])
+        negative, more = sampler.negatives(request.prompt, others)
+        return [*kept, *negative], RecordedStates.joined([recorded, more])
 
     def _closed_form(self, data: TrainingData) -> ClosedForm:
         model, method = self.model, self.method
@@ -318,13 +319,14 @@ class _DistillRun:
                 "Shorten the prompt, or choose a model with a longer context.",
             )
 
-    def _require_effect(self, effect: Effect) -> None:
-        if not effect.enough:
-            raise InputError(
-                "The prompt was not distilled",
-                f"It barely changes the model ({effect.kl:.3f} nats/token).",
-                "Rephrase it; this model may not know what it asks for.",
-            )
+    @torch.inference_mode()
+    def _check_effect(self, responses: list[Response], prompted: Tensor) -> None:
+        """The prompt's effect at the beginnings of the first responses: told before the long work."""
+        plain = run(self.model, lay_rows(self.model, self.request, responses, None))
+        effect = prompt_effect(divergences(self.model, prompted.unsqueeze(1), plain)[:, 0])
+        self.emit(effect)
+        if not effect.enough and not self.request.anyway:
+            raise WeakPromptError(effect.kl)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -90,7 +90,14 @@ def measure_places(
         judged = kind.response_filter.judge(model, prompt, asked, own)
         usable = [a.trait >= 0.5 and a.coherence >= 0.5 and len(g.trace) > 0 for a, g in zip(judged, own)]
         responses = [
-            Response(q, tuple(int(i) for i in g.trace.ids), -1 if g.end is None else g.end, g.text, 1.0, 1.0)
+            Response(
+                question=q,
+                ids=tuple(g.trace.ids.tolist()),
+                end=-1 if g.end is None else g.end,
+                text=g.text,
+                trait=1.0,
+                coherence=1.0,
+            )
             for q, g in zip(asked, own, strict=True)
         ]
         found[place] = PlaceScore(_effect(model, prompt, place, responses), sum(usable) / len(usable))

@@ -1,4 +1,4 @@
-"""What a distillation is asked for, and what it gives."""
+"""The request for a distillation, and its result."""
 
 from __future__ import annotations
 
@@ -24,19 +24,32 @@ _RESPONSES = {"instant": 24, "refine": 48, "paper": 1000}
 
 @dataclass(frozen=True)
 class Request:
-    """One distillation. None leaves the choice to the method: its objective, recipe, block, responses.
+    """One distillation that is asked for.
 
-    objective: what training lowers: the distance to the prompted states, the responses' NLL, or with
-    "mse+ll" weight * the one + (1 - weight) * the other.
-    block: the one block of a single-block method; None searches the best (see `candidates`).
-    negatives: how many responses without the prompt to learn from besides; the head is taught to leave them
-    as they are.
-    penalty: of the gates' ridge, relative to the inputs' mean variance; None chooses it on responses that
-    were left out.
-    max_tokens: of each response; None takes 160 for the bundled model and 64 for others.
-    questions: what the responses answer, over and over; none takes the built-in ones.
-    place: where the steering prompt goes, as a system message or before the question; automatic measures
-    both on a few short responses (see `engine.distill.prompt_place`).
+    Attributes:
+        prompt: the steering prompt.
+        method: a name in METHODS.
+        objective: what training lowers: "mse", "ll", or "mse+ll" (engine/README.md, Eq. 11 to 13); None for
+            the method's own.
+        weight: the share of MSE in "mse+ll".
+        recipe: "instant", "refine" or "paper"; None for the method's own.
+        block: the block of a single-block method; None tries several (see `candidates`).
+        responses: how many to sample; None for 24, 48 or 1000, by the recipe.
+        negatives: how many responses without the prompt to learn from besides, to leave them as they are.
+        seed: of the questions, the sampling and the training.
+        rank: directions per block.
+        positions: where the head steers (engine/README.md, section 2).
+        max_tokens: the longest response; None for the model's kind's own length.
+        penalty: of the gates' ridge, relative to the mean eigenvalue of the inputs' covariance; None chooses
+            it on responses that were left out.
+        name: the head's name; None for the prompt's first words.
+        questions: what the responses answer, over and over; empty for the built-in ones.
+        place: where the steering prompt goes: "system" (message), "before" (the question), or "automatic",
+            which measures both on a few short responses (see `engine.distill.prompt_place`).
+        anyway: distill even where the prompt changes next to nothing.
+
+    Raises:
+        InputError: for values that make no sense.
     """
 
     prompt: str
@@ -55,6 +68,7 @@ class Request:
     name: str | None = None
     questions: tuple[str, ...] = ()
     place: PlaceOption = "automatic"
+    anyway: bool = False
 
     def __post_init__(self) -> None:
         known = (self.name or "").encode(errors="replace").decode() == (self.name or "")
@@ -106,19 +120,33 @@ class Request:
         _require(1 <= self.rank <= 16, f"Rank {self.rank} is out of range.", "Give a rank from 1 to 16.")
 
     def count(self, recipe: Recipe) -> int:
-        """How many responses to sample."""
+        """How many responses to sample under the prompt.
+
+        Args:
+            recipe: decides where the request names no number.
+        """
         return self.responses or _RESPONSES[recipe]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Distillation:
     """A finished distillation.
 
-    faithfulness: per block |Delta_head - Delta_PS| / |Delta_PS| over the response tokens, accumulated
-    (METHOD.md section 5; 1.0 is no better than doing nothing); paraphrase: the same for another wording of
-    the prompt (`paraphrased`), the reference line. gate_r2: per block how well the gate predicts the
-    strength of the prompt's effect on responses that it was not fitted on. seconds: per stage. place: where
-    the prompt went.
+    Attributes:
+        head: the head.
+        effect: the prompt's effect, at all responses.
+        responses: how many were sampled under the prompt.
+        kept: how many of them were learned from.
+        blocks: the blocks that the head steers.
+        seconds: per stage, and "total".
+        loss: the training loss after every step; empty without training.
+        faithfulness: per block (engine/README.md, Eq. 16); 0 is the prompt itself, 1 doing nothing.
+        paraphrase: the same for another wording of the prompt, the reference line.
+        paraphrased: that wording.
+        gate_r2: per gated block, the share of the targets that the gate predicts on responses that it was not
+            fitted on (engine/README.md, Eq. 9).
+        strength_range: of a slider (engine/README.md, Eq. 17).
+        place: where the prompt went.
     """
 
     head: Head

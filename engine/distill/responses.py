@@ -1,10 +1,12 @@
-"""Responses under the steering prompt: sampled in batches, judged, filtered, and overheard meanwhile."""
+"""Responses under the steering prompt: sampled in batches, recorded, judged and filtered."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from engine.distill.activation_recorder import ActivationRecorder, RecordedStates
 from engine.distill.response_filter import ResponseFilter
@@ -14,19 +16,37 @@ from engine.events import Cancel, Emit, Progress
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
+from engine.generation.trace import Token
 from engine.heads.head import Positions
 from engine.model.chat_template import Message, Place, encode, placed
 from engine.model.language_model import LanguageModel
 
 _BATCH = 64
-_THRESHOLD = 0.5  # METHOD.md section 3: less coherent responses and those without the trait are dropped
+_THRESHOLD = 0.5  # of trait and coherence (engine/README.md, section 4)
 _FEWEST = 2
 _PACE_AFTER = 8  # tokens per response
+_CHECKED, _CHECKED_TOKENS = 4, 16  # how many responses are checked, and when they are so long
 
 
-@dataclass(frozen=True)
+Check = Callable[[list[Response], Tensor], None]
+"""Is given the beginnings of the first responses and the trunk's prompted output there, [M, d]."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sampler:
-    """Samples responses to questions. positions: those that a head will learn from, which are overheard."""
+    """Samples responses to questions, records their states, and drops those not worth learning from.
+
+    Attributes:
+        model: the model.
+        judge: scores trait and coherence; responses with less than 0.5 of either are dropped.
+        positions: those that a head will learn from; their states are recorded.
+        max_tokens: the longest response, in tokens.
+        seed: of the sampling, at temperature 1.
+        cancel: checked before every token.
+        emit: is given Progress of the stage "responses".
+        place: where the steering prompt goes.
+        check: is called once, as soon as the first responses have begun; what it raises ends the sampling.
+    """
 
     model: LanguageModel
     judge: ResponseFilter
@@ -36,34 +56,47 @@ class Sampler:
     cancel: Cancel
     emit: Emit
     place: Place = "system"
+    check: Check | None = None
 
     def positives(self, prompt: str, questions: Sequence[str]) -> tuple[list[Response], RecordedStates]:
         """The responses under the prompt that are worth learning from, in the questions' order.
 
-        Raises InputError when fewer than two are: the model does not do what the prompt asks.
+        Args:
+            prompt: the steering prompt.
+            questions: one response is sampled to each.
+
+        Raises:
+            InputError: when fewer than two are left: the model does not do what the prompt asks.
+            Cancelled: when asked to stop.
         """
-        kept, heard = self._sample(prompt, questions)
+        kept, recorded = self._sample(prompt, questions)
         if len(kept) < _FEWEST:
             raise InputError(
                 "The prompt was not distilled",
                 f"Only {len(kept)} of {len(questions)} answers under it are coherent and show it.",
                 "Rephrase the prompt, or use more training answers.",
             )
-        return kept, heard
+        return kept, recorded
 
     def negatives(self, prompt: str, questions: Sequence[str]) -> tuple[list[Response], RecordedStates]:
         """Coherent responses without the prompt that do not show what it asks for.
 
-        Raises InputError when there are none.
+        Args:
+            prompt: the steering prompt, for the judge alone.
+            questions: one response is sampled to each.
+
+        Raises:
+            InputError: when none is left.
+            Cancelled: when asked to stop.
         """
-        kept, heard = self._sample(prompt, questions, negative=True)
+        kept, recorded = self._sample(prompt, questions, negative=True)
         if not kept:
             raise InputError(
                 "The prompt was not distilled",
                 f"None of {len(questions)} answers without it is coherent and free of what it asks for.",
                 "Use no contrast answers, or more of them.",
             )
-        return kept, heard
+        return kept, recorded
 
     def _sample(
         self, prompt: str, questions: Sequence[str], negative: bool = False
@@ -71,10 +104,10 @@ class Sampler:
         found: list[Response] = []
         parts: list[RecordedStates] = []
         for start in range(0, len(questions), _BATCH):
-            responses, hearing = self._batch(prompt, questions[start : start + _BATCH], start, negative)
+            responses, recorder = self._batch(prompt, questions[start : start + _BATCH], start, negative)
             kept = [i for i, response in enumerate(responses) if self._worth(response)]
             if kept:
-                parts.append(hearing.of(kept, [len(responses[i].ids) for i in kept]))
+                parts.append(recorder.states(kept, [len(responses[i].ids) for i in kept]))
                 found += [responses[i] for i in kept]
         return found, RecordedStates.joined(parts)
 
@@ -98,52 +131,94 @@ class Sampler:
             shared.append(0 if negative or self.positions == "response" else shared_question(asked, bare))
             marks.append([False] * len(asked.ids) if negative else learned_marks(asked, shared[-1]))
         sampling = Sampling(temperature=1.0, max_tokens=self.max_tokens)
-        with ActivationRecorder(model, marks) as hearing:
+        progress = _SamplingProgress(len(lanes), self.max_tokens * len(lanes), self.emit)
+        with ActivationRecorder(model, marks) as recorder:
+            first = _FirstResponses(questions, shared, recorder, None if start or negative else self.check)
+
+            def on_token(token: Token) -> None:
+                progress.step()
+                first.take(token)
+
             generations = generate(
                 model,
                 lanes,
                 sampling,
                 cancel=self.cancel,
-                on_token=self._counter(len(lanes)),
-                on_forward=hearing.on_forward,
+                on_token=on_token,
+                on_forward=recorder.on_forward,
             )
         self.cancel.check()
+        first.check()
         self.emit(Progress("responses", len(lanes), len(lanes), 0.0))
         judgements = self.judge.judge(model, prompt, questions, generations)
         responses = [
             Response(
-                question,
-                tuple(int(i) for i in g.trace.ids),
-                -1 if g.end is None else g.end,
-                g.text,
-                judgement.trait,
-                judgement.coherence,
-                count,
-                negative,
+                question=question,
+                ids=tuple(g.trace.ids.tolist()),
+                end=-1 if g.end is None else g.end,
+                text=g.text,
+                trait=judgement.trait,
+                coherence=judgement.coherence,
+                shared=count,
+                negative=negative,
             )
             for question, g, judgement, count in zip(questions, generations, judgements, shared, strict=True)
         ]
-        return responses, hearing
-
-    def _counter(self, lanes: int) -> _Counter:
-        return _Counter(lanes, self.max_tokens * lanes, self.emit)
+        return responses, recorder
 
 
-class _Counter:
-    """Tells the progress of a batch of responses, ten times a second at most."""
+class _FirstResponses:
+    """The beginnings of the first responses, until they are checked: while the others are being sampled."""
+
+    def __init__(
+        self,
+        questions: Sequence[str],
+        shared: Sequence[int],
+        recorder: ActivationRecorder,
+        check: Check | None,
+    ) -> None:
+        self._questions, self._shared, self._recorder, self._check = questions, shared, recorder, check
+        self._ids: list[list[int]] = [[] for _ in questions[:_CHECKED]]
+
+    def take(self, token: Token) -> None:
+        if self._check is None or token.index >= _CHECKED_TOKENS:
+            return
+        if token.lane < len(self._ids):
+            self._ids[token.lane].append(token.id)
+        # The last lane's event of a step: all of the first ones have as many tokens, or have ended.
+        if token.index == _CHECKED_TOKENS - 1 and token.lane >= len(self._ids) - 1:
+            self.check()
+
+    def check(self) -> None:
+        """Checks them, if that was not done already."""
+        if self._check is None:
+            return
+        check, self._check = self._check, None
+        responses = [
+            Response(
+                question=question, ids=tuple(ids), end=-1, text="", trait=1.0, coherence=1.0, shared=shared
+            )
+            for question, ids, shared in zip(self._questions, self._ids, self._shared)
+        ]
+        lengths = [len(ids) for ids in self._ids]
+        check(responses, self._recorder.last_states(range(len(lengths)), lengths))
+
+
+class _SamplingProgress:
+    """Emits the progress of a batch of responses, ten times a second at most."""
 
     def __init__(self, lanes: int, most: int, emit: Emit) -> None:
         self._lanes, self._most, self._emit = lanes, most, emit
-        self._told, self._last, self._start = 0, 0.0, time.monotonic()
+        self._tokens, self._last, self._start = 0, 0.0, time.monotonic()
         emit(Progress("responses", 0, lanes))
 
-    def __call__(self, token: object) -> None:
-        self._told += 1
+    def step(self) -> None:
+        self._tokens += 1
         now = time.monotonic()
         if now - self._last <= 0.1:
             return
         self._last = now
-        # The first tokens carry the prompts' own time; their pace says nothing of the rest.
-        known = self._told >= _PACE_AFTER * self._lanes
-        eta = (now - self._start) / self._told * (self._most - self._told) if known else None
-        self._emit(Progress("responses", self._told * self._lanes // self._most, self._lanes, eta))
+        # The first tokens include the prompts' time; their speed says nothing of the rest.
+        known = self._tokens >= _PACE_AFTER * self._lanes
+        eta = (now - self._start) / self._tokens * (self._most - self._tokens) if known else None
+        self._emit(Progress("responses", self._tokens * self._lanes // self._most, self._lanes, eta))

@@ -67,12 +67,19 @@ class TeacherForcedBatch:
         return TeacherForcedBatch(ids, mask, positions, learned, labels, marks, self.first)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Response:
-    """One response: ids [n] without the end token; end: that token, -1 when the length ended it.
+    """One response to learn from.
 
-    shared: how many of its question's tokens are learned from, counted from their end; negative: it was
-    sampled without the prompt and shows no trait, so that only its own tokens are learned from.
+    Attributes:
+        question: what it answers.
+        ids: its n token ids, without the end token.
+        end: the end token that was sampled, -1 when the length ended it.
+        text: its text.
+        trait: how clearly it shows what the prompt asks for, in [0, 1].
+        coherence: in [0, 1].
+        shared: how many of its question's tokens are learned from, counted from their end.
+        negative: it was sampled without the prompt, so that only its own tokens are learned from.
     """
 
     question: str

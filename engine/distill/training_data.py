@@ -88,26 +88,38 @@ class TrainingData:
 
 
 def gather(
-    model: LanguageModel, request: Request, kept: Sequence[Response], heard: RecordedStates, cancel: Cancel
+    model: LanguageModel, request: Request, kept: Sequence[Response], recorded: RecordedStates, cancel: Cancel
 ) -> TrainingData:
-    """Runs the kept responses once without the prompt; what they are under it was heard as they were made."""
+    """The training data: one pass over the responses without the prompt, beside what was recorded under it.
+
+    Args:
+        model: the model.
+        request: what is distilled.
+        kept: the responses, the negative ones last.
+        recorded: the states under the prompt, in the same order.
+        cancel: checked at every block.
+
+    Raises:
+        Cancelled: when asked to stop.
+        ModelError: when the model computes values that are not finite.
+    """
     moved: list[Tensor] = []
     with torch.no_grad():  # not inference mode: a gradient fit saves these tensors for its backward pass
         rows = lay_rows(model, request, kept, None)
 
         def compare(block: int, hidden: Tensor) -> None:
             cancel.check()
-            moved.append(squares(rows.at(hidden), heard.blocks[block]))
+            moved.append(squares(rows.at(hidden), recorded.blocks[block]))
 
         prefix = PrefixKV.of(model, rows, request.positions)
         with output_hooks(model, compare):
             plain = run(model, rows, prefix)
         return TrainingData(
             whole=BatchSlice(rows, prefix, len(rows.groups)),
-            targets=heard.blocks,
+            targets=recorded.blocks,
             plain=plain,
             moved=moved,
-            divergences=divergences(model, heard.last.unsqueeze(1), plain)[:, 0],
+            divergences=divergences(model, recorded.last.unsqueeze(1), plain)[:, 0],
             traits=torch.tensor([1.0 if r.negative else r.trait for r in kept], device=model.device),
             negative=torch.tensor([r.negative for r in kept], device=model.device),
         )

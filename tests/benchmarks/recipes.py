@@ -45,7 +45,15 @@ def measure(options: argparse.Namespace) -> list[Bar]:
         start = time.perf_counter()
         refined = distill(model, request)
         refine_seconds, start = time.perf_counter() - start, time.perf_counter()
-        sampler = Sampler(model, kind_of(model).response_filter, "response", 160, 0, Cancel(), ignore)
+        sampler = Sampler(
+            model=model,
+            judge=kind_of(model).response_filter,
+            positions="response",
+            max_tokens=160,
+            seed=0,
+            cancel=Cancel(),
+            emit=ignore,
+        )
         kept, _ = sampler.positives(request.prompt, questions(model, options.paper_responses, 0))
         plain = plain_paper(model, request, kept)
         plain_seconds = time.perf_counter() - start

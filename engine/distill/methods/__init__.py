@@ -1,4 +1,4 @@
-"""The methods: one file each. To add one, write its file and name it here."""
+"""The fitting methods, one file each. To add one, write its file and name it here."""
 
 from engine.distill.methods import ablation, caa, constant, pca, projection, psr, reft_r1
 from engine.distill.methods.method import BlockData, Method, Solution
@@ -23,7 +23,11 @@ __all__ = ["METHODS", "BlockData", "Method", "Solution", "method_named"]
 
 
 def method_named(name: str) -> Method:
-    """Raises InputError for a method that does not exist."""
+    """The method of that name.
+
+    Raises:
+        InputError: when there is none.
+    """
     if name not in METHODS:
         raise InputError(
             "The prompt cannot be distilled",

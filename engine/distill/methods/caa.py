@@ -1,4 +1,7 @@
-"""CAA (Rimsky et al. 2024), DiffMean: the mean difference between prompted and plain states, as it is."""
+"""CAA, also DiffMean: the mean difference between prompted and plain states, as it is.
+
+Source: Rimsky et al. 2024, arXiv 2312.06681.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,10 @@ from engine.distill.methods import constant
 from engine.distill.methods.method import Method
 
 CAA = Method(
-    "caa",
-    "CAA",
-    "One block, the mean difference that the prompt makes; nothing is trained",
-    False,
-    constant.solve,
-    (),
-    "instant",
-    None,
+    name="caa",
+    title="CAA",
+    about="One block, the mean difference that the prompt makes; nothing is trained",
+    every_block=False,
+    solve=constant.solve,
     calibrated=False,
 )

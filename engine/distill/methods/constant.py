@@ -1,6 +1,8 @@
-"""Constant steering, trained: the same vector on every token (lambda = 1 in the paper's Eq. 7).
+"""Constant steering, trained: the same vector on every token (engine/README.md, Eq. 2 with w = 0).
 
-The start is the mean difference (DiffMean); on every block it is taken on already steered inputs.
+Training starts from the mean difference (DiffMean), on every block taken on already steered inputs.
+
+Source: S-Const and A-Const of the paper.
 """
 
 from __future__ import annotations
@@ -11,29 +13,30 @@ from engine.distill.methods.method import BlockData, Method, Solution
 from engine.heads.head import BlockHead
 
 
-def solve(moment: BlockData, rank: int) -> Solution:
-    vector = moment.difference.mean(0, keepdim=True).cpu().numpy()
+def solve(data: BlockData, rank: int) -> Solution:
+    """The mean difference of one block; the rank is always 1."""
+    vector = data.difference.mean(0, keepdim=True).cpu().numpy()
     part = BlockHead(np.zeros_like(vector), np.ones(1, np.float32), vector)
     return Solution(part.canonical())
 
 
 ALL = Method(
-    "a-const",
-    "A-Const",
-    "All blocks, the same vector on every token",
-    True,
-    solve,
-    ("z",),
-    "refine",
-    "ll",
+    name="a-const",
+    title="A-Const",
+    about="All blocks, the same vector on every token",
+    every_block=True,
+    solve=solve,
+    trainable=("z",),
+    recipe="refine",
+    objective="ll",
 )
 SINGLE = Method(
-    "s-const",
-    "S-Const",
-    "One block, the same vector on every token",
-    False,
-    solve,
-    ("z",),
-    "refine",
-    "ll",
+    name="s-const",
+    title="S-Const",
+    about="One block, the same vector on every token",
+    every_block=False,
+    solve=solve,
+    trainable=("z",),
+    recipe="refine",
+    objective="ll",
 )

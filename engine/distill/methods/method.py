@@ -1,4 +1,4 @@
-"""What a fitting method is: a closed form per block, and what a gradient may change of it."""
+"""The interface of a fitting method: a closed form per block, and what training may change of it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from engine.heads.steering import steer
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """One block's closed form.
+    """The closed form of one block.
 
-    r2: how well its gate predicts unseen responses, None for ungated methods; start: the arrays that training
-    begins from, where they are not those of the head.
+    Attributes:
+        part: the block's arrays, in canonical form.
+        r2: the share of the targets that the gate predicts on left-out responses (engine/README.md, Eq. 9);
+            None for methods without a gate.
+        start: the arrays that training begins from, where they are not those of the head.
     """
 
     part: BlockHead
@@ -29,11 +32,14 @@ class Solution:
 
 @dataclass(frozen=True, eq=False)
 class BlockData:
-    """What one block's closed form sees, at the M response positions of all responses.
+    """The input of one block's closed form, at the M learned positions of all responses.
 
-    difference [M, d]: what the prompt would add; hidden [M, d]: the states that it would be added to;
-    groups [M]: the response of each position; weights [M]: how much each counts (see Evidence.weights);
-    penalty: the ridge's, None to choose it.
+    Attributes:
+        difference: prompted minus present states, float32 [M, d]: the local Delta (engine/README.md, Eq. 1).
+        hidden: the present states, float32 [M, d].
+        groups: the response of each position, integers [M].
+        weights: how much each position counts, [M] (engine/README.md, Eq. 6).
+        penalty: of the ridge, None to choose it (see `ridge`).
     """
 
     difference: Tensor
@@ -44,27 +50,35 @@ class BlockData:
 
 
 Solve = Callable[[BlockData, int], Solution]
-"""(moment, rank) -> Solution."""
+"""(data, rank) -> Solution."""
 
 
 Apply = Callable[[Tensor, MixBlock, Tensor], tuple[Tensor, Tensor]]
-"""(hidden [N, t, d], part, strengths [N, t, 1]) -> (steered, coefficients [N, t, K]), while it is trained."""
+"""In training, (hidden [N, t, d], part, strengths [N, t, 1]) -> (steered [N, t, d], coefficients [N, t, K])"""
 
 Finalize = Callable[[BlockHead, Tensor, Tensor], BlockHead]
 """(trained part, hidden [M, d], groups [M]) -> the head's part."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Method:
-    """One row of METHOD.md section 4.
+    """A fitting method (engine/README.md, section 4).
 
-    every_block: whether it steers all blocks or one; sequential: whether blocks are fitted one after the
-    other, each on states that the ones before have steered, or all on the plain model.
-    trainable: the arrays that `refine` and `paper` train; none for methods that are their closed form.
-    ranked: whether it can have several directions per block.
-    calibrated: whether the closed form's strength 1 is set where the responses are likeliest.
-    apply: how it steers while it is trained; settle: what is left of a trained part at inference, None when
-    it is the same.
+    Attributes:
+        name: as in requests and head files.
+        title: as in the window.
+        about: one line for a person who chooses.
+        every_block: steers all blocks, or one.
+        solve: the closed form of a block.
+        trainable: the arrays that "refine" and "paper" train; none for methods that are their closed form.
+        recipe: the default recipe.
+        objective: the default objective of training; None for methods that are not trained.
+        ranked: can have several directions per block.
+        calibrated: strength 1 is set to where the responses are likeliest (engine/README.md, Eq. 10).
+        sequential: each block is fitted on states that the blocks before have steered, not on plain ones.
+        gate: of the head.
+        apply: how it steers in training.
+        finalize: makes the head's part of a trained one; None where they are the same.
     """
 
     name: str
@@ -72,9 +86,9 @@ class Method:
     about: str
     every_block: bool
     solve: Solve
-    trainable: tuple[Literal["w", "b", "z"], ...]
-    recipe: Recipe
-    objective: Objective | None
+    trainable: tuple[Literal["w", "b", "z"], ...] = ()
+    recipe: Recipe = "instant"
+    objective: Objective | None = None
     ranked: bool = False
     calibrated: bool = True
     sequential: bool = True
@@ -84,5 +98,5 @@ class Method:
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
-        """Those that it has, its default first."""
+        """The recipes that it has, its default first."""
         return (self.recipe, *(r for r in RECIPES if self.trainable and r != self.recipe))

@@ -1,10 +1,10 @@
-"""PSR: a direction and a gate that reads its strength from the token's own activation.
+"""PSR: directions, and gates that read their strength from the token's own activation.
 
-    h <- h + strength * sum_k ReLU(h . w_k + b_k) z_k      (the paper's Eq. 7 and 8; rank r as in METHOD.md)
+    h <- h + strength * sum_k ReLU(h . w_k + b_k) z_k        (engine/README.md, Eq. 2 and 3)
 
-Closed form (METHOD.md section 6): z are the first right singular vectors of the differences, uncentred; the
-gate is a ridge regression of the differences' coordinates on the hidden state, its ridge chosen by
-leave-one-response-out error. In both a token counts by how much the prompt changes what follows it.
+The closed form is Eq. 6 to 9 there.
+
+Source: Heyman and Vandeputte 2026, arXiv 2605.03907, Eq. 7 and 8; rank above 1 and the closed form are ours.
 """
 
 from __future__ import annotations
@@ -17,15 +17,29 @@ from engine.distill.ridge import ridge
 from engine.heads.head import BlockHead
 
 
-def solve(moment: BlockData, rank: int) -> Solution:
-    z = directions(moment.difference * moment.weights.sqrt().unsqueeze(1), rank)
-    fit = ridge(moment.hidden, moment.difference @ z.T, moment.groups, moment.weights, moment.penalty)
+def solve(data: BlockData, rank: int) -> Solution:
+    """Directions and gates of one block.
+
+    Args:
+        data: the block's states and differences.
+        rank: how many directions.
+    """
+    z = directions(data.difference * data.weights.sqrt().unsqueeze(1), rank)
+    fit = ridge(data.hidden, data.difference @ z.T, data.groups, data.weights, data.penalty)
     part = BlockHead(fit.weights.T.cpu().numpy(), fit.intercepts.cpu().numpy(), z.cpu().numpy())
     return Solution(part.canonical(), fit.r2)
 
 
 def directions(difference: Tensor, rank: int) -> Tensor:
-    """The first right singular vectors [rank, d] of [M, d], their mean coordinates positive."""
+    """The first right singular vectors, uncentred (engine/README.md, Eq. 7).
+
+    Args:
+        difference: [M, d], float32.
+        rank: how many, at most min(M, d).
+
+    Returns:
+        [rank, d], unit rows in descending order, each with a positive mean coordinate.
+    """
     count, width = difference.shape
     if count < width:
         left = torch.linalg.eigh(difference @ difference.T)[1]
@@ -38,24 +52,24 @@ def directions(difference: Tensor, rank: int) -> Tensor:
 
 
 ALL = Method(
-    "a-psr",
-    "A-PSR",
-    "All blocks, the strength read from each token, as a prompt does",
-    True,
-    solve,
-    ("w", "b", "z"),
-    "instant",
-    "mse",
+    name="a-psr",
+    title="A-PSR",
+    about="All blocks, the strength read from each token, as a prompt does",
+    every_block=True,
+    solve=solve,
+    trainable=("w", "b", "z"),
+    recipe="instant",
+    objective="mse",
     ranked=True,
 )
 SINGLE = Method(
-    "s-psr",
-    "S-PSR",
-    "One block, the strength read from each token",
-    False,
-    solve,
-    ("w", "b", "z"),
-    "refine",
-    "ll",
+    name="s-psr",
+    title="S-PSR",
+    about="One block, the strength read from each token",
+    every_block=False,
+    solve=solve,
+    trainable=("w", "b", "z"),
+    recipe="refine",
+    objective="ll",
     ranked=True,
 )

@@ -12,10 +12,11 @@ import torch
 from engine.distill import Distillation, Effect, Request, distill
 from engine.distill.hooked_forward import run
 from engine.distill.pipeline import candidates
+from engine.distill.prompt_effect import LEAST_NATS
 from engine.distill.questions import evaluation_questions, questions
 from engine.distill.teacher_forcing import Response
 from engine.distill.training_data import lay_rows
-from engine.errors import Cancelled, InputError
+from engine.errors import Cancelled, InputError, WeakPromptError
 from engine.events import Cancel, HeadReady, LossPoint, Progress
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
@@ -28,6 +29,10 @@ from engine.pocket.rules import coherence, trait
 from engine.pocket.topics import by_name
 
 PIRATE = "Talk like a pirate."
+
+
+def responded(question: str, ids: tuple[int, ...], end: int) -> Response:
+    return Response(question=question, ids=ids, end=end, text="", trait=1.0, coherence=1.0)
 
 
 def answers(
@@ -83,7 +88,11 @@ def test_the_events_tell_every_stage_the_effect_and_the_head(instant) -> None:
     result, events = instant
     stages = list(dict.fromkeys(e.stage for e in events if isinstance(e, Progress)))
     assert stages == ["responses", "targets", "closed form", "measuring"]
-    assert [e.enough for e in events if isinstance(e, Effect)] == [True]
+    early, whole = [e for e in events if isinstance(e, Effect)]
+    assert early.enough and whole.enough and whole == result.effect
+    assert events.index(early) < next(
+        i for i, e in enumerate(events) if isinstance(e, Progress) and e.done == e.total
+    )
     ready = [e for e in events if isinstance(e, HeadReady)]
     assert ready[0].head.digest == ready[-1].head.digest == result.head.digest
     assert ready[-1].final
@@ -112,9 +121,20 @@ def test_refinement_gives_an_instant_head_first_and_a_faithful_one_at_the_end(po
 
 
 @pytest.mark.parametrize("prompt", ["You are a helpful assistant.", "Answer the question."])
-def test_a_prompt_without_effect_is_told_so(pocket, prompt: str) -> None:
-    with pytest.raises(InputError, match="barely changes"):
-        distill(pocket, Request(prompt))
+def test_a_prompt_without_effect_is_refused_before_the_responses_are_sampled(pocket, prompt: str) -> None:
+    events: list[Any] = []
+    with pytest.raises(WeakPromptError, match="barely changes") as caught:
+        distill(pocket, Request(prompt), emit=events.append)
+    assert caught.value.kl < LEAST_NATS
+    assert [e.kl for e in events if isinstance(e, Effect)] == [caught.value.kl]
+    stages = [e for e in events if isinstance(e, Progress)]
+    assert {e.stage for e in stages} == {"responses"} and all(e.done < e.total for e in stages)
+
+
+def test_it_is_distilled_anyway_when_asked_for(pocket) -> None:
+    result = distill(pocket, Request("You are a helpful assistant.", responses=8, anyway=True))
+    assert not result.effect.enough and "next to nothing" in result.effect.verdict
+    assert len(result.blocks) == 6
 
 
 @pytest.mark.parametrize(
@@ -168,8 +188,8 @@ def test_distillation_and_evaluation_ask_about_different_topics(pocket) -> None:
 
 def test_response_positions_hold_the_same_tokens_under_both_prompts(pocket) -> None:
     kept = [
-        Response("Tell me about bees.", (300, 301, 302), 1, "", 1.0, 1.0),
-        Response("What is surprising about the old library?", (310, 311, 312, 313, 314), -1, "", 1.0, 1.0),
+        responded("Tell me about bees.", (300, 301, 302), 1),
+        responded("What is surprising about the old library?", (310, 311, 312, 313, 314), -1),
     ]
     request = Request(PIRATE)
     plain, prompted = (lay_rows(pocket, request, kept, system) for system in (None, PIRATE))
@@ -186,8 +206,8 @@ def test_response_positions_hold_the_same_tokens_under_both_prompts(pocket) -> N
 
 def test_padding_changes_nothing(pocket) -> None:
     kept = [
-        Response("Tell me about bees.", (300, 301, 302), 1, "", 1.0, 1.0),
-        Response("What is surprising about the old library?", (310, 311, 312, 313, 314), 1, "", 1.0, 1.0),
+        responded("Tell me about bees.", (300, 301, 302), 1),
+        responded("What is surprising about the old library?", (310, 311, 312, 313, 314), 1),
     ]
     request = Request(PIRATE)
     with torch.no_grad():

@@ -1,7 +1,8 @@
-"""What is heard, kept or taken in parts equals what one plain forward over everything gives."""
+"""What is recorded, kept or taken in parts equals what one plain forward over everything gives."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from unittest.mock import patch
 
 import pytest
@@ -17,17 +18,36 @@ from engine.distill.teacher_forcing import Response, TeacherForcedBatch
 from engine.distill.token_losses import divergences, logits, losses
 from engine.distill.training_data import lay_rows
 from engine.events import Cancel, ignore
+from engine.heads.head import Positions
 from engine.model.language_model import LanguageModel
 from tests.hooks import hooks
 from tests.models import tiny
 
 PROMPT = "Talk like a pirate."
 QUESTIONS = ["Hi there", "Tell me about the garden, the river and the mountain.", "Who are you?"]
+
+
+def response(question: str, ids: Iterable[int], end: int) -> Response:
+    return Response(question=question, ids=tuple(ids), end=end, text="", trait=1.0, coherence=1.0)
+
+
 KEPT = [
-    Response("Hi there", (50, 51, 52), 1, "", 1.0, 1.0),
-    Response("Tell me about the garden, the river and the mountain.", tuple(range(60, 80)), -1, "", 1.0, 1.0),
-    Response("Who are you?", (90,), 1, "", 1.0, 1.0),
+    response("Hi there", range(50, 53), 1),
+    response("Tell me about the garden, the river and the mountain.", range(60, 80), -1),
+    response("Who are you?", range(90, 91), 1),
 ]
+
+
+def sampler_of(model: LanguageModel, positions: Positions) -> Sampler:
+    return Sampler(
+        model=model,
+        judge=kind_of(model).response_filter,
+        positions=positions,
+        max_tokens=12,
+        seed=3,
+        cancel=Cancel(),
+        emit=ignore,
+    )
 
 
 @pytest.fixture(params=(*tiny.ARCHITECTURES, "mistral", "falcon", "granite", "mixtral"))
@@ -49,21 +69,21 @@ def states(
 
 
 @pytest.mark.parametrize("positions", ["response", "question_and_response"])
-def test_what_is_heard_while_sampling_is_what_teacher_forcing_gives(model: LanguageModel, positions) -> None:
-    sampler = Sampler(model, kind_of(model).response_filter, positions, 12, 3, Cancel(), ignore)
-    kept, heard = sampler.positives(PROMPT, QUESTIONS)
+def test_what_is_recorded_while_sampling_is_what_teacher_forcing_gives(
+    model: LanguageModel, positions
+) -> None:
+    sampler = sampler_of(model, positions)
+    kept, recorded = sampler.positives(PROMPT, QUESTIONS)
     assert [r.shared > 0 for r in kept] == [positions != "response"] * len(kept)
     rows = lay_rows(model, Request(PROMPT, positions=positions), kept, PROMPT)
-    for one, two in zip(states(model, rows), [*heard.blocks, heard.last], strict=True):
+    for one, two in zip(states(model, rows), [*recorded.blocks, recorded.last], strict=True):
         assert torch.allclose(one, two, atol=1e-3, rtol=1e-3)
     assert hooks(model) == 0
 
 
 def test_under_both_prompts_the_same_tokens_are_learned_from(model: LanguageModel) -> None:
     request = Request(PROMPT, positions="question_and_response")
-    kept, _ = Sampler(
-        model, kind_of(model).response_filter, request.positions, 12, 3, Cancel(), ignore
-    ).positives(PROMPT, QUESTIONS)
+    kept, _ = sampler_of(model, request.positions).positives(PROMPT, QUESTIONS)
     plain, prompted = (lay_rows(model, request, kept, system) for system in (None, PROMPT))
     assert torch.equal(plain.ids[plain.learned], prompted.ids[prompted.learned])
     assert torch.equal(plain.targets, prompted.targets)

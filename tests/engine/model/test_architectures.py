@@ -146,22 +146,21 @@ def test_bfloat16_steers_with_float32_coefficients(half_model: LanguageModel) ->
 
 
 def test_distillation_lowers_the_loss(any_model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A random network heeds a prompt by chance only, some of them hardly at all.
-    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
     monkeypatch.setitem(
         gradient.PAPER, "mse", replace(gradient.PAPER["mse"], rate=0.03)
     )  # few steps, from noise
-    result = distill(any_model, Request("Talk like a pirate.", recipe="paper", responses=6, max_tokens=10))
+    result = distill(
+        any_model, Request("Talk like a pirate.", anyway=True, recipe="paper", responses=6, max_tokens=10)
+    )
     assert result.blocks == (0, 1, 2)
     assert np.mean(result.loss[-3:]) < 0.9 * result.loss[0]
     assert result.faithfulness[2] < 1
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gemma2", "mixtral"])
-def test_a_bfloat16_model_distills(architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
+def test_a_bfloat16_model_distills(architecture: str) -> None:
     model = wrap(tiny.network(architecture).bfloat16(), tiny.tokenizer(), source="half")
-    result = distill(model, Request("Talk like a pirate.", responses=6, max_tokens=10))
+    result = distill(model, Request("Talk like a pirate.", anyway=True, responses=6, max_tokens=10))
     assert result.faithfulness[2] < 1
 
 
@@ -176,17 +175,14 @@ def test_a_tied_and_an_untied_output_layer_work(tied: bool) -> None:
 
 
 @pytest.mark.parametrize("template", [None, NO_SYSTEM], ids=["no template", "no system role"])
-def test_models_without_a_template_or_a_system_role_distill(
-    template: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
+def test_models_without_a_template_or_a_system_role_distill(template: str | None) -> None:
     model = tiny.model("llama", template)
-    result = distill(model, Request("Talk like a pirate.", responses=6, max_tokens=10))
+    result = distill(model, Request("Talk like a pirate.", anyway=True, responses=6, max_tokens=10))
     run = answer(model, Lane(SHORT, heads=[result.head]))[0]
     assert (run.trace.coefficients != 0).any()
 
 
-def test_a_tokenizer_without_special_tokens_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tokenizer_without_special_tokens_works() -> None:
     tokenizer = tiny.tokenizer(None)
     from transformers import PreTrainedTokenizerFast
 
@@ -197,8 +193,12 @@ def test_a_tokenizer_without_special_tokens_works(monkeypatch: pytest.MonkeyPatc
     assert not model.eos_ids
     runs = answer(model, Lane(SHORT, heads=[head_of(model)]), Lane(LONG))
     assert [run.stopped for run in runs] == ["length", "length"]
-    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
-    assert distill(model, Request("Talk like a pirate.", responses=6, max_tokens=10)).faithfulness[2] < 1
+    assert (
+        distill(model, Request("Talk like a pirate.", anyway=True, responses=6, max_tokens=10)).faithfulness[
+            2
+        ]
+        < 1
+    )
 
 
 def test_blocks_that_return_tuples_are_steered() -> None:

@@ -202,10 +202,9 @@ def test_a_fault_while_generating_is_told_and_the_session_goes_on(
 @pytest.mark.parametrize("recipe", ["instant", "refine"])
 @pytest.mark.parametrize("after", [0, 11, 14])
 def test_a_fault_while_distilling_is_told_and_the_session_goes_on(
-    model: LanguageModel, fault: str, after: int, recipe: str, monkeypatch: pytest.MonkeyPatch
+    model: LanguageModel, fault: str, after: int, recipe: str
 ) -> None:
-    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
-    request = Request("Talk like a pirate.", responses=4, max_tokens=8, recipe=recipe)  # type: ignore[arg-type]
+    request = Request("Talk like a pirate.", anyway=True, responses=4, max_tokens=8, recipe=recipe)  # type: ignore[arg-type]
     act, expected = FAULTS[fault]
     with acting(model, act, after), pytest.raises(EngineError, match=expected) as caught:
         distill(model, request)

@@ -88,7 +88,7 @@ def test_what_is_free_is_what_is_free_where_the_model_would_be_loaded(
 
 
 def test_a_model_whose_blocks_lie_on_disk_until_they_run_is_steered_the_same(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("accelerate")
     from transformers import AutoModelForCausalLM
@@ -103,8 +103,7 @@ def test_a_model_whose_blocks_lie_on_disk_until_they_run_is_steered_the_same(
     assert [str(device) for device in (model.device, *model.devices)] == ["cpu"] * 4
     before = hooks(model)
     assert same(model, load(str(folder), device="cpu"))
-    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
-    result = distill(model, Request("Talk like a pirate.", responses=4, max_tokens=8))
+    result = distill(model, Request("Talk like a pirate.", anyway=True, responses=4, max_tokens=8))
     assert result.faithfulness[2] < 1
     assert hooks(model) == before  # accelerate's own stay, ours are gone
 

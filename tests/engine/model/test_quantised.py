@@ -62,9 +62,8 @@ def test_int8_weights_are_steered_by_the_same_hooks(int8: LanguageModel, folder:
 
 
 @pytest.mark.parametrize("recipe", ["instant", "refine"])
-def test_an_int8_model_distills(int8: LanguageModel, recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
-    request = Request("Talk like a pirate.", responses=5, max_tokens=8, recipe=recipe)  # type: ignore[arg-type]
+def test_an_int8_model_distills(int8: LanguageModel, recipe: str) -> None:
+    request = Request("Talk like a pirate.", anyway=True, responses=5, max_tokens=8, recipe=recipe)  # type: ignore[arg-type]
     assert distill(int8, request).faithfulness[2] < 1
 
 

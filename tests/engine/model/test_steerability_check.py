@@ -26,13 +26,10 @@ LONG = [Message("user", "Tell me about the garden, the river and the mountain. "
 
 
 @pytest.mark.parametrize("architecture", ["opt", "llama4_text", "gemma3"])
-def test_a_trunk_that_is_not_the_librarys_base_model_is_learned_from(
-    architecture: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
+def test_a_trunk_that_is_not_the_librarys_base_model_is_learned_from(architecture: str) -> None:
     model = tiny.model(architecture)
     require_steerable(model)
-    result = distill(model, Request("Talk like a pirate.", responses=6, max_tokens=10))
+    result = distill(model, Request("Talk like a pirate.", anyway=True, responses=6, max_tokens=10))
     assert result.faithfulness[2] < 1
 
 
