@@ -93,11 +93,9 @@ def _run(options: argparse.Namespace) -> None:
         with progress_bar() as emit:
             result = distill(model, request, emit=emit)
     except WeakPromptError as error:
-        raise InputError(
-            error.what, error.why, "Word it differently, or distill it anyway with --anyway."
-        ) from None
+        raise InputError(error.what, error.why, "Rephrase it, or distill it anyway with --anyway.") from None
     if not result.effect.enough:
-        print(f"steer: {result.effect.verdict}", file=sys.stderr)
+        print(f"steer: The prompt barely changes the model: {result.effect.verdict}.", file=sys.stderr)
     save_head(result.head, options.out)
     info = result.head.info
     if not options.json:

@@ -47,6 +47,16 @@ def test_distill_reports_what_it_did(tmp_path, capsys) -> None:
     assert out.is_file() and list(tmp_path.iterdir()) == [out]
 
 
+def test_a_prompt_without_effect_is_distilled_anyway_with_a_warning(tmp_path, capsys) -> None:
+    out = tmp_path / "none.head.safetensors"
+    words = ["distill", "You are Pocket.", "--out", str(out), "--responses", "4", "--anyway", "--json"]
+    assert main(words) == 0
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert "very small" in report["prompt_effect_verdict"] and report["prompt_effect"] < 0.05
+    assert "barely changes" in captured.err and captured.err.count("\n") == 1 and out.is_file()
+
+
 def test_a_distilled_head_knows_its_mean_coefficients(head, tmp_path) -> None:
     from engine.heads.head_file import load_head
 
@@ -139,7 +149,7 @@ def test_judge_reads_stdin(monkeypatch, capsys) -> None:
         (["distill", "Be rude.", "--out", "/tmp"], "not a file"),
         (["generate", "Hi", "--head", "/tmp"], "not a file"),
         (["distill", "Be rude.", "--out", "x.head.safetensors", "--method", "magic"], "magic"),
-        (["distill", "You are Pocket.", "--out", "x.head.safetensors"], "barely changes"),
+        (["distill", "You are Pocket.", "--out", "x.head.safetensors"], "--anyway"),
         (["pocket", "judge", "--style", "jolly", "--question", "Hi"], "no style jolly"),
         (["pocket", "train", "--steps", "-5", "--out", "x", "--work", "x"], "train nothing"),
         (["pocket", "check", "--model", "/no/such/folder"], "not found"),

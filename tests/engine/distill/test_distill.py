@@ -133,7 +133,7 @@ def test_a_prompt_without_effect_is_refused_before_the_responses_are_sampled(poc
 
 def test_it_is_distilled_anyway_when_asked_for(pocket) -> None:
     result = distill(pocket, Request("You are a helpful assistant.", responses=8, anyway=True))
-    assert not result.effect.enough and "next to nothing" in result.effect.verdict
+    assert not result.effect.enough and "very small" in result.effect.verdict
     assert len(result.blocks) == 6
 
 
