@@ -54,7 +54,7 @@ Solve = Callable[[BlockData, int], Solution]
 
 
 Apply = Callable[[Tensor, MixBlock, Tensor], tuple[Tensor, Tensor]]
-"""In training, (hidden [N, t, d], part, strengths [N, t, 1]) -> (steered [N, t, d], coefficients [N, t, K])"""
+"""Steers in training: (hidden [N, t, d], part, strengths [N, t, 1]) -> (steered, coefficients [N, t, K])."""
 
 Finalize = Callable[[BlockHead, Tensor, Tensor], BlockHead]
 """(trained part, hidden [M, d], groups [M]) -> the head's part."""
