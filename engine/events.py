@@ -72,9 +72,12 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """How much the steering prompt changes the model: mean KL(prompted || unprompted) per token, in nats.
+    """The size of a steering prompt's effect: of the first responses, later of all of them.
 
-    verdict: the same in words; enough: whether there is something to distill.
+    Attributes:
+        kl: mean KL(prompted || unprompted) per token, in nats (engine/README.md, Eq. 14).
+        verdict: the same in words.
+        enough: False where the prompt changes next to nothing.
     """
 
     kl: float

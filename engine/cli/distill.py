@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.cli.model import add_model_options, load_model
 from engine.cli.terminal_progress import announce, progress_bar
-from engine.errors import InputError
+from engine.errors import InputError, WeakPromptError
 from engine.events import duration
 
 
@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> None:
     from engine.heads.head_file import require_writable, save_head
 
     require_writable(options.out)
-    from engine.distill import Request, WeakPromptError, distill
+    from engine.distill import Request, distill
     from engine.distill.time_estimate import estimate
 
     request = Request(
