@@ -23,10 +23,19 @@ def run(
     prefix: PrefixKV | None = None,
     entry: BlockInputs | None = None,
 ) -> Tensor:
-    """What the network's trunk, its final norm included, gives at the learned positions: [M, d].
+    """One forward of the trunk; `engine.distill.token_losses` turns its output into losses.
 
-    `engine.distill.token_losses` turns it into losses. prefix: what has been run already of these rows; entry:
-    of the first blocks. Raises ModelError when it is no numbers: what is fitted to them would be none either.
+    Args:
+        model: the model.
+        rows: the batch.
+        prefix: what has been run already of these rows.
+        entry: the output of the blocks before the first steered one, which are then not run.
+
+    Returns:
+        The trunk's output, final norm included, at the learned positions, [M, d].
+
+    Raises:
+        ModelError: when it is not finite: what is fitted to it would not be either.
     """
     start, extra = 0, dict[str, Any](use_cache=False)
     if prefix is not None:
