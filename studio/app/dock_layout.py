@@ -6,12 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
+from PySide6.QtGui import QHelpEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QDockWidget,
+    QMainWindow,
+    QTabBar,
+    QTabWidget,
+    QToolTip,
+    QWidget,
+)
 
 from studio.state.preferences import Preferences
 from studio.widgets import theme
 from studio.widgets.tab_order import enter
+from studio.widgets.tooltips import Term, explained
 from studio.widgets.translation import QT_TR_NOOP, shown
 
 VERSION = 2  # of the arrangement; a kept one of another version is not taken
@@ -27,7 +36,7 @@ Area = Qt.DockWidgetArea
 class PanelPlace:
     """One dock: its key, title, area, least size in lines of text where its
     content does not say it, and whether it is there at first; behind: the dock whose tab neighbour it is;
-    stacked: or only where there is no room above each other."""
+    stacked: or only where there is no room above each other; terms: what its title's tooltip explains."""
 
     key: str
     title: str
@@ -36,21 +45,40 @@ class PanelPlace:
     shown: bool = True
     behind: str = ""
     stacked: bool = False
+    terms: tuple[Term, ...] = ()
 
 
 # fmt: off
 PLACES = (
-    PanelPlace("steering", QT_TR_NOOP("STEERING"), Area.LeftDockWidgetArea),
-    PanelPlace("mixer", QT_TR_NOOP("MIXER"), Area.LeftDockWidgetArea, (0, 7), True, "steering", True),
+    PanelPlace("steering", QT_TR_NOOP("STEERING"), Area.LeftDockWidgetArea, terms=("head",)),
+    PanelPlace("mixer", QT_TR_NOOP("MIXER"), Area.LeftDockWidgetArea, (0, 7), True, "steering", True,
+               ("head", "strength")),
     PanelPlace("library", QT_TR_NOOP("LIBRARY"), Area.LeftDockWidgetArea, (14, 7), False, "mixer"),
-    PanelPlace("heatmap", QT_TR_NOOP("HEATMAP"), Area.BottomDockWidgetArea, (16, 0)),
+    PanelPlace("heatmap", QT_TR_NOOP("HEATMAP"), Area.BottomDockWidgetArea, (16, 0),
+               terms=("coefficient", "block")),
     PanelPlace("log", QT_TR_NOOP("LOG"), Area.BottomDockWidgetArea, (16, 6), False, "heatmap"),
-    PanelPlace("inspector", QT_TR_NOOP("TOKEN"), Area.RightDockWidgetArea),
+    PanelPlace("inspector", QT_TR_NOOP("TOKEN"), Area.RightDockWidgetArea, terms=("coefficient", "block")),
     PanelPlace("faithfulness", QT_TR_NOOP("FAITHFULNESS"), Area.RightDockWidgetArea,
-               (12, 0), True, "inspector", True),
+               (12, 0), True, "inspector", True, ("faithfulness", "block")),
     PanelPlace("settings", QT_TR_NOOP("SETTINGS"), Area.RightDockWidgetArea, (16, 6), False, "inspector"),
 )
 # fmt: on
+
+
+class _Dock(QDockWidget):
+    """Its tooltip is the title's alone: Qt shows a dock's tooltip over all of its content too."""
+
+    def __init__(self, title: str, about: str, parent: QWidget) -> None:
+        super().__init__(title, parent)
+        self._about = about
+        self.setAccessibleDescription(about)
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            on_title = event.pos().y() < self.widget().y()
+            QToolTip.showText(event.globalPos(), self._about if on_title else "", self)
+            return True
+        return super().event(event)
 
 
 class DockLayout(QObject):
@@ -209,7 +237,7 @@ class DockLayout(QObject):
         self._preferences.keep_layout("window", self._window.saveGeometry())
 
     def _dock(self, place: PanelPlace) -> QDockWidget:
-        dock = QDockWidget(shown(place.title), self._window)
+        dock = _Dock(shown(place.title), explained(*place.terms), self._window)
         dock.setObjectName(place.key)
         page = QWidget()
         page.setProperty("role", "panel")
