@@ -11,7 +11,7 @@ from studio.state.requests import ContextForecast
 from studio.widgets import theme
 
 BAR = 4  # pixels
-SAMPLES = ("99 turns left out", "999,999 / 999,999")  # what there must be room for: nothing jumps
+SAMPLES = ("99 turns left out", "Context 99,999 / 999,999")  # what there must be room for: nothing jumps
 
 
 class ContextMeter(QWidget):
@@ -59,7 +59,9 @@ class ContextMeter(QWidget):
 
     def _total(self, use: ContextForecast) -> str:
         taken = use.prompt + use.answer
-        return f"{taken:,}" if use.context is None else f"{taken:,} / {use.context:,}"
+        if use.context is None:
+            return self.tr("Context {0:,}").format(taken)
+        return self.tr("Context {0:,} / {1:,}").format(taken, use.context)
 
     def _warning(self, use: ContextForecast) -> str:
         if use.too_long:

@@ -157,7 +157,7 @@ class SteeringPanel(VerticalScroll):
         fit = self._workspace.fit
         self._buttons.setCurrentWidget(self.cancel if fit.running and not fit.live else self.distill)
         if fit.effect is not None and fit.prompt == self._workspace.prompt.strip():
-            self.effect.setText(self.tr("Prompt effect: {0}").format(fit.verdict))
+            self.effect.setText(self.tr("Prompt effect: {0}").format(fit.verdict.replace("/", "/\u2060")))
             self.effect.setToolTip(
                 explained(
                     "nat",

@@ -86,16 +86,16 @@ class MixerEdits:
 
     def set_strength(self, key: int, strength: float) -> None:
         limited = max(-STRENGTH_LIMIT, min(STRENGTH_LIMIT, strength))
-        self._edit(key, tr("strength"), f"strength {key}", strength=limited)
+        self._edit(key, tr("change strength"), f"strength {key}", strength=limited)
 
     def set_enabled(self, key: int, enabled: bool) -> None:
-        self._edit(key, tr("on or off"), enabled=enabled)
+        self._edit(key, tr("switch head"), enabled=enabled)
 
     def switch_to(self, key: int, instead_of: int) -> None:
         """The row `key` is on and the other off, in one step."""
         on = {key: True, instead_of: False}
         rows = tuple(replace(c, enabled=on.get(c.key, c.enabled)) for c in self._state.channels)
-        self._state.change(tr("on or off"), channels=rows)
+        self._state.change(tr("switch head"), channels=rows)
 
     def set_solo(self, key: int, solo: bool) -> None:
         self._edit(key, tr("solo"), solo=solo)
@@ -116,7 +116,7 @@ class MixerEdits:
         """The row is used with the loaded model, though its head was made for another of the same shape."""
         row = self._state.channel(key)
         if row is not None and row.acceptable and row.slot.misfit:
-            self._edit(key, tr("use another model's head"), accepted=row.slot.misfit.model)
+            self._edit(key, tr("use anyway"), accepted=row.slot.misfit.model)
 
     def set_blocks(self, key: int, blocks: Blocks | None) -> None:
         """The row steers only blocks first..last, both included; None: all of its head's."""
@@ -129,7 +129,7 @@ class MixerEdits:
     def keep_preset(self, name: str) -> None:
         """The strengths as they are, under `name`; an older preset of that name is replaced."""
         others = tuple(p for p in self._state.presets if p.name != name)
-        self._state.change(tr("keep preset"), presets=(*others, preset_of(name, self._state.channels)))
+        self._state.change(tr("save preset"), presets=(*others, preset_of(name, self._state.channels)))
 
     def remove_preset(self, name: str) -> None:
         presets = tuple(p for p in self._state.presets if p.name != name)
@@ -139,7 +139,7 @@ class MixerEdits:
         """How many of the heads that it names are not in the mixer."""
         rows, lacking = with_preset(preset, self._state.channels)
         if rows != self._state.channels:
-            self._state.change(tr("preset"), channels=rows)
+            self._state.change(tr("apply preset"), channels=rows)
         return lacking
 
     def _edit(self, key: int, label: str, merge: str = "", **fields: Any) -> None:

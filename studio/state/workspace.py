@@ -253,7 +253,7 @@ class Workspace(QObject):
     def set_column(self, place: int, column: ColumnChoice) -> None:
         same = self.comparison.columns[place].kind == column.kind == "head"
         merge = f"column {place}" if same else ""
-        self._compare(self.tr("column"), self.comparison.changed(place, column), merge)
+        self._compare(self.tr("change column"), self.comparison.changed(place, column), merge)
 
     def show_round(self, at: CompareRound | None) -> None:
         """A part of a step that knows more of it than the workspace does."""
@@ -271,21 +271,21 @@ class Workspace(QObject):
         self._put_one(self.tr("typing"), "question", question, "question")
 
     def set_settings(self, settings: SamplingSettings) -> None:
-        self._put_one(self.tr("sampling"), "settings", settings, "settings")
+        self._put_one(self.tr("sampling settings"), "settings", settings, "settings")
 
     def set_fit_options(self, options: FitOptions, merge: str = "") -> None:
         """merge: the option that is being turned, whose values in a row become one step."""
-        self._put_one(self.tr("way of distilling"), "fit_options", options, merge)
+        self._put_one(self.tr("distillation options"), "fit_options", options, merge)
 
     def set_compare(self, compare: bool) -> None:
-        self._put_one(self.tr("compare"), "compare", compare)
+        self._put_one(self.tr("show unsteered answer"), "compare", compare)
 
     def set_truth(self, truth: bool) -> None:
-        self._put_one(self.tr("truth"), "truth", truth)
+        self._put_one(self.tr("record the prompt's effect"), "truth", truth)
 
     def set_source(self, source: str) -> None:
         """Another model is wanted: its folder, hub id, or "pocket"."""
-        self._put_one(self.tr("model"), "source", source)
+        self._put_one(self.tr("change model"), "source", source)
 
     def settle_source(self, source: str) -> None:
         """What came of a source that was put here before: this one is there. No step, and none is lost."""

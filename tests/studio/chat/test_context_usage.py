@@ -70,7 +70,7 @@ def test_the_meter_counts_what_the_model_would_read(qtbot, window, uses):
     use = newest(qtbot, uses)
     meter, context = window.composer.meter, window.controllers.host.need_model().context
     assert meter.tokens.text() == f"{use.question} tokens" and use.question > 5
-    assert meter.total.text() == f"{use.prompt + 256:,} / {context:,}" and meter.accessibleName()
+    assert meter.total.text() == f"Context {use.prompt + 256:,} / {context:,}" and meter.accessibleName()
     window.actions_["send"].trigger()
     qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
     answer = window.workspace.turns[0].answers[0]
