@@ -48,7 +48,7 @@ class Download(Progress):
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class PrefillStart:
     """The model is about to read the prompt of lane `lane`: so many tokens, without the `cut` first messages,
     for which there is no room."""
 

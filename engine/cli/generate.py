@@ -84,7 +84,8 @@ def _run(options: argparse.Namespace) -> None:
     from engine.generation.compiled_step import CompiledStep
     from engine.generation.decode import generate
     from engine.generation.prefix_cache import PrefixCache
-    from engine.generation.run_file import record, save_run
+    from engine.generation.recorded_run import record_run
+    from engine.generation.run_file import save_run
     from engine.generation.sampling import Sampling
     from engine.model.chat_template import Message
 
@@ -105,7 +106,7 @@ def _run(options: argparse.Namespace) -> None:
     steps = []
     if options.compile:
         announce("Compiling the decode step ...")
-        rows = len(made) + 2 * sum(lane.truth is not None for lane in made)
+        rows = len(made) + 2 * sum(lane.reference_prompt is not None for lane in made)
         columns = sum(head.rank for lane in made for head in lane.heads)
         steps = [CompiledStep(model, rows=rows, columns=max(columns, 1)).prepare()]
 
@@ -123,9 +124,9 @@ def _run(options: argparse.Namespace) -> None:
             gone.append(error)  # nobody reads any more, but the run is still to be saved
 
     # Lanes share what they have in common of their prompts by way of a memory.
-    answers = generate(model, made, sampling, memory=PrefixCache(), compiled=steps, on_token=show)
+    answers = generate(model, made, sampling, prefix_cache=PrefixCache(), compiled=steps, on_token=show)
     if options.save is not None:
-        save_run(options.save, record(model, made, sampling, answers))
+        save_run(options.save, record_run(model, made, sampling, answers))
     if gone:
         raise gone[0]
     summaries = [
@@ -150,8 +151,8 @@ def _line(token: Token, *, named: bool) -> dict[str, Any]:
         "logprob": token.logprob,
         "coefficients": [float(c) for c in token.coefficients],
     }
-    if token.truth is not None and token.gap is not None:
-        line |= {"truth": token.truth.tolist(), "gap": token.gap.tolist()}
+    if token.prompt_effect is not None and token.distance_to_prompt is not None:
+        line |= {"truth": token.prompt_effect.tolist(), "gap": token.distance_to_prompt.tolist()}
     return line
 
 
@@ -172,7 +173,7 @@ def _summary(
         "model": model.identity.id,
         "prompt": lane.system or lane.lead,
         "place": "before" if lane.lead else "system",
-        "truth": lane.truth,
+        "truth": lane.reference_prompt,
         "seed": options.seed,
         "temperature": options.temperature,
         "heads": [

@@ -98,8 +98,8 @@ def lanes(
             heads=group,
             strengths=LiveStrengths(strength for _, strength in words.files),
             seed=seed,
-            truth=known if truth and group else None,
-            truth_place=at,
+            reference_prompt=known if truth and group else None,
+            reference_place=at,
         )
         for words, group in zip(wanted, heads, strict=True)
     ]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.model import add_model_options, load_model
 
 if TYPE_CHECKING:
+    from engine.generation.recorded_run import Run
     from engine.generation.result import Agreement
-    from engine.generation.run_file import Run
 
 
 def add(commands: Any) -> None:
@@ -31,7 +31,8 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from engine.generation.run_file import differences, load_run, replay
+    from engine.generation.recorded_run import first_differences, replay
+    from engine.generation.run_file import load_run
 
     run = load_run(options.file)
     if options.export is not None:
@@ -41,7 +42,7 @@ def _run(options: argparse.Namespace) -> None:
     options.model = options.model or recorded
     options.dtype = options.dtype or run.precision
     answers = replay(load_model(options), run)
-    where = differences(run, answers)
+    where = first_differences(run, answers)
     if options.json:
         lanes = [
             {

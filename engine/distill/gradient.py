@@ -14,7 +14,7 @@ from engine.distill.request import Objective
 from engine.distill.trainer import Trainer
 from engine.distill.training_data import TrainingData
 from engine.events import Cancel, Emit, LossPoint, Meter
-from engine.generation.sampling import seeded
+from engine.generation.sampling import seeded_generator
 from engine.heads.head import BlockHead
 from engine.model.language_model import LanguageModel
 
@@ -68,7 +68,7 @@ def train(
     and weight as in Request.
     """
     trainer = Trainer(model, data, method, objective, weight, start)
-    generator = seeded(seed)
+    generator = seeded_generator(seed)
     count = len(data.whole.rows)
     order = torch.randperm(count, generator=generator)
     held = order[: count // 5] if schedule.patience is not None else order[:0]
@@ -111,7 +111,7 @@ def train(
 
 def noise(method: Method, blocks: Sequence[int], width: int, rank: int, seed: int) -> dict[int, BlockHead]:
     """The paper's start: w small normal, b 0, z as a linear layer's default; constants from the same z."""
-    generator = seeded(seed)
+    generator = seeded_generator(seed)
     bound = width**-0.5
     parts = {}
     for block in blocks:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.generation.steered_positions import steered
+from engine.generation.steered_positions import steered_mask
 from engine.heads.head import Positions
 from engine.model.chat_template import Prompt
 from engine.model.language_model import LanguageModel
@@ -114,7 +114,7 @@ def collate(
         learned[i, own:stop], marks[i, own:stop] = True, 1.0
         if not response.negative:
             learned[i, start : first + 1] = torch.tensor(learned_marks(prompt, response.shared))
-            marks[i, start : first + 1] = torch.tensor(steered(prompt, positions), dtype=torch.float32)
+            marks[i, start : first + 1] = torch.tensor(steered_mask(prompt, positions), dtype=torch.float32)
     places = (mask.cumsum(1) - 1).clamp_min(0)
     parts = [part.to(model.device) for part in (ids, mask, places, learned, labels, marks)]
     return TeacherForcedBatch(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], first)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from engine.errors import InputError
 from engine.generation.live_strengths import LiveStrengths
-from engine.generation.result import Generation, SpokenTurn
+from engine.generation.result import Generation, SteeredTokens
 from engine.heads.head import Head
 from engine.model.chat_template import Message, Place
 
@@ -16,14 +16,22 @@ from engine.model.chat_template import Message, Place
 class Lane:
     """One answer to be generated.
 
-    heads and strengths: what steers it, one live strength per head (None: 1 each); a head knows itself which
-    tokens it steers. forced: the ids that this lane is made to say, whatever its model would choose; such a
-    lane ends with them and knows no other limit. opening: ids that it is made to say first, before it goes
-    on by itself. recorded: an answer that it gave before and is to give again; where it would say another
-    token and rounding alone made the difference, the recorded one counts. follows: another lane of the batch
-    whose tokens this one is made to say, as they come. truth: a steering prompt; the trace then holds, per
-    token and block, what that prompt would have done at the very same tokens. system: the system message;
-    lead: a text before the first question, in the same turn; truth_place: where the prompt of `truth` goes.
+    Attributes:
+        messages: the conversation, up to and with the message to be answered.
+        system: a system message, a steering prompt for instance.
+        lead: a text before the first question, in the same turn.
+        heads: the heads that steer it; each says itself which positions it steers.
+        strengths: one live strength per head; None stands for 1 each.
+        seed: of its sampling.
+        forced: ids that the answer consists of, whatever the model would choose; no end token, stop string
+            or limit ends it earlier.
+        opening: ids that the answer begins with, before the model goes on by itself.
+        recorded: an earlier answer of this lane to be reproduced; where another token is drawn and rounding
+            alone made the difference, the recorded one is taken.
+        follows: index of another lane of the batch whose tokens this one repeats as they come.
+        reference_prompt: a steering prompt whose effect is measured at the same tokens; the trace then has
+            `prompt_effect` and `distance_to_prompt`. It costs two more rows in the batch.
+        reference_place: where the reference prompt goes, as `system` or as `lead`.
     """
 
     messages: Sequence[Message]
@@ -35,25 +43,35 @@ class Lane:
     opening: Sequence[int] = ()
     recorded: Generation | None = None
     follows: int | None = None
-    truth: str | None = None
-    truth_place: Place = "system"
+    reference_prompt: str | None = None
+    reference_place: Place = "system"
     lead: str | None = None
 
-    def values(self) -> tuple[float, ...]:
-        """The strengths now, one per head."""
+    def current_strengths(self) -> tuple[float, ...]:
+        """One strength per head, as they are now."""
         return (1.0,) * len(self.heads) if self.strengths is None else self.strengths.values()
 
 
-def truth_lanes(lane: Lane, index: int) -> tuple[Lane, Lane]:
-    """The lane without its heads, and the same under the prompt asked for in `truth`; both follow it.
+def reference_lanes(lane: Lane, index: int) -> tuple[Lane, Lane]:
+    """The two lanes from which the effect of a reference prompt is read, A[x] and A[x'] of Eq. 1.
 
-    Earlier answers keep their words and lose their steering: A[x] and A[x'] of METHOD.md section 1.
+    Earlier answers in the conversation keep their tokens and lose their steering.
+
+    Args:
+        lane: a lane with a reference prompt.
+        index: its place in the batch, which both follow.
+
+    Returns:
+        The lane without heads, and the same with the reference prompt in its place, behind what stands there
+        already. Where that is the reference prompt itself, the first lane is without it.
     """
     messages = [
-        replace(message, said=message.said.unsteered()) if isinstance(message.said, SpokenTurn) else message
+        replace(message, tokens=message.tokens.unsteered())
+        if isinstance(message.tokens, SteeredTokens)
+        else message
         for message in lane.messages
     ]
-    bare = replace(
+    base = replace(
         lane,
         messages=messages,
         heads=(),
@@ -62,28 +80,31 @@ def truth_lanes(lane: Lane, index: int) -> tuple[Lane, Lane]:
         opening=(),
         recorded=None,
         follows=index,
-        truth=None,
+        reference_prompt=None,
     )
-    # The lane may be under the prompt itself: what that adds is seen against the lane without it.
-    name = "system" if lane.truth_place == "system" else "lead"
-    there: str | None = getattr(lane, name)
-    plain = None if there == lane.truth else there
-    prompted = f"{plain}\n\n{lane.truth}" if plain else lane.truth
-    return _with_text(bare, name, plain), _with_text(bare, name, prompted)
+    text = lane.system if lane.reference_place == "system" else lane.lead
+    plain = None if text == lane.reference_prompt else text
+    prompted = f"{plain}\n\n{lane.reference_prompt}" if plain else lane.reference_prompt
+    return _with_text(base, lane.reference_place, plain), _with_text(base, lane.reference_place, prompted)
 
 
-def _with_text(lane: Lane, name: str, text: str | None) -> Lane:
-    return replace(lane, system=text) if name == "system" else replace(lane, lead=text)
+def _with_text(lane: Lane, place: Place, text: str | None) -> Lane:
+    return replace(lane, system=text) if place == "system" else replace(lane, lead=text)
 
 
-def require_sense(lanes: Sequence[Lane]) -> None:
-    """Raises InputError for a lane that cannot be answered as it is."""
+def validate_lanes(lanes: Sequence[Lane]) -> None:
+    """Checks that every lane can be answered as it is.
+
+    Raises:
+        InputError: no message, strengths that do not match the heads, or a lane that follows none which
+            chooses its own tokens.
+    """
     for index, lane in enumerate(lanes):
-        given = len(lane.values())
-        if given != len(lane.heads):
+        strengths = len(lane.current_strengths())
+        if strengths != len(lane.heads):
             raise InputError(
                 "The strengths do not match the heads",
-                f"There are {given} strengths for {len(lane.heads)} heads.",
+                f"There are {strengths} strengths for {len(lane.heads)} heads.",
                 "Give one strength per head.",
             )
         if not lane.messages:

@@ -1,4 +1,4 @@
-"""Watches every block's output while it runs, and says what a prompt would have done there."""
+"""Records every block's output at the last position, and derives a prompt's effect from it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from engine.model.language_model import LanguageModel
 
 
 class OutputRecorder:
-    """While entered, keeps the last position of every block's output, steering included if it was attached
-    before."""
+    """While entered, keeps the last position of every block's output.
+
+    Steering that was attached before is included in the outputs.
+
+    Args:
+        model: the model whose blocks are recorded.
+    """
 
     def __init__(self, model: LanguageModel) -> None:
         self._blocks, self._device = model.blocks, model.device
-        self._seen: list[Tensor] = [torch.empty(0)] * len(model.blocks)
+        self._outputs: list[Tensor] = [torch.empty(0)] * len(model.blocks)
         self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> OutputRecorder:
@@ -37,26 +42,34 @@ class OutputRecorder:
         self._detach()
 
     def outputs(self) -> Tensor:
-        """float32 [L, rows, d] of the last forward."""
-        return torch.stack([seen.to(self._device) for seen in self._seen]).float()
+        """The recorded outputs of the last forward pass, float32 [blocks, rows, d]."""
+        return torch.stack([output.to(self._device) for output in self._outputs]).float()
 
     def _detach(self) -> None:
         while self._handles:
             self._handles.pop().remove()
-        self._seen = [torch.empty(0)] * len(self._blocks)
+        self._outputs = [torch.empty(0)] * len(self._blocks)
 
     def _hook(self, index: int) -> Any:
         def hook(block: nn.Module, arguments: Any, output: Any) -> None:
-            self._seen[index] = hidden_of(output)[:, -1]
+            self._outputs[index] = hidden_of(output)[:, -1]
 
         return hook
 
 
 def prompt_effect_and_distance(hidden: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """From hidden states [L, rows, d], for n triples of rows [n, 3] (steered, bare, prompted):
+    """A reference prompt's effect at one token, and how far steering is from it.
 
-    truth [n, L] = |A(x') - A(x)|, the accumulated Delta_PS of METHOD.md section 1, and gap [n, L] =
-    |A(steered) - A(x')|, what the steering leaves of it. Their ratio is a token's faithfulness.
+    The ratio of the two is the token's faithfulness. Source: engine/README.md, Eq. 1 (paper, Eq. 3), with
+    the accumulated Delta_PS.
+
+    Args:
+        hidden: block outputs, [blocks, rows, d].
+        rows: int64 [n, 3], the rows of n triples (steered, base, prompted).
+
+    Returns:
+        prompt_effect [n, blocks] = |A(prompted) - A(base)|, and distance_to_prompt [n, blocks] =
+        |A(steered) - A(prompted)|, both in activation units.
     """
-    steered, bare, prompted = hidden[:, rows].unbind(2)
-    return (prompted - bare).norm(dim=-1).T, (steered - prompted).norm(dim=-1).T
+    steered, base, prompted = hidden[:, rows].unbind(2)
+    return (prompted - base).norm(dim=-1).T, (steered - prompted).norm(dim=-1).T

@@ -1,4 +1,4 @@
-"""What a generated answer is made of: the finished answer, and how an assistant turn was said."""
+"""A finished answer, its tokens with what steered them, and how closely a replay agrees with it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,29 @@ from engine.generation.trace import Trace
 from engine.heads.head import Head
 
 Stopped = Literal["eos", "length", "stop", "cancelled"]
+"""Why an answer ended: its end token, the token limit, a stop string, or a person who stopped it."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Generation:
     """A finished answer.
 
-    trace: its tokens; text: their pieces joined; stopped: why it ended ("cancelled": the person stopped it,
-    what was there is kept); prompt_tokens: the length of the prompt; cut: how many of the first
-    messages were left out for want of room; prompt_coefficients: float32 [L], those
-    of the last prompt token; said: what a Message carries for this answer to be run again as it was;
-    seconds: from the call until this lane ended; first_token_seconds: until its first token was chosen;
-    tokens_per_second: the pace after that; compiled: whether a compiled step was used; columns: of the mix
-    that steered the batch, the ranks of all its heads together; agreement: with the recorded answer that this
-    one was to give again, see Lane.recorded; end: the id of the token that ended it, None where none did.
+    Attributes:
+        trace: its tokens.
+        text: their texts joined.
+        stopped: why it ended; after "cancelled" the tokens so far are kept.
+        prompt_tokens: length of the prompt.
+        cut: how many of the first messages were left out because the context was too short.
+        prompt_coefficients: float32 [blocks], the coefficients at the last prompt token.
+        tokens: its ids with heads and strengths: what a Message needs to be run through the model again.
+        seconds: from the call of `generate` until this lane ended.
+        first_token_seconds: from that call until its first token was chosen.
+        tokens_per_second: tokens by the time since then.
+        seed: of its lane.
+        compiled: whether a compiled step was used.
+        columns: of the mix that steered the batch, the ranks of all its heads together.
+        agreement: with Lane.recorded; None where the lane had no record.
+        end: id of the end token; None where none ended it.
     """
 
     trace: Trace
@@ -33,7 +42,7 @@ class Generation:
     prompt_tokens: int
     cut: int
     prompt_coefficients: np.ndarray
-    said: SpokenTurn
+    tokens: SteeredTokens
     seconds: float
     first_token_seconds: float
     tokens_per_second: float
@@ -45,30 +54,35 @@ class Generation:
 
 
 @dataclass(frozen=True, eq=False)
-class SpokenTurn:
-    """How an assistant turn was generated, so that it can be run through the model again as it was.
+class SteeredTokens:
+    """The n tokens of an assistant turn with what steered each of them.
 
-    ids: its n tokens; heads: what steered it; strengths: float32 [n + 1, heads], in row 0 those of the
-    prompt before it, in row 1 + i those of token i at its own position.
+    Attributes:
+        ids: token ids.
+        heads: the heads that steered them; none for text that a person wrote.
+        strengths: float32 [n + 1, heads]; row 0 was in force at the prompt before the turn, row 1 + i at the
+            position of token i.
     """
 
     ids: tuple[int, ...]
     heads: tuple[Head, ...] = ()
     strengths: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
-    def unsteered(self) -> SpokenTurn:
-        """The same words without what steered them."""
-        return SpokenTurn(self.ids)
+    def unsteered(self) -> SteeredTokens:
+        """The same tokens without heads."""
+        return SteeredTokens(self.ids)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a replayed answer agrees with the recorded one, as far as both said the same.
+    """How closely a replay computed the same as its record, over the tokens that both have.
 
-    ties: tokens that are the recorded ones though this run drew others, as rounding alone decided; within: by
-    how much nine of ten tokens differ at most, in the logprobs of the recorded token and its alternatives;
-    alike: whether that is no more than rounding usually makes of it; else the steering or the model's state
-    may have been another.
+    Attributes:
+        ties: tokens taken from the record where rounding alone made the draw come out differently.
+        within: bound in nats that holds for the greatest log probability difference of nine of ten tokens,
+            over the recorded token and its alternatives.
+        alike: whether that is no more than rounding usually makes of it; else heads, strengths or the model
+            probably differ.
     """
 
     ties: int

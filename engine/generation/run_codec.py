@@ -1,22 +1,29 @@
-"""The lanes and answers of a run as JSON values and arrays, and back."""
+"""A recorded run as a JSON header and named arrays, and back: what a run file holds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, get_args
 
 import numpy as np
 
+from engine.errors import RunError
 from engine.generation.lanes import Lane
 from engine.generation.live_strengths import LiveStrengths
-from engine.generation.result import Generation, SpokenTurn, Stopped
-from engine.generation.trace_arrays import arrays_of as trace_arrays
-from engine.generation.trace_arrays import trace_of, words_of
+from engine.generation.recorded_run import Run
+from engine.generation.result import Generation, SteeredTokens, Stopped
+from engine.generation.sampling import Sampling
+from engine.generation.trace_arrays import trace_from, trace_to_arrays, trace_to_json
 from engine.heads.head import Head
-from engine.heads.head_codec import arrays_of, facts_of, head_of
+from engine.heads.head_codec import decode_head, head_arrays, head_metadata
 from engine.model.chat_template import Message, Role
+from engine.model.identity import ModelIdentity
 
-_FIGURES = (
+FORMAT = 1
+DAMAGED = "Download the file again, or record the answer again."
+
+_ANSWER_FACTS = (
     "stopped",
     "prompt_tokens",
     "cut",
@@ -28,138 +35,196 @@ _FIGURES = (
 _Arrays = dict[str, np.ndarray]
 
 
-def pack_lanes(
-    lanes: Sequence[Lane], answers: Sequence[Generation]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], _Arrays]:
-    """The lanes' facts, the facts of every head that steered any of them or an earlier turn, and the arrays:
-    `head.<k>.block...`, `lane.<i>.<name>` and, for earlier answers, `lane.<i>.said.<m>.<name>`."""
-    heads = _heads(lanes)
-    place = {_key(head): index for index, head in enumerate(heads)}
+def encode_run(run: Run) -> tuple[dict[str, Any], _Arrays]:
+    """The header and the arrays of a run.
+
+    Returns:
+        The header as JSON values, and the arrays `head.<k>.<name>` of every head once, `lane.<i>.<name>` of
+        every answer, and `lane.<i>.said.<m>.<name>` of message m of a lane where a model generated it.
+    """
+    heads = _distinct_heads(run.lanes)
+    index_of = {_key(head): index for index, head in enumerate(heads)}
     arrays = {
         f"head.{index}.{name}": array
         for index, head in enumerate(heads)
-        for name, array in arrays_of(head).items()
+        for name, array in head_arrays(head).items()
     }
     rows = []
-    for index, (lane, answer) in enumerate(zip(lanes, answers, strict=True)):
-        own: _Arrays = {**trace_arrays(answer.trace), "prompt_coefficients": answer.prompt_coefficients}
-        own["prompt_strengths"] = np.asarray(answer.said.strengths[0], np.float32)
-        messages = []
-        for number, message in enumerate(lane.messages):
-            row: dict[str, Any] = {"role": message.role, "text": message.text}
-            if message.said is not None:
-                own[f"said.{number}.ids"] = np.array(list(message.said.ids), np.int64)
-                row["said"] = []
-            if isinstance(message.said, SpokenTurn):
-                own[f"said.{number}.strengths"] = np.ascontiguousarray(message.said.strengths, np.float32)
-                row["said"] = [place[_key(head)] for head in message.said.heads]
-            messages.append(row)
-        arrays |= {f"lane.{index}.{name}": np.ascontiguousarray(array) for name, array in own.items()}
-        rows.append(
-            {
-                "messages": messages,
-                "system": lane.system,
-                "lead": lane.lead,
-                "heads": [place[_key(head)] for head in lane.heads],
-                "seed": lane.seed,
-                "truth": lane.truth,
-                "truth_place": lane.truth_place,
-                "follows": lane.follows,
-                "forced": None if lane.forced is None else list(lane.forced),
-                "opening": list(lane.opening),
-                "answer": {name: getattr(answer, name) for name in _FIGURES} | words_of(answer.trace),
-            }
+    for index, (lane, answer) in enumerate(zip(run.lanes, run.answers, strict=True)):
+        row, lane_arrays = _encode_lane(lane, answer, index_of)
+        rows.append(row)
+        arrays |= {f"lane.{index}.{name}": np.ascontiguousarray(a) for name, a in lane_arrays.items()}
+    header = {
+        "format": FORMAT,
+        "model": {**asdict(run.model), "fingerprint": run.model.fingerprint},
+        "precision": run.precision,
+        "sampling": asdict(run.sampling),
+        "heads": [{**head_metadata(head), "hash": head.digest} for head in heads],
+        "lanes": rows,
+        "left_out": run.left_out,
+    }
+    return header, arrays
+
+
+def decode_run(header: Any, arrays: _Arrays, what: str) -> Run:
+    """The run that `encode_run` took apart.
+
+    Args:
+        header: JSON values.
+        arrays: by name.
+        what: begins the sentence of an error ("The run x was not loaded").
+
+    Raises:
+        RunError: not a run, a newer format, something missing, of the wrong kind or not finite.
+        HeadError: a head in it is damaged.
+    """
+    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+        raise RunError(what, "It is not a run file.", "Choose a file that this studio saved.")
+    if header["format"] > FORMAT:
+        why = f"It has format {header['format']}, and this version reads up to {FORMAT}."
+        raise RunError(what, why, "Update the studio.")
+    for name, array in arrays.items():
+        # The prompt's effect is NaN where it was not measured.
+        if not name.endswith((".truth", ".gap")) and not np.isfinite(array).all():
+            raise RunError(what, f"{name} holds NaN or infinite values.", DAMAGED)
+    try:
+        model = {key: value for key, value in header["model"].items() if key != "fingerprint"}
+        identity = ModelIdentity(**model)
+        lanes, answers = _decode_lanes(header, arrays, identity.blocks, what)
+        return Run(
+            model=identity,
+            precision=str(header["precision"]),
+            sampling=Sampling(**{**header["sampling"], "stop": tuple(header["sampling"]["stop"])}),
+            lanes=lanes,
+            answers=answers,
+            left_out=tuple(map(str, header.get("left_out", ()))),  # older files have none
         )
-    facts = [{**facts_of(head), "hash": head.digest} for head in heads]
-    return rows, facts, arrays
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        raise RunError(what, "Something in it is missing or of the wrong kind.", DAMAGED) from None
 
 
-def lanes_and_answers(
+def _encode_lane(
+    lane: Lane, answer: Generation, index_of: Mapping[tuple[str, str, str], int]
+) -> tuple[dict[str, Any], _Arrays]:
+    """A lane and its answer as JSON values and arrays; index_of: place of each head by `_key`."""
+    arrays: _Arrays = {
+        **trace_to_arrays(answer.trace),
+        "prompt_coefficients": answer.prompt_coefficients,
+        "prompt_strengths": np.asarray(answer.tokens.strengths[0], np.float32),
+    }
+    messages = []
+    for number, message in enumerate(lane.messages):
+        row: dict[str, Any] = {"role": message.role, "text": message.text}
+        if message.tokens is not None:
+            arrays[f"said.{number}.ids"] = np.array(list(message.tokens.ids), np.int64)
+            row["said"] = []
+        if isinstance(message.tokens, SteeredTokens):
+            arrays[f"said.{number}.strengths"] = np.asarray(message.tokens.strengths, np.float32)
+            row["said"] = [index_of[_key(head)] for head in message.tokens.heads]
+        messages.append(row)
+    facts = {
+        "messages": messages,
+        "system": lane.system,
+        "lead": lane.lead,
+        "heads": [index_of[_key(head)] for head in lane.heads],
+        "seed": lane.seed,
+        "truth": lane.reference_prompt,
+        "truth_place": lane.reference_place,
+        "follows": lane.follows,
+        "forced": None if lane.forced is None else list(lane.forced),
+        "opening": list(lane.opening),
+        "answer": {name: getattr(answer, name) for name in _ANSWER_FACTS} | trace_to_json(answer.trace),
+    }
+    return facts, arrays
+
+
+def _decode_lanes(
     header: Mapping[str, Any], arrays: _Arrays, blocks: int, what: str
 ) -> tuple[tuple[Lane, ...], tuple[Generation, ...]]:
-    """What `pack_lanes` took apart. Raises HeadError, beginning with `what`, for an unsound head, and
-    KeyError, IndexError, TypeError or ValueError for anything else that is not as it was."""
     heads = [
-        head_of(facts, _under(arrays, f"head.{index}."), what) for index, facts in enumerate(header["heads"])
+        decode_head(facts, _with_prefix(arrays, f"head.{index}."), what)
+        for index, facts in enumerate(header["heads"])
     ]
     if [head.digest for head in heads] != [facts["hash"] for facts in header["heads"]]:
         raise ValueError
     pairs = [
-        _lane(row, _under(arrays, f"lane.{index}."), heads, blocks)
+        _decode_lane(row, _with_prefix(arrays, f"lane.{index}."), heads, blocks)
         for index, row in enumerate(header["lanes"])
     ]
     return tuple(lane for lane, _ in pairs), tuple(answer for _, answer in pairs)
 
 
-def _lane(
-    row: Mapping[str, Any], own: _Arrays, heads: Sequence[Head], blocks: int
+def _decode_lane(
+    row: Mapping[str, Any], arrays: _Arrays, heads: Sequence[Head], blocks: int
 ) -> tuple[Lane, Generation]:
     steering = tuple(heads[index] for index in row["heads"])
-    _require_shapes(own, len(steering), blocks)
-    trace = trace_of(own, row["answer"])
-    used = np.concatenate([own["prompt_strengths"][None], own["strengths"]])
+    _require_shapes(arrays, len(steering), blocks)
+    trace = trace_from(arrays, row["answer"])
+    strengths = np.concatenate([arrays["prompt_strengths"][None], arrays["strengths"]])
     lane = Lane(
-        [_message(message, number, own, heads) for number, message in enumerate(row["messages"])],
+        [_decode_message(message, number, arrays, heads) for number, message in enumerate(row["messages"])],
         system=row["system"],
-        lead=row.get("lead"),  # none in runs of before
+        lead=row.get("lead"),  # older runs have none
         heads=steering,
-        strengths=LiveStrengths(own["prompt_strengths"]),
+        strengths=LiveStrengths(arrays["prompt_strengths"]),
         seed=int(row["seed"]),
         forced=row["forced"],
         opening=tuple(row["opening"]),
         follows=row["follows"],
-        truth=row["truth"],
-        truth_place=row.get("truth_place", "system"),
+        reference_prompt=row["truth"],
+        reference_place=row.get("truth_place", "system"),
     )
-    figures = {name: row["answer"][name] for name in _FIGURES}
-    if figures["stopped"] not in get_args(Stopped) or len(trace) != len(own["ids"]):
+    facts = {name: row["answer"][name] for name in _ANSWER_FACTS}
+    if facts["stopped"] not in get_args(Stopped) or len(trace) != len(arrays["ids"]):
         raise ValueError
     answer = Generation(
         trace=trace,
         text=trace.text,
-        prompt_coefficients=own["prompt_coefficients"],
-        said=SpokenTurn(tuple(own["ids"].tolist()), steering, used),
+        prompt_coefficients=arrays["prompt_coefficients"],
+        tokens=SteeredTokens(tuple(arrays["ids"].tolist()), steering, strengths),
         seed=lane.seed,
-        **figures,
+        **facts,
     )
     return lane, answer
 
 
-def _message(row: Mapping[str, Any], number: int, own: _Arrays, heads: Sequence[Head]) -> Message:
+def _decode_message(row: Mapping[str, Any], number: int, arrays: _Arrays, heads: Sequence[Head]) -> Message:
     if row["role"] not in get_args(Role) or not isinstance(row["text"], str):
         raise ValueError
     if "said" not in row:
         return Message(row["role"], row["text"])
-    ids = tuple(own[f"said.{number}.ids"].tolist())
+    ids = tuple(arrays[f"said.{number}.ids"].tolist())
     steering = tuple(heads[index] for index in row["said"])
     if not steering:
-        return Message(row["role"], row["text"], SpokenTurn(ids))
-    strengths = own[f"said.{number}.strengths"]
+        return Message(row["role"], row["text"], SteeredTokens(ids))
+    strengths = arrays[f"said.{number}.strengths"]
     if strengths.shape != (len(ids) + 1, len(steering)):
         raise ValueError
-    return Message(row["role"], row["text"], SpokenTurn(ids, steering, strengths))
+    return Message(row["role"], row["text"], SteeredTokens(ids, steering, strengths))
 
 
-def _require_shapes(own: _Arrays, heads: int, blocks: int) -> None:
-    n = len(own["ids"])
+def _require_shapes(arrays: _Arrays, heads: int, blocks: int) -> None:
+    n = len(arrays["ids"])
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("ids", "logprobs", "ranks"), (n,))
     shapes |= dict.fromkeys(("coefficients", "lengths", "truth", "gap"), (n, blocks))
     shapes |= {"strengths": (n, heads), "prompt_strengths": (heads,), "prompt_coefficients": (blocks,)}
-    if any(own[name].shape != shape for name, shape in shapes.items()):
+    if any(arrays[name].shape != shape for name, shape in shapes.items()):
         raise ValueError
 
 
-def _heads(lanes: Sequence[Lane]) -> list[Head]:
-    """Every head, once."""
-    told = [m.said for lane in lanes for m in lane.messages if isinstance(m.said, SpokenTurn)]
-    groups = [*(lane.heads for lane in lanes), *(said.heads for said in told)]
+def _distinct_heads(lanes: Sequence[Lane]) -> list[Head]:
+    """Every head that steers a lane or steered an earlier answer in it, once."""
+    turns = [message.tokens for lane in lanes for message in lane.messages]
+    groups = [lane.heads for lane in lanes]
+    groups += [turn.heads for turn in turns if isinstance(turn, SteeredTokens)]
     return list({_key(head): head for group in groups for head in group}.values())
 
 
 def _key(head: Head) -> tuple[str, str, str]:
-    """What a replay must tell apart: the numbers, the tokens that they steer, and the name that is shown."""
+    """What a replay must tell apart: the numbers, the positions they steer, the name that is shown."""
     return head.digest, head.info.positions, head.info.name
 
 
-def _under(arrays: _Arrays, prefix: str) -> _Arrays:
+def _with_prefix(arrays: _Arrays, prefix: str) -> _Arrays:
+    """The arrays whose names begin with `prefix`, by the rest of their names."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""How the next token is chosen."""
+"""Sampling of the next token: temperature, top-k, top-p, and which draws could give which token."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ from torch import Tensor
 
 from engine.errors import InputError
 
-# The least that a float32 can be divided by: what is colder would be 0 / 0.
-_COLDEST = torch.finfo(torch.float32).tiny
+# The least divisor in float32: with a smaller temperature the logits would become 0 / 0.
+_LEAST_TEMPERATURE = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """The rules of choice. temperature 0 is greedy; top_k 0 and top_p 1 leave every token in.
+    """How tokens are sampled.
 
-    max_tokens bounds the answer; stop: strings that end it and are cut from it.
-    Raises InputError for values outside their range.
+    Attributes:
+        temperature: 0 is greedy.
+        top_k: only this many of the most probable tokens; 0 for all.
+        top_p: only the most probable tokens up to this cumulative probability; 1 for all.
+        max_tokens: the most tokens of an answer.
+        stop: strings that end the answer and are cut from it.
+
+    Raises:
+        InputError: a value is out of its range.
     """
 
     temperature: float = 0.0
@@ -39,97 +46,111 @@ class Sampling:
         )
 
 
-def seeded(seed: int) -> torch.Generator:
-    """A generator on the CPU for any whole number: torch itself takes 64 bits."""
+def seeded_generator(seed: int) -> torch.Generator:
+    """A random generator on the CPU for any integer seed; torch's own seeds have 64 bits."""
     return torch.Generator().manual_seed(seed % (1 << 64))
 
 
-def draw(generators: Sequence[torch.Generator]) -> Tensor:
-    """One number from each row's own CPU generator, float64 [rows] in [0, 1)."""
+def draw_uniform(generators: Sequence[torch.Generator]) -> Tensor:
+    """One number from each row's generator, float64 [rows] in [0, 1)."""
     return torch.cat([torch.rand(1, dtype=torch.float64, generator=g) for g in generators])
 
 
-def choose(logits: Tensor, sampling: Sampling, draws: Tensor | None) -> Tensor:
-    """The next ids [rows] for logits [rows, V].
+def choose_tokens(logits: Tensor, sampling: Sampling, draws: Tensor | None) -> Tensor:
+    """The next token of every row, by inverting its cumulative distribution at the row's draw.
 
-    Each row looks its draw (of `draw`; not needed at temperature 0) up in the cumulated probabilities, so
-    that a row's choice depends on nothing but its own logits and seed, on any device.
+    A row's token thus depends on nothing but its own logits and draw, on any device.
+
+    Args:
+        logits: [rows, V].
+        sampling: temperature, top-k and top-p.
+        draws: [rows] from `draw_uniform`; not used at temperature 0.
+
+    Returns:
+        int64 [rows].
     """
     if sampling.temperature == 0:
-        return logits.float().argmax(-1)  # in half precision it is many times slower
+        return logits.float().argmax(-1)  # argmax is many times slower in half precision
     assert draws is not None
-    share, order = _shares(logits, sampling)
-    cumulated = share.double().cumsum(-1)
-    aim = draws.to(logits.device).unsqueeze(-1) * cumulated[:, -1:]
-    index = (cumulated <= aim).sum(-1, keepdim=True).clamp_max(cumulated.shape[-1] - 1)
+    weights, order = _weights(logits, sampling)
+    cumulative = weights.double().cumsum(-1)
+    target = draws.to(logits.device).unsqueeze(-1) * cumulative[:, -1:]
+    index = (cumulative <= target).sum(-1, keepdim=True).clamp_max(cumulative.shape[-1] - 1)
     return (index if order is None else order.gather(-1, index)).squeeze(-1)
 
 
-def near(logits: Tensor, sampling: Sampling, drawn: float | None, token: int, slack: float) -> bool:
-    """Whether `choose` could give `token` for logits [V] of which any two differ by `slack` more or less.
+def may_choose(logits: Tensor, sampling: Sampling, draw: float | None, token: int, slack: float) -> bool:
+    """Whether `choose_tokens` could give `token` for logits that are a little different.
 
-    Then all odds change by exp(slack / temperature) at most, and so do those of a cumulated probability.
+    Where the difference of any two logits changes by at most `slack`, all odds change by a factor of at most
+    exp(slack / temperature), and so do those of a cumulative probability.
+
+    Args:
+        logits: [V] of one row.
+        sampling: as in `choose_tokens`.
+        draw: the row's draw in [0, 1); None at temperature 0.
+        token: the token in question.
+        slack: in logits.
     """
     if sampling.temperature == 0:
         return bool(logits.float().max() - logits[token].float() <= slack)
-    assert drawn is not None
-    most = min(slack / max(sampling.temperature, _COLDEST), 500.0)  # exp must be a number
+    assert draw is not None
+    log_factor = min(slack / max(sampling.temperature, _LEAST_TEMPERATURE), 500.0)  # exp must stay finite
     intervals = []
-    for rules in _around(sampling, slack):
-        for nudge in (slack, -slack):  # of equals the order is no more certain than their logits
-            other = logits.float().clone()
-            other[token] += nudge
-            intervals.append(_interval(other, rules, token))
+    for rules in _near_top_p(sampling, slack):
+        for shift in (slack, -slack):  # equal logits may be sorted either way
+            shifted = logits.float().clone()
+            shifted[token] += shift
+            intervals.append(_interval(shifted, rules, token))
     ends = [end for interval in intervals for end in interval]
     if not ends:
         return False
     if not all(intervals):
-        ends.append(1.0)  # it may be the last one that is left in
-    return _scaled(min(ends), -most) <= drawn <= _scaled(max(ends), most)
+        ends.append(1.0)  # in some case top-k or top-p leaves it out, so in another it can be the last one in
+    return _scale_odds(min(ends), -log_factor) <= draw <= _scale_odds(max(ends), log_factor)
 
 
-def _shares(logits: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor | None]:
-    """The probabilities [rows, n] that tokens are drawn with, up to a factor, and the tokens' ids [rows, n];
-    None where these are all ids in order."""
+def _weights(logits: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor | None]:
+    """Unnormalised probabilities [rows, n] and their token ids [rows, n]; None where n = V in order."""
     scaled = logits.float()
-    scaled = (scaled - scaled.amax(-1, keepdim=True)) / max(sampling.temperature, _COLDEST)
+    scaled = (scaled - scaled.amax(-1, keepdim=True)) / max(sampling.temperature, _LEAST_TEMPERATURE)
     order = None
     if sampling.top_k or sampling.top_p < 1:
         count = min(sampling.top_k or scaled.shape[-1], scaled.shape[-1])
         scaled, order = scaled.topk(count)
-    share = scaled.softmax(-1)
+    weights = scaled.softmax(-1)
     if sampling.top_p < 1:
-        share = share * (share.cumsum(-1) - share < sampling.top_p)
-    return share, order
+        weights = weights * (weights.cumsum(-1) - weights < sampling.top_p)
+    return weights, order
 
 
-def _around(sampling: Sampling, slack: float) -> list[Sampling]:
-    """The rules, and those that leave in what is that near to the bound of top-p, or not even that."""
+def _near_top_p(sampling: Sampling, slack: float) -> list[Sampling]:
+    """The rules with a slightly smaller and a slightly larger top-p, as rounding may decide at its bound."""
     if sampling.top_p == 1:
         return [sampling]
-    whole = math.nextafter(1.0, 0.0)  # at 1 the order would be another
-    bounds = (max(sampling.top_p - slack, 1.0 - whole), min(sampling.top_p + slack, whole))
+    below_one = math.nextafter(1.0, 0.0)  # exactly 1 would switch top-p off, and the sorting with it
+    bounds = (max(sampling.top_p - slack, 1.0 - below_one), min(sampling.top_p + slack, below_one))
     return [replace(sampling, top_p=bound) for bound in bounds]
 
 
 def _interval(logits: Tensor, sampling: Sampling, token: int) -> list[float]:
-    """Between which two draws `token` is chosen; nothing when it is left out."""
-    shares, order = _shares(logits.unsqueeze(0), sampling)
+    """The two draws between which `token` is chosen; empty when top-k or top-p leaves it out."""
+    rows, order = _weights(logits.unsqueeze(0), sampling)
     places = [token] if order is None else (order[0] == token).nonzero().flatten().tolist()
-    share = shares[0].double()
-    if not places or not share[places[0]]:
+    weights = rows[0].double()
+    if not places or not weights[places[0]]:
         return []
-    cumulated = share.cumsum(-1)
-    stop = cumulated[places[0]]
-    return (torch.stack([stop - share[places[0]], stop]) / cumulated[-1]).tolist()
+    cumulative = weights.cumsum(-1)
+    stop = cumulative[places[0]]
+    return (torch.stack([stop - weights[places[0]], stop]) / cumulative[-1]).tolist()
 
 
-def _scaled(share: float, by: float) -> float:
-    """A probability whose odds are exp(by) times those of `share`."""
-    odds = math.exp(by)
-    return share * odds / (share * odds + 1 - share)
+def _scale_odds(probability: float, log_factor: float) -> float:
+    """A probability whose odds are exp(log_factor) times those of `probability`."""
+    factor = math.exp(log_factor)
+    return probability * factor / (probability * factor + 1 - probability)
 
 
-def _require(fine: bool, what: str, allowed: str) -> None:
-    if not fine:
+def _require(condition: bool, what: str, allowed: str) -> None:
+    if not condition:
         raise InputError(f"The {what} cannot be used", "It is out of range.", f"Give {allowed}.")

@@ -8,8 +8,13 @@ from collections.abc import Sequence
 class StopText:
     """Watches a growing text for stop strings.
 
-    length: characters so far; safe: how many of them can be shown, because no stop string that is still
-    being written can reach back before them; cut: where the text must end, None while no stop was met.
+    Args:
+        stops: the stop strings.
+
+    Attributes:
+        length: characters so far.
+        safe: how many of the first characters no stop string can still cut off.
+        cut: where the text must end; None while no stop string was met.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
@@ -17,10 +22,11 @@ class StopText:
         self.safe = 0
         self.cut: int | None = None
         self._stops = tuple(stops)
-        self._reach = max(map(len, self._stops), default=1) - 1
-        self._tail = ""
+        self._overlap = max(map(len, self._stops), default=1) - 1
+        self._tail = ""  # the last characters, in which a stop string can have begun
 
     def push(self, piece: str) -> None:
+        """Appends the next piece of text."""
         self.length += len(piece)
         if not self._stops:
             self.safe = self.length
@@ -31,9 +37,10 @@ class StopText:
         if hits:
             self.cut = self.safe = start + min(hits)
             return
-        self._tail = window[-self._reach :] if self._reach else ""
-        held = (n for n in range(len(self._tail), 0, -1) if self._begins(self._tail[-n:]))
-        self.safe = self.length - next(held, 0)
+        self._tail = window[-self._overlap :] if self._overlap else ""
+        begun = (n for n in range(len(self._tail), 0, -1) if self._begins(self._tail[-n:]))
+        self.safe = self.length - next(begun, 0)
 
     def _begins(self, text: str) -> bool:
+        """Whether a stop string begins with `text`."""
         return any(stop.startswith(text) for stop in self._stops)

@@ -1,4 +1,4 @@
-"""The trace of one answer: what is known of every token, in arrays that grow."""
+"""The trace of one answer: every token with its probabilities and its steering, in arrays that grow."""
 
 from __future__ import annotations
 
@@ -7,22 +7,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Alternative = tuple[int, str, float]  # id, text, probability
-ALTERNATIVES = 5
-_PER_BLOCK = ("coefficients", "lengths", "truth", "gap")
+Alternative = tuple[int, str, float]
+"""Token id, its text, and its probability in [0, 1]."""
+
+ALTERNATIVES = 5  # the most probable tokens that are kept of every distribution
+_PER_BLOCK = ("coefficients", "lengths", "prompt_effect", "distance_to_prompt")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Token:
-    """One generated token, as it was.
+    """One generated token with what is known of it.
 
-    lane, index: which lane and which of its tokens; text: the characters it completed; logprob (nats) and
-    rank (1 = likeliest) under the distribution it was drawn from at temperature 1, steering included;
-    strengths: one per head, those in force at this token's own position. Float32 [L], one per block of the
-    model, in activation units: coefficients, the signed length of what was added there (of one vector: its
-    coefficient), 0 where nothing was; lengths, of the activation that it was added to; truth, what the
-    prompt would have changed there; gap, how far the steered activation is from the prompted one (None when
-    no truth was asked for).
+    Attributes:
+        lane: index of its lane in the batch.
+        index: its place in the answer, from 0.
+        id: its id in the vocabulary.
+        text: the characters that it completed; "" for one that ends inside a character.
+        logprob: natural logarithm of its probability (nats) under the model's distribution at temperature 1,
+            steering included.
+        rank: its place in that distribution, 1 for the most probable.
+        alternatives: the most probable tokens of that distribution, at most ALTERNATIVES.
+        strengths: one per head of the lane, in force at this token's own position.
+        coefficients: float32 [blocks], the signed length of what steering added to each block's output, in
+            activation units; 0 where nothing was added (engine/README.md, Eq. 2 and 5).
+        lengths: float32 [blocks], the length of the activation that it was added to.
+        prompt_effect: float32 [blocks], what the reference prompt changes at this token, |Delta_PS|
+            (engine/README.md, Eq. 1); None without a reference prompt.
+        distance_to_prompt: float32 [blocks], the distance of the steered activation from the prompted one;
+            None without a reference prompt.
     """
 
     lane: int
@@ -35,12 +47,21 @@ class Token:
     strengths: tuple[float, ...]
     coefficients: np.ndarray
     lengths: np.ndarray
-    truth: np.ndarray | None = None
-    gap: np.ndarray | None = None
+    prompt_effect: np.ndarray | None = None
+    distance_to_prompt: np.ndarray | None = None
 
 
 class Trace:
-    """All tokens of one answer. The arrays are read-only views that show the tokens so far."""
+    """All tokens of one answer; its arrays are read-only views of the n tokens so far.
+
+    Args:
+        heads: how many heads steer the lane.
+        blocks: how many blocks the model has.
+
+    Attributes:
+        pieces: the text of each token.
+        alternatives: the most probable tokens at each place.
+    """
 
     def __init__(self, heads: int, blocks: int) -> None:
         self.pieces: list[str] = []
@@ -61,28 +82,36 @@ class Trace:
         pieces: Sequence[str],
         alternatives: Sequence[tuple[Alternative, ...]],
     ) -> Trace:
-        """A trace of n tokens from copies of the arrays by their names, n rows each; it can grow on.
+        """A trace of n given tokens, which can grow on.
 
-        A truth that is not whole was not asked for. Raises IndexError or ValueError for arrays of other
-        shapes, TypeError for pieces that are no texts.
+        Args:
+            arrays: n rows each, by the names of this class's properties; they are copied. Where a row of
+                `prompt_effect` holds a value that is not finite, the token counts as not measured.
+            pieces: the n texts.
+            alternatives: n tuples of alternatives.
+
+        Raises:
+            IndexError, ValueError: arrays of other shapes.
+            TypeError: pieces that are not texts.
         """
         trace = cls(arrays["strengths"].shape[1], arrays["coefficients"].shape[1])
         trace.pieces, trace.alternatives, trace._count = list(pieces), list(alternatives), len(pieces)
         if not all(isinstance(piece, str) for piece in pieces):
-            raise TypeError("a piece that is no text")
+            raise TypeError("a piece is not a text")
         if len(alternatives) != len(pieces):
             raise ValueError(f"{len(alternatives)} alternatives of {len(pieces)} tokens")
-        for name, own in trace._arrays.items():
+        for name, empty in trace._arrays.items():
             given = arrays[name]
-            if given.shape != (len(pieces), *own.shape[1:]):
+            if given.shape != (len(pieces), *empty.shape[1:]):
                 raise ValueError(f"{name} {given.shape} of {len(pieces)} tokens")
-            trace._arrays[name] = given.astype(own.dtype)
-        unasked = ~np.isfinite(trace._arrays["truth"]).all(1)
-        for name in ("truth", "gap"):
-            trace._arrays[name][unasked] = np.nan
+            trace._arrays[name] = given.astype(empty.dtype)
+        not_measured = ~np.isfinite(trace._arrays["prompt_effect"]).all(1)
+        for name in ("prompt_effect", "distance_to_prompt"):
+            trace._arrays[name][not_measured] = np.nan
         return trace
 
     def append(self, token: Token) -> None:
+        """Adds a token at the end; its `index` is not looked at."""
         at, arrays = self._count, self._arrays
         if at == len(arrays["ids"]):
             self._grow()
@@ -102,47 +131,48 @@ class Trace:
 
     @property
     def text(self) -> str:
+        """The whole text so far."""
         return "".join(self.pieces)
 
     @property
     def ids(self) -> np.ndarray:
-        """int64 [n]"""
+        """int64 [n], token ids."""
         return self._view("ids")
 
     @property
     def logprobs(self) -> np.ndarray:
-        """float32 [n], nats"""
+        """float32 [n], log probability in nats."""
         return self._view("logprobs")
 
     @property
     def ranks(self) -> np.ndarray:
-        """int32 [n], 1 = likeliest"""
+        """int32 [n], 1 for the most probable token."""
         return self._view("ranks")
 
     @property
     def strengths(self) -> np.ndarray:
-        """float32 [n, heads]"""
+        """float32 [n, heads], in force at each token's own position."""
         return self._view("strengths")
 
     @property
     def coefficients(self) -> np.ndarray:
-        """float32 [n, blocks of the model], activation units"""
+        """float32 [n, blocks], signed length of the addition in activation units."""
         return self._view("coefficients")
 
     @property
     def lengths(self) -> np.ndarray:
-        """float32 [n, blocks of the model], the activations' lengths before the addition"""
+        """float32 [n, blocks], length of the activation before the addition."""
         return self._view("lengths")
 
     @property
-    def truth(self) -> np.ndarray:
-        """float32 [n, blocks of the model], |A(prompted) - A(bare)|; not a number where not asked for"""
-        return self._view("truth")
+    def prompt_effect(self) -> np.ndarray:
+        """float32 [n, blocks], |A(prompted) - A(base)| (engine/README.md, Eq. 1); NaN where not measured."""
+        return self._view("prompt_effect")
 
     @property
-    def gap(self) -> np.ndarray:
-        """float32 [n, blocks of the model], |A(steered) - A(prompted)|; not a number where not asked for"""
-        return self._view("gap")
+    def distance_to_prompt(self) -> np.ndarray:
+        """float32 [n, blocks], |A(steered) - A(prompted)|; NaN where not measured."""
+        return self._view("distance_to_prompt")
 
     def _view(self, name: str) -> np.ndarray:
         view = self._arrays[name][: self._count]

@@ -19,14 +19,14 @@ _TENSOR = re.compile(r"block\.(\d{1,4})\.([wbz])")
 _UNIT = 1e-3  # how far the length of a z row may be from 1
 
 
-def facts_of(head: Head) -> dict[str, Any]:
+def head_metadata(head: Head) -> dict[str, Any]:
     """Everything but the arrays, as JSON values."""
     info = asdict(head.info)
     model = {**info.pop("model"), "fingerprint": head.info.model.fingerprint}
     return _plain({"gate": head.gate, "rank": head.rank, **info, "model": model})
 
 
-def arrays_of(head: Head) -> dict[str, np.ndarray]:
+def head_arrays(head: Head) -> dict[str, np.ndarray]:
     """`block.<l>.w` [r, d], `block.<l>.b` [r], `block.<l>.z` [r, d], float32."""
     return {
         f"block.{index}.{name}": np.ascontiguousarray(getattr(part, name), np.float32)
@@ -35,8 +35,8 @@ def arrays_of(head: Head) -> dict[str, np.ndarray]:
     }
 
 
-def head_of(facts: dict[str, Any], tensors: dict[str, np.ndarray], what: str) -> Head:
-    """The head that `facts_of` and `arrays_of` took apart. Raises HeadError, which begins with `what`."""
+def decode_head(facts: dict[str, Any], tensors: dict[str, np.ndarray], what: str) -> Head:
+    """The head of which `head_metadata` and `head_arrays` are. Raises HeadError, beginning with `what`."""
     parts: dict[int, dict[str, np.ndarray]] = {}
     for name, array in tensors.items():
         match = _TENSOR.fullmatch(name)
@@ -69,11 +69,11 @@ def head_of(facts: dict[str, Any], tensors: dict[str, np.ndarray], what: str) ->
     blocks = {index: BlockHead(**part) for index, part in sorted(parts.items())}
     origin = {**info, "model": ModelIdentity(**model), "strength_range": (low, high)}
     head = Head(blocks, facts["gate"], HeadInfo(**origin))
-    require_sound(head, what)
+    validate_head(head, what)
     return head
 
 
-def require_sound(head: Head, what: str) -> None:
+def validate_head(head: Head, what: str) -> None:
     """Shapes that agree with each other and with the named model, finite numbers, unit directions."""
     if not head.blocks:
         _refuse(what, "It steers no block.", DAMAGED)

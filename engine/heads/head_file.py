@@ -12,7 +12,7 @@ from engine import atomic_write
 from engine.atomic_write import write_atomic
 from engine.errors import HeadError
 from engine.heads.head import Head
-from engine.heads.head_codec import DAMAGED, arrays_of, facts_of, head_of, require_sound
+from engine.heads.head_codec import DAMAGED, decode_head, head_arrays, head_metadata, validate_head
 from engine.model.identity import ModelIdentity
 
 FORMAT = 1
@@ -33,9 +33,9 @@ def save_head(head: Head, path: str | Path) -> None:
 
     path = Path(path)
     require_writable(path)
-    require_sound(head, f"The head {head.info.name} was not saved")
-    header = json.dumps({"format": FORMAT, **facts_of(head)}, ensure_ascii=False, allow_nan=False)
-    write_atomic(path, save(arrays_of(head), metadata={"head": header}), "head", HeadError)
+    validate_head(head, f"The head {head.info.name} was not saved")
+    header = json.dumps({"format": FORMAT, **head_metadata(head)}, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, save(head_arrays(head), metadata={"head": header}), "head", HeadError)
 
 
 def require_writable(path: Path) -> None:
@@ -56,7 +56,7 @@ def load_head(
     path = Path(path)
     what = f"The head file {path.name} was not loaded"
     header, tensors = _read(path, what)
-    head = head_of(header, tensors, what)
+    head = decode_head(header, tensors, what)
     if model_identity is not None:
         _require_model(head, model_identity, allow_other_model, what)
     return head

@@ -15,8 +15,14 @@ from engine.errors import HeadError
 from engine.heads.head import Gate, Head
 
 
-class Fits(Protocol):
-    """What a mix must know of the model that it will steer."""
+class SteerableModel(Protocol):
+    """What a mix needs to know of the model that it steers.
+
+    Attributes:
+        width: d, the length of an activation.
+        device: where the mix's tensors go.
+        blocks: the decoder blocks.
+    """
 
     width: int
     device: torch.device
@@ -27,10 +33,16 @@ class Fits(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class MixBlock:
-    """One block's rows: c = maximum(h @ w.T + b, floor) * strengths, h <- h + c @ z.
+    """The K rows of one block: c = maximum(h @ w.T + b, floor) * strengths, h <- h + c @ z.
 
-    w [K, d], b [K], z [K, d]; floor [K], 0 for a ReLU gate, -inf for the identity; gram [K, K] = z @ z.T.
-    Tensors may be trainable; gram is then only right at the time it was made.
+    Source: engine/README.md, Eq. 4.
+
+    Attributes:
+        w: [K, d], gate directions.
+        b: [K], gate biases.
+        z: [K, d], directions that are added.
+        floor: [K], 0 for a ReLU gate and -inf for the identity.
+        gram: [K, K] = z @ z.T. Where z is trainable it holds for the values that z had at the start.
     """
 
     w: Tensor
@@ -44,39 +56,56 @@ class MixBlock:
         object.__setattr__(self, "gram", z @ z.T)
 
     def on(self, device: torch.device) -> MixBlock:
-        """The same rows where a spread model's block needs them; gradients find their way back."""
+        """The same rows on `device`, for a model on several devices; gradients flow back."""
         if self.z.device == device:
             return self
         return MixBlock(*(rows.to(device) for rows in (self.w, self.b, self.z, self.floor)))
 
 
 class Mix:
-    """The heads' rows per block, over K columns that mean the same in every block.
+    """The rows of several heads per block, over K columns that mean the same in every block.
 
-    A block that a head leaves alone has zero rows in that head's columns. Row tensors are float32 whatever
-    the model's dtype: a gate's sum over d terms must not be rounded to eight bits.
+    Heads are told apart by their digest: the same head in another object is the same head. A block that a
+    head does not steer has zero rows in that head's columns. Tensors are float32 whatever the precision of
+    the model: a gate's sum over d terms must not be rounded to eight bits.
+
+    Args:
+        heads: the heads, in the order of their columns.
+        model: the model that they steer.
+
+    Attributes:
+        heads: the heads.
+        columns: per head its columns.
+        blocks: the rows by block index, for the blocks that any head steers.
+
+    Raises:
+        HeadError: a head has another width than the model, or a block that the model lacks.
     """
 
-    def __init__(self, heads: Sequence[Head], model: Fits) -> None:
-        """Raises HeadError when a head has another width or more blocks than the model."""
+    def __init__(self, heads: Sequence[Head], model: SteerableModel) -> None:
         for head in heads:
             _require_fit(head, model)
         self.columns: list[slice] = _columns([head.rank for head in heads])
-        self._places = {head.digest: index for index, head in enumerate(heads)}
         self.heads = tuple(heads)
+        self._index_of = {head.digest: index for index, head in enumerate(heads)}
         self.blocks: dict[int, MixBlock] = {
             index: _stack(heads, index, model) for index in sorted({b for head in heads for b in head.blocks})
         }
-        self._widths = torch.tensor([head.rank for head in heads])
+        self._ranks = torch.tensor([head.rank for head in heads])
 
     @classmethod
     def of_tensors(cls, blocks: dict[int, MixBlock], ranks: Sequence[int]) -> Mix:
-        """A mix of given tensors, trainable ones for instance; ranks: the columns of each head."""
+        """A mix of given tensors, trainable ones for instance.
+
+        Args:
+            blocks: the rows by block index.
+            ranks: the number of columns of each head.
+        """
         mix = cls.__new__(cls)
         mix.columns = _columns(ranks)
-        mix._places, mix.heads = {}, ()
+        mix.heads, mix._index_of = (), {}
         mix.blocks = dict(sorted(blocks.items()))
-        mix._widths = torch.tensor(list(ranks))
+        mix._ranks = torch.tensor(list(ranks))
         return mix
 
     @property
@@ -84,28 +113,28 @@ class Mix:
         """K, the number of columns."""
         return self.columns[-1].stop if self.columns else 0
 
-    def place(self, head: Head) -> int:
-        """Which of the mix's heads has these numbers."""
-        return self._places[head.digest]
+    def __contains__(self, head: Head) -> bool:
+        return head.digest in self._index_of
 
-    def has(self, head: Head) -> bool:
-        return head.digest in self._places
+    def index_of(self, head: Head) -> int:
+        """Which of the mix's heads this one is. Raises KeyError when it is none."""
+        return self._index_of[head.digest]
 
-    def spread(self, heads: Sequence[Head], strengths: Sequence[float]) -> np.ndarray:
-        """[K] over all columns, from the strengths of some of the mix's heads; 0 for the others."""
+    def column_strengths(self, heads: Sequence[Head], strengths: Sequence[float]) -> np.ndarray:
+        """float32 [K] over all columns, from strengths of some of the mix's heads; 0 for the others."""
         row = np.zeros(self.rank, np.float32)
         for head, strength in zip(heads, strengths, strict=True):
-            row[self.columns[self.place(head)]] += strength
+            row[self.columns[self.index_of(head)]] += strength
         return row
 
     def expand(self, strengths: Sequence[float] | Tensor) -> Tensor:
-        """[K] strengths on the CPU, from one per head; the rows of a head share its strength."""
+        """float32 [K] on the CPU, from one strength per head; all columns of a head get its strength."""
         values = torch.as_tensor(strengths, dtype=torch.float32)
-        return values.repeat_interleave(self._widths)
+        return values.repeat_interleave(self._ranks)
 
 
 def floor_of(gate: Gate) -> float:
-    """The least value that a gate lets through."""
+    """The least value that a gate lets through: 0 for a ReLU, -inf for the identity."""
     return 0.0 if gate == "relu" else -float("inf")
 
 
@@ -114,14 +143,15 @@ def _columns(ranks: Sequence[int]) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(stops)]
 
 
-def _stack(heads: Sequence[Head], index: int, model: Fits) -> MixBlock:
+def _stack(heads: Sequence[Head], index: int, model: SteerableModel) -> MixBlock:
+    """The rows of all heads at block `index`."""
     w, b, z, floor = [], [], [], []
     for head in heads:
-        part = head.blocks.get(index)
+        block = head.blocks.get(index)
         empty = np.zeros((head.rank, model.width), np.float32)
-        w.append(part.w if part else empty)
-        z.append(part.z if part else empty)
-        b.append(part.b if part else empty[:, 0])
+        w.append(block.w if block else empty)
+        z.append(block.z if block else empty)
+        b.append(block.b if block else empty[:, 0])
         floor.append(np.full(head.rank, floor_of(head.gate), np.float32))
 
     def joined(arrays: list[np.ndarray]) -> Tensor:
@@ -130,16 +160,16 @@ def _stack(heads: Sequence[Head], index: int, model: Fits) -> MixBlock:
     return MixBlock(joined(w), joined(b), joined(z), joined(floor))
 
 
-def _require_fit(head: Head, model: Fits) -> None:
+def _require_fit(head: Head, model: SteerableModel) -> None:
     name = head.info.name
     remedy = "Use a head that was made for this model, or distill the prompt again."
     if not head.blocks:
         raise HeadError(f"The head {name} cannot be used", "It steers no block.", remedy)
-    for index, part in head.blocks.items():
-        if part.width != model.width:
+    for index, block in head.blocks.items():
+        if block.width != model.width:
             raise HeadError(
                 f"The head {name} does not fit this model",
-                f"Its width is {part.width}, the model's is {model.width}.",
+                f"Its width is {block.width}, the model's is {model.width}.",
                 remedy,
             )
         if not 0 <= index < len(model.blocks):
@@ -148,5 +178,5 @@ def _require_fit(head: Head, model: Fits) -> None:
                 f"It steers block {index} and the model has {len(model.blocks)} blocks.",
                 remedy,
             )
-        if part.rank != head.rank:
+        if block.rank != head.rank:
             raise HeadError(f"The head {name} cannot be used", "Its blocks differ in rank.", remedy)

@@ -1,4 +1,4 @@
-"""Applies a mix to a running network. The one place where anything is added to a hidden state."""
+"""Applies a mix to a running network: the only place where anything is added to a hidden state."""
 
 from __future__ import annotations
 
@@ -15,52 +15,70 @@ from engine.model.language_model import LanguageModel
 
 
 class Steering:
-    """While entered, every forward of the model's network is steered by the mix.
+    """While entered, every forward pass of the model's network is steered by the mix.
 
-        h <- h + sum_k strength_k * g_k(h . w_k + b_k) * z_k        (METHOD.md section 2, Eq. 7 and 8)
+        h <- h + sum_k strength_k * gate(h . w_k + b_k) * z_k
 
-    Before each forward the caller sets `strengths`, a float32 tensor [rows, T, K] or one that broadcasts to
-    it, 0 where a position must be left alone; None steers nothing. Leaving gives every block its own
-    forward back, whatever happened. Works under autograd: nothing is changed in place.
+    Leaving gives every block its own forward method back, whatever happened. Works under autograd: nothing is
+    changed in place. Source: engine/README.md, Eq. 2 to 4 (paper, Eq. 7 and 8).
+
+    Args:
+        model: the model to be steered.
+        mix: the heads.
+
+    Attributes:
+        mix: the heads.
+        strengths: float32 [rows, T, K], or a shape that broadcasts to it, for the next forward pass; 0 where
+            a position must be left alone. None steers nothing.
     """
 
     def __init__(self, model: LanguageModel, mix: Mix) -> None:
         self.mix = mix
         self.strengths: Tensor | None = None
         self._blocks, self._devices = model.blocks, model.devices
-        self._applied: dict[int, Tensor] = {}
-        self._seen: dict[int, Tensor] = {}
+        self._coefficients: dict[int, Tensor] = {}
+        self._before: dict[int, Tensor] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Steering:
         steered = [self._blocks[index] for index in self.mix.blocks]
-        parts = [(index, part.on(self._devices[index])) for index, part in self.mix.blocks.items()]
-        self._stack.enter_context(rewired(steered, lambda place, own: _steered(self, *parts[place], own)))
+        rows = [(index, block.on(self._devices[index])) for index, block in self.mix.blocks.items()]
+        self._stack.enter_context(
+            rewired(steered, lambda place, forward: _steered_forward(self, *rows[place], forward))
+        )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-        self._applied.clear()
-        self._seen.clear()
+        self._coefficients.clear()
+        self._before.clear()
 
     def coefficients(self) -> list[Tensor]:
-        """Per steered block, in order, the signed coefficients [rows, T, K] that the last forward applied.
+        """Per steered block, in order, the coefficients [rows, T, K] of the last forward pass.
 
-        They are the very tensors of the addition, strengths included.
+        They are the tensors that were added, strengths included.
         """
-        return [self._applied[index] for index in self.mix.blocks]
+        return [self._coefficients[index] for index in self.mix.blocks]
 
     def before(self) -> list[Tensor]:
-        """Per steered block, in order, hidden states [rows, T, d] before the last addition."""
-        return [self._seen[index] for index in self.mix.blocks]
+        """Per steered block, in order, the hidden states [rows, T, d] before the last addition."""
+        return [self._before[index] for index in self.mix.blocks]
 
 
 def applied_length(coefficients: Tensor, gram: Tensor) -> Tensor:
-    """The signed length of a whole addition, in activation units: [...] from [..., K] and gram [..., K, K].
+    """The signed length of a whole addition, in activation units.
 
-    With one column it is the coefficient itself; else sqrt(c G c^T), with the sign of the coefficients' sum.
+    With one column it is the coefficient itself, else sqrt(c G c^T) with the sign of the coefficients' sum.
+    Source: engine/README.md, Eq. 5.
+
+    Args:
+        coefficients: c, [..., K].
+        gram: G = Z Z^T of the directions, [..., K, K].
+
+    Returns:
+        [...]
     """
     if coefficients.shape[-1] == 1:
         return coefficients[..., 0]
@@ -68,33 +86,41 @@ def applied_length(coefficients: Tensor, gram: Tensor) -> Tensor:
     return (row @ gram @ row.mT)[..., 0, 0].clamp_min(0).sqrt().copysign(coefficients.sum(-1))
 
 
-def steer(hidden: Tensor, part: MixBlock, strengths: Tensor) -> tuple[Tensor, Tensor]:
-    """The formula itself: the steered hidden state [rows, T, d] and the coefficients [rows, T, K] applied.
+def steer(hidden: Tensor, block: MixBlock, strengths: Tensor) -> tuple[Tensor, Tensor]:
+    """The steering formula.
 
-    As few tensor operations as it allows: at one token per forward each of them costs as much as the
-    arithmetic of a small model's layer.
+    It uses as few tensor operations as possible: at one token per forward pass, each of them costs as much as
+    the arithmetic of a small model's layer. Source: engine/README.md, Eq. 2 to 4 (paper, Eq. 7 and 8).
+
+    Args:
+        hidden: a block's output, [rows, T, d].
+        block: the block's rows.
+        strengths: float32 [rows, T, K] or a shape that broadcasts to it.
+
+    Returns:
+        The steered hidden state [rows, T, d] and the coefficients applied, float32 [rows, T, K].
     """
-    seen = hidden if hidden.dtype is torch.float32 else hidden.float()
-    c = torch.maximum(nn.functional.linear(seen, part.w, part.b), part.floor) * strengths
-    if seen is not hidden:
-        return hidden + (c @ part.z).to(hidden.dtype), c
-    return torch.addcmul(hidden, c, part.z) if part.z.shape[0] == 1 else hidden + c @ part.z, c
+    precise = hidden if hidden.dtype is torch.float32 else hidden.float()
+    c = torch.maximum(nn.functional.linear(precise, block.w, block.b), block.floor) * strengths
+    if precise is not hidden:
+        return hidden + (c @ block.z).to(hidden.dtype), c
+    return torch.addcmul(hidden, c, block.z) if block.z.shape[0] == 1 else hidden + c @ block.z, c
 
 
-def _steered(steering: Steering, index: int, part: MixBlock, forward: Any) -> Any:
-    """What stands for a block's forward: the same, and then the addition."""
-    applied, seen = steering._applied, steering._seen
-    spread = len(set(steering._devices)) > 1
+def _steered_forward(steering: Steering, index: int, block: MixBlock, forward: Any) -> Any:
+    """A block's forward method followed by the addition."""
+    coefficients, before = steering._coefficients, steering._before
+    several_devices = len(set(steering._devices)) > 1
 
     def steered(*arguments: Any, **options: Any) -> Any:
         output = forward(*arguments, **options)
         strengths = steering.strengths
         if strengths is None:
             return output
-        if spread:
-            strengths = strengths.to(part.z.device)
-        seen[index] = hidden_of(output)
-        hidden, applied[index] = steer(seen[index], part, strengths)
+        if several_devices:
+            strengths = strengths.to(block.z.device)
+        before[index] = hidden_of(output)
+        hidden, coefficients[index] = steer(before[index], block, strengths)
         return replace_hidden(output, hidden)
 
     return steered

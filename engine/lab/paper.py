@@ -198,14 +198,14 @@ class _PaperRun:
         assert request is not None
         head = distill(self._model, request, cancel=self._cancel).head
         lanes = [
-            Lane([Message("user", question)], heads=[head], seed=i, truth=prompt)
+            Lane([Message("user", question)], heads=[head], seed=i, reference_prompt=prompt)
             for i, question in enumerate(self._asked[:16])
         ]
         answers = generate(self._model, lanes, self._plan.sampling, cancel=self._cancel)
         self._cancel.check()
         truth, added = (
             np.concatenate([getattr(answer.trace, name) for answer in answers])
-            for name in ("truth", "coefficients")
+            for name in ("prompt_effect", "coefficients")
         )
         return truth, added, sorted(head.blocks)
 

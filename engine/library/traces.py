@@ -9,15 +9,17 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from engine.generation.result import SpokenTurn
+from engine.generation.result import SteeredTokens
 from engine.generation.trace import Trace
-from engine.generation.trace_arrays import arrays_of, trace_of, words_of
+from engine.generation.trace_arrays import trace_from, trace_to_arrays, trace_to_json
 from engine.heads.head import Head
 
 
 def pack(trace: Trace) -> bytes:
     """The whole trace; `unpack` gives the same numbers and words back."""
-    return save(arrays_of(trace), metadata={"trace": json.dumps(words_of(trace), ensure_ascii=False)})
+    return save(
+        trace_to_arrays(trace), metadata={"trace": json.dumps(trace_to_json(trace), ensure_ascii=False)}
+    )
 
 
 def unpack(data: bytes) -> Trace | None:
@@ -26,12 +28,12 @@ def unpack(data: bytes) -> Trace | None:
         arrays = load(data)
         length = int.from_bytes(data[:8], "little")
         words = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["trace"])
-        return trace_of(arrays, words)
+        return trace_from(arrays, words)
     except (SafetensorError, ValueError, KeyError, IndexError, TypeError):
         return None
 
 
-def said_of(trace: Trace, heads: Sequence[Head | None], before: Sequence[float]) -> SpokenTurn | None:
+def said_of(trace: Trace, heads: Sequence[Head | None], before: Sequence[float]) -> SteeredTokens | None:
     """How the traced answer was made, so that it is steered again as it was; None when a head is lost.
 
     before: the strengths in force on the prompt, one per head.
@@ -39,7 +41,7 @@ def said_of(trace: Trace, heads: Sequence[Head | None], before: Sequence[float])
     if any(head is None for head in heads) or trace.strengths.shape[1] != len(heads):
         return None
     first = np.asarray(before, np.float32).reshape(1, len(heads))
-    return SpokenTurn(
+    return SteeredTokens(
         tuple(trace.ids.tolist()),
         tuple(head for head in heads if head is not None),
         np.concatenate([first, trace.strengths]),

@@ -18,7 +18,7 @@ Place = Literal["system", "before"]
 PLACES: tuple[Place, ...] = ("system", "before")
 
 
-class SpokenTokens(Protocol):
+class TokenIds(Protocol):
     """The exact tokens of a turn that this model said itself."""
 
     @property
@@ -27,23 +27,23 @@ class SpokenTokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; said: its own tokens when the model generated it, for text alone could be
+    """One turn of a conversation; tokens: its own tokens when the model generated it, for text alone could be
     cut into tokens in another way."""
 
     role: Role
     text: str
-    said: SpokenTokens | None = None
+    tokens: TokenIds | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSpan:
-    """The tokens [start, stop) that hold a message's text, without the template's own marks; said: whatever
+    """The tokens [start, stop) that hold a message's text, without the template's own marks; tokens: whatever
     the message carried under that name."""
 
     role: Role
     start: int
     stop: int
-    said: SpokenTokens | None = None
+    tokens: TokenIds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def encode(
         holds what is no text.
     """
     _require_text([*(message.text for message in messages), system or "", lead or ""])
-    turns = [_Turn(message.role, message.text, said=message.said) for message in messages]
+    turns = [_Turn(message.role, message.text, tokens=message.tokens) for message in messages]
     if lead:
         turns = _fold([_Turn("system", lead), *turns])
     if system:
@@ -121,7 +121,7 @@ def _require_text(texts: Sequence[str]) -> None:
 
 class _Mark(NamedTuple):
     role: Role
-    said: SpokenTokens | None = None
+    tokens: TokenIds | None = None
 
 
 _Pieces = list[tuple[str, _Mark | None]]  # the text in order; a mark says whose message it is
@@ -134,11 +134,11 @@ class _Turn:
     role: Role
     text: str
     system: str = ""
-    said: SpokenTokens | None = None
+    tokens: TokenIds | None = None
 
     @property
     def mark(self) -> _Mark:
-        return _Mark(self.role, self.said)
+        return _Mark(self.role, self.tokens)
 
     @property
     def whole(self) -> str:
@@ -158,7 +158,7 @@ def _plain(turns: Sequence[_Turn]) -> _Pieces:
     for turn in turns:
         head = "" if turn.role == "system" else f"{turn.role.capitalize()}:"
         text = turn.text
-        if turn.said is not None:
+        if turn.tokens is not None:
             # Its own tokens stand right behind the colon, where they were said.
             text = text if text[:1].isspace() else f" {text}"
         elif head:
@@ -272,8 +272,8 @@ def _tokens(model: LanguageModel, text: str, pieces: _Pieces) -> Prompt:
             inside = _inside(offsets, done, at, at + len(piece))
             if inside:
                 whole += ids[done : inside[0]]
-                own = ids[inside[0] : inside[-1] + 1] if mark.said is None else list(mark.said.ids)
-                spans.append(TokenSpan(mark.role, len(whole), len(whole) + len(own), mark.said))
+                own = ids[inside[0] : inside[-1] + 1] if mark.tokens is None else list(mark.tokens.ids)
+                spans.append(TokenSpan(mark.role, len(whole), len(whole) + len(own), mark.tokens))
                 whole += own
                 done = inside[-1] + 1
         at += len(piece)

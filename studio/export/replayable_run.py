@@ -10,8 +10,9 @@ import numpy as np
 
 from engine.errors import RunError
 from engine.generation.live_strengths import LiveStrengths
+from engine.generation.recorded_run import Run, record_run
 from engine.generation.result import Generation
-from engine.generation.run_file import Run, pack_run, record
+from engine.generation.run_file import run_to_bytes
 from studio.runtime.lane_builder import lanes_of, sampling_of
 from studio.state.conversation import Answer, Turn, came_together, history
 from studio.state.requests import LaneRequest, model_key
@@ -40,13 +41,13 @@ def as_bytes(
         else:
             elsewhere = tr("It was generated separately; export it as its own run.")
             left_out.append(f"{name}: {elsewhere}")
-    return pack_run(replace(_run(model, turns, together), left_out=tuple(left_out))), tuple(left_out)
+    return run_to_bytes(replace(_run(model, turns, together), left_out=tuple(left_out))), tuple(left_out)
 
 
 def _run(model: Any, turns: tuple[Turn, ...], answers: Sequence[Answer]) -> Run:
     settings = answers[0].turn.settings
     lanes = lanes_of(model, [_request(turns, answer) for answer in answers], settings.seed)
-    run = record(model, lanes, sampling_of(settings), [_generation(answer) for answer in answers])
+    run = record_run(model, lanes, sampling_of(settings), [_generation(answer) for answer in answers])
     assert answers[0].asked is not None
     # The model may have been loaded in another since.
     return replace(run, precision=answers[0].asked.precision)
@@ -76,7 +77,7 @@ def _generation(answer: Answer) -> Generation:
         prompt_tokens=answer.prompt_tokens,
         cut=answer.cut,
         prompt_coefficients=np.asarray(answer.prompt_coefficients, np.float32),
-        said=answer.said,
+        tokens=answer.said,
         seconds=answer.first_token_seconds + seconds,
         first_token_seconds=answer.first_token_seconds,
         tokens_per_second=answer.tokens_per_second,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from engine.generation.trace_export import as_csv, token_records
+from engine.generation.trace_export import token_records, traces_to_csv
 from studio.export.provenance import of_answer
 from studio.state.conversation import Answer, ColumnSource
 
 
 def to_csv(answer: Answer, source: ColumnSource | None = None) -> str:
     """One line per token, below the provenance. source: the column that the answer stands in."""
-    return as_csv(of_answer(answer, source), [answer.trace])
+    return traces_to_csv(of_answer(answer, source), [answer.trace])
 
 
 def to_json(answer: Answer, source: ColumnSource | None = None) -> str:

@@ -111,7 +111,7 @@ class TokenPanel(VerticalScroll):
         strongest = int(np.abs(rows).argmax()) if len(rows) else 0
         known = self._block is not None and self._block < len(rows)
         self.row.set_row(selection.answer, self._block if known else strongest)  # type: ignore[arg-type]
-        told = np.asarray(trace.truth[span]).mean(axis=0)
+        told = np.asarray(trace.prompt_effect[span]).mean(axis=0)
         self.truth.setVisible(bool(np.isfinite(told).any()))
         self.truth.set_rows(
             [(str(b), float(v) / scale.limit, f"{float(v):.2f}") for b, v in enumerate(told)],

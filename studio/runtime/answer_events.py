@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from engine.events import Begun
+from engine.events import PrefillStart
 from studio.runtime.engine_objects import make_trace
 from studio.state.conversation import Answer, AnswerRequest
 from studio.state.requests import LaneRequest
@@ -21,10 +21,10 @@ def note_asked(answers: Sequence[Answer], lanes: Sequence[LaneRequest], precisio
 
 
 def take_events(workspace: Workspace, answers: Sequence[Answer], events: Sequence[Any]) -> None:
-    """Each event, a Begun or a token, to the answer of its lane; the workspace tells who listens."""
-    for begun in (event for event in events if isinstance(event, Begun)):
+    """Each event, a PrefillStart or a token, to the answer of its lane; the workspace tells who listens."""
+    for begun in (event for event in events if isinstance(event, PrefillStart)):
         workspace.update_answer(answers[begun.lane], prompt_tokens=begun.prompt_tokens, cut=begun.cut)
-    tokens = [event for event in events if not isinstance(event, Begun)]
+    tokens = [event for event in events if not isinstance(event, PrefillStart)]
     for index, answer in enumerate(answers):
         mine = [token for token in tokens if token.lane == index]
         if not mine:
@@ -39,7 +39,7 @@ def take_results(answers: Sequence[Answer], generations: Sequence[Any]) -> None:
     for answer, generation in zip(answers, generations, strict=True):
         answer.state = generation.stopped
         answer.text = generation.text
-        answer.said = generation.said
+        answer.said = generation.tokens
         answer.tokens_per_second = generation.tokens_per_second
         answer.first_token_seconds = generation.first_token_seconds
         answer.cut = generation.cut

@@ -28,8 +28,8 @@ def lanes_of(model: Any, requests: Sequence[LaneRequest], seed: int) -> list[Lan
             strengths=request.strengths,
             seed=seed,
             opening=request.opening,
-            truth=request.truth,
-            truth_place=request.place,
+            reference_prompt=request.truth,
+            reference_place=request.place,
         )
         for request in requests
     ]
@@ -43,12 +43,12 @@ def sampling_of(settings: SamplingSettings) -> Sampling:
 
 def _message(model: Any, told: Told) -> Message:
     """What a person wrote in an answer's place has the tokens of its text, and no head steers them."""
-    from engine.generation.result import SpokenTurn
+    from engine.generation.result import SteeredTokens
     from engine.model.chat_template import Message, written_ids
 
     role, text, said = told
     if said == WRITTEN:
-        said = SpokenTurn(tuple(written_ids(model, text)))
+        said = SteeredTokens(tuple(written_ids(model, text)))
     return Message(role, text, said)
 
 

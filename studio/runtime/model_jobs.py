@@ -158,14 +158,16 @@ class ModelHost:
             model,
             rows,
             sampling_of(settings),
-            memory=self._memory,
+            prefix_cache=self._memory,
             compiled=self._steps,
             cancel=cancel,
-            on_begin=emit,
+            on_prefill=emit,
             on_token=emit,
         )
         self.columns = found[0].columns
-        self.lanes = 0 if found[0].compiled else len(rows) + 2 * sum(row.truth is not None for row in rows)
+        self.lanes = (
+            0 if found[0].compiled else len(rows) + 2 * sum(row.reference_prompt is not None for row in rows)
+        )
         return found
 
     def predict_usage(
@@ -181,9 +183,14 @@ class ModelHost:
 
         model = self.need_model()
         uses = predict_usage(model, lanes_of(model, lanes, settings.seed), settings.max_tokens)
-        use = max(uses, key=lambda use: (use.cut, -use.room))
+        use = max(uses, key=lambda use: (use.cut, -use.remaining))
         return ContextForecast(
-            len(ids_of(model, question)), use.prompt, turns_in(use.cut), use.room, use.wanted, use.context
+            len(ids_of(model, question)),
+            use.prompt_tokens,
+            turns_in(use.cut),
+            use.remaining,
+            use.requested,
+            use.context,
         )
 
     @property

@@ -47,10 +47,10 @@ QUANTITIES = (
     Quantity("share", QT_TR_NOOP("Relative"), QT_TR_NOOP("applied coefficient / activation norm"),
         SHARE, _share),
     Quantity("truth", QT_TR_NOOP("Prompt's effect"), QT_TR_NOOP("effect of the prompt itself"), ACTIVATION,
-        lambda trace, first: np.asarray(trace.truth[first:])),
+        lambda trace, first: np.asarray(trace.prompt_effect[first:])),
     Quantity("gap", QT_TR_NOOP("Distance to prompt"), QT_TR_NOOP("distance from the prompted activation"),
         ACTIVATION,
-        lambda trace, first: np.asarray(trace.gap[first:])),
+        lambda trace, first: np.asarray(trace.distance_to_prompt[first:])),
 )
 # fmt: on
 

@@ -55,7 +55,7 @@ def measure(shape: str, *, with_compiled: bool) -> list[Bar]:
 
     def ours(heads: list[Head], lanes: int = 1, steps: list[CompiledStep] | None = None) -> None:
         several = [Lane(messages, heads=heads)] * lanes
-        made = generate(model, several, sampling, memory=PrefixCache(), compiled=steps or [])
+        made = generate(model, several, sampling, prefix_cache=PrefixCache(), compiled=steps or [])
         assert made[0].compiled == bool(steps)
 
     loops = {
@@ -67,7 +67,7 @@ def measure(shape: str, *, with_compiled: bool) -> list[Bar]:
     }
     if with_compiled:
         start = time.perf_counter()
-        steps = [CompiledStep(model, columns=1, room=512).prepare()]
+        steps = [CompiledStep(model, columns=1, max_positions=512).prepare()]
         print(f"compiled in {time.perf_counter() - start:.0f} s", flush=True)
         loops["ours, A-PSR, compiled"] = lambda: ours([gated], steps=steps)
     others = peers.peers(model.network, model.tokenizer, vectors, ids, tokens)

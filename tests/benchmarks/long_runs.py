@@ -41,6 +41,17 @@ def _tokens(rng: np.random.Generator, first: int, count: int, blocks: int) -> li
     rows = rng.normal(scale=3.0, size=(count, blocks)).astype(np.float32)
     words = rng.integers(len(_WORDS), size=count)
     return [
-        Token(0, first + i, 7, _WORDS[word], -0.5, 1, ((7, " x", 0.5),), (1.0,), row, 9 + abs(row))
+        Token(
+            lane=0,
+            index=first + i,
+            id=7,
+            text=_WORDS[word],
+            logprob=-0.5,
+            rank=1,
+            alternatives=((7, " x", 0.5),),
+            strengths=(1.0,),
+            coefficients=row,
+            lengths=9 + abs(row),
+        )
         for i, (row, word) in enumerate(zip(rows, words, strict=True))
     ]

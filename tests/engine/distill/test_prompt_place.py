@@ -58,13 +58,13 @@ def test_the_truth_of_a_lane_has_the_prompt_in_its_place(pocket: LanguageModel) 
     """What the prompt does to its own answer is what it did: nothing of it is left to do."""
     ask = [Message("user", "Tell me about bees.")]
     for place in ("system", "before"):
-        lane = Lane(ask, truth=PIRATE, truth_place=place, **placed(PIRATE, place))
+        lane = Lane(ask, reference_prompt=PIRATE, reference_place=place, **placed(PIRATE, place))
         [found] = generate(pocket, [lane], Sampling(max_tokens=12))
-        assert found.trace.truth.max() > 0.5 and found.trace.gap.max() < 0.05
+        assert found.trace.prompt_effect.max() > 0.5 and found.trace.distance_to_prompt.max() < 0.05
         other = "before" if place == "system" else "system"
-        [beside] = generate(pocket, [Lane(ask, truth=PIRATE, truth_place=other, **placed(PIRATE, place))],
-                            Sampling(max_tokens=12))  # fmt: skip
-        assert beside.trace.gap.max() > 0.05
+        lane = Lane(ask, reference_prompt=PIRATE, reference_place=other, **placed(PIRATE, place))
+        [beside] = generate(pocket, [lane], Sampling(max_tokens=12))
+        assert beside.trace.distance_to_prompt.max() > 0.05
 
 
 def test_the_command_line_takes_and_reports_the_place(capsys, tmp_path: Path) -> None:

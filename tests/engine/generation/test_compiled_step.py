@@ -32,7 +32,7 @@ def step(session_model: LanguageModel) -> CompiledStep:
     mix = Mix([tiny.head(session_model, seed=5)], session_model)
     with Steering(session_model, mix) as steering:
         steering.strengths = mix.expand([9.0])
-        made = CompiledStep(session_model, rows=3, columns=3, room=128)
+        made = CompiledStep(session_model, rows=3, columns=3, max_positions=128)
     return made.prepare()
 
 
@@ -42,7 +42,7 @@ def test_a_compiled_step_gives_the_tokens_and_figures_of_the_eager_one(
     first, second = tiny.head(model), tiny.head(model, seed=1, rank=2, blocks=(1,))
     sampling = Sampling(temperature=0.8, max_tokens=24)
     for lanes in (
-        [Lane(ASK, heads=[first], truth="Be brief.", seed=4)],
+        [Lane(ASK, heads=[first], reference_prompt="Be brief.", seed=4)],
         [Lane(ASK), Lane(LONG, heads=[first, second], seed=2), Lane(ASK, "Be loud.", [second], seed=3)],
         [Lane(ASK, seed=1), Lane(ASK, seed=2), Lane(ASK, seed=3)],
     ):
@@ -51,7 +51,7 @@ def test_a_compiled_step_gives_the_tokens_and_figures_of_the_eager_one(
         assert [answer.compiled for answer in compiled] == [True] * len(lanes)
         for one, other in zip(eager, compiled, strict=True):
             assert one.trace.ids.tolist() == other.trace.ids.tolist()
-            for figure in ("coefficients", "lengths", "logprobs", "truth", "gap"):
+            for figure in ("coefficients", "lengths", "logprobs", "prompt_effect", "distance_to_prompt"):
                 assert np.allclose(
                     getattr(one.trace, figure), getattr(other.trace, figure), atol=1e-3, equal_nan=True
                 ), figure
@@ -74,7 +74,7 @@ def test_strengths_stay_live(model: LanguageModel, step: CompiledStep) -> None:
 
 def test_two_steps_in_one_process_keep_apart(model: LanguageModel, step: CompiledStep) -> None:
     other = tiny.model(initializer_range=0.05)
-    both = [(model, step), (other, CompiledStep(other, rows=3, columns=3, room=128).prepare())]
+    both = [(model, step), (other, CompiledStep(other, rows=3, columns=3, max_positions=128).prepare())]
     for made, own in [*both, *both]:
         lanes = [Lane(ASK, heads=[tiny.head(made)], seed=seed) for seed in range(3)]
         eager = generate(made, lanes, Sampling(max_tokens=12))
@@ -110,7 +110,7 @@ def test_a_head_cut_to_a_block_and_read_again_stays_one_head_over_a_long_convers
         answer, *others = generate(model, lanes, Sampling(max_tokens=1), compiled=[step])
         assert answer.compiled, f"turn {number}"
         assert [other.compiled for other in others] == [True, True]
-        turns.append(Message("assistant", answer.text, answer.said))
+        turns.append(Message("assistant", answer.text, answer.tokens))
 
 
 @pytest.mark.slow
@@ -118,7 +118,9 @@ def test_it_is_prepared_while_the_model_answers(model: LanguageModel) -> None:
     lane = Lane(ASK, heads=[tiny.head(model)])
     before = generate(model, [lane], Sampling(max_tokens=20))[0]
     made: list[CompiledStep] = []
-    thread = threading.Thread(target=lambda: made.append(CompiledStep(model, columns=2, room=64).prepare()))
+    thread = threading.Thread(
+        target=lambda: made.append(CompiledStep(model, columns=2, max_positions=64).prepare())
+    )
     thread.start()
     answers = []
     while thread.is_alive():

@@ -13,8 +13,8 @@ from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.live_strengths import LiveStrengths
 from engine.generation.result import Generation
-from engine.generation.sampling import Sampling, choose, draw, near
-from engine.generation.steered_positions import plan, steered
+from engine.generation.sampling import Sampling, choose_tokens, draw_uniform, may_choose
+from engine.generation.steered_positions import prompt_strengths, steered_mask
 from engine.generation.trace import Token
 from engine.heads.head import Head
 from engine.heads.mix import Mix
@@ -54,8 +54,10 @@ def whole_run(model: LanguageModel, lane: Lane, answer: Generation) -> tuple[Any
     """Logits and coefficients of the finished sequence in one forward without a cache."""
     prompt = encode(model, lane.messages, lane.system)
     mix = Mix(lane.heads, model)
-    told = mix.expand(lane.values()).expand(len(answer.trace), -1)
-    table = torch.cat([torch.from_numpy(plan(prompt, lane.heads, lane.values(), mix)), told])
+    told = mix.expand(lane.current_strengths()).expand(len(answer.trace), -1)
+    table = torch.cat(
+        [torch.from_numpy(prompt_strengths(prompt, lane.heads, lane.current_strengths(), mix)), told]
+    )
     ids = torch.tensor([prompt.ids + answer.trace.ids.tolist()])
     with torch.inference_mode(), Steering(model, mix) as steering:
         steering.strengths = table[None]
@@ -104,7 +106,7 @@ def test_heads_that_all_point_backwards_show_a_negative_length(
 
 def test_positions_differ_in_the_question_only(model: LanguageModel) -> None:
     prompt = encode(model, LONG, "Be brief.")
-    response, both = steered(prompt, "response"), steered(prompt, "question_and_response")
+    response, both = steered_mask(prompt, "response"), steered_mask(prompt, "question_and_response")
     system, first, answer, second = prompt.spans
     assert response[-1]
     assert all(response[answer.start - 1 : answer.stop])
@@ -143,12 +145,12 @@ def test_an_answer_that_was_steered_is_run_again_as_it_was(
     first = generate(
         model, [Lane(ASK, heads=heads[:1], strengths=strengths)], Sampling(max_tokens=8), on_token=slide
     )[0]
-    history = [*ASK, Message("assistant", first.text, first.said), *ASK]
+    history = [*ASK, Message("assistant", first.text, first.tokens), *ASK]
     prompt = encode(model, history)
     span = prompt.spans[1]
     assert prompt.ids[span.start : span.stop] == first.trace.ids.tolist()
     mix = Mix(heads, model)
-    table = plan(prompt, heads[1:], (0.5,), mix)
+    table = prompt_strengths(prompt, heads[1:], (0.5,), mix)
     assert table[span.start - 1 : span.stop, 0].tolist() == [1.0, *first.trace.strengths[:, 0].tolist()]
     assert not table[: span.stop, 1:].any()
     assert table[-1].tolist() == [0, 0.5, 0.5]
@@ -171,7 +173,7 @@ def test_events_are_the_trace(model: LanguageModel, heads: tuple[Head, ...]) -> 
     assert np.array_equal(np.stack([token.coefficients for token in seen]), trace.coefficients)
     assert np.array_equal(np.stack([token.lengths for token in seen]), trace.lengths)
     assert (trace.lengths > 0).all()
-    assert np.isnan(trace.truth).all()
+    assert np.isnan(trace.prompt_effect).all()
     assert "".join(token.text for token in seen) == answer.text == model.tokenizer.decode(trace.ids.tolist())
     first = seen[0]
     assert first.rank == 1
@@ -198,7 +200,7 @@ def test_choices_follow_the_distribution_and_its_limits() -> None:
 
     def count(**rules: Any) -> list[float]:
         generators = [torch.Generator().manual_seed(seed) for seed in range(2000)]
-        ids = choose(logits, Sampling(**rules), draw(generators))
+        ids = choose_tokens(logits, Sampling(**rules), draw_uniform(generators))
         return (torch.bincount(ids, minlength=4) / 2000).tolist()
 
     assert count(temperature=1.0) == pytest.approx(shares.tolist(), abs=0.04)
@@ -228,10 +230,10 @@ def test_what_rounding_can_make_of_a_choice_is_near_and_little_else(
     moved = logits + slack * (torch.rand(logits.shape, generator=generator) - 0.5)
     draws = torch.rand(500, generator=generator, dtype=torch.float64)
     greedy = sampling.temperature == 0
-    others = choose(moved, sampling, None if greedy else draws).tolist()
+    others = choose_tokens(moved, sampling, None if greedy else draws).tolist()
 
     def nearby(row: int, token: int) -> bool:
-        return near(logits[row], sampling, None if greedy else float(draws[row]), token, slack)
+        return may_choose(logits[row], sampling, None if greedy else float(draws[row]), token, slack)
 
     assert all(nearby(row, token) for row, token in enumerate(others))
     most = sum(nearby(row, token) for row in range(50) for token in range(30)) / 50

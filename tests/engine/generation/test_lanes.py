@@ -1,4 +1,4 @@
-"""Lanes of one batch: independent of each other, following each other, with truth."""
+"""Lanes of one batch: independent of each other, following each other, with a reference prompt."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from engine.errors import InputError
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.live_strengths import LiveStrengths
-from engine.generation.result import SpokenTurn
+from engine.generation.result import SteeredTokens
 from engine.generation.sampling import Sampling
-from engine.generation.steered_positions import plan
+from engine.generation.steered_positions import prompt_strengths
 from engine.heads.head import Head
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering
@@ -63,32 +63,34 @@ def test_truth_is_what_the_prompt_would_have_done_at_the_same_tokens(
 ) -> None:
     messages = [
         *LONG[:1],
-        Message("assistant", "Ships come.", SpokenTurn((9, 8, 7), heads[:1], np.ones((4, 1)))),
+        Message("assistant", "Ships come.", SteeredTokens((9, 8, 7), heads[:1], np.ones((4, 1)))),
         *ASK,
     ]
-    lane = Lane(messages, system=system, heads=heads, truth="Talk like a pirate.", seed=3)
+    lane = Lane(messages, system=system, heads=heads, reference_prompt="Talk like a pirate.", seed=3)
     plain, answer = (
         generate(model, [one, Lane(LONG, heads=heads[1:])], Sampling(temperature=1.0, max_tokens=9))[0]
-        for one in (replace(lane, truth=None), lane)
+        for one in (replace(lane, reference_prompt=None), lane)
     )
     assert answer.trace.ids.tolist() == plain.trace.ids.tolist()
     assert np.allclose(answer.trace.coefficients, plain.trace.coefficients, atol=1e-4)
 
     told = answer.trace.ids.tolist()
-    bare = [replace(m, said=None if m.said is None else m.said.unsteered()) for m in messages]
+    bare = [replace(m, tokens=None if m.tokens is None else m.tokens.unsteered()) for m in messages]
     wording = "Talk like a pirate." if system is None else "Be brief.\n\nTalk like a pirate."
     runs = []
     for text, steer in ((None, True), (None, False), (wording, False)):
         prompt = encode(model, messages if steer else bare, system if text is None else text)
         mix = Mix(heads, model)
-        table = np.concatenate([plan(prompt, heads, (1, 1), mix), np.ones((len(told), mix.rank), np.float32)])
+        table = np.concatenate(
+            [prompt_strengths(prompt, heads, (1, 1), mix), np.ones((len(told), mix.rank), np.float32)]
+        )
         with torch.inference_mode(), Steering(model, mix) as steering, watching(model) as seen:
             steering.strengths = torch.from_numpy(table)[None] if steer else None
             model.network(torch.tensor([prompt.ids + told]), use_cache=False)
         runs.append(torch.stack([h[0, len(prompt.ids) :] for h in seen]))
     steered_run, bare_run, prompted = runs
-    assert np.allclose(answer.trace.truth, (prompted - bare_run).norm(dim=-1).T, atol=1e-3)
-    assert np.allclose(answer.trace.gap, (steered_run - prompted).norm(dim=-1).T, atol=1e-3)
+    assert np.allclose(answer.trace.prompt_effect, (prompted - bare_run).norm(dim=-1).T, atol=1e-3)
+    assert np.allclose(answer.trace.distance_to_prompt, (steered_run - prompted).norm(dim=-1).T, atol=1e-3)
 
 
 @contextmanager
@@ -123,6 +125,6 @@ def test_lanes_that_ended_may_stay_in_the_batch(
 ) -> None:
     lanes = [Lane(ASK, forced=[5, 6]), Lane(ASK)]
     dropped = generate(model, lanes, Sampling(max_tokens=9))
-    monkeypatch.setattr("engine.generation.batch.Batch.droppable", False)
+    monkeypatch.setattr("engine.generation.batch.Batch.can_drop_rows", False)
     kept = generate(model, lanes, Sampling(max_tokens=9))
     assert [answer.trace.ids.tolist() for answer in kept] == [answer.trace.ids.tolist() for answer in dropped]

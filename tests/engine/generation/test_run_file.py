@@ -20,8 +20,9 @@ from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.live_strengths import LiveStrengths
 from engine.generation.prefix_cache import PrefixCache
+from engine.generation.recorded_run import Run, first_differences, record_run, replay
 from engine.generation.result import Agreement
-from engine.generation.run_file import Run, differences, load_run, record, replay, save_run
+from engine.generation.run_file import load_run, save_run
 from engine.generation.sampling import Sampling
 from engine.generation.trace import Token
 from engine.generation.trace_export import to_csv, to_json
@@ -47,11 +48,11 @@ def moving(model: LanguageModel, *, cancel_at: int | None = None, sampling: Samp
 
     heads = (tiny.head(model), tiny.head(model, seed=1, rank=2, blocks=(1,)))
     lanes = [
-        Lane(ASK, heads=heads, strengths=strengths, seed=3, truth="Talk so."),
+        Lane(ASK, heads=heads, strengths=strengths, seed=3, reference_prompt="Talk so."),
         Lane(ASK, system="Be brief.", seed=4),
     ]
     answers = generate(model, lanes, sampling, cancel=cancel, on_token=move)
-    return record(model, lanes, sampling, answers)
+    return record_run(model, lanes, sampling, answers)
 
 
 def stored(run: Run, path: Path) -> Run:
@@ -65,11 +66,20 @@ def test_a_run_file_keeps_every_figure(model: LanguageModel, tmp_path: Path) -> 
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.run.safetensors"]
     assert (read.model, read.precision, read.sampling) == (run.model, run.precision, run.sampling)
     for old, new in zip(run.answers, read.answers, strict=True):
-        for name in ("ids", "logprobs", "ranks", "strengths", "coefficients", "lengths", "truth", "gap"):
+        for name in (
+            "ids",
+            "logprobs",
+            "ranks",
+            "strengths",
+            "coefficients",
+            "lengths",
+            "prompt_effect",
+            "distance_to_prompt",
+        ):
             np.testing.assert_array_equal(getattr(old.trace, name), getattr(new.trace, name))
         assert (old.trace.pieces, old.trace.alternatives) == (new.trace.pieces, new.trace.alternatives)
         assert (old.text, old.stopped, old.prompt_tokens) == (new.text, new.stopped, new.prompt_tokens)
-        np.testing.assert_array_equal(old.said.strengths, new.said.strengths)
+        np.testing.assert_array_equal(old.tokens.strengths, new.tokens.strengths)
     for one, other in zip(run.lanes[0].heads, read.lanes[0].heads, strict=True):
         assert one.digest == other.digest and one.info.name == other.info.name
 
@@ -78,37 +88,37 @@ def test_strengths_that_moved_are_replayed_token_by_token(model: LanguageModel, 
     run = moving(model)
     assert len({tuple(row) for row in run.answers[0].trace.strengths}) > 5
     again = replay(model, stored(run, tmp_path / "a"))
-    assert differences(run, again) == [None, None]
+    assert first_differences(run, again) == [None, None]
     for old, new in zip(run.answers, again, strict=True):
         np.testing.assert_array_equal(old.trace.strengths, new.trace.strengths)
-        for name in ("coefficients", "logprobs", "truth", "gap"):
+        for name in ("coefficients", "logprobs", "prompt_effect", "distance_to_prompt"):
             np.testing.assert_allclose(getattr(old.trace, name), getattr(new.trace, name), atol=1e-5)
 
 
 def test_without_the_recorded_strengths_the_tokens_are_others(model: LanguageModel) -> None:
     run = moving(model)
-    lanes = [replace(lane, strengths=LiveStrengths(lane.values())) for lane in run.lanes]
+    lanes = [replace(lane, strengths=LiveStrengths(lane.current_strengths())) for lane in run.lanes]
     fixed = generate(model, lanes, run.sampling)
-    assert differences(run, fixed)[0] is not None
+    assert first_differences(run, fixed)[0] is not None
 
 
 def test_a_stopped_run_goes_as_far_as_it_had_come(model: LanguageModel, tmp_path: Path) -> None:
     run = moving(model, cancel_at=7)
     assert run.answers[0].stopped == "cancelled"
     again = replay(model, stored(run, tmp_path / "a"))
-    assert differences(run, again) == [None, None]
+    assert first_differences(run, again) == [None, None]
 
 
 def test_earlier_answers_are_steered_again_as_they_were(model: LanguageModel, tmp_path: Path) -> None:
     first = moving(model)
-    told = Message("assistant", first.answers[0].text, first.answers[0].said)
-    plain = Message("assistant", first.answers[1].text, first.answers[1].said)
+    told = Message("assistant", first.answers[0].text, first.answers[0].tokens)
+    plain = Message("assistant", first.answers[1].text, first.answers[1].tokens)
     lanes = [
         Lane([*ASK, turn, Message("user", "What else?")], heads=(tiny.head(model, seed=5),), seed=9)
         for turn in (told, plain)
     ]
-    run = record(model, lanes, FREE, generate(model, lanes, FREE))
-    assert differences(run, replay(model, stored(run, tmp_path / "a"))) == [None, None]
+    run = record_run(model, lanes, FREE, generate(model, lanes, FREE))
+    assert first_differences(run, replay(model, stored(run, tmp_path / "a"))) == [None, None]
 
 
 def test_pocket_replays_a_steered_answer(pocket: LanguageModel, tmp_path: Path) -> None:
@@ -124,8 +134,8 @@ def test_pocket_replays_a_steered_answer(pocket: LanguageModel, tmp_path: Path) 
         strengths.set(0, min(1.2, 0.1 * token.index))
 
     answers = generate(pocket, [lane], replace(FREE, max_tokens=40), on_token=move)
-    run = record(pocket, [lane], replace(FREE, max_tokens=40), answers)
-    assert differences(run, replay(pocket, stored(run, tmp_path / "a"))) == [None]
+    run = record_run(pocket, [lane], replace(FREE, max_tokens=40), answers)
+    assert first_differences(run, replay(pocket, stored(run, tmp_path / "a"))) == [None]
 
 
 @pytest.fixture(scope="module")
@@ -143,20 +153,20 @@ def test_later_turns_in_half_precision_are_the_same_though_rounding_decides_some
     told: list[list[Message]] = [[], []]
     for question in ("Tell me about bees.", "Tell me about tea.", "What is a lighthouse?", "And a castle?"):
         asked = [[*before, Message("user", question)] for before in told]
-        lanes = [Lane(asked[0], heads=heads, seed=8, truth="Be brief."), Lane(asked[1], seed=8)]
-        run = record(pocket16, lanes, sampling, generate(pocket16, lanes, sampling, memory=memory))
+        lanes = [Lane(asked[0], heads=heads, seed=8, reference_prompt="Be brief."), Lane(asked[1], seed=8)]
+        run = record_run(pocket16, lanes, sampling, generate(pocket16, lanes, sampling, prefix_cache=memory))
         again = replay(pocket16, run)
-        assert differences(run, again) == [None, None]
+        assert first_differences(run, again) == [None, None]
         ties += sum(answer.agreement.ties for answer in again)
         assert all(answer.agreement.alike for answer in again)
         runs.append(run)
         for turn, words, answer in zip(told, asked, run.answers, strict=True):
-            turn[:] = [*words, Message("assistant", answer.text, answer.said)]
+            turn[:] = [*words, Message("assistant", answer.text, answer.tokens)]
     assert 0 < ties < sum(len(answer.trace) for run in runs for answer in run.answers) / 20
     if sampling.temperature:
         first, *_ = runs  # later ones say little that is not certain
         others = tuple(replace(lane, seed=lane.seed + 1) for lane in first.lanes)
-        assert None not in differences(first, replay(pocket16, replace(first, lanes=others)))
+        assert None not in first_differences(first, replay(pocket16, replace(first, lanes=others)))
 
 
 def test_other_strengths_are_noticed_though_the_tokens_are_the_same(
@@ -168,11 +178,11 @@ def test_other_strengths_are_noticed_though_the_tokens_are_the_same(
     sampling = Sampling(max_tokens=40)
     for made in (pocket, pocket16):
         lane = Lane([Message("user", "Tell me about bees.")], heads=(head,), strengths=LiveStrengths([1.2]))
-        run = record(made, [lane], sampling, generate(made, [lane], sampling))
+        run = record_run(made, [lane], sampling, generate(made, [lane], sampling))
         answer = run.answers[0]
-        said = replace(answer.said, strengths=answer.said.strengths / np.float32(1.2))
+        said = replace(answer.tokens, strengths=answer.tokens.strengths / np.float32(1.2))
         weaker = replace(lane, strengths=LiveStrengths([1.0]))
-        other = replace(run, answers=(replace(answer, said=said),), lanes=(weaker,))
+        other = replace(run, answers=(replace(answer, tokens=said),), lanes=(weaker,))
         [same], [again] = replay(made, run), replay(made, other)
         assert same.agreement == Agreement(0, same.agreement.within, True)
         assert again.agreement.within > 3 * same.agreement.within
@@ -183,10 +193,12 @@ def test_the_record_does_not_cover_another_steering(model: LanguageModel) -> Non
     run = moving(model)
     bare = tuple(replace(lane, heads=(), strengths=LiveStrengths([])) for lane in run.lanes)
     answers = [
-        replace(answer, said=replace(answer.said, heads=(), strengths=answer.said.strengths[:, :0]))
+        replace(answer, tokens=replace(answer.tokens, heads=(), strengths=answer.tokens.strengths[:, :0]))
         for answer in run.answers
     ]
-    assert differences(run, replay(model, replace(run, lanes=bare, answers=tuple(answers))))[0] is not None
+    assert (
+        first_differences(run, replay(model, replace(run, lanes=bare, answers=tuple(answers))))[0] is not None
+    )
 
 
 def test_another_model_is_refused(model: LanguageModel) -> None:
@@ -223,8 +235,8 @@ def nothing(entry: dict[str, Any]) -> None: ...
         ("out of range", lambda h: h["sampling"].update(temperature=-1), nothing),
         ("wrong kind", nothing, lambda a: a.pop("lane.0.ids")),
         ("wrong kind", nothing, lambda a: a.update({"lane.1.lengths": a["lane.1.lengths"][:, :2].copy()})),
-        ("no numbers", nothing, lambda a: a["lane.0.coefficients"].__setitem__((0, 0), np.nan)),
-        ("no numbers", nothing, lambda a: a["head.0.block.0.w"].__setitem__((0, 0), np.inf)),
+        ("NaN or infinite", nothing, lambda a: a["lane.0.coefficients"].__setitem__((0, 0), np.nan)),
+        ("NaN or infinite", nothing, lambda a: a["head.0.block.0.w"].__setitem__((0, 0), np.inf)),
     ],
 )
 def test_a_damaged_or_newer_run_is_refused(
@@ -251,7 +263,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_a_file_of_format_1_opens() -> None:
     run = load_run(OLD)
     assert run.model.id == "tiny-llama" and len(run.lanes) == 2
-    assert len(run.lanes[0].heads) == 2 and np.isfinite(run.answers[0].trace.truth).all()
+    assert len(run.lanes[0].heads) == 2 and np.isfinite(run.answers[0].trace.prompt_effect).all()
     assert run.answers[0].text == "".join(run.answers[0].trace.pieces)
 
 

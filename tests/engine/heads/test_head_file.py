@@ -76,8 +76,8 @@ REFUSED: list[tuple[str, Callable[[dict[str, Any]], Any], Callable[[dict[str, An
     ("wrong shape", nothing, lambda t: t.update({"block.0.w": t["block.0.w"][:, :5].copy()})),
     ("wrong shape", nothing, lambda t: t.update({"block.2.b": t["block.2.b"][:1].copy()})),
     ("of a model with 3", nothing, lambda t: t.update({f"block.9.{n}": t[f"block.0.{n}"] for n in "wbz"})),
-    ("no numbers", nothing, lambda t: t["block.0.w"].__setitem__((0, 0), np.nan)),
-    ("no numbers", nothing, lambda t: t["block.2.b"].__setitem__(0, np.inf)),
+    ("NaN or infinite", nothing, lambda t: t["block.0.w"].__setitem__((0, 0), np.nan)),
+    ("NaN or infinite", nothing, lambda t: t["block.2.b"].__setitem__(0, np.inf)),
     ("unit length", nothing, lambda t: t["block.2.z"].__imul__(1.1)),
 ]
 
@@ -145,6 +145,6 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 
 def test_an_unsound_head_is_never_written(head: Head, tmp_path: Path) -> None:
     head.blocks[0].w[0, 0] = np.nan
-    with pytest.raises(HeadError, match="no numbers"):
+    with pytest.raises(HeadError, match="NaN or infinite"):
         save_head(head, tmp_path / "a")
     assert not list(tmp_path.iterdir())

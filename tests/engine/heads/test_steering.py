@@ -154,7 +154,7 @@ def test_hooks_are_removed_after_errors_even_half_way_through_attaching(
         forwards.append(given[-1])
         return lambda *arguments, **options: None
 
-    monkeypatch.setattr("engine.heads.steering._steered", failing)
+    monkeypatch.setattr("engine.heads.steering._steered_forward", failing)
     with pytest.raises(RuntimeError), Steering(model, mix):
         pass
     assert len(forwards) == 2 and hooks(model) == 0

@@ -111,12 +111,12 @@ def test_a_kept_cache_gives_the_second_turn_that_a_rebuilt_one_gives(
 ) -> None:
     head, memory, sampling = head_of(any_model), PrefixCache(), Sampling(max_tokens=10)
     begun = [Lane(messages, heads=[head]) for messages in (SHORT, LONG)[:lanes]]
-    first = generate(any_model, begun, sampling, memory=memory)
+    first = generate(any_model, begun, sampling, prefix_cache=memory)
     turns = [
-        Lane([*lane.messages, Message("assistant", said.text, said.said), *SHORT], heads=[head])
+        Lane([*lane.messages, Message("assistant", said.text, said.tokens), *SHORT], heads=[head])
         for lane, said in zip(begun, first, strict=True)
     ]
-    kept = generate(any_model, turns, sampling, memory=memory)
+    kept = generate(any_model, turns, sampling, prefix_cache=memory)
     for cached, rebuilt in zip(kept, generate(any_model, turns, sampling), strict=True):
         assert cached.trace.ids.tolist() == rebuilt.trace.ids.tolist()
         assert np.allclose(cached.trace.logprobs, rebuilt.trace.logprobs, atol=1e-3)
@@ -124,10 +124,10 @@ def test_a_kept_cache_gives_the_second_turn_that_a_rebuilt_one_gives(
 
 
 def test_the_truth_of_a_prompt_streams_beside_the_head(any_model: LanguageModel) -> None:
-    lane = Lane(SHORT, heads=[head_of(any_model)], truth="Talk like a pirate.")
+    lane = Lane(SHORT, heads=[head_of(any_model)], reference_prompt="Talk like a pirate.")
     trace = answer(any_model, lane)[0].trace
-    assert trace.truth.shape == trace.gap.shape == trace.coefficients.shape
-    assert (trace.truth > 0).all() and np.isfinite(trace.gap).all()
+    assert trace.prompt_effect.shape == trace.distance_to_prompt.shape == trace.coefficients.shape
+    assert (trace.prompt_effect > 0).all() and np.isfinite(trace.distance_to_prompt).all()
 
 
 def test_bfloat16_steers_with_float32_coefficients(half_model: LanguageModel) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 
 from engine.errors import Cancelled, ModelError
 from engine.events import Cancel, Progress
-from engine.generation.result import SpokenTurn
+from engine.generation.result import SteeredTokens
 from engine.model.blocks import find_blocks
 from engine.model.chat_template import Message, encode, written_ids
 from engine.model.language_model import LanguageModel
@@ -169,12 +169,12 @@ def test_without_a_template_an_earlier_answer_stands_where_it_was_said(words: st
     made = tiny.model(template=None)
     question = Message("user", "Who are you?")
     first = encode(made, [question]).ids
-    said = SpokenTurn(tuple(made.tokenizer.encode(words, add_special_tokens=False)))
+    said = SteeredTokens(tuple(made.tokenizer.encode(words, add_special_tokens=False)))
     later = encode(made, [question, Message("assistant", words, said), question])
     assert later.ids[: len(first) + len(said.ids)] == [*first, *said.ids]
     span = next(span for span in later.spans if span.role == "assistant")
     assert (span.start, span.stop) == (len(first), len(first) + len(said.ids))
-    written = Message("assistant", words.strip(), SpokenTurn(tuple(written_ids(made, words.strip()))))
+    written = Message("assistant", words.strip(), SteeredTokens(tuple(written_ids(made, words.strip()))))
     typed = made.tokenizer.decode(encode(made, [question, written]).ids)
     assert f"Assistant: {words.strip()}\n" in typed
 

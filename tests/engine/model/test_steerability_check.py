@@ -44,9 +44,12 @@ def test_blocks_that_carry_a_state_answer_side_by_side_and_turn_after_turn(archi
         assert together.trace.ids.tolist() == alone.trace.ids.tolist()
         assert np.allclose(together.trace.coefficients, alone.trace.coefficients, atol=1e-2)
     memory = PrefixCache()
-    [first] = generate(model, lanes[:1], sampling, memory=memory)
-    turn = Lane([*SHORT, Message("assistant", first.text, first.said), *SHORT], heads=[head])
-    [kept], [rebuilt] = generate(model, [turn], sampling, memory=memory), generate(model, [turn], sampling)
+    [first] = generate(model, lanes[:1], sampling, prefix_cache=memory)
+    turn = Lane([*SHORT, Message("assistant", first.text, first.tokens), *SHORT], heads=[head])
+    [kept], [rebuilt] = (
+        generate(model, [turn], sampling, prefix_cache=memory),
+        generate(model, [turn], sampling),
+    )
     assert np.allclose(kept.trace.coefficients, rebuilt.trace.coefficients, atol=1e-2)
 
 

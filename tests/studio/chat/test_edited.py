@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from engine.generation.result import SpokenTurn
+from engine.generation.result import SteeredTokens
 from studio.export.markdown import as_markdown
 from studio.runtime.lane_builder import lanes_of
 from studio.state.conversation import STEERED, UNSTEERED, WRITTEN, history
@@ -76,8 +76,8 @@ def test_the_conversation_goes_on_from_the_edited_words_unsteered(qtbot, talked)
     assert job.state == "eos" and len(job) > 3
     model = talked.session.host.need_model()
     [lane] = lanes_of(model, [LaneRequest(tuple(told))], 0)
-    said = lane.messages[1].said
-    assert isinstance(said, SpokenTurn) and said.heads == () and model.tokenizer.decode(said.ids) == WORDS
+    said = lane.messages[1].tokens
+    assert isinstance(said, SteeredTokens) and said.heads == () and model.tokenizer.decode(said.ids) == WORDS
 
 
 def test_one_of_two_lanes_is_edited_and_the_other_stays(qtbot, talked):

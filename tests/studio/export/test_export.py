@@ -115,7 +115,7 @@ def test_markdown_csv_and_json_hold_every_token(qtbot, answered, tmp_path):
     assert f"*{answer.turn.model}, temperature 0, at most 256 tokens*" in text
     told = json.loads(export(qtbot, answered, "export_trace", tmp_path / "trace.json"))
     assert [token["id"] for token in told["tokens"]] == answer.trace.ids.tolist()
-    assert told["tokens"][3]["truth"] == pytest.approx(answer.trace.truth[3].tolist())
+    assert told["tokens"][3]["truth"] == pytest.approx(answer.trace.prompt_effect[3].tolist())
     lines = export(qtbot, answered, "export_trace", tmp_path / "trace.csv").decode().splitlines()
     facts = [line for line in lines if line.startswith("# ")]
     rows = list(csv.DictReader(lines[len(facts) :]))

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from engine.errors import InputError
-from engine.generation.trace import Token, Trace
+from engine.generation.trace import Trace
 from studio.export import figure_text, trace_figure
 from studio.export.figure_text import lines_of, words_of
 from studio.state.color_scale import ColorScale
 from studio.state.conversation import STEERED, Turn
 from studio.state.heatmap_quantities import QUANTITIES
 from studio.state.sampling_settings import SamplingSettings
+from tests.traces import made_token
 
 
 def answer_of(*pieces: str, values: tuple[float, ...] = ()):
@@ -22,7 +23,7 @@ def answer_of(*pieces: str, values: tuple[float, ...] = ()):
     answer.trace = Trace(1, 2)
     for index, piece in enumerate(pieces):
         row = np.float32([values[index] if values else 2.0, 0.5])
-        answer.trace.append(Token(0, index, 5, piece, -0.1, 1, (), (1.0,), row, row))
+        answer.trace.append(made_token(index, row, row, text=piece))
     answer.text, answer.state = "".join(pieces), "eos"
     return answer
 

@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from engine.generation.trace import Token, Trace
+from engine.generation.trace import Trace
 from studio.panels.heatmap_panel import FIRST_CAPACITY, WINDOW, HeatmapGrid, HeatmapPanel
 from studio.panels.token_panel import TokenPanel
 from studio.state.color_scale import ACTIVATION, FIRST, ColorScale
@@ -16,6 +16,7 @@ from studio.state.heatmap_quantities import holding
 from studio.state.sampling_settings import SamplingSettings
 from studio.state.workspace import Workspace
 from studio.widgets import theme
+from tests.traces import made_token
 
 
 def test_the_array_grows_by_doubling_and_keeps_its_rows():
@@ -42,7 +43,7 @@ def shown(qtbot):
         first = len(answer)
         for index in range(first, first + count):
             row = np.full(6, value, np.float32)
-            answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row))
+            answer.trace.append(made_token(index, row, 9 * row))
         workspace.scales.include(answer, first)
         workspace.answerGrew.emit(answer, first)
 
@@ -100,13 +101,13 @@ def test_other_quantities_of_the_same_answer(shown):
     assert workspace.truth and not heatmap.measure.isEnabled()
     row = np.arange(6, dtype=np.float32)
     for index in range(40, 60):
-        answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, row, 3 * row, 2 * row))
+        answer.trace.append(made_token(index, row, row, prompt_effect=3 * row, distance_to_prompt=2 * row))
     workspace.scales.include(answer, 40)
     workspace.answerGrew.emit(answer, 40)
     assert heatmap.plot.isVisible() and heatmap.tokens == 60
-    assert np.array_equal(heatmap.values(), answer.trace.truth, equal_nan=True)
+    assert np.array_equal(heatmap.values(), answer.trace.prompt_effect, equal_nan=True)
     heatmap.show_quantity("gap")
-    assert np.array_equal(heatmap.values()[40:], answer.trace.gap[40:])
+    assert np.array_equal(heatmap.values()[40:], answer.trace.distance_to_prompt[40:])
     heatmap.show_quantity("applied")
     assert heatmap.scale is workspace.scales.activation
     assert np.array_equal(heatmap.values(), answer.trace.coefficients)
@@ -125,7 +126,7 @@ def test_one_number_has_one_colour_in_every_quantity_of_its_unit_and_every_answe
     several = np.float32([1, 2, 4, 8, 16, 0])
     answer.trace = Trace(1, 6)
     for index, (row, truth) in enumerate([(several, several[::-1]), (0 * several, 2 * several)]):
-        answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row, truth, several))
+        answer.trace.append(made_token(index, row, 9 * row, prompt_effect=truth, distance_to_prompt=several))
     workspace.scales.include(answer)
     seen: dict[float, set] = {}
     for key in ("applied", "truth", "gap"):
@@ -136,7 +137,7 @@ def test_one_number_has_one_colour_in_every_quantity_of_its_unit_and_every_answe
     assert len(seen) == 7 and all(len(found) == 1 for found in seen.values())
     other = Turn("?", SamplingSettings()).add(STEERED)
     other.trace = Trace(1, 6)
-    other.trace.append(Token(0, 0, 5, " x", -0.1, 1, (), (1.0,), several, 9 * several))
+    other.trace.append(made_token(0, several, 9 * several))
     heatmap.show_quantity("applied")
     workspace.show(other)
     assert {int(c) for c in colours(heatmap).ravel()} == set().union(*(seen[float(n)] for n in several))
@@ -146,9 +147,7 @@ def test_a_few_spikes_do_not_pale_the_rest_and_are_told_apart(shown):
     workspace, heatmap, answer, grow = shown
     grow(399)
     rows = answer.trace.coefficients
-    answer.trace.append(
-        Token(0, 1, 5, " x", -0.1, 1, (), (1.0,), 1000 * rows[0] * [1, 1, 0, 0, 0, 0], rows[0])
-    )
+    answer.trace.append(made_token(1, 1000 * rows[0] * [1, 1, 0, 0, 0, 0], rows[0]))
     workspace.scales.include(answer, 399)
     workspace.answerGrew.emit(answer, 399)
     assert heatmap.scale == ColorScale(1.0) and heatmap.bar.beyond == (0, 2)
@@ -161,7 +160,9 @@ def test_a_few_spikes_do_not_pale_the_rest_and_are_told_apart(shown):
 def test_one_steered_block_of_many_is_held_whole():
     rows = np.zeros((400, 32), np.float32)
     rows[:, 9] = np.linspace(1, 50, 400)
-    trace = SimpleNamespace(coefficients=rows, lengths=100 + rows, truth=rows * np.nan, gap=rows * np.nan)
+    trace = SimpleNamespace(
+        coefficients=rows, lengths=100 + rows, prompt_effect=rows * np.nan, distance_to_prompt=rows * np.nan
+    )
     assert holding(FIRST, trace)[ACTIVATION] == ColorScale(50.0)
     rows[9, 9] = -1.0
     assert holding(FIRST, trace)[ACTIVATION].signed
@@ -186,7 +187,7 @@ def test_a_blocks_row_over_the_tokens_follows_the_cell_and_the_bar(qtbot):
     rng = np.random.default_rng(0)
     for index in range(900):  # more tokens than pixels
         row = rng.normal(size=6).astype(np.float32)
-        answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, 9 * row))
+        answer.trace.append(made_token(index, row, 9 * row))
     workspace.select(answer, 3)
     assert inspector.row.block == int(np.abs(answer.trace.coefficients[3]).argmax())
     inspector.show_block(2)
@@ -219,7 +220,7 @@ def test_what_several_heads_add_is_called_so(qtbot):
     answer.trace = Trace(2, 3)
     for index, strengths in enumerate([(1.0, 0.0), (1.0, -0.5)]):
         row = np.ones(3, np.float32)
-        answer.trace.append(Token(0, index, 5, " x", -0.1, 1, (), strengths, row, row))
+        answer.trace.append(made_token(index, row, row, strengths=strengths))
     workspace.select(answer, 0)
     assert inspector.bars.accessibleName() == "applied coefficient per block"
     workspace.select(answer, 1)

@@ -262,7 +262,11 @@ def test_the_truth_is_measured_when_asked_for(qtbot, window):
     window.actions_["truth"].trigger()
     ask(qtbot, window, "Tell me about the harbour.")
     trace = window.workspace.turns[0].answers[0].trace
-    assert np.isfinite(trace.truth).all() and trace.truth.max() > 0 and np.isfinite(trace.gap).all()
+    assert (
+        np.isfinite(trace.prompt_effect).all()
+        and trace.prompt_effect.max() > 0
+        and np.isfinite(trace.distance_to_prompt).all()
+    )
 
 
 def failing(window, monkeypatch, tokens: int = 0) -> None:

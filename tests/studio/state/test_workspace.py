@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from engine.generation.live_strengths import LiveStrengths
-from engine.generation.trace import Token, Trace
+from engine.generation.trace import Trace
 from studio.export.markdown import as_markdown
 from studio.state.conversation import STEERED, UNSTEERED, MixEntry, Turn, history
 from studio.state.mixer import Misfit
 from studio.state.sampling_settings import SamplingSettings
 from studio.state.workspace import Workspace
 from tests.studio.conftest import make_head
+from tests.traces import made_token
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ def test_the_selection_stays_within_the_answer(workspace):
     answer.trace = Trace(1, 2)
     for i in range(5):
         nothing = np.zeros(2, np.float32)
-        answer.trace.append(Token(0, i, i, "x", 0.0, 1, (), (1.0,), nothing, nothing))
+        answer.trace.append(made_token(i, nothing, nothing))
     workspace.select(answer, 2)
     workspace.select(answer, 99, extend=True)
     assert (workspace.selection.start, workspace.selection.stop) == (2, 4)
@@ -185,7 +186,7 @@ def test_scales_are_of_the_turns_that_are_there(qtbot):
         trace = turn.add(STEERED).trace = Trace(1, 2)
         row = np.float32([size, size])
         for index in range(3):
-            trace.append(Token(0, index, 5, " x", -0.1, 1, (), (1.0,), row, row))
+            trace.append(made_token(index, row, row))
         turns.append(turn)
     workspace.set_turns((turns[0],), "question")
     usual = workspace.scales.activation

@@ -303,7 +303,7 @@ def test_a_gguf_cut_off_anywhere_is_refused(model: LanguageModel, tmp_path: Path
     [
         ((4, 33), 1.0, "32 wide"),
         ((6, 32), 1.0, "tiny-llama has 3"),
-        ((4, 32), np.nan, "no numbers"),
+        ((4, 32), np.nan, "NaN or infinite"),
         ((4, 32), 0.0, "zero"),
     ],
 )

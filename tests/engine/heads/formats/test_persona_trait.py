@@ -31,7 +31,7 @@ def test_a_trait_is_read_as_it_is_published(tmp_path: Path) -> None:
         ({"questions": []}, "no questions"),
         ({"instruction": [{"pos": "a"}]}, "lacks"),
         ({"eval_prompt": "Score it."}, "no place"),
-        ({"questions": [3]}, "texts"),
+        ({"questions": [3]}, "other than text"),
         ({"instruction": None}, "lacks"),
     ],
 )
