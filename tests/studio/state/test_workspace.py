@@ -224,7 +224,7 @@ def test_no_two_heads_that_come_are_called_the_same(workspace):
     workspace.mixer.add_head(make_head("words"), draft=True)
     method = make_head().info.method
     names = [c.name for c in workspace.channels]
-    assert names == ["pirate", f"pirate, {method}", f"pirate, {method} 2", "words"]
+    assert names == ["pirate", f"pirate ({method})", f"pirate ({method}, #2)", "words"]
 
 
 def test_a_preset_leaves_the_heads_of_another_model_as_they_are(workspace):
