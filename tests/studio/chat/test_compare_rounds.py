@@ -77,8 +77,8 @@ def test_a_comparison_is_there_again_without_a_model_and_goes_on_with_one(
     told = captions(window)
     workspace.mixer.rename_head(workspace.channels[1].key, "brief")
     other = open_window()
-    load = other.session.open_model
-    monkeypatch.setattr(other.session, "open_model", lambda source: None)
+    load = other.controllers.open_model
+    monkeypatch.setattr(other.controllers, "open_model", lambda source: None)
     qtbot.waitUntil(lambda: other.comparing.round is not None, timeout=WAIT_MS)
     other.actions_["page_compare"].trigger()
     workspace, new = other.workspace, other.comparing.round
@@ -95,7 +95,7 @@ def test_a_comparison_is_there_again_without_a_model_and_goes_on_with_one(
     ready(qtbot, other)
     other.exporting.write("export_run", tmp_path / "all.run.safetensors")
     qtbot.waitUntil((tmp_path / "all.run.safetensors").exists, timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: not other.session.worker.busy, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not other.controllers.worker.busy, timeout=WAIT_MS)
     assert "Left out" not in other.status.busy.text()
     choice = next(
         i
@@ -103,7 +103,7 @@ def test_a_comparison_is_there_again_without_a_model_and_goes_on_with_one(
         if each[0] != new.answers[2].trace.ids[2]
     )
     other.inspector.alternatives.chosen.emit(choice)
-    qtbot.waitUntil(lambda: not other.session.talking, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not other.controllers.talking, timeout=WAIT_MS)
     [turn] = workspace.turns
     assert turn.mix[0][2] == pytest.approx(0.7) and turn.answers[0].state == "eos"
     assert other.comparing.round is new  # and stays on its page

@@ -74,15 +74,15 @@ def test_the_conversation_goes_on_from_the_edited_words_unsteered(qtbot, talked)
     assert told[1] == ("assistant", WORDS, WRITTEN)
     job = talked.workspace.turns[1].answers[0]
     assert job.state == "eos" and len(job) > 3
-    model = talked.session.host.need_model()
+    model = talked.controllers.host.need_model()
     [lane] = lanes_of(model, [LaneRequest(tuple(told))], 0)
     said = lane.messages[1].tokens
     assert isinstance(said, SteeredTokens) and said.heads == () and model.tokenizer.decode(said.ids) == WORDS
 
 
 def test_one_of_two_lanes_is_edited_and_the_other_stays(qtbot, talked):
-    talked.session.answering.compare(True)
-    qtbot.waitUntil(lambda: not talked.session.talking, timeout=ANSWER_MS)
+    talked.controllers.answering.compare(True)
+    qtbot.waitUntil(lambda: not talked.controllers.talking, timeout=ANSWER_MS)
     other = talked.workspace.turns[1].answer(UNSTEERED)
     edit(talked, WORDS, place=1)
     turn = talked.workspace.turns[1]
@@ -114,7 +114,7 @@ def test_every_export_tells_of_the_edit(qtbot, talked, tmp_path):
     [told] = facts[0]["answers"]
     assert told["lane"] == STEERED and told["edited"] and told["heads"] == []
     failures: list = []
-    talked.session.worker.failed.connect(failures.append)
+    talked.controllers.worker.failed.connect(failures.append)
     for number, key in enumerate(("export_trace", "export_figure", "export_run"), start=1):
         talked.exporting.write(key, tmp_path / f"none.{key}")
         qtbot.waitUntil(lambda number=number: len(failures) == number, timeout=10_000)
@@ -122,11 +122,11 @@ def test_every_export_tells_of_the_edit(qtbot, talked, tmp_path):
 
 
 def test_nothing_is_edited_while_an_answer_comes(qtbot, talked):
-    talked.session.answering.send("Tell me about the castle.")
+    talked.controllers.answering.send("Tell me about the castle.")
     at = column(talked)
     assert not at.edit.isEnabled()
     assert not talked.conversation.turn(talked.workspace.turns[0]).again.isEnabled()
-    talked.session.answering.rewrite(talked.workspace.turns[0].answers[0], WORDS)
+    talked.controllers.answering.rewrite(talked.workspace.turns[0].answers[0], WORDS)
     assert not talked.workspace.turns[0].answers[0].edited
-    qtbot.waitUntil(lambda: not talked.session.talking, timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: not talked.controllers.talking, timeout=ANSWER_MS)
     assert at.edit.isEnabled()

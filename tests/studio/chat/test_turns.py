@@ -30,7 +30,7 @@ def test_a_turns_question_is_edited_in_place(qtbot, answered):
     view.edit.click()
     view.field.text.setPlainText("Tell me about tea.")
     QTest.keyClick(view.field.text, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: not answered.session.answering.talking, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not answered.controllers.answering.talking, timeout=WAIT_MS)
     assert [t.question for t in answered.workspace.turns] == ["Tell me about tea."]
     answered.workspace.undo()
     assert answered.workspace.turns == (turn,)
@@ -40,7 +40,7 @@ def test_the_unsteered_answer_beside_is_one_step_with_its_switch(qtbot, answered
     workspace, [turn], switch = answered.workspace, answered.workspace.turns, answered.actions_["compare"]
     steps = workspace.stack.count()
     switch.trigger()
-    qtbot.waitUntil(lambda: not answered.session.talking, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not answered.controllers.talking, timeout=WAIT_MS)
     [wider] = workspace.turns
     other = wider.answer(UNSTEERED)
     assert other.state == "eos" and workspace.stack.count() == steps + 1
@@ -49,26 +49,26 @@ def test_the_unsteered_answer_beside_is_one_step_with_its_switch(qtbot, answered
     assert list(answered.conversation.turn(turn).columns) == [STEERED]
     assert workspace.shown is turn.answers[0] and len(turn.answers) == 1
     workspace.redo()
-    assert workspace.turns == (wider,) and switch.isChecked() and not answered.session.talking
+    assert workspace.turns == (wider,) and switch.isChecked() and not answered.controllers.talking
     assert list(answered.conversation.turn(wider).columns) == [STEERED, UNSTEERED]
     workspace.undo()
     switch.trigger()
-    assert answered.session.talking
+    assert answered.controllers.talking
     workspace.undo()  # while it is answered
-    qtbot.waitUntil(lambda: not answered.session.talking, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not answered.controllers.talking, timeout=WAIT_MS)
     assert workspace.turns == (turn,) and not switch.isChecked()
 
 
 def test_a_turn_is_answered_again(qtbot, answered):
     turn = answered.workspace.turns[0]
     answered.conversation.turn(turn).again.click()
-    qtbot.waitUntil(lambda: not answered.session.answering.talking, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not answered.controllers.answering.talking, timeout=WAIT_MS)
     assert len(answered.workspace.turns) == 1 and answered.workspace.turns[0] is not turn
     assert answered.workspace.turns[0].answers[0].text == turn.answers[0].text
 
 
 def test_a_fork_of_the_unsteered_answer_stays_unsteered(qtbot, answered):
-    workspace, answering = answered.workspace, answered.session.answering
+    workspace, answering = answered.workspace, answered.controllers.answering
     answering.compare(True)
     qtbot.waitUntil(lambda: not answering.talking, timeout=WAIT_MS)
     workspace.set_compare(False)

@@ -204,8 +204,8 @@ def test_a_questions_line_breaks_are_kept_in_the_page():
 
 def test_the_window_and_a_picture_have_one_colour_for_one_number(qtbot, answered, tmp_path):
     answered.workspace.mixer.set_strength(answered.workspace.channels[0].key, -1.0)
-    answered.session.answering.send("Tell me about tea.")
-    qtbot.waitUntil(lambda: not answered.session.talking, timeout=30000)
+    answered.controllers.answering.send("Tell me about tea.")
+    qtbot.waitUntil(lambda: not answered.controllers.talking, timeout=30000)
     assert answered.heatmap.scale.signed
     export(qtbot, answered, "export_heatmap", tmp_path / "map.png")
     image = QImage(str(tmp_path / "map.png")).convertToFormat(QImage.Format.Format_RGB888)
@@ -235,7 +235,7 @@ def test_nothing_to_export_and_nowhere_to_write_are_told(qtbot, window, tmp_path
 
 def test_a_name_that_is_too_long_is_told_as_such(qtbot, answered, tmp_path):
     failures = []
-    answered.session.worker.failed.connect(failures.append)
+    answered.controllers.worker.failed.connect(failures.append)
     answered.exporting.write("export_chat", tmp_path / f"{'a' * 300}.md")
     qtbot.waitUntil(lambda: len(failures) == 1, timeout=10000)
     assert "too long" in failures[0].why and "shorter name" in failures[0].remedy

@@ -44,7 +44,7 @@ def test_a_name_without_its_ending_replaces_nothing_unasked(qtbot, answered, per
     answered.exporting.ask("export_chat")
     assert person.asked and there.name in person.asked[0]
     assert person.proposed == ["Tell me about bees.html", str(there)]
-    assert not answered.session.worker.busy and there.read_text() == "mine"
+    assert not answered.controllers.worker.busy and there.read_text() == "mine"
     person.allows = True
     answered.exporting.ask("export_chat")
     qtbot.waitUntil(lambda: "bees" in there.read_text(), timeout=20000)
@@ -57,7 +57,7 @@ def test_a_saved_head_replaces_nothing_unasked(qtbot, answered, person, tmp_path
     answered.files.choose_save()
     chosen = answered.workspace.channel(answered.workspace.selected_key)
     assert person.asked and person.proposed[0] == f"{chosen.name}.head.safetensors"
-    assert not answered.session.worker.busy and there.read_text() == "mine"
+    assert not answered.controllers.worker.busy and there.read_text() == "mine"
 
 
 def test_what_the_dialog_asked_about_is_not_asked_again(qtbot, answered, person, tmp_path):  # noqa: F811
