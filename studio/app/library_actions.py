@@ -69,11 +69,8 @@ class LibraryActions(QObject):
             if item.kind != COMPARISON and self._controllers.talking:
                 self.noticed.emit(self.tr("Stop the answer first."))
                 return
-            self._ask(
-                self.tr("Opening {0}").format(one_line(item.title)),
-                lambda: archive.turns(item.key),
-                lambda opened: self._begin(item, opened),
-            )
+            label = self.tr("Opening {0}").format(one_line(item.title))
+            self._autosave.open_conversation(label, item.key, lambda opened: self._begin(item, opened))
         elif item.shelf == "head":
             self._ask(self.tr("Opening a head"), lambda: archive.head(item.key), self._controllers.take)
         else:
@@ -133,8 +130,6 @@ class LibraryActions(QObject):
                 opened.details,
             )
             self._controllers.worker.failed.emit(failed)
-        else:
-            self._autosave.know(item.key, opened.turns)
         if item.kind != COMPARISON:
             self._workspace.begin_conversation(opened.turns, "" if opened.lost else item.key)
         elif opened.round is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from studio.library.library_jobs import LibraryJobs
+from studio.library.library_jobs import LibraryJobs, OpenedConversation
 from studio.library.session_writer import Signature, Snapshot, signature, take
 from studio.runtime.worker import Job, JobFailure, Worker
 from studio.state.conversation import Turn
@@ -41,6 +42,7 @@ class Autosave(QObject):
         self.archive = LibraryJobs(folder)
         self.worker = Worker(parent=self, name="library")
         self._known: dict[str, dict[str, Signature]] = {}  # by conversation and turn, what the library has
+        self._versions: Counter[str] = Counter()  # by conversation, how often it was changed in the library
         self._gone: set[str] = set()  # rounds that were taken back; each save says so, for one may fail
         self._begun = False
         self._under_way = 0  # saves, and the opening
@@ -107,6 +109,27 @@ class Autosave(QObject):
         """These turns are in the library as they are, and are not written again."""
         self._known[conversation] = {turn.key: signature(turn) for turn in turns}
 
+    def open_conversation(self, label: str, key: str, then: Callable[[OpenedConversation], None]) -> None:
+        """Reads a conversation; `then` gets it. Its turns are known to be in the library unless they were
+        saved, removed or put back meanwhile: then the next save writes all of them."""
+        version = self._versions[key]
+
+        def on_done(opened: OpenedConversation) -> None:
+            if opened.lost:
+                pass  # a copy goes on, under another key
+            elif self._versions[key] == version:
+                self.know(key, opened.turns)
+            else:
+                self._known.pop(key, None)
+            then(opened)
+
+        self.worker.submit(Job(label, lambda emit, cancel: self.archive.turns(key), on_done=on_done))
+
+    def expect_change(self, key: str) -> None:
+        """Something else than a save is about to change the conversation in the library."""
+        self._versions[key] += 1
+        self._known.pop(key, None)
+
     def flush(self, clean: bool = False) -> Saving:
         """Saves now; clean: the session ends in order with it. Where nothing is to be kept, all is."""
         saving = Saving()
@@ -119,9 +142,9 @@ class Autosave(QObject):
             return saving
         self._retry.stop()
         snapshot, known = self._take(clean), self._known
-        self.know(self._workspace.conversation, self._workspace.turns)
-        if self._workspace.round is not None:
-            self.know(self._workspace.round.key, self._workspace.round.turns)
+        for key, turns in self._pages():
+            self.know(key, turns)
+            self._versions[key] += 1
         self._under_way += 1
         self.stateChanged.emit("saving")
         job = Job(
@@ -159,7 +182,7 @@ class Autosave(QObject):
     def drop_round(self, key: str) -> None:
         """A comparison was taken back: the library keeps it no longer, unless it is shown again."""
         self._gone.add(key)
-        self._known.pop(key, None)
+        self.expect_change(key)
         self._on_change()
 
     def close(self, abandon: bool = False) -> None:
@@ -222,9 +245,14 @@ class Autosave(QObject):
         self._under_way -= 1
         self._unreadable(failed)
 
-    def _take(self, clean: bool) -> Snapshot:
+    def _pages(self) -> list[tuple[str, tuple[Turn, ...]]]:
+        """Key and turns of the conversation, and of the round on the Compare page."""
         at = self._workspace.round
-        pages = [self._workspace.conversation] + ([at.key] if at else [])
+        own = (self._workspace.conversation, self._workspace.turns)
+        return [own] if at is None else [own, (at.key, at.turns)]
+
+    def _take(self, clean: bool) -> Snapshot:
+        pages = [key for key, _ in self._pages()]
         self._gone.difference_update(pages)
         known = {turn: told for page in pages for turn, told in self._known.get(page, {}).items()}
         return take(self._workspace, known, clean, self._gone)

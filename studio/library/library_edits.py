@@ -66,6 +66,9 @@ class LibraryEdits(QObject):
             if name == "round":
                 self._workspace.show_round(given)
                 continue
+            if name in ("remove", "put back"):
+                for item in given[0]:
+                    self._autosave.expect_change(item.key)
             label, deed = deeds[name]
             self._autosave.worker.submit(_job(label, deed, given, self.changed.emit))
 
