@@ -147,7 +147,7 @@ class ModelPicker(QDialog):
             record["blocks"],
         )
         return words.format(
-            architecture=record["architecture"],
+            architecture=_family(record["architecture"]),
             size=in_words(record["bytes"]),
             dtype=record["runs_in"],
             needs=in_words(record["needs"]),
@@ -185,7 +185,7 @@ class ModelPicker(QDialog):
         )
         text = words.format(
             id=offer.id,
-            architecture=offer.architecture,
+            architecture=_family(offer.architecture),
             size=in_words(offer.bytes),
             here=in_words(offer.here),
             dtype=offer.runs_in,
@@ -264,6 +264,11 @@ class ModelPicker(QDialog):
         layout.addLayout(line)
         layout.addWidget(self.told)
         layout.addLayout(ends)
+
+
+def _family(architecture: str) -> str:
+    """The architecture as people name it: all of them are for causal language models."""
+    return architecture.removesuffix("ForCausalLM")
 
 
 def _here(

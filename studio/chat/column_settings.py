@@ -36,8 +36,8 @@ class ColumnSettings(WrappingRow):
         self._workspace = workspace
         self.boxes: list[ColumnBox] = []
         words = self.tr(
-            "Columns for the next question (shared seed). Equal strengths are not equal effects "
-            "– use the Lab for that."
+            "Columns for the next question (shared seed). Equal strengths do not mean equal "
+            "effects; use the Lab to match them."
         )
         about = plain_label(words, "muted")
         about.setWordWrap(True)

@@ -127,7 +127,7 @@ class LabForm(WrappingRow):
         self.target.setToolTip(explained("coherence", "nat", about=self.target.toolTip()))
         self.strengths.setToolTip(explained("strength", about=self.strengths.toolTip()))
         self.blocks.setToolTip(explained("block", about=self.blocks.toolTip()))
-        line.setPlaceholderText(self.tr("judge: automatic"))
+        line.setPlaceholderText(self.tr("Judge: automatic"))
         turn_when_focused(self.kind, self.target, self.judge, self.questions, self.seeds)
         for field in (self.methods, self.strengths, self.blocks, self.ranks, line):
             field.returnPressed.connect(self.entered)

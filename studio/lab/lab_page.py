@@ -133,6 +133,9 @@ class LabPage(QWidget):
             title = self.table.horizontalHeaderItem(place)
             if title is not None and terms:
                 title.setToolTip(explained(*terms))
+        count = self.table.horizontalHeaderItem(len(COLUMN_TERMS) - 1)
+        if count is not None:
+            count.setToolTip(self.tr("Number of answers judged"))
         self.table.setAccessibleName(self.tr("Results"))
         self.table.setToolTip(self.tr("Press Enter or double-click a row to read the answers"))
         self.table.verticalHeader().hide()

@@ -27,7 +27,7 @@ def solve(data: BlockData, rank: int) -> Solution:
 ABLATION = Method(
     name="ablation",
     title="Ablation",
-    about="All blocks, the direction that the prompt adds is removed; suppresses what the prompt asks for",
+    about="All blocks; removes the direction that the prompt adds, to suppress what the prompt asks for",
     every_block=True,
     solve=solve,
     calibrated=False,

@@ -11,7 +11,7 @@ from engine.distill.methods.method import Method
 CAA = Method(
     name="caa",
     title="CAA",
-    about="One block, the mean difference that the prompt makes; nothing is trained",
+    about="One block; the mean activation difference made by the prompt; no training",
     every_block=False,
     solve=constant.solve,
     calibrated=False,

@@ -23,7 +23,7 @@ def solve(data: BlockData, rank: int) -> Solution:
 ALL = Method(
     name="a-const",
     title="A-Const",
-    about="All blocks, the same vector on every token",
+    about="All blocks; the same vector on every token",
     every_block=True,
     solve=solve,
     trainable=("z",),
@@ -33,7 +33,7 @@ ALL = Method(
 SINGLE = Method(
     name="s-const",
     title="S-Const",
-    about="One block, the same vector on every token",
+    about="One block; the same vector on every token",
     every_block=False,
     solve=solve,
     trainable=("z",),

@@ -29,7 +29,7 @@ def solve(data: BlockData, rank: int) -> Solution:
 PCA = Method(
     name="pca",
     title="PCA",
-    about="One block, the main direction among the answers' mean differences; nothing is trained",
+    about="One block; the first principal component of the answers' mean differences; no training",
     every_block=False,
     solve=solve,
     calibrated=False,

@@ -28,7 +28,7 @@ def solve(data: BlockData, rank: int) -> Solution:
 PROJECTION = Method(
     name="projection",
     title="Projection",
-    about="One block, each token brought to the value that prompted ones have along the mean difference",
+    about="One block; moves each token's projection on the mean difference to that of prompted tokens",
     every_block=False,
     solve=solve,
     calibrated=False,

@@ -54,7 +54,7 @@ def directions(difference: Tensor, rank: int) -> Tensor:
 ALL = Method(
     name="a-psr",
     title="A-PSR",
-    about="All blocks, the strength read from each token, as a prompt does",
+    about="All blocks; the coefficient depends on each token, as a prompt's effect does",
     every_block=True,
     solve=solve,
     trainable=("w", "b", "z"),
@@ -65,7 +65,7 @@ ALL = Method(
 SINGLE = Method(
     name="s-psr",
     title="S-PSR",
-    about="One block, the strength read from each token",
+    about="One block; the coefficient depends on each token",
     every_block=False,
     solve=solve,
     trainable=("w", "b", "z"),

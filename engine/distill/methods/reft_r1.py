@@ -67,8 +67,7 @@ def solve(data: BlockData, rank: int) -> Solution:
 REFT_R1 = Method(
     name="reft-r1",
     title="ReFT-r1",
-    about="One block, a constant as strong as the strongest tokens of an answer call for, "
-    "trained by likelihood",
+    about="One block; a constant sized by the strongest tokens of each answer, trained by likelihood",
     every_block=False,
     solve=solve,
     trainable=("w", "b", "z"),
