@@ -1,4 +1,4 @@
-"""Shared fixtures: the real bundled model, and the promise that nobody leaves hooks behind; processes."""
+"""Shared fixtures: the bundled model, real ones, and the promise that nobody leaves hooks behind; processes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from engine.model.language_model import LanguageModel
 from tests.hooks import hooks
+from tests.models import real
 
 MOST_PROCESSES = 4  # each holds torch, Qt and a model or two, about 1 GB
 
@@ -39,3 +40,30 @@ def pocket(loaded_pocket: LanguageModel) -> Iterator[LanguageModel]:
     """The bundled model, loaded once; a test that leaves a hook on it fails."""
     yield loaded_pocket
     assert hooks(loaded_pocket) == 0
+
+
+@pytest.fixture(scope="session")
+def smollm2_file() -> Path:
+    """SmolLM2-135M-Instruct as a GGUF file. Tests that ask for it carry the mark `real`."""
+    return real.bring(real.SMOLLM2)
+
+
+@pytest.fixture(scope="session")
+def gemma3_file() -> Path:
+    """Gemma 3 270M, a base model without a chat template, as a GGUF file."""
+    return real.bring(real.GEMMA3)
+
+
+@pytest.fixture(scope="session")
+def loaded_smollm2(smollm2_file: Path) -> LanguageModel:
+    """SmolLM2-135M-Instruct in float32, loaded once."""
+    from engine.model.loading import load
+
+    return load(str(smollm2_file), device="cpu")
+
+
+@pytest.fixture
+def smollm2(loaded_smollm2: LanguageModel) -> Iterator[LanguageModel]:
+    """The same; a test that leaves a hook on it fails."""
+    yield loaded_smollm2
+    assert hooks(loaded_smollm2) == 0

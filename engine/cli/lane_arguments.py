@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from engine.model.language_model import LanguageModel
 
 
+_DRIVE = re.compile("[A-Za-z]")
 _MOST = 1e30  # float32, in which heads are applied, ends at 3e38
 
 
@@ -51,6 +53,8 @@ def head_and_strength(text: str) -> tuple[Path, float]:
         strength = float(number)
     except ValueError:
         strength = math.nan
+    if math.isnan(strength) and _DRIVE.fullmatch(path):
+        return Path(text), 1.0  # the colon is that of C:\heads
     if not abs(strength) <= _MOST:
         raise InputError(
             f"The head {path} cannot be applied",

@@ -16,14 +16,17 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model",
         default="pocket",
-        help="pocket, a model folder, or a hub id, owner/name or owner/name@revision (default: pocket)",
+        help="pocket, a model folder, a GGUF file, or a hub id, owner/name or owner/name@revision; "
+        "#NAME behind it chooses one of several chat templates (default: pocket)",
     )
     group.add_argument(
         "--dtype",
         help="float32, bfloat16, float16 or int8 (default: float32 under 1 GB of weights, else bfloat16)",
     )
     group.add_argument(
-        "--device", help="cpu, cuda, or auto: spread over all GPUs (default: a GPU where there is one)"
+        "--device",
+        help="cpu, cuda, cuda:1, mps (an Apple GPU), or auto: spread over all GPUs "
+        "(default: a GPU where there is one)",
     )
     group.add_argument("--force", action="store_true", help="load it even if it does not fit into memory")
     group.add_argument(

@@ -5,34 +5,42 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
-        "models", help="list the bundled model and those in the local hub cache, or describe one on the hub"
+        "models", help="list the bundled model and those in the local hub cache, or describe one"
     )
     parser.add_argument(
         "id",
         nargs="?",
-        help="a hub id, owner/name or owner/name@revision: its size and fit; nothing is fetched",
+        help="a hub id, owner/name or owner/name@revision, a folder or a GGUF file: its size and fit; "
+        "nothing is fetched",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
-    if options.id is not None:
+    from engine.model.available_models import local_model, local_models
+
+    if options.id is not None and not _is_here(options.id):
         _describe(options.id, options.json)
         return
-    from engine.model.available_models import local_models
-
-    found = local_models()
+    found: Any = local_models() if options.id is None else local_model(options.id)
     if options.json:
         print(json.dumps(found))
         return
-    for model in found:
+    for model in found if options.id is None else [found]:
         print(f"{model['id']:<40} {model['architecture']:<24} {model['blocks']:>3} blocks  {_fit(model)}")
+
+
+def _is_here(words: str) -> bool:
+    from engine.model.source import is_path
+
+    return is_path(words) or Path(words).exists()
 
 
 def _describe(words: str, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import InputError
+from engine.model.placement import in_float64
 
 # The least divisor in float32: with a smaller temperature the logits would become 0 / 0.
 _LEAST_TEMPERATURE = torch.finfo(torch.float32).tiny
@@ -73,9 +74,9 @@ def choose_tokens(logits: Tensor, sampling: Sampling, draws: Tensor | None) -> T
         return logits.float().argmax(-1)  # argmax is many times slower in half precision
     assert draws is not None
     weights, order = _weights(logits, sampling)
-    cumulative = weights.double().cumsum(-1)
-    target = draws.to(logits.device).unsqueeze(-1) * cumulative[:, -1:]
-    index = (cumulative <= target).sum(-1, keepdim=True).clamp_max(cumulative.shape[-1] - 1)
+    cumulative = in_float64(weights).cumsum(-1)
+    target = draws.to(cumulative.device).unsqueeze(-1) * cumulative[:, -1:]
+    index = (cumulative <= target).sum(-1, keepdim=True).clamp_max(cumulative.shape[-1] - 1).to(logits.device)
     return (index if order is None else order.gather(-1, index)).squeeze(-1)
 
 
@@ -137,7 +138,7 @@ def _interval(logits: Tensor, sampling: Sampling, token: int) -> list[float]:
     """The two draws between which `token` is chosen; empty when top-k or top-p leaves it out."""
     rows, order = _weights(logits.unsqueeze(0), sampling)
     places = [token] if order is None else (order[0] == token).nonzero().flatten().tolist()
-    weights = rows[0].double()
+    weights = in_float64(rows[0])
     if not places or not weights[places[0]]:
         return []
     cumulative = weights.cumsum(-1)

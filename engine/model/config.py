@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelError
+from engine.model.json_file import read_json
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The settings. Raises ModelError for none, unreadable ones, and those of no decoder-only model."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        config = read_json(folder / "config.json")
+    except (OSError, ValueError) as error:
         why = (
             "It has no config.json."
             if isinstance(error, FileNotFoundError)
@@ -27,9 +27,14 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def require_decoder(config: dict[str, Any], name: str) -> None:
-    """Raises ModelError when the settings are those of an encoder or an encoder-decoder."""
+    """Raises ModelError when the settings are those of an encoder or an encoder-decoder, or make no sense."""
     names = config.get("architectures") or []
-    if config.get("is_encoder_decoder") or (names and not any(_generates(name) for name in names)):
+    if not isinstance(names, list) or not all(isinstance(entry, str) for entry in names):
+        raise _senseless(name, "architectures", "a list of names")
+    for key in ("text_config", "quantization_config"):
+        if not isinstance(config.get(key) or {}, dict):
+            raise _senseless(name, key, "a group of settings")
+    if config.get("is_encoder_decoder") or (names and not any(_generates(entry) for entry in names)):
         raise ModelError(
             f"{name} cannot be steered",
             f"{names[0] if names else 'It'} is not a decoder-only language model.",
@@ -37,8 +42,19 @@ def require_decoder(config: dict[str, Any], name: str) -> None:
         )
 
 
+def text_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the language model, which in a model of pictures and text are a part of all."""
+    return config.get("text_config") or config
+
+
 def _generates(architecture: str) -> bool:
     return architecture.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"))
+
+
+def _senseless(name: str, key: str, expected: str) -> ModelError:
+    return ModelError(
+        f"{name} was not loaded", f"In its config.json {key} is not {expected}.", "Download that file again."
+    )
 
 
 def _nothing(folder: Path, why: str, remedy: str) -> ModelError:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.events import Cancel, Emit
-from engine.model.config import require_decoder
+from engine.model import adapter
+from engine.model.config import require_decoder, text_settings
 from engine.model.download import Wanted, download
+from engine.model.gguf_file import ENDING
 from engine.model.hub_cache import COMMIT, fetched_before, hand_over, remember, repository, require_room
 from engine.model.hub_errors import Unreachable, refused, told
 from engine.model.interruptible_wait import wait_for
@@ -76,9 +78,15 @@ def describe(
     """
     info = _ask(source, revision, cancel)
     wanted = _wanted(source, info, code=False)
+    if all(file.name != "config.json" for file in wanted):
+        raise refused(
+            source,
+            "It has no config.json; it may be an adapter, whose size is that of its own model.",
+            "Load it, or look up the model that it was made for.",
+        )
     config = _config(source, info, cancel)
     require_decoder(config, f"The model {source}")
-    text = config.get("text_config", config)
+    text = text_settings(config)
     weights = sum(file.size for file in wanted if file.name.endswith(".safetensors"))
     stored = str(config.get("dtype") or config.get("torch_dtype") or text.get("dtype") or "float32")
     known = getattr(info.safetensors, "total", None)
@@ -143,8 +151,14 @@ def _wanted(source: str, info: Any, code: bool) -> list[Wanted]:
     from huggingface_hub import hf_hub_url
 
     listed = {file.rfilename: file for file in info.siblings or []}
-    names = weight_files(set(listed))
+    names = weight_files(set(listed)) or set(listed) & {adapter.WEIGHTS}
     if not names:
+        if any(name.lower().endswith(ENDING) for name in listed):
+            raise refused(
+                source,
+                "It holds GGUF files.",
+                "Download one of them and choose the file, or choose the same model in safetensors.",
+            )
         raise refused(
             source,
             "It has no safetensors weights, and pickled weights are never loaded.",
@@ -181,7 +195,7 @@ def _config(source: str, info: Any, cancel: Cancel | None) -> dict[str, Any]:
     with told(source):
         content = wait_for(read, limit=_ANSWER, cancel=cancel)
     try:
-        return json.loads(content)
+        return json.loads(content.decode("utf-8-sig"))
     except ValueError:
         raise refused(source, "Its config.json is damaged.", "Choose another model.") from None
 

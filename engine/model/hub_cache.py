@@ -37,6 +37,26 @@ def fetched_before(source: str, revision: str | None) -> Path | None:
     return folder if any((folder / name).is_file() for name in VOCABULARIES) else None
 
 
+def snapshot_of(folder: Path) -> Path | None:
+    """The folder of the model within its folder in a hub cache, models--OWNER--NAME: that which the branch
+    main was last, else the newest. None where `folder` is no such folder.
+
+    Raises ModelError when it holds no snapshot.
+    """
+    if not folder.name.startswith("models--") or not (folder / "snapshots").is_dir():
+        return None
+    ref = folder / "refs" / "main"
+    snapshots = [place for place in (folder / "snapshots").iterdir() if place.is_dir()]
+    if not snapshots:
+        raise ModelError(
+            f"The model in {folder} was not loaded", "Its download never came to its end.", "Download it again."
+        )
+    named = folder / "snapshots" / ref.read_text().strip() if ref.is_file() else None
+    if named in snapshots:
+        return named
+    return max(snapshots, key=lambda place: place.stat().st_mtime)
+
+
 def hand_over(source: str, commit: str, files: Sequence[Wanted]) -> Path:
     """Lets the hub library show, under their names, the files that lie in its cache under their hashes.
 

@@ -69,7 +69,13 @@ def ran_out(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, full)):
         return True
     words = str(error)
-    return any(told in words for told in ("DefaultCPUAllocator", "not enough memory", os.strerror(ENOMEM)))
+    full_places = (
+        "DefaultCPUAllocator",
+        "MPS backend out of memory",
+        "not enough memory",
+        os.strerror(ENOMEM),
+    )
+    return any(place in words for place in full_places)
 
 
 def release() -> None:
@@ -77,8 +83,12 @@ def release() -> None:
     gc.collect()
     trim()
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
+    if torch is None:
+        return
+    if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def trim() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import ModelError
+from engine.model.config import text_settings
 from engine.model.memory import in_words
 
 SIZES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}  # bytes per value
@@ -38,7 +39,7 @@ def need(config: dict[str, Any], values: int, dtype: str) -> Need:
 
     int8 holds the matrices of the blocks, the embeddings and the cache stay in bfloat16.
     """
-    text = config.get("text_config", config)
+    text = text_settings(config)
     width = _first(text, ("hidden_size", "n_embd", "d_model"))
     blocks = _first(text, ("num_hidden_layers", "n_layer", "n_layers"))
     heads = _first(text, ("num_attention_heads", "n_head", "n_heads")) or 1

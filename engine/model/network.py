@@ -1,9 +1,10 @@
-"""From a model's folder to its network and tokenizer, by transformers' own loading; damage is told."""
+"""From a model's files to its network and tokenizer, by transformers' own loading; damage is named."""
 
 from __future__ import annotations
 
-import json
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,51 +12,127 @@ import torch
 from torch import nn
 
 from engine.errors import Cancelled, EngineError, ModelError
-from engine.events import Cancel
+from engine.events import Cancel, Emit
+from engine.model.gguf_file import GgufModel
+from engine.model.gguf_network import gguf_config, gguf_network, gguf_tokenizer
+from engine.model.json_file import read_json
+from engine.model.library_folder import library_folder
 from engine.model.memory import memory_guard
 from engine.model.placement import Place
-from engine.model.quantised import int8_settings, plain_tensors
+from engine.model.prequantised import quantisation_of
+from engine.model.quantised import int8_settings, plain_tensors, quantise
+from engine.model.template_choice import settle_template
+from engine.model.weights import Weights
 
 # Under these names a vocabulary is stored.
 _TOKENIZERS = ("tokenizer.json", "*.model", "vocab.*", "tekken.json", "*.tiktoken")
+_NO_BACKEND = "Couldn't instantiate the backend tokenizer"  # transformers' own words, a list behind them
 
 
 def read_network(
-    folder: Path, config: dict[str, Any], dtype: str, place: Place, code: bool
+    folder: Path,
+    config: dict[str, Any],
+    weights: Weights,
+    dtype: str,
+    place: Place,
+    code: bool,
+    template: str | None = None,
 ) -> tuple[nn.Module, Any]:
-    """The network in its place, and its tokenizer. Raises ModelError for what cannot be read whole."""
-    from transformers.utils import logging
+    """The network of a folder in its place, and its tokenizer.
 
-    logging.set_verbosity_error()  # what it advises on kernels and settings is nothing to be done about here
+    config and weights: what the folder's config.json and the headers of its files say; code: whether code of
+    its own may run; template: the name of the chat template, where it has several.
+    Raises ModelError for what cannot be read whole.
+    """
     what = f"The model in {folder} was not loaded"
     if not code and not any(any(folder.glob(pattern)) for pattern in _TOKENIZERS):
         # The library would make up an empty one.
         raise ModelError(what, "It has no tokenizer.", "Download it again, tokenizer.json included.")
     settings: dict[str, Any] = {"dtype": torch.bfloat16 if dtype == "int8" else getattr(torch, dtype)}
+    stored = quantisation_of(config)
     if dtype == "int8":
         settings["quantization_config"] = int8_settings()
     if place is None:
         settings["device_map"] = "auto"
+    elif stored is not None:
+        settings["device_map"] = {"": place}  # packed weights cannot be moved later
+    with _reading(what, lambda: _damaged_settings(folder)), library_folder(folder, weights) as readable:
+        network_class, tokenizer_class = _classes(folder, config)
+        tokenizer = tokenizer_class.from_pretrained(readable, trust_remote_code=code)
+        settle_template(tokenizer, folder, template)
+        network, report = network_class.from_pretrained(
+            readable, use_safetensors=True, trust_remote_code=code, output_loading_info=True, **settings
+        )
+        _require_complete(f"The model in {folder}", report)
+        return network if place is None or stored is not None else network.to(place), tokenizer
+
+
+def read_gguf(
+    model: GgufModel,
+    dtype: str,
+    place: Place,
+    template: str | None,
+    emit: Emit,
+    cancel: Cancel | None,
+) -> tuple[nn.Module, Any]:
+    """The network of a GGUF file, its weights dequantised to `dtype`, and its tokenizer.
+
+    Raises ModelError for what cannot be read whole, and Cancelled.
+    """
+    path = model.path
+    kind = torch.bfloat16 if dtype == "int8" else getattr(torch, dtype)
+    with _reading(f"The file {path} was not loaded", lambda: None):
+        tokenizer = gguf_tokenizer(path)
+        settle_template(tokenizer, path.parent, template)
+        network, report = gguf_network(path, gguf_config(path), kind, place, emit, cancel)
+        _require_complete(f"The file {path}", report)
+        if model.end_ids:
+            settings: Any = network.generation_config
+            settings.eos_token_id = list(model.end_ids)
+        if dtype == "int8":
+            quantise(network)
+        return network if place is None else network.to(place), tokenizer
+
+
+def own_tokenizer(folder: Path) -> Any:
+    """The tokenizer that an adapter's folder holds, None where it holds none."""
+    if not (folder / "tokenizer.json").is_file():
+        return None
+    from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast
+
+    with _reading(f"The adapter in {folder} was not loaded", lambda: _damaged_settings(folder)):
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        settle_template(tokenizer, folder, None)
+        return tokenizer
+
+
+@contextmanager
+def _reading(what: str, damage: Callable[[], str | None]) -> Iterator[None]:
+    """Within it whatever transformers stumbles over is a ModelError; damage: finds the cause in the files."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # what it advises on kernels and settings is nothing to be done about here
     try:
         with memory_guard(
             what,
             "There is not enough memory for its weights.",
             "Close other programs, choose bfloat16, or choose a smaller model.",
         ):
-            network_class, tokenizer_class = _classes(folder, config)
-            tokenizer = tokenizer_class.from_pretrained(folder, trust_remote_code=code)
-            network, report = network_class.from_pretrained(
-                folder, use_safetensors=True, trust_remote_code=code, output_loading_info=True, **settings
-            )
-            _require_complete(folder, report)
-            return network if place is None else network.to(place), tokenizer
+            yield
     except (EngineError, Cancelled):
         raise
     except Exception as error:  # noqa: BLE001  a damaged folder can raise anything
         traceback.clear_frames(error.__traceback__)  # they hold what was loaded so far
+        words = str(error)
+        if words.startswith(_NO_BACKEND):
+            raise ModelError(
+                what,
+                "Its tokenizer cannot be read without tokenizer.json or the package that it was made with.",
+                "Download tokenizer.json of the same model, or install sentencepiece and tiktoken.",
+            ) from None
         raise ModelError(
             what,
-            _damaged_settings(folder) or _words(error),
+            damage() or _words(error),
             "Download it again; if it needs code of its own, allow that for this model.",
         ) from None
 
@@ -77,12 +154,12 @@ def require_finite(network: nn.Module, dtype: str, cancel: Cancel | None) -> Non
                     )
 
 
-def _require_complete(folder: Path, report: dict[str, Any]) -> None:
+def _require_complete(what: str, report: dict[str, Any]) -> None:
     odd = sorted(report["missing_keys"]) + sorted(str(key[0]) for key in report.get("mismatched_keys", ()))
     if odd:
         more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
         raise ModelError(
-            f"The model in {folder} is incomplete",
+            f"{what} is incomplete",
             f"It lacks {odd[0]}{more}.",
             "Download it again, or choose a language model.",
         )
@@ -92,7 +169,7 @@ def _damaged_settings(folder: Path) -> str | None:
     """Which of the folder's settings cannot be read, if any: the usual cause when a tokenizer fails."""
     for file in sorted(folder.glob("*.json")):
         try:
-            json.loads(file.read_text(encoding="utf-8"))
+            read_json(file)
         except ValueError:
             return f"Its file {file.name} is damaged."
     return None

@@ -33,6 +33,23 @@ def int8_settings() -> Any:
     return TorchAoConfig(Int8WeightOnlyConfig())
 
 
+def quantise(network: nn.Module) -> None:
+    """Holds the matrices of a loaded network's blocks in int8; the output embeddings stay as they are.
+
+    Raises ModelError without torchao.
+    """
+    int8_settings()
+    from torchao.quantization import Int8WeightOnlyConfig, quantize_
+
+    net: Any = network
+    output = net.get_output_embeddings()
+    quantize_(
+        network,
+        Int8WeightOnlyConfig(),
+        filter_fn=lambda module, _: isinstance(module, nn.Linear) and module is not output,
+    )
+
+
 def plain_tensors(weight: Tensor) -> list[Tensor]:
     """The tensors that really hold a weight: itself, or the numbers and scales of a quantised one."""
     flatten = getattr(weight, "__tensor_flatten__", None)

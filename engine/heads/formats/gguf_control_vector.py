@@ -28,6 +28,7 @@ from engine.heads.formats.format import (
     refuse_without_option,
 )
 from engine.heads.head import Head
+from engine.model.gguf_file import architecture_of
 from engine.model.identity import ModelIdentity
 
 _ARCHITECTURE = "controlvector"
@@ -48,8 +49,6 @@ def _named(path: Path) -> bool:
 
 def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
     facts, tensors = _open(path)
-    if facts.get("general.architecture", (_ARCHITECTURE,))[0] != _ARCHITECTURE:
-        refuse(path, f"It is a GGUF of {facts['general.architecture'][0]}.", "Choose a control vector.")
     directions = {
         int(number): array
         for name, array in tensors.items()
@@ -95,10 +94,18 @@ def _shift_of(
     )
 
 
+def _require_vector(path: Path) -> None:
+    """Tells a whole model apart before its many tensors are looked at."""
+    architecture = architecture_of(path)
+    if architecture not in (None, _ARCHITECTURE):
+        refuse(path, f"It is a {architecture} model in GGUF, no control vector.", "Load it as a model.")
+
+
 def _open(path: Path) -> tuple[dict[str, tuple[Any, str]], dict[str, np.ndarray]]:
     """Every field's value and the name of its type, and the tensors; all of it data, none of it code."""
     from gguf import GGMLQuantizationType, GGUFReader
 
+    _require_vector(path)
     if path.stat().st_size > _LARGEST:
         refuse(path, f"It has {path.stat().st_size >> 20} MB, too many for a control vector.", "Choose one.")
     try:

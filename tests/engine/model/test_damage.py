@@ -68,6 +68,13 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no weights": (
         lambda f: [file.unlink() for file in f.glob("*safetensors*")],
+        r"It has no safetensors weights\. Choose a folder",
+    ),
+    "pickled weights alone": (
+        lambda f: (
+            [file.rename(f / f"{file.stem}.bin") for file in f.glob("*.safetensors")]
+            + [(f / "model.safetensors.index.json").unlink()]
+        ),
         "no safetensors weights, and pickled weights are never loaded",
     ),
     "no config": (lambda f: (f / "config.json").unlink(), r"no config\.json"),
