@@ -1,4 +1,4 @@
-"""Shared fixtures: the bundled model, real ones, and the promise that nobody leaves hooks behind; processes."""
+"""Shared fixtures: the bundled model, real ones, the promise that no hook stays; processes."""
 
 from __future__ import annotations
 

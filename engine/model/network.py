@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,12 @@ def _classes(folder: Path, config: dict[str, Any]) -> tuple[Any, Any]:
     )
 
     kind = config.get("model_type")
+    if kind not in CONFIG_MAPPING_NAMES and "auto_map" not in config:
+        raise ModelError(
+            f"The model in {folder} was not loaded",
+            f"transformers {version('transformers')} knows no architecture called {kind}.",
+            "Update transformers, or choose a model of another family.",
+        )
     other = kind in CONFIG_MAPPING_NAMES and kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     if other and "auto_map" not in config:
         raise ModelError(

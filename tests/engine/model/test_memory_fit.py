@@ -104,7 +104,7 @@ def test_the_catalogue_tells_size_and_fit_without_torch() -> None:
     ("words", "said"),
     [
         (["--dtype", "int3"], "Use one of float32"),
-        (["--device", "abacus"], "Use cpu, cuda or auto"),
+        (["--device", "abacus"], "Use cpu, cuda, cuda:1"),
         (["--model", "a/b/c@d"], "owner/name@revision"),
     ],
 )
