@@ -49,7 +49,9 @@ def snapshot_of(folder: Path) -> Path | None:
     snapshots = [place for place in (folder / "snapshots").iterdir() if place.is_dir()]
     if not snapshots:
         raise ModelError(
-            f"The model in {folder} was not loaded", "Its download never came to its end.", "Download it again."
+            f"The model in {folder} was not loaded",
+            "Its download was never finished.",
+            "Download it again.",
         )
     named = folder / "snapshots" / ref.read_text().strip() if ref.is_file() else None
     if named in snapshots:

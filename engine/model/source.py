@@ -70,7 +70,9 @@ def locate(source: str, revision: str | None, *, code: bool, emit: Emit, cancel:
     if not is_hub_id(name) or is_path(source):
         raise ModelError(
             f"The model {source} was not found",
-            "There is no such file or folder." if is_path(source) else "It is neither a folder nor a Hugging Face model.",
+            "There is no such file or folder."
+            if is_path(source)
+            else "It is neither a folder nor a Hugging Face model.",
             _HOW,
         )
     folder, commit = fetch(name, revision or wanted or None, code=code, emit=emit, cancel=cancel)

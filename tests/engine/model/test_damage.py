@@ -135,7 +135,7 @@ def test_weights_that_are_no_numbers_are_refused_in_any_part(folder: Path) -> No
     made.network.model.layers[2].mlp.down_proj.weight[0, 0] = float("inf")
     made.network.save_pretrained(folder)
     (folder / "model.safetensors.index.json").unlink(missing_ok=True)
-    with pytest.raises(ModelError, match=r"layers\.2\.mlp\.down_proj.* no numbers"):
+    with pytest.raises(ModelError, match=r"layers\.2\.mlp\.down_proj.* hold NaN or infinite values"):
         load(str(folder), device="cpu")
 
 
@@ -144,7 +144,7 @@ def test_weights_beyond_the_range_of_float16_are_told_as_such(folder: Path) -> N
     made.network.model.layers[1].mlp.down_proj.weight[0, 0] = 1e6
     made.network.save_pretrained(folder)
     (folder / "model.safetensors.index.json").unlink(missing_ok=True)
-    with pytest.raises(ModelError, match="no numbers") as caught:
+    with pytest.raises(ModelError, match="NaN or infinite") as caught:
         load(str(folder), device="cpu", dtype="float16")
     assert "bfloat16" in caught.value.remedy
     assert load(str(folder), device="cpu", dtype="bfloat16").loaded
@@ -188,7 +188,7 @@ def memory_full(hidden: torch.Tensor) -> torch.Tensor:
     return torch.empty(1 << 60)  # the allocator's own error
 
 
-FAULTS = {"no numbers": (no_number, "no numbers"), "a full GPU": (gpu_full, "Memory ran out"),
+FAULTS = {"no numbers": (no_number, "NaN or infinite"), "a full GPU": (gpu_full, "Memory ran out"),
           "full memory": (memory_full, "Memory ran out")}  # fmt: skip
 
 

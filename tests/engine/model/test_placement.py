@@ -16,7 +16,7 @@ from engine.distill import Request, distill
 from engine.errors import ModelError
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
-from engine.generation.sampling import Sampling, choose, draw, seeded
+from engine.generation.sampling import Sampling, choose_tokens, draw_uniform, seeded_generator
 from engine.heads.mix import Mix
 from engine.heads.steering import Steering
 from engine.model import loading
@@ -217,9 +217,9 @@ def test_sampling_asks_no_device_for_the_double_precision_that_it_lacks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An Apple GPU has no float64: the shares are moved to the processor before they are made it."""
-    logits, sampling = torch.randn(3, 50, generator=seeded(1)), Sampling(temperature=0.8, top_p=0.9)
-    draws = draw([seeded(seed) for seed in range(3)])
-    expected = choose(logits, sampling, draws)
+    logits, sampling = torch.randn(3, 50, generator=seeded_generator(1)), Sampling(temperature=0.8, top_p=0.9)
+    draws = draw_uniform([seeded_generator(seed) for seed in range(3)])
+    expected = choose_tokens(logits, sampling, draws)
     moved: list[torch.dtype] = []
     to_cpu = torch.Tensor.cpu
 
@@ -229,7 +229,7 @@ def test_sampling_asks_no_device_for_the_double_precision_that_it_lacks(
 
     monkeypatch.setattr("engine.model.placement.has_float64", lambda device: False)
     monkeypatch.setattr(torch.Tensor, "cpu", cpu)
-    assert torch.equal(choose(logits, sampling, draws), expected)
+    assert torch.equal(choose_tokens(logits, sampling, draws), expected)
     assert moved == [torch.float32]
     assert not has_float64(torch.device("mps"))
 
