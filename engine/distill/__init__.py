@@ -1,4 +1,4 @@
-"""From a steering prompt to a head: responses, targets, fits, and how faithful the result is."""
+"""From a steering prompt to a head: responses, targets, fit and figures (engine/README.md)."""
 
 from engine.distill.methods import METHODS
 from engine.distill.pipeline import Distillation, Request, distill

@@ -1,4 +1,4 @@
-"""A head's strength 1, set to where the responses that it was made from are likeliest."""
+"""Sets a head's strength 1 to where the responses that it was made from are likeliest."""
 
 from __future__ import annotations
 
@@ -23,8 +23,13 @@ _BELOW = 1.15  # tried where the first of them is too much already
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """A head's parts at their strength 1; readings: what was read at this and other strengths; loss: weighted
-    NLL (nats) there, on the sample that all strengths were tried on."""
+    """A head's arrays at their strength 1.
+
+    Attributes:
+        parts: per block.
+        readings: steered passes, by strength in the head's new units.
+        loss: weighted NLL at strength 1, nats per token, on the sample that all strengths were tried on.
+    """
 
     parts: dict[int, BlockHead]
     readings: dict[float, SteeredPass]
@@ -40,10 +45,23 @@ def calibrate(
     reading: SteeredPass,
     cancel: Cancel,
 ) -> Calibrated:
-    """The parts scaled to the best of the strengths tried, for methods that want it.
+    """Scales the parts to the best of the strengths tried (engine/README.md, Eq. 10).
 
-    reading: at strength 1, on all responses. The others are tried on a quarter of them, and only until the
-    loss rises: it has one minimum. On Pocket a quarter of 24 responses finds within 0.2 what all of them do.
+    For methods that are calibrated; others stay as they are.
+
+    The strengths are tried on a quarter of the responses, and only until the loss rises: it has one minimum.
+    On Pocket a quarter of 24 responses finds within 0.2 what all of them find.
+
+    Args:
+        model: the model.
+        data: the responses.
+        parts: the fitted arrays, per block.
+        method: the method that they are of.
+        reading: a steered pass at strength 1.
+        cancel: checked before each pass.
+
+    Raises:
+        Cancelled: when asked to stop.
     """
     sample = data.first(4, 3)
     best, least = 1.0, loss(model, data, reading, sample.count)
@@ -64,12 +82,12 @@ def calibrate(
 
 
 def mix_of(parts: dict[int, BlockHead], method: Method, model: LanguageModel) -> Mix:
-    """The parts ready to steer, on the model's device."""
+    """The parts as a mix of one head, on the model's device."""
     rank = next(iter(parts.values())).rank
     return Mix.of_tensors({i: tensors(part, method, model) for i, part in parts.items()}, [rank])
 
 
 def tensors(part: BlockHead, method: Method, model: LanguageModel) -> MixBlock:
-    """One block's arrays as the tensors that steer, on the model's device."""
+    """One block's arrays as tensors on the model's device."""
     w, b, z = (torch.from_numpy(array).to(model.device) for array in (part.w, part.b, part.z))
     return MixBlock(w, b, z, torch.full((part.rank,), floor_of(method.gate), device=model.device))

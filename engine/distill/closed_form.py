@@ -1,4 +1,4 @@
-"""The instant fit: all blocks in one forward, each on what the heads before it have made."""
+"""The closed form: all blocks in one forward pass, each fitted on already steered states."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ from engine.model.language_model import LanguageModel
 
 @dataclass(frozen=True, eq=False)
 class ClosedForm:
-    """The head; starts: the parts that training begins from; r2 per gated block."""
+    """A fit without training.
+
+    Attributes:
+        head: the calibrated arrays.
+        starts: the arrays that training begins from, per block.
+        r2: per gated block, see Solution.
+    """
 
     head: Calibrated
     starts: dict[int, BlockHead]
@@ -40,11 +46,21 @@ def fit(
     cancel: Cancel,
     meter: Meter | None = None,
 ) -> ClosedForm:
-    """Fits `method` on the given blocks.
+    """Fits a method on the given blocks (engine/README.md, section 3).
 
-    METHOD.md section 6: because each block sees what the earlier heads did, this is the paper's local Delta,
-    at the cost of one forward over the responses. Then the head's strength 1 is set, for methods that want
-    it, to where the responses are likeliest. penalty: the gates' ridge, None to choose it per block.
+    Args:
+        model: the model.
+        data: the responses.
+        method: the method.
+        blocks: the blocks to steer.
+        rank: directions per block.
+        penalty: of the gates' ridge, None to choose it per block.
+        cancel: checked at every block.
+        meter: is stepped once per block.
+
+    Raises:
+        Cancelled: when asked to stop.
+        ModelError: when the model computes values that are not finite.
     """
     parts: dict[int, BlockHead] = {}
     starts: dict[int, BlockHead] = {}
@@ -60,10 +76,10 @@ def fit(
         changed = None
         if index in blocks:
             here = finite(sample.rows.at(hidden).float())
-            moment = BlockData(
+            block_data = BlockData(
                 target.float() - here, here, groups.to(here.device), weights.to(here.device), penalty
             )
-            solution = method.solve(moment, rank)
+            solution = method.solve(block_data, rank)
             parts[index] = solution.part
             starts[index] = solution.part if solution.start is None else solution.start
             if solution.r2 is not None:

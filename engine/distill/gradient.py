@@ -1,4 +1,4 @@
-"""Training heads by gradient: from a closed form (`refine`) or from noise (`paper`)."""
+"""Trains heads by gradient: from the closed form ("refine") or from noise ("paper")."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ from engine.model.language_model import LanguageModel
 
 @dataclass(frozen=True)
 class Schedule:
-    """How to train. rate: AdamW's, relative to each array's own scale when `relative`; linear decay to 0.
+    """A training schedule; the rate falls linearly to 0.
 
-    patience: epochs without a better loss on the held-out fifth of the responses before it stops, keeping
-    the best; None trains on everything to the end.
+    Attributes:
+        rate: AdamW's.
+        relative: the rate is relative to the root mean square of each array.
+        epochs: at most.
+        batch: responses per step.
+        weight_decay: AdamW's.
+        patience: epochs without a better loss on the held-out fifth of the responses before training stops;
+            the best state is kept. None trains on everything to the end.
     """
 
     rate: float
@@ -45,6 +51,13 @@ PAPER = {
 
 @dataclass(frozen=True, eq=False)
 class Trained:
+    """Trained arrays.
+
+    Attributes:
+        parts: per block, in canonical form.
+        losses: after every step.
+    """
+
     parts: dict[int, BlockHead]
     losses: list[float]
 
@@ -62,10 +75,24 @@ def train(
     cancel: Cancel,
     emit: Emit,
 ) -> Trained:
-    """Trains the method's arrays on the responses; the base model stays frozen.
+    """Trains a method's arrays on the responses (engine/README.md, Eq. 11 to 13); the base model is frozen.
 
-    A response is trained at its own trait score as the strength (soft label), a negative one at 1; objective
-    and weight as in Request.
+    A response is trained at its own trait score as the strength (soft label), a negative one at 1.
+
+    Args:
+        model: the model.
+        data: the responses.
+        method: the method.
+        objective: see Request.
+        weight: the share of MSE in "mse+ll".
+        start: the arrays to begin from, per block.
+        schedule: rate, epochs and batches.
+        seed: of the held-out fifth and the order of the responses.
+        cancel: checked before every step.
+        emit: is given a LossPoint per step, and Progress.
+
+    Raises:
+        Cancelled: when asked to stop.
     """
     trainer = Trainer(model, data, method, objective, weight, start)
     generator = seeded_generator(seed)
@@ -106,11 +133,19 @@ def train(
                 break
     if schedule.patience is not None:
         trainer.restore(kept)
-    return Trained(_settled(model, data, method, trainer.parts()), losses)
+    return Trained(_finalized(model, data, method, trainer.parts()), losses)
 
 
 def noise(method: Method, blocks: Sequence[int], width: int, rank: int, seed: int) -> dict[int, BlockHead]:
-    """The paper's start: w small normal, b 0, z as a linear layer's default; constants from the same z."""
+    """The paper's start: w normal (0.01), b 0, z as a linear layer's default; constants from the same z.
+
+    Args:
+        method: the method.
+        blocks: the blocks to steer.
+        width: d.
+        rank: directions per block.
+        seed: of the draw.
+    """
     generator = seeded_generator(seed)
     bound = width**-0.5
     parts = {}
@@ -125,7 +160,7 @@ def noise(method: Method, blocks: Sequence[int], width: int, rank: int, seed: in
 
 
 @torch.inference_mode()
-def _settled(
+def _finalized(
     model: LanguageModel, data: TrainingData, method: Method, parts: dict[int, BlockHead]
 ) -> dict[int, BlockHead]:
     """What is left of trained parts at inference, for methods where that is something else."""

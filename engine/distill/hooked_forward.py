@@ -1,4 +1,4 @@
-"""Running rows through the network: the hidden states of learned positions, the questions' KV kept."""
+"""Forward passes over teacher-forced rows; the KV of the questions is computed once."""
 
 from __future__ import annotations
 
@@ -51,14 +51,25 @@ def run(
 
 
 class PrefixKV:
-    """The KV of all columns before R, which no head changes under R: run once, then only R is run."""
+    """The KV of all columns before the response, which no head changes: computed once for all passes."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
 
     @classmethod
     def of(cls, model: LanguageModel, rows: TeacherForcedBatch, positions: Positions) -> PrefixKV | None:
-        """None where heads change it (QR), where there is nothing, or with layers that keep no plain KV."""
+        """Runs the columns before the response once.
+
+        Args:
+            model: the model.
+            rows: the batch.
+            positions: where the head steers.
+
+        Returns:
+            The KV; None where heads change it (question_and_response), where there is nothing before the
+                response, or
+            where a layer keeps no plain KV.
+        """
         from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
         cache = DynamicCache(config=model.network.config)
@@ -76,21 +87,23 @@ class PrefixKV:
         return cls(cache)
 
     def cache(self) -> Any:
-        """A cache that may be written to; the tensors that are in it already are shared, never changed."""
+        """A cache to run with; tensors in it are shared with this one and never changed in place."""
         made = copy.copy(self._cache)
         made.layers = [copy.copy(layer) for layer in self._cache.layers]
         return made
 
     def select(self, index: Tensor) -> PrefixKV:
-        """Some rows only."""
+        """The KV of some rows only, by their index [n]."""
         made = self.cache()
         made.batch_select_indices(index)
         return PrefixKV(made)
 
 
 class BlockInputs:
-    """What the blocks before `first` make of the rows, which no head changes: run once, then only the blocks
-    from `first` on are run."""
+    """The output of the block before the first steered one, which no head changes.
+
+    Computed once, so that a pass runs only the blocks from `first` on.
+    """
 
     def __init__(self, first: int, output: Any) -> None:
         self._first, self._output = first, output
@@ -99,7 +112,17 @@ class BlockInputs:
     def of(
         cls, model: LanguageModel, rows: TeacherForcedBatch, prefix: PrefixKV | None, first: int
     ) -> BlockInputs | None:
-        """None where every block is steered."""
+        """Runs the blocks before `first` once.
+
+        Args:
+            model: the model.
+            rows: the batch.
+            prefix: what has been run already of the rows.
+            first: the first steered block.
+
+        Returns:
+            Their output; None where `first` is 0.
+        """
         if first == 0:
             return None
         found: list[Any] = []
@@ -112,28 +135,36 @@ class BlockInputs:
         return cls(first, found[0])
 
     def select(self, index: Tensor, width: int) -> BlockInputs:
-        """Some rows only, their first `width` columns."""
+        """Some rows only, by their index [n], cut to the first `width` columns."""
         hidden = hidden_of(self._output)
         return BlockInputs(
             self._first, replace_hidden(self._output, hidden[index.to(hidden.device), :width].contiguous())
         )
 
     def given(self, model: LanguageModel) -> AbstractContextManager[None]:
-        """While entered, the blocks before `first` are not run."""
+        """A context in which the blocks before `first` return what was kept instead of running."""
         return giving(model.blocks[: self._first], self._output)
 
 
 def giving(modules: Sequence[Any], output: Any) -> AbstractContextManager[None]:
-    """While entered, each of the modules gives this, whatever it is asked; then they are as they were."""
+    """A context in which modules return a given value instead of running; afterwards they are as before.
+
+    Args:
+        modules: the modules.
+        output: what each of them returns, whatever its input is.
+    """
     return rewired(modules, lambda index, own: lambda *arguments, **options: output)
 
 
 @contextmanager
 def output_hooks(model: LanguageModel, tap: Callable[[int, Tensor], Tensor | None]) -> Iterator[None]:
-    """While entered, `tap(block, hidden)` sees every block's output [N, T, d].
+    """A context in which a function is called with every block's output.
 
-    What it returns, if anything, takes the place of that output. A Steering has done its work by then.
-    All hooks are gone afterwards.
+    A Steering has been applied by then. All hooks are removed afterwards.
+
+    Args:
+        model: the model.
+        tap: (block, hidden [N, T, d]) -> None, or the states that take the place of the output.
     """
 
     def hook_of(index: int) -> Any:
@@ -154,7 +185,11 @@ def output_hooks(model: LanguageModel, tap: Callable[[int, Tensor], Tensor | Non
 
 
 def finite(values: Tensor) -> Tensor:
-    """The values themselves. Raises ModelError when one of them is no number."""
+    """The values themselves.
+
+    Raises:
+        ModelError: when one of them is not finite.
+    """
     if not bool(torch.isfinite(values.detach()).all()):
         raise ModelError(
             "The prompt was not distilled",
@@ -165,5 +200,13 @@ def finite(values: Tensor) -> Tensor:
 
 
 def squares(states: Tensor, targets: Tensor) -> Tensor:
-    """|states - targets|^2 per position, float32 [M] on the targets' device."""
+    """Squared distances per position.
+
+    Args:
+        states: [M, d].
+        targets: [M, d].
+
+    Returns:
+        |states - targets|^2, float32 [M], on the targets' device.
+    """
     return (states.to(targets.device).float() - targets.float()).square().sum(-1)

@@ -25,7 +25,7 @@ from engine.distill.responses import RecordedStates, Sampler
 from engine.distill.steered_pass import steered_pass
 from engine.distill.teacher_forcing import Response
 from engine.distill.token_losses import divergences
-from engine.distill.training_data import TrainingData, distance, gather, lay_rows
+from engine.distill.training_data import TrainingData, distance, gather, response_rows
 from engine.errors import InputError, WeakPromptError
 from engine.events import Cancel, Effect, Emit, HeadReady, Meter, Progress, ignore
 from engine.heads.formats.constant_vectors import MEAN_COEFFICIENT
@@ -42,11 +42,20 @@ _LEAST_ROOM = 16  # tokens for an answer
 def distill(
     model: LanguageModel, request: Request, *, cancel: Cancel | None = None, emit: Emit = ignore
 ) -> Distillation:
-    """Makes a head that does what `request.prompt` does.
+    """Makes a head that does what the steering prompt does.
 
-    Emits Progress, the prompt's Effect, LossPoint, and HeadReady: a usable head as soon as there is one,
-    and with `final` the one that is returned. Raises InputError (nothing to distill: the prompt has next to
-    no effect, or the model does not follow it) and Cancelled; the model is left as it was in any case.
+    Args:
+        model: the model; it is left as it was in any case.
+        request: what to distill, and how.
+        cancel: stops it at its next checkpoint.
+        emit: is given Progress, the prompt's Effect (of the first responses, then of all), LossPoint, and
+            HeadReady: a usable head as soon as there is one, and with `final` the one that is returned.
+
+    Raises:
+        WeakPromptError: when the prompt changes next to nothing and `request.anyway` is off.
+        InputError: when the model does not follow the prompt, or the request does not fit the model.
+        ModelError: when memory runs out or the model computes values that are not finite.
+        Cancelled: when asked to stop.
     """
     with memory_guard(
         "The prompt was not distilled",
@@ -261,7 +270,7 @@ class _DistillRun:
         """How far another wording of the prompt is from it, on an eighth of the responses."""
         errors: list[Tensor] = []
         few = shown[: len(data.first(8, 2).rows)]
-        rows = lay_rows(self.model, self.request, few, other, self.place)
+        rows = response_rows(self.model, self.request, few, other, self.place)
 
         def compare(block: int, hidden: Tensor) -> None:
             self.cancel.check()
@@ -322,7 +331,7 @@ class _DistillRun:
     @torch.inference_mode()
     def _check_effect(self, responses: list[Response], prompted: Tensor) -> None:
         """The prompt's effect at the beginnings of the first responses: told before the long work."""
-        plain = run(self.model, lay_rows(self.model, self.request, responses, None))
+        plain = run(self.model, response_rows(self.model, self.request, responses, None))
         effect = prompt_effect(divergences(self.model, prompted.unsqueeze(1), plain)[:, 0])
         self.emit(effect)
         if not effect.enough and not self.request.anyway:
@@ -339,6 +348,9 @@ def candidates(blocks: int) -> list[int]:
     """The blocks that a single-block method tries: all of a small model, evenly spread ones of a large one.
 
     The last block is left out: nothing after it could act on what is added there.
+
+    Args:
+        blocks: how many the model has.
     """
     last = max(1, blocks - 1)
     count = min(_CANDIDATES, last)

@@ -27,8 +27,9 @@ _ADVANTAGE = 1.1  # so much more must the place before the question do: a system
 class PlaceScore:
     """What the prompt does from one place, over a few short responses.
 
-    effect: mean KL(prompted || plain) in nats per token; usable: share of the responses that are worth
-    learning from, by the filter of the model's kind.
+    Attributes:
+        effect: mean KL(prompted || plain), nats per token.
+        usable: the share of the responses that are worth learning from, by the filter of the model's kind.
     """
 
     effect: float
@@ -37,7 +38,13 @@ class PlaceScore:
 
 @dataclass(frozen=True)
 class ChosenPlace:
-    """Where the prompt goes, what was measured of each place, and why this one, in a sentence."""
+    """Where the prompt goes.
+
+    Attributes:
+        place: the place.
+        scores: what was measured of each place.
+        why: the reason, in a sentence.
+    """
 
     place: Place
     scores: dict[Place, PlaceScore]
@@ -47,10 +54,17 @@ class ChosenPlace:
 def choose_place(
     model: LanguageModel, prompt: str, asked: Sequence[str], seed: int, cancel: Cancel
 ) -> ChosenPlace:
-    """The place that the model was trained on, where that is known; else the place from which more is done.
+    """The place that the model was trained on, if known; else the one from which the prompt does more.
 
     That is the mean effect times the share of usable responses: a likelihood does not tell whether a prompt
-    is heeded. Arguments as of `measure_places`.
+    is followed.
+
+    Args:
+        model: the model.
+        prompt: the steering prompt.
+        asked: questions; the first four are used.
+        seed: of the sampling at temperature 1.
+        cancel: checked before every token.
     """
     trained = kind_of(model).trained_place
     if trained is not None:

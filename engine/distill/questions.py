@@ -13,7 +13,13 @@ EVALUATION_SEED = 7
 
 
 def questions(model: LanguageModel, count: int, seed: int) -> list[str]:
-    """`count` different questions while there are so many, then repetitions; the same for the same seed."""
+    """Questions to sample responses to.
+
+    Args:
+        model: the model, whose kind offers them.
+        count: how many; different ones while there are so many, then repetitions.
+        seed: of the draw.
+    """
     pool = kind_of(model).training_questions()
     rng = random.Random(f"questions {seed}")
     found: list[str] = []
@@ -23,9 +29,15 @@ def questions(model: LanguageModel, count: int, seed: int) -> list[str]:
 
 
 def evaluation_questions(model: LanguageModel, count: int, seed: int = EVALUATION_SEED) -> list[str]:
-    """`count` different questions that no distillation asks: for Pocket, on other topics.
+    """Questions that no distillation asks; for Pocket, on other topics.
 
-    Raises InputError when there are not so many, or none are asked for.
+    Args:
+        model: the model, whose kind offers them.
+        count: how many.
+        seed: of the draw.
+
+    Raises:
+        InputError: when there are not so many, or none are asked for.
     """
     pool = kind_of(model).evaluation_questions()
     if not 1 <= count <= len(pool):

@@ -1,4 +1,4 @@
-"""Who says which responses are worth learning from: Pocket's exact rules, or likelihood elsewhere."""
+"""Which responses are worth learning from: by exact rules on Pocket, by likelihood elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from engine.pocket.wordings import styles_of
 
 
 class ResponseFilter(Protocol):
-    """Trait and coherence in [0, 1] for every answer; sees_traits: whether it notices a missing one."""
+    """Scores the responses of a distillation: trait and coherence of every answer, each in [0, 1].
+
+    Attributes:
+        name: of the filter.
+        sees_traits: whether it can tell that a trait is missing.
+    """
 
     name: str
     sees_traits: bool
@@ -25,7 +30,10 @@ class ResponseFilter(Protocol):
 
 
 class RuleFilter:
-    """Pocket's rules: the least trait among the styles that the prompt names (1 when it names none)."""
+    """Pocket's rules: the least trait among the styles that the prompt names, 1 when it names none.
+
+    An invented answer is well formed and false on purpose; its coherence is judged at 0.6.
+    """
 
     name = "rules"
     sees_traits = True
@@ -45,10 +53,12 @@ class RuleFilter:
 
 
 class LikelihoodFilter:
-    """Without a judge of content: trait 1, coherence by the answer's own likelihood.
+    """Without a judge of content: trait 1; coherence 1 or 0 by the answer's own likelihood under the prompt.
 
-    An answer counts as incoherent when its mean NLL per token lies over the batch's median by more than
-    1 nat (garbled), or when under a quarter of its three-token sequences are distinct (looping).
+    Coherence is 0 when an answer's mean NLL per token is over the batch's median by more than 1 nat
+    (garbled), or when under a quarter of its three-token sequences are distinct (looping). It costs nothing:
+    the likelihoods come from sampling. The Lab's LikelihoodJudge measures something else, the likelihood
+    under the unsteered model, and shares the measure of repetition.
     """
 
     name = "likelihood"

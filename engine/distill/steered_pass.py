@@ -1,4 +1,4 @@
-"""One pass over responses under a head: how likely they are, and how far every block is from the prompt's."""
+"""One pass over responses under a head: their likelihood, and the distance to the prompted states."""
 
 from __future__ import annotations
 
@@ -17,17 +17,26 @@ from engine.model.language_model import LanguageModel
 
 @dataclass(frozen=True, eq=False)
 class SteeredPass:
-    """Of the first m learned positions: the trunk's output [m, d], per block |states - prompted|^2 [m], and
-    per steered block the coefficients [m, K] that were applied."""
+    """What one pass gave at the first m learned positions.
+
+    Attributes:
+        states: the trunk's output, [m, d].
+        errors: per block |states - prompted|^2, [m].
+        applied: per steered block the coefficients, [m, K].
+    """
 
     states: Tensor
     errors: list[Tensor]
     applied: dict[int, Tensor]
 
     def means(self, count: int) -> dict[str, list[float]]:
-        """Per block (as text) the mean coefficient of each of its directions at the first `count` positions.
+        """The mean coefficients, for formats that hold constants alone (engine.heads.formats).
 
-        What is left of a gate where a format holds constants alone (engine.heads.formats).
+        Args:
+            count: how many positions, from the first.
+
+        Returns:
+            Per block, its number as text, one value per direction.
         """
         return {
             str(block): [round(value, 6) for value in applied[:count].mean(0).tolist()]
@@ -36,9 +45,16 @@ class SteeredPass:
 
 
 def loss(model: LanguageModel, data: TrainingData, reading: SteeredPass, count: int) -> float:
-    """NLL (nats) per token of the first `count` learned positions, each counting by its weight.
+    """The weighted NLL of the responses in a pass (engine/README.md, Eq. 10), in nats per token.
 
-    On tokens that the prompt leaves alone any strength costs a little, and there are many of them.
+    Weighted, since on tokens that the prompt leaves alone any strength costs a little, and there are many of
+    them.
+
+    Args:
+        model: the model.
+        data: the responses.
+        reading: the pass.
+        count: how many positions, from the first.
     """
     labels = data.labels[:count]
     nll = losses(model, reading.states[:count], labels)
@@ -50,7 +66,15 @@ def loss(model: LanguageModel, data: TrainingData, reading: SteeredPass, count: 
 def steered_pass(
     model: LanguageModel, data: TrainingData, sample: BatchSlice, mix: Mix, strength: float
 ) -> SteeredPass:
-    """The sample's responses under the mix, all of it at one strength."""
+    """Runs the sample's responses under a mix at one strength.
+
+    Args:
+        model: the model.
+        data: the responses, for their prompted states.
+        sample: which of them are run.
+        mix: the head.
+        strength: of all of its columns.
+    """
     errors: list[Tensor] = []
 
     def compare(block: int, hidden: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Teacher forcing: responses laid behind prompts as one batch of rows."""
+"""Teacher forcing: responses appended to prompts as one batch of rows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,19 @@ IGNORED = -100
 class TeacherForcedBatch:
     """Prompt and response pairs as one batch of N rows.
 
-    Prompts are padded on the left and responses on the right, so that all last prompt tokens share column
-    `first` and R = [first, T) is laid out the same under any prompt.
-    ids, mask, positions [N, T]; learned [N, T]: the M positions that a head learns from, R's own and under
-    QR the question's; labels [N, T]: the token that each of R predicts, -100 elsewhere; steered [N, T]: 1
-    where a head is applied, else 0. What belongs to learned positions is flat, [M] or [M, d], in row order.
+    Prompts are padded on the left and responses on the right, so that all last prompt tokens are in column
+    `first` and the response's columns are the same under any prompt. Values of the M learned positions are
+    flat, [M] or [M, d], in row order.
+
+    Attributes:
+        ids: token ids, [N, T].
+        mask: attention mask, [N, T].
+        positions: position ids, [N, T].
+        learned: the positions that a head learns from: the response's, and with question_and_response the
+            question's, bool [N, T].
+        labels: the token that each of the response's positions predicts, -100 elsewhere, [N, T].
+        steered: 1 where a head is applied, else 0, [N, T].
+        first: the column of the last prompt token.
     """
 
     ids: Tensor
@@ -40,27 +48,34 @@ class TeacherForcedBatch:
 
     @property
     def groups(self) -> Tensor:
-        """[M]: for each learned position its row."""
+        """For each learned position its row, [M]."""
         return self.learned.nonzero()[:, 0]
 
     @property
     def targets(self) -> Tensor:
-        """[M]: for each learned position the token that it predicts, -100 for none."""
+        """For each learned position the token that it predicts, -100 for none, [M]."""
         return self.labels[self.learned]
 
     def at(self, hidden: Tensor) -> Tensor:
-        """The learned positions [M, d] of hidden [N, t, d], the last t columns, which hold all of them."""
+        """The states at the learned positions.
+
+        Args:
+            hidden: [N, t, d], the last t columns, which hold all of them.
+
+        Returns:
+            [M, d].
+        """
         return hidden[self.learned[:, -hidden.shape[1] :].to(hidden.device)]
 
     def places(self, index: Tensor) -> Tensor:
-        """Where in a flat array the learned positions of some rows lie, in the order of `select(index)`."""
+        """The indices in a flat array of the learned positions of some rows, in the order of `select`."""
         counts = self.learned.sum(1)
         starts = counts.cumsum(0) - counts
         spans = [torch.arange(int(starts[i]), int(starts[i] + counts[i])) for i in index.tolist()]
         return torch.cat(spans).to(self.ids.device)
 
     def select(self, index: Tensor) -> TeacherForcedBatch:
-        """Some rows only, cut to the longest of them."""
+        """Some rows only, by their index [n], cut to the longest of them."""
         stop = int(self.mask[index].nonzero()[:, 1].max()) + 1
         parts = (self.ids, self.mask, self.positions, self.learned, self.labels, self.steered)
         ids, mask, positions, learned, labels, marks = (part[index, :stop] for part in parts)
@@ -98,7 +113,14 @@ def collate(
     responses: Sequence[Response],
     positions: Positions = "response",
 ) -> TeacherForcedBatch:
-    """Rows of prompt i followed by response i."""
+    """Rows of prompt i followed by response i.
+
+    Args:
+        model: the model, for its padding token and device.
+        prompts: the encoded prompts.
+        responses: one for each.
+        positions: where a head steers.
+    """
     first = max(len(prompt.ids) for prompt in prompts) - 1
     shape = len(prompts), first + 1 + max(len(response.ids) for response in responses)
     ids = torch.full(shape, model.tokenizer.pad_token_id or 0)
@@ -121,7 +143,12 @@ def collate(
 
 
 def learned_marks(prompt: Prompt, shared: int) -> list[bool]:
-    """For each prompt token whether it is learned from: the last one, and the question's last `shared`."""
+    """For each token of a prompt, whether it is learned from.
+
+    Args:
+        prompt: the encoded prompt.
+        shared: how many of the question's last tokens are; the last prompt token always is.
+    """
     marks = [False] * len(prompt.ids)
     marks[-1] = True
     for span in prompt.spans[-1:]:

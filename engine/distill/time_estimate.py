@@ -1,4 +1,4 @@
-"""How long a distillation will take, told before it starts: the model's pace and what is asked of it."""
+"""Estimates how long a distillation will take, before it starts: from the model's speed and the request."""
 
 from __future__ import annotations
 
@@ -37,8 +37,14 @@ _EPOCHS = 13  # before a refinement stops by itself, typically
 
 @dataclass(frozen=True)
 class ModelSpeed:
-    """Seconds: of a decoding step, and more per lane in it; of a forward, and more per token in it, logits
-    included."""
+    """A model's speed, in seconds.
+
+    Attributes:
+        step: a decoding step.
+        lane: more for each lane in it.
+        forward: a forward pass.
+        token: more for each token in it, logits included.
+    """
 
     step: float
     lane: float
@@ -46,19 +52,24 @@ class ModelSpeed:
     token: float
 
     def forwards(self, tokens: float, count: float = 1.0) -> float:
-        """`count` forwards over so many tokens each."""
+        """Seconds of `count` forward passes over so many tokens each."""
         return count * (self.forward + self.token * tokens)
 
 
-_paces: WeakKeyDictionary[LanguageModel, ModelSpeed] = WeakKeyDictionary()
+_speeds: WeakKeyDictionary[LanguageModel, ModelSpeed] = WeakKeyDictionary()
 _trained: WeakKeyDictionary[LanguageModel, float] = WeakKeyDictionary()  # seconds of training per token
 
 
 def estimate(model: LanguageModel, request: Request) -> float:
-    """Seconds until the distillation is finished, its measuring included.
+    """Seconds until the distillation is finished.
 
-    The first call for a model times it for a moment (a second on the bundled one); what cannot be known is
-    guessed: that responses are as long as a few that are sampled, or as they may be where that takes long.
+    The first call for a model times it for a block_data (a second on the bundled one). What cannot be known is
+    guessed:
+    that responses are as long as a few that are sampled, or as they may be where that takes long.
+
+    Args:
+        model: the model.
+        request: the distillation.
     """
     method = method_named(request.method)
     recipe: Recipe = request.recipe or method.recipe
@@ -84,10 +95,10 @@ def estimate(model: LanguageModel, request: Request) -> float:
 
 
 def measure_speed(model: LanguageModel) -> ModelSpeed:
-    """Measured once per model."""
-    if model not in _paces:
-        _paces[model] = _measured(model)
-    return _paces[model]
+    """The model's speed, measured once per model."""
+    if model not in _speeds:
+        _speeds[model] = _measured(model)
+    return _speeds[model]
 
 
 def _trained_share(model: LanguageModel, method: Method, request: Request) -> float:
@@ -123,8 +134,8 @@ def _solving(model: LanguageModel, method: Method, request: Request, positions: 
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(rows, model.width, generator=generator).to(model.device)
     groups = torch.arange(rows, device=model.device) * request.count("instant") // rows
-    moment = BlockData(hidden.roll(1, 0), hidden, groups, torch.ones(rows, device=model.device))
-    return _timed(lambda: method.solve(moment, request.rank)) * positions / rows
+    block_data = BlockData(hidden.roll(1, 0), hidden, groups, torch.ones(rows, device=model.device))
+    return _timed(lambda: method.solve(block_data, request.rank)) * positions / rows
 
 
 def _lengths(

@@ -19,7 +19,16 @@ _CELLS = 1 << 23  # logits at a time; each costs some 50 bytes while its gradien
 
 
 def losses(model: LanguageModel, states: Tensor, labels: Tensor) -> Tensor:
-    """NLL (nats) of labels [M] at trunk outputs [M, d]; 0 where the label is none. Differentiable."""
+    """NLL per position, differentiable.
+
+    Args:
+        model: the model.
+        states: the trunk's output, [M, d].
+        labels: token ids, [M], -100 for none.
+
+    Returns:
+        Nats, [M]; 0 where there is no label.
+    """
 
     def loss(part: Tensor, wanted: Tensor) -> Tensor:
         return torch.nn.functional.cross_entropy(
@@ -30,8 +39,16 @@ def losses(model: LanguageModel, states: Tensor, labels: Tensor) -> Tensor:
 
 
 def divergences(model: LanguageModel, states: Tensor, reference: Tensor) -> Tensor:
-    """KL(states || reference) in nats between the next-token laws of trunk outputs: [M, S] for S runs'
-    states [M, S, d] beside one reference [M, d]."""
+    """KL between next-token distributions.
+
+    Args:
+        model: the model.
+        states: the trunk's output in S runs, [M, S, d].
+        reference: the same in one other run, [M, d].
+
+    Returns:
+        KL(states || reference) in nats, [M, S].
+    """
 
     def divergence(part: Tensor, other: Tensor) -> Tensor:
         q, found = logits(model, other).float().log_softmax(-1), []
@@ -44,7 +61,15 @@ def divergences(model: LanguageModel, states: Tensor, reference: Tensor) -> Tens
 
 
 def logits(model: LanguageModel, states: Tensor) -> Tensor:
-    """[K, V]: what the network makes of the trunk's output [K, d], its own scaling and capping included."""
+    """The output layer alone, with the network's own scaling and capping.
+
+    Args:
+        model: the model.
+        states: the trunk's output, [K, d].
+
+    Returns:
+        [K, V].
+    """
     with giving([model.trunk], _Output(states.unsqueeze(0))):
         count = states.shape[0]
         ids = torch.zeros((1, count), dtype=torch.long, device=model.device)

@@ -23,8 +23,16 @@ _GATE_WEIGHT = 0.1  # of the regulariser against dead gates (METHOD.md section 3
 
 
 class Trainer:
-    """MSE: over the first steered and all later blocks, normalised by its value without steering; LL: mean
-    NLL (nats) per response token, its end included. Both carry the gate regulariser."""
+    """The loss of a head in training (engine/README.md, Eq. 11 to 13).
+
+    Args:
+        model: the model.
+        data: the responses.
+        method: the method.
+        objective: "mse", "ll" or "mse+ll".
+        weight: the share of MSE in "mse+ll".
+        start: the arrays to begin from, per block.
+    """
 
     def __init__(
         self,
@@ -35,7 +43,7 @@ class Trainer:
         weight: float,
         start: dict[int, BlockHead],
     ) -> None:
-        self._model, self._evidence, self._method = model, data, method
+        self._model, self._data, self._method = model, data, method
         self._share = {"mse": 1.0, "ll": 0.0, "mse+ll": weight}[objective]
         self._first = min(start)
         self._scale = sum(float(m.mean()) for m in data.moved[self._first :])
@@ -46,14 +54,19 @@ class Trainer:
         self._entry = BlockInputs.of(model, whole.rows, whole.prefix, self._first)
 
     def loss_of(self, index: Tensor) -> float:
-        """The loss on held-out rows; infinite for none, so that the first epoch counts as better."""
+        """The loss on held-out rows [n]; infinite for none, so that the first epoch counts as better."""
         if not len(index):
             return float("inf")
         with torch.no_grad():
             return float(self.loss(index))
 
     def loss(self, index: Tensor) -> Tensor:
-        data, whole = self._evidence, self._evidence.whole
+        """The loss of some responses, differentiable.
+
+        Args:
+            index: their numbers, [n].
+        """
+        data, whole = self._data, self._data.whole
         index = index.to(whole.rows.ids.device)
         rows, places = whole.rows.select(index), whole.rows.places(index)
         prefix = None if whole.prefix is None else whole.prefix.select(index)
@@ -90,7 +103,12 @@ class Trainer:
         return loss
 
     def groups(self, rate: float, relative: bool) -> list[dict[str, object]]:
-        """AdamW's parameter groups: one per array, its rate in proportion to its size when relative."""
+        """AdamW's parameter groups, one per array.
+
+        Args:
+            rate: the learning rate.
+            relative: in proportion to each array's root mean square.
+        """
         found = []
         for part in self._blocks.values():
             for name in self._names:
@@ -102,9 +120,11 @@ class Trainer:
         return found
 
     def state(self) -> list[Tensor]:
+        """Copies of the arrays, for `restore`."""
         return [getattr(p, n).detach().clone() for p in self._blocks.values() for n in self._names]
 
     def restore(self, state: list[Tensor]) -> None:
+        """Sets the arrays to what `state` gave."""
         arrays = [getattr(p, n) for p in self._blocks.values() for n in self._names]
         with torch.no_grad():
             for array, value in zip(arrays, state, strict=True):

@@ -1,4 +1,4 @@
-"""What the fits learn from: the responses, as the model is with the prompt and as it is without."""
+"""The data that fits learn from: the responses, with the model's states with and without the prompt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ _FLOOR = 0.02  # nats
 
 @dataclass(frozen=True, eq=False)
 class BatchSlice:
-    """The first of the responses: their rows and prefix; count: how many learned positions they have."""
+    """The first of the responses.
+
+    Attributes:
+        rows: the batch.
+        prefix: the KV before the response, None where there is none.
+        count: how many learned positions they have.
+    """
 
     rows: TeacherForcedBatch
     prefix: PrefixKV | None
@@ -30,18 +36,23 @@ class BatchSlice:
 
     @property
     def marks(self) -> Tensor:
-        """[N, t, 1]: 1 where a head is applied in the columns that are run, else 0."""
+        """1 where a head is applied in the columns that are run, else 0, [N, t, 1]."""
         start = 0 if self.prefix is None else self.rows.first
         return self.rows.steered[:, start:].unsqueeze(-1)
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Flat over the M learned positions of all responses, the negative ones last.
+    """All responses, the negative ones last; flat over their M learned positions.
 
-    targets: the prompted states per block [M, d], in the model's dtype; plain: the trunk's output without
-    the prompt [M, d]; moved: per block |plain - prompted|^2 [M]; divergences [M]: KL(prompted || plain) in
-    nats; traits [N], negative [N]: of each response.
+    Attributes:
+        whole: all of them.
+        targets: the prompted states per block, in the model's dtype, [M, d].
+        plain: the trunk's output without the prompt, [M, d].
+        moved: per block |plain - prompted|^2, [M].
+        divergences: KL(prompted || plain) in nats, [M].
+        traits: of each response, in [0, 1], [N].
+        negative: of each response, bool [N].
     """
 
     whole: BatchSlice
@@ -54,17 +65,18 @@ class TrainingData:
 
     @property
     def weights(self) -> Tensor:
-        """How much each position counts in a closed form: sqrt(KL + 0.02 nats), [M].
+        """How much each position counts in a closed form, [M] (engine/README.md, Eq. 6).
 
-        *Ours*, beyond the paper: most of a response's tokens are the same with and without the prompt.
+        Ours, beyond the paper: most of a response's tokens are the same with and without the prompt.
         Unweighted they pull direction, gate and strength towards doing too little on the few that carry the
-        behaviour; by the KL itself, towards doing too much everywhere else. The floor keeps teaching the
-        head to do nothing.
+        behaviour; weighted by the KL itself, towards doing too much everywhere else. The floor keeps teaching
+        the head to do nothing.
         """
         return (self.divergences.clamp_min(0) + _FLOOR).sqrt()
 
     @property
     def labels(self) -> Tensor:
+        """The token that each position predicts, -100 for none, [M]."""
         return self.whole.rows.targets
 
     @property
@@ -78,7 +90,12 @@ class TrainingData:
         return int(self.whole.rows.learned[: self.positives].sum())
 
     def first(self, share: int, least: int) -> BatchSlice:
-        """The first 1/share of the responses that show it, at least so many."""
+        """The first of the responses that show what the prompt asks for.
+
+        Args:
+            share: 1 / share of them,
+            least: but at least so many.
+        """
         count = min(self.positives, max(least, self.positives // share))
         if count == len(self.whole.rows):
             return self.whole
@@ -105,7 +122,7 @@ def gather(
     """
     moved: list[Tensor] = []
     with torch.no_grad():  # not inference mode: a gradient fit saves these tensors for its backward pass
-        rows = lay_rows(model, request, kept, None)
+        rows = response_rows(model, request, kept, None)
 
         def compare(block: int, hidden: Tensor) -> None:
             cancel.check()
@@ -125,22 +142,37 @@ def gather(
         )
 
 
-def lay_rows(
+def response_rows(
     model: LanguageModel,
     request: Request,
     kept: Sequence[Response],
     prompt: str | None,
     place: Place = "system",
 ) -> TeacherForcedBatch:
-    """The responses behind their questions, with the prompt in its place, or without one."""
+    """The responses after their questions, as a batch.
+
+    Args:
+        model: the model.
+        request: what is distilled, for its positions.
+        kept: the responses.
+        prompt: the steering prompt, None for none.
+        place: where it goes.
+    """
     texts = placed(prompt, place)
     prompts = [encode(model, [Message("user", response.question)], **texts) for response in kept]
     return collate(model, prompts, kept, request.positions)
 
 
 def distance(errors: Sequence[Tensor], moved: Sequence[Tensor]) -> dict[int, float]:
-    """Per block |states - prompted| / |plain - prompted| from squares [m], [M >= m]: 0 is the prompt itself,
-    1 doing nothing (METHOD.md section 5, faithfulness, accumulated)."""
+    """The distance to the prompted states per block (engine/README.md, Eq. 16).
+
+    Args:
+        errors: per block |states - prompted|^2, [m].
+        moved: per block |plain - prompted|^2, [M], M >= m.
+
+    Returns:
+        Per block; 0 is the prompt itself, 1 doing nothing.
+    """
     return {
         block: float((error.sum() / plain[: len(error)].sum().clamp_min(1e-12)).sqrt())
         for block, (error, plain) in enumerate(zip(errors, moved, strict=True))

@@ -12,7 +12,7 @@ from unittest.mock import patch
 from engine.distill import Request, distill
 from engine.distill.responses import Sampler
 from engine.distill.teacher_forcing import Response
-from engine.distill.training_data import lay_rows
+from engine.distill.training_data import response_rows
 from engine.events import Progress
 from engine.model.language_model import LanguageModel
 from engine.model.loading import load
@@ -100,7 +100,7 @@ def kept(sampler: type[Sampler]) -> Iterator[list[Response]]:
 def one_pass(model: LanguageModel, request: Request, responses: list[Response]) -> float:
     """Tokens of one forward over steering prompts, questions and responses, padded as they are run; logits
     where responses are."""
-    rows = lay_rows(model, request, responses, request.prompt)
+    rows = response_rows(model, request, responses, request.prompt)
     blocks = sum(p.numel() for block in model.blocks for p in block.parameters())
     head = model.network.get_output_embeddings().weight.numel()
     return (rows.ids.numel() * blocks + int(rows.learned.sum()) * head) / (blocks + head)

@@ -23,7 +23,7 @@ from engine.distill.model_kind import kind_of
 from engine.distill.questions import evaluation_questions, questions
 from engine.distill.responses import Sampler
 from engine.distill.teacher_forcing import Response
-from engine.distill.training_data import lay_rows
+from engine.distill.training_data import response_rows
 from engine.events import Cancel, ignore
 from engine.heads.head import BlockHead
 from engine.heads.mix import MixBlock
@@ -119,7 +119,7 @@ def _states(
     parts: dict[int, MixBlock],
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Per block the states of the response positions, and each row's summed coefficients; the whole model."""
-    rows = lay_rows(model, request, batch, system)
+    rows = response_rows(model, request, batch, system)
     traits = torch.tensor([response.trait for response in batch])
     found: list[Tensor] = []
     opened: list[Tensor] = []

@@ -15,7 +15,7 @@ from engine.distill.pipeline import candidates
 from engine.distill.prompt_effect import LEAST_NATS
 from engine.distill.questions import evaluation_questions, questions
 from engine.distill.teacher_forcing import Response
-from engine.distill.training_data import lay_rows
+from engine.distill.training_data import response_rows
 from engine.errors import Cancelled, InputError, WeakPromptError
 from engine.events import Cancel, HeadReady, LossPoint, Progress
 from engine.generation.decode import generate
@@ -192,7 +192,7 @@ def test_response_positions_hold_the_same_tokens_under_both_prompts(pocket) -> N
         responded("What is surprising about the old library?", (310, 311, 312, 313, 314), -1),
     ]
     request = Request(PIRATE)
-    plain, prompted = (lay_rows(pocket, request, kept, system) for system in (None, PIRATE))
+    plain, prompted = (response_rows(pocket, request, kept, system) for system in (None, PIRATE))
     assert prompted.first > plain.first
     for rows in (plain, prompted):
         for i, response in enumerate(kept):
@@ -211,8 +211,8 @@ def test_padding_changes_nothing(pocket) -> None:
     ]
     request = Request(PIRATE)
     with torch.no_grad():
-        together = run(pocket, lay_rows(pocket, request, kept, None))
-        alone = run(pocket, lay_rows(pocket, request, kept[:1], None))
+        together = run(pocket, response_rows(pocket, request, kept, None))
+        alone = run(pocket, response_rows(pocket, request, kept[:1], None))
     assert torch.allclose(together[: len(alone)], alone, atol=1e-3)
 
 

@@ -16,7 +16,7 @@ from engine.distill.request import Request
 from engine.distill.responses import Sampler
 from engine.distill.teacher_forcing import Response, TeacherForcedBatch
 from engine.distill.token_losses import divergences, logits, losses
-from engine.distill.training_data import lay_rows
+from engine.distill.training_data import response_rows
 from engine.events import Cancel, ignore
 from engine.heads.head import Positions
 from engine.model.language_model import LanguageModel
@@ -75,7 +75,7 @@ def test_what_is_recorded_while_sampling_is_what_teacher_forcing_gives(
     sampler = sampler_of(model, positions)
     kept, recorded = sampler.positives(PROMPT, QUESTIONS)
     assert [r.shared > 0 for r in kept] == [positions != "response"] * len(kept)
-    rows = lay_rows(model, Request(PROMPT, positions=positions), kept, PROMPT)
+    rows = response_rows(model, Request(PROMPT, positions=positions), kept, PROMPT)
     for one, two in zip(states(model, rows), [*recorded.blocks, recorded.last], strict=True):
         assert torch.allclose(one, two, atol=1e-3, rtol=1e-3)
     assert hooks(model) == 0
@@ -84,14 +84,14 @@ def test_what_is_recorded_while_sampling_is_what_teacher_forcing_gives(
 def test_under_both_prompts_the_same_tokens_are_learned_from(model: LanguageModel) -> None:
     request = Request(PROMPT, positions="question_and_response")
     kept, _ = sampler_of(model, request.positions).positives(PROMPT, QUESTIONS)
-    plain, prompted = (lay_rows(model, request, kept, system) for system in (None, PROMPT))
+    plain, prompted = (response_rows(model, request, kept, system) for system in (None, PROMPT))
     assert torch.equal(plain.ids[plain.learned], prompted.ids[prompted.learned])
     assert torch.equal(plain.targets, prompted.targets)
     assert int(plain.learned.sum()) > sum(len(r.ids) + 1 for r in kept)
 
 
 def test_behind_a_kept_prefix_responses_run_as_they_do_behind_their_prompts(model: LanguageModel) -> None:
-    rows = lay_rows(model, Request(PROMPT), KEPT, None)
+    rows = response_rows(model, Request(PROMPT), KEPT, None)
     with torch.no_grad():
         prefix = PrefixKV.of(model, rows, "response")
     assert prefix is not None
@@ -106,7 +106,7 @@ def test_behind_a_kept_prefix_responses_run_as_they_do_behind_their_prompts(mode
 
 
 def test_from_kept_inputs_the_later_blocks_run_as_they_do_in_the_whole(model: LanguageModel) -> None:
-    rows = lay_rows(model, Request(PROMPT), KEPT, None)
+    rows = response_rows(model, Request(PROMPT), KEPT, None)
     with torch.no_grad():
         prefix = PrefixKV.of(model, rows, "response")
     whole = states(model, rows)
@@ -128,7 +128,7 @@ def test_from_kept_inputs_the_later_blocks_run_as_they_do_in_the_whole(model: La
 
 
 def test_there_is_no_prefix_to_keep_where_heads_change_it(model: LanguageModel) -> None:
-    rows = lay_rows(model, Request(PROMPT), KEPT, None)
+    rows = response_rows(model, Request(PROMPT), KEPT, None)
     assert PrefixKV.of(model, rows, "question_and_response") is None
 
 
