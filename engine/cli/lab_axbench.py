@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.lab_options import METHODS, add_lab_options, chosen_questions, seeds
-from engine.cli.lab_results import finish, opened
+from engine.cli.lab_results import open_generator_and_judge, write_protocol_results
 from engine.cli.terminal_progress import progress_bar
 
 
@@ -30,7 +30,7 @@ def _run(options: argparse.Namespace) -> None:
     from engine.lab.figures import axbench_figures
 
     concepts, drawn, template = read_concepts(options.concepts), seeds(options), options.template or TEMPLATE
-    with opened(options) as (generator, judge), progress_bar() as emit:
+    with open_generator_and_judge(options) as (generator, judge), progress_bar() as emit:
         asked = chosen_questions(options, generator.model)
         found = axbench(
             generator, judge, concepts, options.methods, asked, seeds=drawn, template=template, emit=emit
@@ -45,7 +45,7 @@ def _run(options: argparse.Namespace) -> None:
         for row in rows
         for factor, score in row.tried
     ]
-    finish(
+    write_protocol_results(
         options, generator, judge, _tables(rows, failures), told, itself, lambda: axbench_figures(rows),
         points=[*({"point": "reported", **row} for row in told), *tried],
         failures=failures,

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from engine.cli.lab_options import add_output_options
-from engine.cli.lab_results import give, require_outputs
+from engine.cli.lab_results import require_outputs, write_results
 from engine.cli.model import add_model_options, load_model
 from engine.cli.terminal_progress import progress_bar
 from engine.errors import InputError
@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace) -> None:
     }
     facts = {"model": model.identity.id}
     figures = {"faithfulness": blocks(lines, "faithfulness", "paraphrase")}
-    give(
+    write_results(
         options,
         told,
         f"{table.text()}\n{table.note}",

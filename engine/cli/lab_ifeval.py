@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.lab_options import METHODS, add_lab_options, seeds
-from engine.cli.lab_results import finish, opened
+from engine.cli.lab_results import open_generator_and_judge, write_protocol_results
 from engine.cli.terminal_progress import progress_bar
 from engine.errors import InputError
 
@@ -37,13 +37,13 @@ def _run(options: argparse.Namespace) -> None:
     if options.count is not None and options.count < 1:
         raise InputError("Nothing can be asked", f"{options.count} lines are too few.", "Ask for 1 or more.")
     drawn, cases = seeds(options), read_cases(options.data)[: options.count]
-    with opened(options) as (generator, judge), progress_bar() as emit:
+    with open_generator_and_judge(options) as (generator, judge), progress_bar() as emit:
         rows = ifeval(
             generator, judge, cases, options.methods, seeds=drawn, strength=options.strength, emit=emit
         )
         same = [case.question for case in cases if case.instruction == cases[0].instruction]
         itself = judged_twice(generator, judge, cases[0].instruction, same, Cancel())
-    finish(
+    write_protocol_results(
         options, generator, judge, [_table(rows)], [row.to_json() for row in rows], itself,
         lambda: ifeval_figures(rows),
     )  # fmt: skip

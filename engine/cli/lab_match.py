@@ -8,10 +8,10 @@ from typing import Any
 from engine.cli.lab_options import add_lab_options, chosen_questions, seeds
 from engine.cli.lab_results import (
     DISAGREEMENT,
-    give,
-    opened_store,
+    generator_and_judge,
+    open_store,
     require_outputs,
-    speaker_and_judge,
+    write_results,
 )
 from engine.cli.model import load_model
 from engine.cli.terminal_progress import progress_bar
@@ -70,8 +70,8 @@ def _run(options: argparse.Namespace) -> None:
 
     specs = parse_method_specs(options.methods, options.prompt)
     model = load_model(options)
-    with opened_store(options) as store:
-        generator, judge = speaker_and_judge(options, model, store)
+    with open_store(options) as store:
+        generator, judge = generator_and_judge(options, model, store)
         setup = MatchSetup(generator, judge, options.prompt, chosen_questions(options, model), drawn)
         with progress_bar() as emit:
             found = match(setup, specs, wanted, emit=emit)
@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace) -> None:
     }
     tables = [match_table(found), differences_table(found)]
     text = "\n\n".join(f"{table.title}\n{table.text()}\n{table.note}".rstrip() for table in tables)
-    give(
+    write_results(
         options,
         {**found.to_json(), **facts},
         f"{text}\n{DISAGREEMENT}: {found.disagreement.words()}",

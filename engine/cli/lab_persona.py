@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.cli.lab_match import target
 from engine.cli.lab_options import METHODS, add_lab_options, seeds
-from engine.cli.lab_results import finish, opened
+from engine.cli.lab_results import open_generator_and_judge, write_protocol_results
 from engine.cli.terminal_progress import progress_bar
 
 
@@ -28,7 +28,7 @@ def _run(options: argparse.Namespace) -> None:
     from engine.lab.persona_protocol import persona, read_traits
 
     wanted, traits, drawn = target(options.coherence), read_traits(options.traits), seeds(options)
-    with opened(options) as (generator, judge), progress_bar() as emit:
+    with open_generator_and_judge(options) as (generator, judge), progress_bar() as emit:
         found = persona(generator, judge, traits, options.methods, wanted, rollouts=len(drawn), emit=emit)
     rows = [
         {"trait_name": each.trait, "target": each.match.coherence, **asdict(row)}
@@ -36,7 +36,7 @@ def _run(options: argparse.Namespace) -> None:
         for row in each.match.rows
     ]
     failures = [f"{each.trait}, {f.method}: {f.why}" for each in found for f in each.match.failures]
-    finish(
+    write_protocol_results(
         options, generator, judge, _tables(found, failures), rows, found[0].match.disagreement,
         lambda: {
             f"{each.trait}-{name}": figure

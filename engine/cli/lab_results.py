@@ -26,16 +26,16 @@ DISAGREEMENT = "judge's disagreement with itself"
 
 
 @contextmanager
-def opened(options: argparse.Namespace) -> Iterator[tuple[CachedGenerator, Judge]]:
+def open_generator_and_judge(options: argparse.Namespace) -> Iterator[tuple[CachedGenerator, Judge]]:
     """Who speaks and who judges, when all that is to be written can be."""
     require_outputs(options)
     model = load_model(options)
-    with opened_store(options) as store:
-        yield speaker_and_judge(options, model, store)
+    with open_store(options) as store:
+        yield generator_and_judge(options, model, store)
 
 
 @contextmanager
-def opened_store(options: argparse.Namespace) -> Iterator[ResultCache]:
+def open_store(options: argparse.Namespace) -> Iterator[ResultCache]:
     """The store that the options name, else the user's own."""
     from engine.lab.result_cache import ResultCache
 
@@ -51,7 +51,7 @@ def opened_store(options: argparse.Namespace) -> Iterator[ResultCache]:
         store.close()
 
 
-def speaker_and_judge(
+def generator_and_judge(
     options: argparse.Namespace, model: LanguageModel, store: ResultCache
 ) -> tuple[CachedGenerator, Judge]:
     from engine.generation.sampling import Sampling
@@ -74,7 +74,7 @@ def require_outputs(options: argparse.Namespace) -> None:
         make_folder(options.figures)
 
 
-def give(
+def write_results(
     options: argparse.Namespace,
     told: dict[str, Any],
     text: str,
@@ -94,7 +94,7 @@ def give(
     print(json.dumps(told, ensure_ascii=False, allow_nan=False) if options.json else text)
 
 
-def finish(
+def write_protocol_results(
     options: argparse.Namespace,
     generator: CachedGenerator,
     judge: Judge,
@@ -114,7 +114,7 @@ def finish(
     facts: Mapping[str, Any] = {"model": generator.model.identity.id, "judge": judge.name}
     shown = {**facts, DISAGREEMENT: itself.words()}
     text = "\n\n".join(f"{table.title}\n{table.text()}\n{table.note}".rstrip() for table in tables)
-    give(
+    write_results(
         options,
         {**facts, "disagreement": asdict(itself), "rows": rows, **more},
         f"{text}\n{DISAGREEMENT}: {itself.words()}",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from engine.cli.lab_options import add_lab_options, chosen_questions, seeds
 from engine.cli.lab_results import (
     DISAGREEMENT,
-    give,
-    opened_store,
+    generator_and_judge,
+    open_store,
     require_outputs,
-    speaker_and_judge,
+    write_results,
 )
 from engine.cli.model import load_model
 from engine.cli.terminal_progress import progress_bar
@@ -97,8 +97,8 @@ def _run(options: argparse.Namespace) -> None:
     if not wanted:
         raise InputError("The sweep cannot be made", "It has no cells.", "Name strengths.")
     model = load_model(options)
-    with opened_store(options) as store:
-        generator, judge = speaker_and_judge(options, model, store)
+    with open_store(options) as store:
+        generator, judge = generator_and_judge(options, model, store)
         setup = SweepSetup(generator, judge, options.prompt, chosen_questions(options, model))
         with progress_bar() as emit:
             outcomes = sweep(setup, wanted, runner=_runner(options, model, setup), emit=emit)
@@ -106,7 +106,7 @@ def _run(options: argparse.Namespace) -> None:
     facts = {"model": model.identity.id, "judge": judge.name, "questions": len(setup.questions)}
     shown = {**facts, DISAGREEMENT: itself.words()}
     table = sweep_table(options.prompt, outcomes)
-    give(
+    write_results(
         options,
         {
             "prompt": options.prompt,

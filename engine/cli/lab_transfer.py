@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from engine.cli.lab_options import add_lab_options, chosen_questions, seeds
-from engine.cli.lab_results import finish, opened
+from engine.cli.lab_results import open_generator_and_judge, write_protocol_results
 from engine.cli.terminal_progress import progress_bar
 
 
@@ -28,13 +28,13 @@ def _run(options: argparse.Namespace) -> None:
 
     prompts = options.prompt or ["Talk like a pirate.", "Use formal language.", "End with a question."]
     drawn = seeds(options)
-    with opened(options) as (generator, judge):
+    with open_generator_and_judge(options) as (generator, judge):
         asked = chosen_questions(options, generator.model)
         setting = TransferSetup(generator, judge, asked, drawn, options.method)
         with progress_bar() as emit:
             rows = transfer(setting, prompts, emit=emit)
         itself = judged_twice(generator, judge, prompts[0], asked, Cancel())
-    finish(
+    write_protocol_results(
         options, generator, judge, _tables(rows), [row.to_json() for row in rows], itself,
         lambda: transfer_figures(rows),
     )  # fmt: skip

@@ -63,9 +63,8 @@ _trained: WeakKeyDictionary[LanguageModel, float] = WeakKeyDictionary()  # secon
 def estimate(model: LanguageModel, request: Request) -> float:
     """Seconds until the distillation is finished.
 
-    The first call for a model times it for a block_data (a second on the bundled one). What cannot be known is
-    guessed:
-    that responses are as long as a few that are sampled, or as they may be where that takes long.
+    The first call for a model times it (a second on the bundled one). What cannot be known is guessed: that
+    responses are as long as a few that are sampled, or as they may be where that takes long.
 
     Args:
         model: the model.

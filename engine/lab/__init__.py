@@ -1,1 +1,1 @@
-"""Fair comparisons: methods at equal coherence, judged, with error bars (METHOD.md section 5)."""
+"""Fair comparisons: methods at equal coherence, judged, with intervals (engine/README.md, section 6)."""

@@ -11,12 +11,26 @@ from engine.lab.json_lines import read_each
 
 @dataclass(frozen=True)
 class Concept:
+    """One concept.
+
+    Attributes:
+        id: AxBench's number.
+        text: what it is, in words.
+    """
+
     id: int
     text: str
 
 
 def read_concepts(path: Path) -> list[Concept]:
-    """From metadata.jsonl: one object per line with `concept_id` and `concept`. Raises InputError."""
+    """Reads metadata.jsonl: one object per line with `concept_id` and `concept`.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: for a file that cannot be read, or a line that lacks something.
+    """
     return read_each(path, _concept, "concepts", "Name AxBench's metadata.jsonl.")
 
 

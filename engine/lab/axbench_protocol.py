@@ -27,8 +27,13 @@ TEMPLATE = "In every answer, include or talk about: {concept}."
 class AxRow:
     """One method on one concept, on the half of the questions that the factor was not chosen on.
 
-    scores: [questions, seeds, 3] from 0 to 2, NaN where the judge gave none: concept, instruct, fluency.
-    tried: per factor the harmonic mean on the other half, None where nothing was judged.
+    Attributes:
+        concept: its id.
+        method: in the words of the command.
+        factor: the strength chosen; None without a head.
+        scores: concept, instruct and fluency of each answer, 0 to 2, NaN where the judge gave none,
+            [questions, seeds, 3].
+        tried: per factor the harmonic mean on the other half, None where nothing was judged.
     """
 
     concept: int
@@ -39,11 +44,11 @@ class AxRow:
 
     @property
     def harmonics(self) -> np.ndarray:
-        """[questions, seeds] of each answer's score."""
+        """The score of each answer (engine/README.md, Eq. 19), [questions, seeds]."""
         return harmonic(self.scores)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON says it: score is the mean over answers of the harmonic mean of the three judgements."""
+        """A JSON record; score is the mean over answers of the harmonic mean of the three judgements."""
         score, *three = (Mean.of(list(each)) for each in (self.harmonics, *np.moveaxis(self.scores, -1, 0)))
         return {
             "concept": self.concept, "method": self.method, "factor": self.factor, "score": score.value,
@@ -55,8 +60,15 @@ class AxRow:
 
 @dataclass(frozen=True)
 class AxSummary:
-    """One method over all concepts. score, and each of JUDGED; factors: per factor the mean score on the half
-    that factors are chosen on; factor: the mean of those chosen."""
+    """One method over all concepts.
+
+    Attributes:
+        method: in the words of the command.
+        factor: the mean of the factors chosen.
+        score: the harmonic mean, 0 to 2.
+        judgements: the mean of each of JUDGED.
+        factors: per factor the mean score on the half that factors are chosen on.
+    """
 
     method: str
     factor: float | None
@@ -67,6 +79,14 @@ class AxSummary:
 
 @dataclass(frozen=True)
 class AxFailure:
+    """A method that could not be measured on a concept.
+
+    Attributes:
+        concept: its id.
+        method: in the words of the command.
+        why: the error, in a sentence.
+    """
+
     concept: int
     method: str
     why: str
@@ -85,10 +105,30 @@ def axbench(
     emit: Emit = ignore,
     cancel: Cancel | None = None,
 ) -> list[AxRow | AxFailure]:
-    """Every method on every concept. The factor (strength) is chosen on one half of the questions and
-    reported on the other. Emits Progress and every row; a method that fails is reported, the rest goes on.
+    """Every method on every concept.
 
-    template: the steering prompt with {concept} in it. Raises InputError when it has no such place.
+    The factor (strength) is chosen on one half of the questions and reported on the other. A method that
+    fails is reported, the rest continues.
+
+    Args:
+        generator: the model and the cache of its answers.
+        judge: scores trait and coherence.
+        concepts: the concepts.
+        methods: in the words of `parse_method_specs`.
+        questions: at least two.
+        seeds: of the answers to each question.
+        template: the steering prompt, with {concept} in it.
+        factors: the strengths tried.
+        emit: is given Progress and every row.
+        cancel: stops it.
+
+    Raises:
+        InputError: for a template without {concept}, or fewer than two questions.
+        LabError: when the judge cannot be reached.
+        Cancelled: when asked to stop.
+
+    Source:
+        Wu et al. 2025, arXiv 2501.17148.
     """
     if "{concept}" not in template or len(questions) < 2:
         raise InputError(
@@ -117,7 +157,7 @@ def axbench(
 
 
 def summaries(rows: Sequence[AxRow]) -> list[AxSummary]:
-    """Every method over its concepts, which are what is drawn again for the intervals."""
+    """Every method over its concepts; intervals are over concepts."""
     found = []
     for method in dict.fromkeys(row.method for row in rows):
         own = [row for row in rows if row.method == method]
@@ -139,7 +179,14 @@ def summaries(rows: Sequence[AxRow]) -> list[AxSummary]:
 
 
 def harmonic(scores: np.ndarray) -> np.ndarray:
-    """Of [..., 3] values from 0 to 2, per row: 0 where any is 0, NaN where any is missing."""
+    """The harmonic mean (engine/README.md, Eq. 19).
+
+    Args:
+        scores: 0 to 2, [..., 3].
+
+    Returns:
+        [...]: 0 where one is 0, NaN where one is missing.
+    """
     positive: np.ndarray = np.all(scores > 0, axis=-1)
     safe = np.where(positive[..., None], scores, 1.0)
     means = scores.shape[-1] / (1 / safe).sum(-1)
@@ -156,7 +203,7 @@ class _AxBenchRun:
         factors: tuple[float, ...],
         cancel: Cancel,
     ) -> None:
-        self._speaker, self._judge, self._factors, self._cancel = generator, judge, factors, cancel
+        self._generator, self._judge, self._factors, self._cancel = generator, judge, factors, cancel
         self._seeds, middle = len(seeds), len(questions) // 2 * len(seeds)
         asked = queries(questions, seeds)
         self._choosing, self._reporting = asked[:middle], asked[middle:]
@@ -167,7 +214,7 @@ class _AxBenchRun:
         tried: tuple[tuple[float, float | None], ...] = ()
         heads: list[tuple[Head, float]] = []
         if spec.request is not None:
-            head = distill(self._speaker.model, spec.request, cancel=self._cancel).head
+            head = distill(self._generator.model, spec.request, cancel=self._cancel).head
             tried = tuple(
                 (f, mean(harmonic(self._judged(self._choosing, prompt, system, [(head, f)]))))
                 for f in self._factors
@@ -183,7 +230,7 @@ class _AxBenchRun:
     ) -> np.ndarray:
         """[questions, seeds, 3] from 0 to 2, as JUDGED."""
         self._cancel.check()
-        texts = self._speaker.answers(asked, system, heads, self._cancel)
+        texts = self._generator.answers(asked, system, heads, self._cancel)
         pairs = list(zip(asked, texts, strict=True))
         shown = self._judge.judge([each.item(prompt, text) for each, text in pairs], self._cancel)
         related = self._judge.judge([each.item(ON_TOPIC, text) for each, text in pairs], self._cancel)

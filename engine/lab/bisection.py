@@ -1,4 +1,4 @@
-"""Which strength brings a head to a coherence, or to the KL of 1 nat."""
+"""The strength that brings a head to a coherence, or to the KL of 1 nat."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ _RANGE = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the iso-KL strength: what is tried on
 
 @dataclass(frozen=True)
 class Point:
-    """One strength tried, on the half of the questions that strengths are chosen on."""
+    """One strength tried, on the half of the questions that strengths are chosen on.
+
+    Attributes:
+        strength: the strength.
+        trait: mean, in [0, 1].
+        coherence: mean, in [0, 1].
+        missing: answers without a score.
+    """
 
     strength: float
     trait: float
@@ -26,13 +33,20 @@ class Point:
 
 
 def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Point, ...], bool, str]:
-    """The strength whose coherence is that of `target`, all points tried, whether it was reached, a note.
+    """The strength at which the coherence is that of the target (engine/README.md, Eq. 18).
 
     Doubles the strength until the coherence is below the target, then halves the bracket. Of the strengths
-    tried that are as coherent as the target (within 0.02) it is the strongest, for want of one the nearest:
-    half a head's strength often breaks more of the language than all of it, so that a coherence just below
-    the target at strength 1 must not lead to hardly any steering at all. A model that is less coherent than
-    the target by itself is matched to itself, which the note says.
+    tried that are as coherent as the target (within 0.02) it is the strongest, else the nearest: half a
+    head's strength often breaks more of the language than all of it, so that a coherence just below the
+    target at strength 1 must not lead to hardly any steering at all. A model that is less coherent than the
+    target by itself is matched to itself, which the note says.
+
+    Args:
+        at: measures a strength.
+        target: the coherence, in [0, 1].
+
+    Returns:
+        The strength, all points tried, whether the target was reached, and a note ("" for none).
     """
     low = at(0.0)
     tried = [low]
@@ -66,7 +80,12 @@ def search(at: Callable[[float], Point], target: float) -> tuple[float, tuple[Po
 
 
 def at_iso_kl(at: Callable[[float], Point], iso: IsoKL) -> tuple[float, tuple[Point, ...], bool, str]:
-    """What `search` gives, for the strength of iso-KL and the range below it."""
+    """What `search` gives, for the iso-KL strength, with the range below it as the points tried.
+
+    Args:
+        at: measures a strength.
+        iso: the iso-KL strength.
+    """
     note = ""
     if not iso.reached:
         note = f"KL never reached {LIMIT_NATS:g} nat, so this is the largest strength tried"

@@ -1,4 +1,4 @@
-"""Means with their intervals, by resampling questions and seeds within them."""
+"""Means with their intervals, by resampling groups and the scores within them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ _TIMES = 2000
 
 @dataclass(frozen=True)
 class Mean:
-    """value: over the `n` scores that are there, None without any; interval: of 95 %, None for fewer than
-    two; missing: scores that are not there."""
+    """A mean with its interval.
+
+    Attributes:
+        value: over the scores that are there, None without any.
+        interval: of 95 %, None for fewer than two scores.
+        n: how many scores are there.
+        missing: how many are not.
+    """
 
     value: float | None
     interval: tuple[float, float] | None
@@ -22,8 +28,12 @@ class Mean:
 
     @classmethod
     def of(cls, groups: Sequence[np.ndarray | Sequence[float]]) -> Mean:
-        """Of scores in groups that have something in common: a concept, an instruction, a question. NaN are
-        missing. Groups may differ in size; they are drawn first, then what is in them."""
+        """The mean of scores in groups that have something in common: a concept, an instruction, a question.
+
+        Args:
+            groups: scores, NaN where missing. Groups may differ in size; they are drawn first, then what is
+                in them.
+        """
         flat = [np.asarray(group, np.float64).reshape(-1) for group in groups]
         values = np.full((len(flat), max(map(len, flat), default=0)), np.nan)
         for row, group in zip(values, flat, strict=True):
@@ -34,10 +44,17 @@ class Mean:
 
 
 def interval(values: np.ndarray, seed: int = 0, share: float = 0.95) -> tuple[float, float] | None:
-    """The percentile bootstrap interval of the mean of `values` [questions, seeds].
+    """The percentile bootstrap interval of a mean.
 
-    Questions are drawn with replacement, then seeds within each: answers to one question are not
-    independent. NaN are missing scores and left out. None for fewer than two: one value tells no interval.
+    Questions are drawn with replacement, then seeds within each: answers to one question are not independent.
+
+    Args:
+        values: [questions, seeds], NaN where missing.
+        seed: of the draws.
+        share: that the interval covers.
+
+    Returns:
+        Both ends; None for fewer than two values.
     """
     if (~np.isnan(values)).sum() < 2:
         return None

@@ -1,4 +1,4 @@
-"""Answers to a set of questions: batched, seeded, and none made twice."""
+"""Answers to a set of questions: batched, seeded, and none generated twice."""
 
 from __future__ import annotations
 
@@ -28,24 +28,43 @@ _REPEATED = 12  # answers that are judged twice to see how far the judge is from
 
 @dataclass(frozen=True)
 class Query:
-    """One question, and the seed that its answer is drawn with. turns: what was said before it, in turns of
-    the user and the assistant."""
+    """One question to be answered.
+
+    Attributes:
+        question: the question.
+        seed: of the answer.
+        turns: what was said before, in turns of the user and the assistant.
+    """
 
     question: str
     seed: int
     turns: tuple[str, ...] = ()
 
     def messages(self) -> list[Message]:
+        """The whole conversation as messages."""
         before = [Message(("user", "assistant")[i % 2], text) for i, text in enumerate(self.turns)]
         return [*before, Message("user", self.question)]
 
     def item(self, prompt: str, answer: str, rubric: str | None = None) -> JudgedItem:
+        """What a judge is given.
+
+        Args:
+            prompt: what was asked for.
+            answer: the answer.
+            rubric: the trait's own judging prompt.
+        """
         return JudgedItem(prompt, (*self.turns[::2], self.question), answer, rubric)
 
 
 @dataclass(frozen=True)
 class CachedGenerator:
-    """A model whose answers are kept in `store` by everything that they depend on."""
+    """A model whose answers are kept by everything that they depend on.
+
+    Attributes:
+        model: the model.
+        store: where answers are kept.
+        sampling: how they are sampled.
+    """
 
     model: LanguageModel
     store: ResultCache
@@ -58,7 +77,17 @@ class CachedGenerator:
         heads: Sequence[tuple[Head, float]],
         cancel: Cancel,
     ) -> list[str]:
-        """One answer each, all in batches. heads: each with its strength; a strength of 0 is no head."""
+        """One answer to each question, from the cache or generated in batches.
+
+        Args:
+            asked: the questions.
+            system: the steering prompt, None for none.
+            heads: each with its strength; a strength of 0 is no head.
+            cancel: checked before every token.
+
+        Raises:
+            Cancelled: when asked to stop.
+        """
         heads = [(head, strength) for head, strength in heads if strength]
         keys = [self._key(each, system, heads) for each in asked]
         known = self.store.get("answer", keys)
@@ -96,7 +125,12 @@ class CachedGenerator:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Answers with their scores: [questions, seeds] each, NaN where the judge gave none."""
+    """The scores of answers, NaN where the judge gave none.
+
+    Attributes:
+        traits: [questions, seeds], in [0, 1].
+        coherences: [questions, seeds], in [0, 1].
+    """
 
     traits: np.ndarray
     coherences: np.ndarray
@@ -120,11 +154,15 @@ class Judged:
 
     @property
     def plain_traits(self) -> tuple[tuple[float | None, ...], ...]:
-        """The traits as JSON can say them."""
+        """The traits as JSON holds them."""
         return tuple(tuple(None if np.isnan(v) else float(v) for v in row) for row in self.traits)
 
     def to_json(self, prefix: str = "") -> dict[str, Any]:
-        """Its figures with their intervals, as JSON says them."""
+        """A JSON record of the means with their intervals.
+
+        Args:
+            prefix: of the names.
+        """
         found = {
             "trait": self.trait, "trait_ci": interval(self.traits), "coherence": self.coherence,
             "coherence_ci": interval(self.coherences), "n": self.n, "missing": self.missing,
@@ -143,14 +181,30 @@ def judged(
     cancel: Cancel,
     rubric: str | None = None,
 ) -> Judged:
-    """Answers every question with every seed and has all of them judged by what `prompt` asks for."""
+    """Answers every question with every seed and has all of them judged.
+
+    Args:
+        generator: the model and the cache of its answers.
+        judge: scores trait and coherence.
+        prompt: what the answers are judged by.
+        questions: the questions.
+        seeds: of the answers to each question.
+        system: the steering prompt that is given, None for none.
+        heads: each with its strength.
+        cancel: stops it.
+        rubric: the trait's own judging prompt.
+
+    Raises:
+        LabError: when the judge cannot be reached.
+        Cancelled: when asked to stop.
+    """
     asked = queries(questions, seeds)
     _, scores = scored(generator, judge, prompt, asked, system, heads, cancel, rubric)
-    return laid_out(scores, len(questions))
+    return as_judged(scores, len(questions))
 
 
 def queries(questions: Sequence[str], seeds: Sequence[int]) -> list[Query]:
-    """Every question with every seed, mixed so that no two are drawn alike."""
+    """Every question with every seed; no two answers are drawn alike."""
     return [Query(question, seed * APART + i) for i, question in enumerate(questions) for seed in seeds]
 
 
@@ -164,7 +218,7 @@ def scored(
     cancel: Cancel,
     rubric: str | None = None,
 ) -> tuple[list[str], list[Score]]:
-    """The answers, and what the judge gives them for what `prompt` asks for."""
+    """The answers and their scores; arguments as of `judged`."""
     texts = generator.answers(asked, system, heads, cancel)
     items = [each.item(prompt, text, rubric) for each, text in zip(asked, texts, strict=True)]
     return texts, list(judge.judge(items, cancel))
@@ -178,7 +232,7 @@ def judged_twice(
     cancel: Cancel,
     rubric: str | None = None,
 ) -> Disagreement:
-    """How far the judge is from itself on the prompt's own answers to the first questions."""
+    """How far the judge is from itself, on the prompt's own answers to the first questions."""
     if judge.steady:
         return Disagreement(0.0, 0.0, 0)
     asked = queries(questions[:_REPEATED], (0,))
@@ -187,7 +241,9 @@ def judged_twice(
     return disagreement(judge, items, cancel)
 
 
-def laid_out(scores: Sequence[Score], rows: int) -> Judged:
+def as_judged(scores: Sequence[Score], rows: int) -> Judged:
+    """The scores as arrays of so many rows."""
+
     def array(values: Sequence[float | None]) -> np.ndarray:
         return np.array([np.nan if v is None else v for v in values], np.float64).reshape(rows, -1)
 
@@ -195,6 +251,6 @@ def laid_out(scores: Sequence[Score], rows: int) -> Judged:
 
 
 def mean(values: np.ndarray) -> float | None:
-    """Over those that are there; None when none is."""
+    """The mean of the values that are there; None without any."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None

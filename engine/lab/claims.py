@@ -32,7 +32,13 @@ _ABOVE = (
 
 @dataclass(frozen=True)
 class Claim:
-    """holds: whether the figures bear it out here, None where they cannot tell; told: those figures."""
+    """One claim.
+
+    Attributes:
+        claim: in words.
+        holds: whether the figures say so, None where they do not decide it.
+        told: those figures, in words.
+    """
 
     claim: str
     holds: bool | None
@@ -40,11 +46,12 @@ class Claim:
 
     @property
     def verdict(self) -> str:
+        """ "holds", "does not hold" or "undecided"."""
         return {True: "holds", False: "does not hold", None: "undecided"}[self.holds]
 
 
 def claims(measured: PaperResults) -> list[Claim]:
-    """Those claims that can be told from what was measured."""
+    """The claims that can be decided from what was measured."""
     found = [_uneven(measured)]
     for text, one, other, target, slack in _ABOVE:
         a, b = grid(measured, one, target), grid(measured, other, target)
@@ -60,8 +67,15 @@ def claims(measured: PaperResults) -> list[Claim]:
 
 
 def verdict(apart: np.ndarray, slack: float = 0.0) -> bool | None:
-    """Whether the mean of differences [styles, seeds] is above -slack; None where its interval holds that, or
-    where there is none."""
+    """Whether a mean difference is above -slack.
+
+    Args:
+        apart: differences, [styles, seeds].
+        slack: how far below still counts as equal.
+
+    Returns:
+        None where the interval holds -slack, or where there is none.
+    """
     between = interval(apart)
     if between is None or between[0] <= -slack <= between[1]:
         return None
@@ -69,6 +83,7 @@ def verdict(apart: np.ndarray, slack: float = 0.0) -> bool | None:
 
 
 def mean_of(values: np.ndarray) -> str:
+    """The mean with three decimals, "-" without values."""
     return "-" if np.isnan(values).all() else f"{np.nanmean(values):.3f}"
 
 

@@ -14,10 +14,18 @@ from engine.lab.bootstrap import Mean
 
 @dataclass(frozen=True)
 class Difference:
-    """trait: the mean over the `n` answers that both methods have a score for, of `method` less `other`.
+    """The paired difference of two methods.
 
-    Two methods' own intervals say little about it: they answer the same questions, and hard ones are hard for
-    both. Where trait_ci holds 0, neither was shown to be above the other.
+    Their own intervals say little about it: they answer the same questions, and hard ones are hard for both.
+    Where trait_ci holds 0, neither was shown to be above the other.
+
+    Attributes:
+        method: one method.
+        other: another.
+        trait: the mean of the first less the second.
+        trait_ci: its 95 % interval.
+        n: answers that both have a score for.
+        missing: the others.
     """
 
     method: str
@@ -29,7 +37,12 @@ class Difference:
 
 
 class ComparedMethod(Protocol):
-    """traits: per question and seed, None where the judge gave no score."""
+    """A method to compare.
+
+    Attributes:
+        method: its name.
+        traits: per question and seed, None where the judge gave no score.
+    """
 
     @property
     def method(self) -> str: ...

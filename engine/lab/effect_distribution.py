@@ -1,4 +1,4 @@
-"""How the lengths of what is added per token are spread: plain data, for pictures and tables."""
+"""How the lengths of what is added per token are distributed: plain data, for pictures and tables."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ _ROOM = 1.15  # above the highest bin
 
 @dataclass(frozen=True)
 class EffectLengths:
-    """How long what is added at one block is, over the tokens, in activation units.
+    """The lengths added at one block over the tokens, in activation units.
 
-    percentiles: the PERCENTILES; shares: of the tokens, in BINS equal bins from 0 to `end`, the last one with
-    all that is longer. `end` goes by the prompt, so that heads and prompt lie in the same bins.
+    Attributes:
+        percentiles: at PERCENTILES.
+        shares: of the tokens in BINS equal bins from 0 to `end`; the last holds all that is longer.
+        end: from the prompt's lengths, so that heads and prompt are in the same bins.
     """
 
     percentiles: tuple[float, ...]
@@ -27,10 +29,12 @@ class EffectLengths:
 
     @property
     def middle(self) -> float:
+        """The median."""
         return self.percentiles[len(PERCENTILES) // 2]
 
     @property
     def edges(self) -> tuple[float, ...]:
+        """The bins' edges, one more than bins."""
         return tuple(self.end * i / len(self.shares) for i in range(len(self.shares) + 1))
 
     def over(self, unit: float) -> list[float]:
@@ -43,7 +47,12 @@ Spread = Mapping[int, EffectLengths]
 
 
 class MeasuredEffects(Protocol):
-    """A method with what it adds at the blocks that it steers, and what the prompt adds at every block."""
+    """A method with its effects.
+
+    Attributes:
+        effects: what it adds, at the blocks that it steers.
+        prompted: what the prompt adds, at every block.
+    """
 
     @property
     def effects(self) -> Spread: ...
@@ -52,8 +61,8 @@ class MeasuredEffects(Protocol):
     def prompted(self) -> Spread: ...
 
 
-def telling_block(rows: Sequence[MeasuredEffects]) -> int | None:
-    """The block that most methods steer; of several the one where the prompt is the most uneven."""
+def most_varied_block(rows: Sequence[MeasuredEffects]) -> int | None:
+    """The block that most methods steer; of several, where the prompt varies most. None without."""
     counts = Counter(block for row in rows for block in row.effects)
 
     def uneven(block: int) -> float:
@@ -64,6 +73,10 @@ def telling_block(rows: Sequence[MeasuredEffects]) -> int | None:
 
 
 def ceiling(shares: Sequence[Sequence[float]]) -> float:
-    """How high a picture of distributions has to be; spikes run out of it, so that the others can be seen."""
+    """The height of a picture of distributions; single high bins run out of it, to show the others.
+
+    Args:
+        shares: of each distribution.
+    """
     highest = [max(each) for each in shares]
     return _ROOM * max([peak for peak in highest if peak <= _SPIKE] or highest)

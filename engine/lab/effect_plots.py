@@ -1,4 +1,4 @@
-"""Pictures of what is added per token, by the prompt and by the heads (the paper's Fig. 2 and 3)."""
+"""Pictures of what is added per token, by the prompt and by the heads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.lab.effect_distribution import ceiling
-from engine.lab.figure_style import GREY, add_legend, look_of, new_axes
+from engine.lab.figure_style import GREY, add_legend, color_and_marker, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,10 +19,16 @@ _PROMPT = "the prompt itself"
 
 
 def effects(rows: Sequence[MatchRow]) -> Figure:
-    """How much is added per token, block by block: grey, what the prompt adds; beside it what the heads do.
+    """How much is added per token, block by block: grey, what the prompt adds; beside it what the heads add.
 
-    Medians, with lines (for the prompt a band) from the 10th to the 90th percentile; all in units of the
-    prompt's median at that block. A constant adds the same to every token; a prompt does not.
+    Medians, with lines (for the prompt a band) from the 10th to the 90th percentile, in units of the prompt's
+    median at that block.
+
+    Args:
+        rows: the methods.
+
+    Source:
+        The paper's Fig. 2.
     """
     title = "Effect per token: median, 10th to 90th percentile"
     figure, axes = new_axes("block", "added length / the prompt's median", title)
@@ -32,7 +38,7 @@ def effects(rows: Sequence[MatchRow]) -> Figure:
         axes.fill_between(list(row.prompted), band[:, 0], band[:, -1], color=GREY, alpha=0.22, lw=0)
         axes.plot(list(row.prompted), band[:, 2], color=GREY, linestyle="--", label=_PROMPT)
     for at, (i, row) in enumerate(steering):
-        colour, mark = look_of(i)
+        colour, mark = color_and_marker(i)
         values = np.array([s.over(row.prompted[block].middle) for block, s in row.effects.items()])
         low, middle, high = values[:, 0], values[:, 2], values[:, -1]
         beside = (at - (len(steering) - 1) / 2) * 0.5 / max(len(steering), 4)
@@ -48,18 +54,28 @@ def effects(rows: Sequence[MatchRow]) -> Figure:
 
 
 def distribution(rows: Sequence[MatchRow], block: int) -> Figure:
-    """Over how many tokens which length is added at `block`: grey, by the prompt; the heads at strength 1."""
+    """Over how many tokens which length is added at one block: grey, by the prompt; the heads at strength 1.
+
+    Args:
+        rows: the methods.
+        block: the block.
+    """
     steering = [(i, row) for i, row in enumerate(rows) if block in row.effects]
     shares = {_PROMPT: steering[0][1].prompted[block].shares} | {
         row.method: row.effects[block].shares for _, row in steering
     }
-    colours = [GREY, *(look_of(i)[0] for i, _ in steering)]
+    colours = [GREY, *(color_and_marker(i)[0] for i, _ in steering)]
     edges = steering[0][1].prompted[block].edges
     return _outlines(shares, edges, colours, f"added length at block {block}, activation units")
 
 
 def histogram(series: Mapping[str, np.ndarray], what: str) -> Figure:
-    """How values are spread; the first is what the others are held against."""
+    """How values are distributed.
+
+    Args:
+        series: values by name; the first is the reference, in grey.
+        what: the axis' label.
+    """
     series = {name: values[np.isfinite(values)] for name, values in series.items()}
     together = np.concatenate(list(series.values()))
     low, high = np.quantile(together, [0.005, 0.995])
@@ -69,7 +85,7 @@ def histogram(series: Mapping[str, np.ndarray], what: str) -> Figure:
         for name, values in series.items()
         if len(values)
     }
-    return _outlines(shares, edges, [GREY, *(look_of(i)[0] for i in range(len(shares)))], what)
+    return _outlines(shares, edges, [GREY, *(color_and_marker(i)[0] for i in range(len(shares)))], what)
 
 
 def _outlines(

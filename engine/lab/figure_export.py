@@ -1,4 +1,4 @@
-"""What was measured as files for others: every point in a CSV, every picture as SVG and PNG."""
+"""Results as files for others: every point in a CSV, every picture as SVG and PNG."""
 
 from __future__ import annotations
 
@@ -27,8 +27,20 @@ def write_figures(
     rows: Iterable[Mapping[str, Any]],
     facts: Mapping[str, object],
 ) -> list[Path]:
-    """Every figure by its name, and points.csv, with what they were measured with. Raises LabError when that
-    fails."""
+    """Writes every figure by its name, and points.csv.
+
+    Args:
+        folder: where; made if it is not there.
+        figures: by name.
+        rows: the points.
+        facts: what they were measured with.
+
+    Returns:
+        The files written.
+
+    Raises:
+        LabError: when that fails.
+    """
     make_folder(folder)
     written = [folder / "points.csv"]
     write_atomic(written[0], as_csv(rows, facts).encode(), "table", LabError)
@@ -40,7 +52,11 @@ def write_figures(
 
 
 def make_folder(folder: Path) -> None:
-    """Raises LabError where it cannot be."""
+    """Makes the folder if it is not there.
+
+    Raises:
+        LabError: where it cannot be.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -50,8 +66,12 @@ def make_folder(folder: Path) -> None:
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]], facts: Mapping[str, object]) -> str:
-    """One line per row; facts, what all were measured with, stand in every line. Intervals become two
-    columns; what is a list or a table itself has no place here."""
+    """The rows as CSV text; intervals become two columns, lists and tables are left out.
+
+    Args:
+        rows: the rows.
+        facts: what all were measured with; repeated in every line.
+    """
     whole = [{**_flat(row), **facts} for row in rows]
     text = io.StringIO()
     names = list(dict.fromkeys(name for row in whole for name in row))
@@ -73,8 +93,7 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def match_points(found: Match) -> list[dict[str, Any]]:
-    """The figure of every method, behind it the strengths that were tried for it, what is known per block,
-    and how the effect per token is spread there."""
+    """The points of a comparison: per method its figure, strengths tried, blocks and bins."""
     rows: list[dict[str, Any]] = []
     for row in found.rows:
         rows.append(

@@ -1,4 +1,4 @@
-"""How every picture of the Lab looks, and how one becomes a file."""
+"""The common look of the Lab's pictures, and how one becomes a file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,13 @@ def svg(figure: Figure) -> str:
 
 
 def drawn(figure: Figure, suffix: str, facts: Mapping[str, object] = NO_FACTS) -> bytes:
-    """The figure as .svg, .png or .pdf. facts: what it was measured with, for a caption and the metadata."""
+    """The figure as a file's bytes.
+
+    Args:
+        figure: the figure.
+        suffix: ".svg", ".png" or ".pdf".
+        facts: what it was measured with, for a caption and the metadata.
+    """
     data = io.BytesIO()
     with _style():
         if facts:
@@ -58,7 +64,11 @@ def drawn(figure: Figure, suffix: str, facts: Mapping[str, object] = NO_FACTS) -
 
 
 def save(figure: Figure, path: Path, facts: Mapping[str, object] = NO_FACTS) -> None:
-    """Writes an .svg, .png or .pdf. Raises LabError when it cannot be written."""
+    """Writes a figure as .svg, .png or .pdf, by the path's name.
+
+    Raises:
+        LabError: when it cannot be written.
+    """
     from engine.atomic_write import write_atomic
 
     if path.suffix not in FORMATS:
@@ -69,24 +79,25 @@ def save(figure: Figure, path: Path, facts: Mapping[str, object] = NO_FACTS) -> 
 
 
 def metadata_of(facts: Mapping[str, object], suffix: str) -> dict[str, Any]:
-    """Where a picture comes from, as its format takes it; the same picture is the same file at any time."""
+    """The metadata as the format takes it; without a date, so that the same picture is the same file."""
     undated: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
     name = "Subject" if suffix == ".pdf" else "Description"
     return {**undated, name: json.dumps(facts, ensure_ascii=False)} if facts else undated
 
 
-def values_of(means: Sequence[Mean]) -> list[float]:
-    """NaN, which is not drawn, for those without a score."""
+def values_or_nan(means: Sequence[Mean]) -> list[float]:
+    """The means' values, NaN for those without a score, which is not drawn."""
     return [float("nan") if mean.value is None else mean.value for mean in means]
 
 
-def errors_of(means: Sequence[Mean]) -> list[list[float]]:
-    """How far the intervals reach down and up, as matplotlib's error bars want it."""
-    ends = [(value, mean.interval or (value, value)) for mean, value in zip(means, values_of(means))]
+def error_bars(means: Sequence[Mean]) -> list[list[float]]:
+    """The distances to the intervals' ends, down and up, as matplotlib's error bars want them."""
+    ends = [(value, mean.interval or (value, value)) for mean, value in zip(means, values_or_nan(means))]
     return [[max(0.0, v - low) for v, (low, _) in ends], [max(0.0, high - v) for v, (_, high) in ends]]
 
 
 def new_axes(x: str, y: str, title: str) -> tuple[Figure, Any]:
+    """A figure with labelled axes."""
     from matplotlib.figure import Figure
 
     with _style():
@@ -99,7 +110,13 @@ def new_axes(x: str, y: str, title: str) -> tuple[Figure, Any]:
 
 
 def new_panels(count: int, height: float, title: str) -> tuple[Figure, Any]:
-    """Beside each other, over one scale from top to bottom. height: in inches."""
+    """Panels beside each other with one vertical scale.
+
+    Args:
+        count: how many.
+        height: in inches.
+        title: above all.
+    """
     from matplotlib.figure import Figure
 
     with _style():
@@ -109,11 +126,13 @@ def new_panels(count: int, height: float, title: str) -> tuple[Figure, Any]:
     return figure, panels
 
 
-def look_of(index: int) -> tuple[str, str]:
+def color_and_marker(index: int) -> tuple[str, str]:
+    """Colour and mark of the method with that number."""
     return _COLOURS[index % len(_COLOURS)], _MARKS[index // len(_COLOURS) % len(_MARKS)]
 
 
 def add_legend(figure: Figure, axes: Any) -> None:
+    """A legend beside the axes, where something is labelled."""
     if axes.get_legend_handles_labels()[0]:
         figure.legend(loc="outside right upper", fontsize=8)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from engine.lab import axbench_protocol, effect_plots, match_plots, protocol_plots, transfer
-from engine.lab.effect_distribution import telling_block
+from engine.lab.effect_distribution import most_varied_block
 from engine.lab.seed_pooling import best_per_block, strength_results
 
 if TYPE_CHECKING:
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 
 def match_figures(found: Match, block: int | None = None) -> dict[str, Figure]:
-    """pareto always; strengths, faithfulness, effects and distribution where a head was compared.
+    """The pictures of a comparison: pareto always; the others where there are heads.
 
-    block: where the distribution is shown, by default at the one that tells most.
+    Args:
+        found: the comparison.
+        block: of the distribution, None for the one that tells most.
     """
     figures = {"pareto": match_plots.pareto(found.rows, found.coherence)}
     if any(row.curve and row.strength for row in found.rows):
@@ -32,15 +34,15 @@ def match_figures(found: Match, block: int | None = None) -> dict[str, Figure]:
         figures["faithfulness"] = match_plots.blocks(
             lines, "faithfulness", "paraphrase", [row.method for row in found.rows]
         )
-    telling = telling_block(found.rows) if block is None else block
-    if telling is not None:
+    varied = most_varied_block(found.rows) if block is None else block
+    if varied is not None:
         figures["effects"] = effect_plots.effects(found.rows)
-        figures["distribution"] = effect_plots.distribution(found.rows, telling)
+        figures["distribution"] = effect_plots.distribution(found.rows, varied)
     return figures
 
 
 def sweep_figures(outcomes: Sequence[Outcome]) -> dict[str, Figure]:
-    """pareto and strengths; blocks where the sweep went over them."""
+    """The pictures of a sweep: pareto and strengths; blocks where it went over them."""
     series = strength_results(outcomes)
     figures = {"pareto": match_plots.tradeoff(series), "strengths": match_plots.curves(series)}
     by_block = best_per_block(outcomes)
@@ -51,14 +53,14 @@ def sweep_figures(outcomes: Sequence[Outcome]) -> dict[str, Figure]:
 
 
 def faithfulness(rows: Sequence[MatchRow]) -> dict[str, dict[int, float]]:
-    """Per method and block, and the paraphrase of the first."""
+    """Faithfulness per method and block, and "paraphrase", that of another wording."""
     found = {row.method: dict(row.faithfulness) for row in rows if row.faithfulness}
     reference = next((dict(row.paraphrase) for row in rows if row.paraphrase), None)
     return found if reference is None else {**found, "paraphrase": reference}
 
 
 def axbench_figures(rows: Sequence[AxRow]) -> dict[str, Figure]:
-    """judgements always; factors where a head was compared."""
+    """The pictures of AxBench: judgements always; factors where there are heads."""
     methods = axbench_protocol.summaries(rows)
     figures = {"judgements": protocol_plots.judgements(methods)}
     if any(method.factors for method in methods):
@@ -67,8 +69,10 @@ def axbench_figures(rows: Sequence[AxRow]) -> dict[str, Figure]:
 
 
 def ifeval_figures(rows: Sequence[IfRow]) -> dict[str, Figure]:
+    """The picture of IFEval: accuracy against coherence."""
     return {"accuracy": protocol_plots.accuracy(rows)}
 
 
 def transfer_figures(rows: Sequence[Transfer]) -> dict[str, Figure]:
+    """The picture of transfer: every kind of condition."""
     return {"transfer": protocol_plots.transferred(transfer.summaries(rows))}

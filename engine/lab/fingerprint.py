@@ -1,4 +1,4 @@
-"""Tells two models apart that go by the same name."""
+"""Tells two models apart that have the same name."""
 
 from __future__ import annotations
 

@@ -14,7 +14,15 @@ _PROBE = "A sentence of a few words."
 
 @dataclass(frozen=True)
 class Case:
-    """One line of IFEval. instruction: the steering prompt; question: what is asked without it."""
+    """One line of IFEval.
+
+    Attributes:
+        key: its number.
+        instruction: the steering prompt.
+        question: what is asked without it.
+        kinds: the rules to keep.
+        facts: the arguments of each rule.
+    """
 
     key: int
     instruction: str
@@ -28,11 +36,15 @@ class Case:
 
 
 def read_cases(path: Path) -> list[Case]:
-    """From IFEval's input_data.jsonl: `prompt`, `instruction_id_list`, `kwargs`; and where the instruction is
-    kept apart, `instruction` and `prompt_without_instruction`.
+    """Reads input_data.jsonl: `prompt`, `instruction_id_list`, `kwargs`, and if there, `instruction` and
+    `prompt_without_instruction`; without those the question is the prompt's first sentence and the
+    instruction the rest.
 
-    Without those the question is the prompt's first sentence and the instruction the rest of it.
-    Raises InputError for lines that lack something, or an instruction that no rule knows.
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: for lines that lack something, or an instruction that no rule knows.
     """
     return read_each(path, _case, "instructions", "Name IFEval's input_data.jsonl.")
 

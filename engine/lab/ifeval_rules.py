@@ -1,4 +1,4 @@
-"""IFEval's verifiable instructions, each checked by rule."""
+"""IFEval's verifiable instructions, each checked by rule (Zhou et al. 2023, arXiv 2311.07911)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ Check = Callable[..., bool]
 
 
 def followed(kind: str, facts: Mapping[str, Any], answer: str) -> bool:
-    """Whether `answer` follows the instruction `kind` ("punctuation:no_comma") with IFEval's arguments.
+    """Whether an answer follows an instruction; an empty one follows nothing.
 
-    An empty answer follows nothing. Raises InputError for an unknown kind or arguments that do not fit it.
+    Args:
+        kind: IFEval's id, such as "punctuation:no_comma".
+        facts: IFEval's arguments.
+        answer: the answer.
+
+    Raises:
+        InputError: for an unknown kind, or arguments that do not fit it.
     """
     if kind not in KINDS:
         raise InputError(

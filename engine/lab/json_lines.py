@@ -15,8 +15,14 @@ T = TypeVar("T")
 def read_each(path: Path, make: Callable[[Any, int], T], things: str, remedy: str) -> list[T]:
     """`make(facts, number)` of every line that is not empty, numbered from 1.
 
-    Raises InputError for a file that is no text or holds nothing, and for a line that `make` cannot use: it
-    raises an InputError of its own, or what a wrong object makes it raise. things: what the lines are.
+    Args:
+        path: the file.
+        make: raises an InputError of its own, or whatever a wrong object makes it raise.
+        things: what the lines are, for the message.
+        remedy: for the message.
+
+    Raises:
+        InputError: for a file that is no text or holds nothing, and for a line that `make` cannot use.
     """
     what = f"The {things} in {path} were not read"
     try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.lab.bootstrap import Mean
-from engine.lab.figure_style import GREY, add_legend, errors_of, look_of, new_axes, values_of
+from engine.lab.figure_style import GREY, add_legend, color_and_marker, error_bars, new_axes, values_or_nan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,7 @@ def pareto(rows: Sequence[MatchRow], target: float | None) -> Figure:
     if target is not None:
         axes.axvline(target, color="#888888", linewidth=0.8, linestyle=":")
     for i, row in enumerate(rows):
-        colour, mark = look_of(i)
+        colour, mark = color_and_marker(i)
         if row.curve:
             axes.plot(
                 [p.coherence for p in row.curve], [p.trait for p in row.curve],
@@ -39,10 +39,10 @@ def tradeoff(series: Mapping[str, Sequence[StrengthResult]]) -> Figure:
     """Trait against coherence of a sweep, along the strengths, with the intervals of both."""
     figure, axes = new_axes("coherence", "trait", "Trait against coherence")
     for i, (name, points) in enumerate(series.items()):
-        colour, mark = look_of(i)
+        colour, mark = color_and_marker(i)
         x, y = [result.coherence for result in points], [result.trait for result in points]
         axes.errorbar(
-            values_of(x), values_of(y), xerr=errors_of(x), yerr=errors_of(y),
+            values_or_nan(x), values_or_nan(y), xerr=error_bars(x), yerr=error_bars(y),
             color=colour, marker=mark, markersize=4, linewidth=1, elinewidth=0.6, label=name,
         )  # fmt: skip
     axes.set_xlim(-0.02, 1.02)
@@ -57,7 +57,7 @@ def strengths(rows: Sequence[MatchRow]) -> Figure:
     for i, row in enumerate(rows):
         if not row.curve or not row.strength:
             continue
-        colour, mark = look_of(i)
+        colour, mark = color_and_marker(i)
         x = [point.strength / row.strength for point in row.curve]
         axes.plot(x, [p.trait for p in row.curve], color=colour, marker=mark, markersize=3, label=row.method)
         axes.plot(x, [p.coherence for p in row.curve], color=colour, linestyle="--", linewidth=0.9)
@@ -71,15 +71,15 @@ def curves(series: Mapping[str, Sequence[StrengthResult]]) -> Figure:
     """Trait (solid) and coherence (dashed) over the strength, with their intervals."""
     figure, axes = new_axes("strength", "share", "Trait (solid) and coherence (dashed)")
     for i, (name, points) in enumerate(series.items()):
-        colour, mark = look_of(i)
+        colour, mark = color_and_marker(i)
         x = [result.strength for result in points]
         trait, coherence = [result.trait for result in points], [result.coherence for result in points]
         axes.errorbar(
-            x, values_of(trait), yerr=errors_of(trait),
+            x, values_or_nan(trait), yerr=error_bars(trait),
             color=colour, marker=mark, markersize=4, elinewidth=0.8, label=name,
         )  # fmt: skip
         axes.errorbar(
-            x, values_of(coherence), yerr=errors_of(coherence),
+            x, values_or_nan(coherence), yerr=error_bars(coherence),
             color=colour, linestyle="--", linewidth=0.9, elinewidth=0.6,
         )  # fmt: skip
     axes.set_ylim(-0.02, 1.05)
@@ -99,7 +99,7 @@ def blocks(
     """
     figure, axes = new_axes("block", what, f"{what[:1].upper()}{what[1:]} per block")
     for i, (name, values) in enumerate(series.items()):
-        colour, mark = look_of(order.index(name) if name in order else i)
+        colour, mark = color_and_marker(order.index(name) if name in order else i)
         look: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 4}
         if name == reference:
             look = {"color": GREY, "linestyle": "--", "linewidth": 1.6}
@@ -114,10 +114,10 @@ def best(series: Mapping[str, Mapping[int, Mean]]) -> Figure:
     """The best trait per block of several methods, with its interval."""
     figure, axes = new_axes("block", "best trait", "Best trait per block")
     for i, (name, values) in enumerate(series.items()):
-        colour, mark = look_of(i)
+        colour, mark = color_and_marker(i)
         means = list(values.values())
         axes.errorbar(
-            list(values), values_of(means), yerr=errors_of(means),
+            list(values), values_or_nan(means), yerr=error_bars(means),
             color=colour, marker=mark, markersize=4, linewidth=1, elinewidth=0.8, capsize=2, label=name,
         )  # fmt: skip
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -134,6 +134,6 @@ def _matched(axes: Any, row: MatchRow, colour: str, mark: str) -> None:
         for value, between in ((row.coherence, row.coherence_ci), (row.trait, row.trait_ci))
     )
     axes.errorbar(
-        [row.coherence], [row.trait], xerr=errors_of([x]), yerr=errors_of([y]),
+        [row.coherence], [row.trait], xerr=error_bars([x]), yerr=error_bars([y]),
         color=colour, marker=mark, markersize=7, linewidth=1, capsize=2, linestyle="none", label=row.method,
     )  # fmt: skip

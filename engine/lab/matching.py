@@ -155,7 +155,7 @@ def match(
     Raises LabError when the judge gives no scores, Cancelled when stopped.
     """
     cancel = Cancel() if cancel is None else cancel
-    coherence = prompts_own(setup, cancel) if target == "prompt" else None if target == "kl" else target
+    coherence = prompt_coherence(setup, cancel) if target == "prompt" else None if target == "kl" else target
     forced = setup.forced(cancel)
     meter = Meter(emit, "measurements", planned(specs))
     rows, failures = [], []
@@ -171,7 +171,7 @@ def match(
                 meter.step()
 
         try:
-            [row] = examine(setup, spec, [coherence], cancel, tell, forced)
+            [row] = measure_method(setup, spec, [coherence], cancel, tell, forced)
             rows.append(row)
             emit(row)
         except LabError:  # a judge that is not heard would fail for all of them
@@ -189,12 +189,12 @@ def planned(specs: Sequence[MethodSpec]) -> int:
     return sum(1 if spec.request is None else _EXPECTED for spec in specs)
 
 
-def prompts_own(setup: MatchSetup, cancel: Cancel) -> float:
+def prompt_coherence(setup: MatchSetup, cancel: Cancel) -> float:
     """The coherence that prompting has, on the half that strengths are chosen on."""
     return _figures(setup.choosing(setup.prompt, [], cancel))[1]
 
 
-def examine(
+def measure_method(
     setup: MatchSetup,
     spec: MethodSpec,
     targets: Sequence[float | None],

@@ -23,7 +23,7 @@ from engine.generation.sampling import Sampling
 from engine.lab.cached_answers import CachedGenerator, judged
 from engine.lab.fingerprint import weights_digest
 from engine.lab.judges import open_judge
-from engine.lab.matching import MatchSetup, examine, prompts_own
+from engine.lab.matching import MatchSetup, measure_method, prompt_coherence
 from engine.lab.method_specs import parse_method_spec
 from engine.lab.result_cache import ResultCache, content_key
 from engine.model.chat_template import Message
@@ -107,7 +107,7 @@ class _PaperRun:
         self._asked = tuple(evaluation_questions(model, plan.questions))
         generator = CachedGenerator(model, store, plan.sampling)
         judge = open_judge("pocket", model, store)
-        self._exams = {
+        self._setups = {
             (style, seed): MatchSetup(generator, judge, _prompts()[style], self._asked, (seed,))
             for style in plan.styles
             for seed in range(plan.seeds)
@@ -152,17 +152,17 @@ class _PaperRun:
         return PaperResults(plan, tuple(rows), tuple(learned), tuple(spread), effects, sum(times))
 
     def _match(self, style: str, seed: int, method: str) -> list[dict[str, Any]]:
-        setup = self._exams[style, seed]
+        setup = self._setups[style, seed]
         spec = parse_method_spec(method, setup.prompt).seeded(seed)
-        targets = {"C80": _C80, "Cp": prompts_own(setup, self._cancel)}
-        rows = examine(setup, spec, list(targets.values()), self._cancel)
+        targets = {"C80": _C80, "Cp": prompt_coherence(setup, self._cancel)}
+        rows = measure_method(setup, spec, list(targets.values()), self._cancel)
         return [
             {**asdict(row), "style": style, "seed": seed, "target": name}
             for name, row in zip(targets, rows, strict=True)
         ]
 
     def _instant(self, style: str, variant: str) -> dict[str, Any]:
-        setup = self._exams[style, 0]
+        setup = self._setups[style, 0]
         request = parse_method_spec(variant, setup.prompt).request
         assert request is not None
         made = distill(self._model, request, cancel=self._cancel)

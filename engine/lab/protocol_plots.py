@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.lab.figure_style import GREY, add_legend, errors_of, look_of, new_axes, new_panels, values_of
+from engine.lab.figure_style import (
+    GREY,
+    add_legend,
+    color_and_marker,
+    error_bars,
+    new_axes,
+    new_panels,
+    values_or_nan,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,11 +31,11 @@ def judgements(methods: Sequence[AxSummary]) -> Figure:
     wide = 0.8 / max(len(methods), 1)
     groups = ["score", *(methods[0].judgements if methods else ())]
     for i, method in enumerate(methods):
-        colour, _ = look_of(i)
+        colour, _ = color_and_marker(i)
         means = [method.score, *method.judgements.values()]
         x = [at + (i - (len(methods) - 1) / 2) * wide for at in range(len(means))]
         axes.bar(
-            x, values_of(means), 0.9 * wide, yerr=errors_of(means), color=colour, label=method.method,
+            x, values_or_nan(means), 0.9 * wide, yerr=error_bars(means), color=colour, label=method.method,
             error_kw={"elinewidth": 0.9, "capsize": 2},
         )  # fmt: skip
     axes.set_xticks(range(len(groups)), groups)
@@ -42,14 +50,16 @@ def factors(methods: Sequence[AxSummary]) -> Figure:
     what the other half gives at the factors chosen; dashed, methods without a factor."""
     figure, axes = new_axes("factor", "score (0 to 2)", "AxBench: score over the factor; large: reported")
     for i, method in enumerate(methods):
-        colour, mark = look_of(i)
+        colour, mark = color_and_marker(i)
         if method.factor is None:
-            axes.axhline(values_of([method.score])[0], color=colour, linestyle="--", label=method.method)
+            axes.axhline(values_or_nan([method.score])[0], color=colour, linestyle="--", label=method.method)
             continue
         means = list(method.factors.values())
-        axes.plot(list(method.factors), values_of(means), color=colour, marker=".", linewidth=1, alpha=0.6)
+        axes.plot(
+            list(method.factors), values_or_nan(means), color=colour, marker=".", linewidth=1, alpha=0.6
+        )
         axes.errorbar(
-            [method.factor], values_of([method.score]), yerr=errors_of([method.score]),
+            [method.factor], values_or_nan([method.score]), yerr=error_bars([method.score]),
             color=colour, marker=mark, markersize=7, capsize=2, linestyle="none", label=method.method,
         )  # fmt: skip
     axes.set_xlim(left=0)
@@ -62,10 +72,10 @@ def accuracy(rows: Sequence[IfRow]) -> Figure:
     """IFEval: how many answers follow their instructions, against how coherent they are."""
     figure, axes = new_axes("coherence", "accuracy", "IFEval: instructions followed against coherence")
     for i, row in enumerate(rows):
-        colour, mark = look_of(i)
+        colour, mark = color_and_marker(i)
         axes.errorbar(
-            values_of([row.coherence]), values_of([row.accuracy]),
-            xerr=errors_of([row.coherence]), yerr=errors_of([row.accuracy]),
+            values_or_nan([row.coherence]), values_or_nan([row.accuracy]),
+            xerr=error_bars([row.coherence]), yerr=error_bars([row.accuracy]),
             color=colour, marker=mark, markersize=7, linewidth=1, capsize=2, linestyle="none",
             label=row.method,
         )  # fmt: skip
@@ -86,10 +96,10 @@ def transferred(kinds: Sequence[Summary]) -> Figure:
     )
     for axes, (what, own, prompted) in zip(panels, shown):
         for means, colour, mark, lower, label in (
-            (prompted, GREY, "s", 0.14, "prompt"), (own, look_of(0)[0], "o", -0.14, "head"),
+            (prompted, GREY, "s", 0.14, "prompt"), (own, color_and_marker(0)[0], "o", -0.14, "head"),
         ):  # fmt: skip
             axes.errorbar(
-                values_of(means), [row + lower for row in rows], xerr=errors_of(means),
+                values_or_nan(means), [row + lower for row in rows], xerr=error_bars(means),
                 color=colour, marker=mark, markersize=4, linewidth=1, capsize=2, linestyle="none",
                 label=label if what == "trait" else None,
             )  # fmt: skip

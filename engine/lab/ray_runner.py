@@ -44,13 +44,13 @@ class RayWorker:
         import torch
 
         torch.set_num_threads(threads)
-        self._bench = recipe.setup()
+        self._setup = recipe.setup()
 
     def compute(self, group: Sequence[Cell]) -> tuple[list[Outcome], str | None]:
         """The outcomes, and in words what stopped the group, if something did."""
         found: list[Outcome] = []
         try:
-            for outcome in compute(self._bench, group, Cancel()):
+            for outcome in compute(self._setup, group, Cancel()):
                 found.append(outcome)
         except EngineError as error:
             return found, str(error)

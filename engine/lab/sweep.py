@@ -13,7 +13,7 @@ from engine.distill import METHODS, distill
 from engine.distill.request import OBJECTIVES
 from engine.errors import EngineError, LabError
 from engine.events import Cancel, Emit, Meter, Pause, ignore
-from engine.lab.cached_answers import CachedGenerator, Judged, judged, laid_out
+from engine.lab.cached_answers import CachedGenerator, Judged, as_judged, judged
 from engine.lab.fingerprint import weights_digest
 from engine.lab.judges import Judge, Score
 from engine.lab.method_specs import parse_method_spec
@@ -41,7 +41,7 @@ class CellResult:
     def judged(self) -> Judged:
         """[questions, 1]; n of the answers were judged, missing lack a score."""
         scores = [Score(*pair) for pair in zip(self.traits, self.coherences, strict=True)]
-        return laid_out(scores, len(scores))
+        return as_judged(scores, len(scores))
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def sweep(
         emit(outcome)
     open_cells = [cell for cell in keys if cell not in outcomes]
     meter = Meter(emit, "cells", len(open_cells))
-    for outcome in (runner or here)(setup, _groups(open_cells), cancel):
+    for outcome in (runner or run_locally)(setup, _groups(open_cells), cancel):
         if isinstance(outcome, CellResult) and not outcome.judged.missing:
             setup.generator.store.put("cell", {keys[outcome.cell]: [outcome.traits, outcome.coherences]})
         outcomes[outcome.cell] = outcome
@@ -146,7 +146,7 @@ def sweep(
     return [outcomes[cell] for cell in keys]
 
 
-def here(setup: SweepSetup, groups: Sequence[Sequence[Cell]], cancel: Cancel) -> Iterator[Outcome]:
+def run_locally(setup: SweepSetup, groups: Sequence[Sequence[Cell]], cancel: Cancel) -> Iterator[Outcome]:
     """The runner in this process: one cell after the other."""
     for group in groups:
         yield from compute(setup, group, cancel)

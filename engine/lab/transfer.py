@@ -14,7 +14,7 @@ from engine.distill.questions import questions
 from engine.events import Cancel, Emit, Meter, ignore
 from engine.heads.head import Head
 from engine.lab.bootstrap import Mean
-from engine.lab.cached_answers import CachedGenerator, Judged, Query, laid_out, queries, scored
+from engine.lab.cached_answers import CachedGenerator, Judged, Query, as_judged, queries, scored
 from engine.lab.judges import Judge
 from engine.pocket.styles import compatible
 from engine.pocket.wordings import styles_of
@@ -141,7 +141,7 @@ def _conditions(
         asked: Sequence[Query], judged_by: str, system: str | None, steered: Sequence[tuple[Head, float]]
     ) -> Judged:
         _, scores = scored(setting.generator, setting.judge, judged_by, asked, system, steered, cancel)
-        return laid_out(scores, len(asked) // len(setting.seeds))
+        return as_judged(scores, len(asked) // len(setting.seeds))
 
     def row(
         kind: str, asked: Sequence[Query], system: str, judged_by: str, *others: Head,

@@ -35,10 +35,10 @@ def effects(seen: ChartInput) -> Chart:
 
 def distribution(seen: ChartInput) -> Chart:
     """Over how many tokens which length is added at one block: grey, by the prompt; heads at strength 1."""
-    from engine.lab.effect_distribution import ceiling, telling_block  # after the first paint
+    from engine.lab.effect_distribution import ceiling, most_varied_block  # after the first paint
 
     shown = _adding(seen)
-    block = telling_block([r for _, r in shown]) if seen.block is None else seen.block
+    block = most_varied_block([r for _, r in shown]) if seen.block is None else seen.block
     shown = [(number, r) for number, r in shown if block in r.effects]
     if block is None or not shown:
         return Chart(tr("norm"), tr("share of tokens"), empty=tr("No head was measured at this block."))

@@ -18,7 +18,7 @@ from engine.events import Cancel, Progress
 from engine.generation.sampling import Sampling
 from engine.lab.bisection import Point, search
 from engine.lab.bootstrap import Mean, interval
-from engine.lab.cached_answers import CachedGenerator, Judged, Query, laid_out
+from engine.lab.cached_answers import CachedGenerator, Judged, Query, as_judged
 from engine.lab.differences import differences
 from engine.lab.judges import JudgedItem, Score, open_judge
 from engine.lab.matching import MatchRow, MatchSetup, match
@@ -149,7 +149,7 @@ class Pair:
 
 
 def test_averages_count_what_is_missing() -> None:
-    found: Judged = laid_out([Score(1.0, 1.0), Score(None, 0.5), Score(0.0, None), Score(0.5, 0.6)], 2)
+    found: Judged = as_judged([Score(1.0, 1.0), Score(None, 0.5), Score(0.0, None), Score(0.5, 0.6)], 2)
     assert (found.trait, found.missing, found.n) == (0.5, 2, 2)
     assert found.coherence == pytest.approx(0.7)
 
