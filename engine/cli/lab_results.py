@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engine.lab.result_cache import ResultCache
     from engine.model.language_model import LanguageModel
 
-DISAGREEMENT = "judge's disagreement with itself"
+DISAGREEMENT = "judge self-disagreement"
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def report(title: str, facts: Mapping[str, object], tables: Sequence[Table], pic
 def matched_at(found: Match) -> str:
     """The title of a comparison."""
     if found.coherence is None:
-        return "Trait where 95 % of the tokens move by less than 1 nat (iso-KL)"
+        return "Trait where 95 % of tokens shift by less than 1 nat (iso-KL)"
     return f"Trait at coherence {found.coherence:.2f}"
 
 
@@ -102,14 +102,12 @@ def match_table(found: Match) -> Table:
 
 def differences_table(found: Match, of: str = "") -> Table:
     """Every method against all before it. of: what was compared, where several comparisons are told."""
-    note = (
-        "Answer by answer, on the same questions. Where the interval holds 0, neither is shown to be above."
-    )
+    note = "Paired by question. If the interval includes 0, neither method is shown to be better."
     if found.rows and len(found.rows[0].traits) < _FEW:
-        note += f" With fewer than {_FEW} questions reported on, intervals are narrower than they should be."
+        note += f" With fewer than {_FEW} reported questions, the intervals are too narrow."
     return Table(
-        "Differences of the trait" + (f": {of}" if of else ""),
-        ("method", "less", "difference", "95 % interval", "answers", "missing"),
+        "Paired differences in trait" + (f": {of}" if of else ""),
+        ("method", "minus", "difference", "95 % interval", "answers", "missing"),
         tuple(
             (each.method, each.other, number(each.trait), between(each.trait_ci), str(each.n),
              str(each.missing))
@@ -120,7 +118,7 @@ def differences_table(found: Match, of: str = "") -> Table:
 
 
 def match_report(found: Match, facts: Mapping[str, object]) -> str:
-    facts = {**facts, "heads": found.heads, "judge's disagreement with itself": found.disagreement.words()}
+    facts = {**facts, "heads": found.heads, "judge self-disagreement": found.disagreement.words()}
     pictures = [svg(figure) for figure in match_figures(found).values()]
     tables = [match_table(found), differences_table(found)]
     return report(f"Methods compared: {found.prompt}", facts, tables, pictures)

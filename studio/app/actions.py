@@ -28,7 +28,7 @@ TABLE: tuple[Action, ...] = (
     Command("model_folder", FILE, QT_TR_NOOP("Open m&odel folder…"),
            QT_TR_NOOP("Load a model from a folder on this computer"), keys=("Ctrl+O",),
            run=lambda at: at.files.choose_folder()),
-    Command("recent", FILE, QT_TR_NOOP("&Recent"),
+    Command("recent", FILE, QT_TR_NOOP("&Recently used"),
            QT_TR_NOOP("Recently used models and heads"),
            run=lambda at: at.files.show_recent()),
     Command("model_pocket", FILE, QT_TR_NOOP("Load &Pocket (bundled)"),
@@ -61,8 +61,8 @@ TABLE: tuple[Action, ...] = (
            QT_TR_NOOP("Save the selected head's faithfulness per block as SVG, PDF or PNG"),
            run=lambda at: at.exporting.ask("export_faithfulness")),
     Command("export_run", FILE, QT_TR_NOOP("Export a repla&yable run…"),
-           QT_TR_NOOP("Save the shown answer and those beside it so that `steer replay` reproduces the "
-                      "same tokens"),
+           QT_TR_NOOP("Save the shown answer and those beside it as a run that can be replayed token by "
+"token"),
            run=lambda at: at.exporting.ask("export_run")),
     Command("export_lab", FILE, QT_TR_NOOP("Export the Lab's resul&ts…"),
            QT_TR_NOOP("Save the results as an HTML report, a table (CSV) or a chart"),

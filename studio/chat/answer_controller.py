@@ -68,7 +68,7 @@ class AnswerController(JobController):
             return
         turn = self._turn_for(question, self._mix())
         turns = (*self._workspace.turns, turn)
-        self._workspace.set_turns(turns, self.tr("question"), question="")
+        self._workspace.set_turns(turns, self.tr("send question"), question="")
         self._answer(turn, turns[:-1], turn.answers)
 
     def resume(self) -> None:

@@ -22,7 +22,7 @@ def as_bytes(finished: Finished, suffix: str, picture: str, block: int | None = 
     if suffix == ".html":
         if isinstance(found, Match):
             return match_report(found, facts).encode()
-        facts["judge's disagreement with itself"] = finished.disagreement.words()
+        facts["judge self-disagreement"] = finished.disagreement.words()
         return sweep_report(finished.request.prompt, found, facts).encode()
     if suffix == ".csv":
         rows = match_points(found) if isinstance(found, Match) else outcomes_to_json(found)

@@ -73,7 +73,8 @@ class StepCompiler(JobController):
         before, self._too_wide = self._too_wide, self._host.columns > STEP_COLUMNS
         if self._wanted and self._too_wide and not before:
             words = self.tr(
-                "Not compiled: the heads in use have {0} directions together, and a compiled step takes {1}."
+                "Not compiled: the heads in use have {0} directions in total; a compiled step takes "
+                "at most {1}."
             )
             self.noticed.emit(words.format(self._host.columns, STEP_COLUMNS))
 

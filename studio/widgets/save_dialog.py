@@ -54,5 +54,5 @@ def _is_there(path: Path) -> bool:
 
 
 def _may_replace(window: QWidget, title: str, path: Path) -> bool:
-    words = tr("{0} is there already. Replace it?").format(path.name)
+    words = tr("{0} already exists. Replace it?").format(path.name)
     return QMessageBox.question(window, title, words) == QMessageBox.StandardButton.Yes

@@ -73,10 +73,10 @@ class Disagreement:
 
     def words(self) -> str:
         if not self.n:
-            return "none: the same answer always gets the same score"
+            return "0 (deterministic)"
         trait, coherence = ("-" if v is None else f"{v:.3f}" for v in (self.trait, self.coherence))
-        lacking = f", {self.missing} of them without a score" if self.missing else ""
-        return f"trait {trait}, coherence {coherence}, the mean over {self.n} answers judged twice{lacking}"
+        lacking = f", {self.missing} of them not scored" if self.missing else ""
+        return f"trait {trait}, coherence {coherence} (mean over {self.n} answers scored twice{lacking})"
 
 
 def disagreement(judge: Judge, items: Sequence[JudgedItem], cancel: Cancel) -> Disagreement:

@@ -269,8 +269,8 @@ def test_every_picture_and_all_points_as_files(tmp_path: Path, capsys: pytest.Ca
     page, folder = tmp_path / "match.html", tmp_path / "figures"
     assert main([*words, "--report", str(page), "--figures", str(folder)]) == 0
     told = capsys.readouterr().out
-    assert "judge's disagreement with itself: none" in told and "iso-KL" in told
-    assert "disagreement with itself" in page.read_text() and page.read_text().count("<svg") == 5
+    assert "judge self-disagreement: 0" in told and "iso-KL" in told
+    assert "judge self-disagreement" in page.read_text() and page.read_text().count("<svg") == 5
     names = ("pareto", "strengths", "faithfulness", "effects", "distribution")
     assert {path.name for path in folder.iterdir()} == {
         "points.csv", *(f"{name}{suffix}" for name in names for suffix in (".svg", ".png"))
