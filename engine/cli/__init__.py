@@ -18,7 +18,15 @@ _NAME = 80  # characters of a path in a message
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Parses and runs one command; every failure that a person can act on is one sentence on stderr."""
+    """Parses and runs one command.
+
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        The exit status: 0; 2 for a failure that a person can act on, told in one sentence on stderr; 130 when
+            stopped.
+    """
     parser = _Parser(
         prog="steer", description="Steer language models: distill prompts into heads, apply them."
     )

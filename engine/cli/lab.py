@@ -1,4 +1,4 @@
-"""`steer lab`: methods compared fairly. One module per command, as for `steer` itself."""
+"""`steer lab`: methods compared at equal coherence. One module per command, as for `steer` itself."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def _run(options: argparse.Namespace) -> None:
             generator, judge, concepts, options.methods, asked, seeds=drawn, template=template, emit=emit
         )
         first = template.replace("{concept}", concepts[0].text)
-        itself = judged_twice(generator, judge, first, asked, Cancel())
+        disagreement = judged_twice(generator, judge, first, asked, cancel=Cancel())
     rows = [row for row in found if isinstance(row, AxRow)]
     failures = [f"concept {f.concept}, {f.method}: {f.why}" for f in found if isinstance(f, AxFailure)]
     told = [row.to_json() for row in rows]
@@ -46,10 +46,16 @@ def _run(options: argparse.Namespace) -> None:
         for factor, score in row.tried
     ]
     write_protocol_results(
-        options, generator, judge, _tables(rows, failures), told, itself, lambda: axbench_figures(rows),
+        options,
+        generator,
+        judge,
+        tables=_tables(rows, failures),
+        rows=told,
+        disagreement=disagreement,
+        figures=lambda: axbench_figures(rows),
         points=[*({"point": "reported", **row} for row in told), *tried],
         failures=failures,
-    )  # fmt: skip
+    )
 
 
 def _tables(rows: Any, failures: list[str]) -> list[Any]:

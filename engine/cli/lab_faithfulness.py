@@ -65,14 +65,14 @@ def _run(options: argparse.Namespace) -> None:
     figures = {"faithfulness": blocks(lines, "faithfulness", "paraphrase")}
     write_results(
         options,
-        told,
-        f"{table.text()}\n{table.note}",
-        lambda: report(table.title, facts, [table], [svg(figures["faithfulness"])]),
-        lambda: figures,
-        [
+        record=told,
+        text=f"{table.text()}\n{table.note}",
+        page=lambda: report(table.title, facts, [table], [svg(figures["faithfulness"])]),
+        figures=lambda: figures,
+        points=[
             {"method": name, "block": block, "faithfulness": value}
             for name, line in lines.items()
             for block, value in line.items()
         ],
-        {"prompt": options.prompt, **facts},
+        facts={"prompt": options.prompt, **facts},
     )

@@ -42,11 +42,16 @@ def _run(options: argparse.Namespace) -> None:
             generator, judge, cases, options.methods, seeds=drawn, strength=options.strength, emit=emit
         )
         same = [case.question for case in cases if case.instruction == cases[0].instruction]
-        itself = judged_twice(generator, judge, cases[0].instruction, same, Cancel())
+        disagreement = judged_twice(generator, judge, cases[0].instruction, same, cancel=Cancel())
     write_protocol_results(
-        options, generator, judge, [_table(rows)], [row.to_json() for row in rows], itself,
-        lambda: ifeval_figures(rows),
-    )  # fmt: skip
+        options,
+        generator,
+        judge,
+        tables=[_table(rows)],
+        rows=[row.to_json() for row in rows],
+        disagreement=disagreement,
+        figures=lambda: ifeval_figures(rows),
+    )
 
 
 def _table(rows: Any) -> Any:

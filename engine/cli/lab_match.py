@@ -87,10 +87,10 @@ def _run(options: argparse.Namespace) -> None:
     text = "\n\n".join(f"{table.title}\n{table.text()}\n{table.note}".rstrip() for table in tables)
     write_results(
         options,
-        {**found.to_json(), **facts},
-        f"{text}\n{DISAGREEMENT}: {found.disagreement.words()}",
-        lambda: match_report(found, facts),
-        lambda: match_figures(found),
-        match_points(found),
-        {"prompt": options.prompt, **facts},
+        record={**found.to_json(), **facts},
+        text=f"{text}\n{DISAGREEMENT}: {found.disagreement.words()}",
+        page=lambda: match_report(found, facts),
+        figures=lambda: match_figures(found),
+        points=match_points(found),
+        facts={"prompt": options.prompt, **facts},
     )

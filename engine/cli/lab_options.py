@@ -1,4 +1,4 @@
-"""What the commands of the Lab share: who is asked what, who judges, and where results are kept."""
+"""Options that the Lab's commands share: questions, judge, and where results go."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ METHODS = "none,prompt,s-psr,a-psr"
 
 
 def add_lab_options(parser: argparse.ArgumentParser, *, count: int = 40, asks: bool = True) -> None:
-    """asks: whether the questions are the command's own, not those of a protocol's files."""
+    """Adds the options of a command that judges answers.
+
+    Args:
+        parser: the command's.
+        count: questions by default.
+        asks: the questions are the command's own, not those of a protocol's files.
+    """
     add_model_options(parser)
     group = parser.add_argument_group("measuring")
     group.add_argument(
@@ -47,6 +53,7 @@ def add_lab_options(parser: argparse.ArgumentParser, *, count: int = 40, asks: b
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --json, --report and --figures."""
     group = parser.add_argument_group("results")
     group.add_argument("--json", action="store_true", help="print one JSON object")
     group.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with the pictures")
@@ -56,6 +63,11 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 
 def seeds(options: argparse.Namespace) -> tuple[int, ...]:
+    """The seeds that the options ask for.
+
+    Raises:
+        InputError: for fewer than one.
+    """
     if options.seeds < 1:
         raise InputError(
             "The answers cannot be drawn", f"{options.seeds} seeds are too few.", "Give 1 or more."
@@ -64,7 +76,11 @@ def seeds(options: argparse.Namespace) -> tuple[int, ...]:
 
 
 def chosen_questions(options: argparse.Namespace, model: LanguageModel) -> tuple[str, ...]:
-    """Raises InputError for a file that cannot be read or holds none."""
+    """The questions that the options ask for.
+
+    Raises:
+        InputError: for a file that cannot be read or holds none.
+    """
     if options.questions is None:
         from engine.distill.model_kind import kind_of
         from engine.distill.questions import evaluation_questions

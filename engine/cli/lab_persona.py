@@ -37,15 +37,20 @@ def _run(options: argparse.Namespace) -> None:
     ]
     failures = [f"{each.trait}, {f.method}: {f.why}" for each in found for f in each.match.failures]
     write_protocol_results(
-        options, generator, judge, _tables(found, failures), rows, found[0].match.disagreement,
-        lambda: {
+        options,
+        generator,
+        judge,
+        tables=_tables(found, failures),
+        rows=rows,
+        disagreement=found[0].match.disagreement,
+        figures=lambda: {
             f"{each.trait}-{name}": figure
             for each in found
             for name, figure in match_figures(each.match).items()
         },
         points=[{"trait_name": each.trait, **point} for each in found for point in match_points(each.match)],
         failures=failures,
-    )  # fmt: skip
+    )
 
 
 def _tables(found: Any, failures: list[str]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What the commands of the Lab do with what they found: where it is kept, and how it is given."""
+"""How the Lab's commands keep their results and print or write them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DISAGREEMENT = "judge self-disagreement"
 
 @contextmanager
 def open_generator_and_judge(options: argparse.Namespace) -> Iterator[tuple[CachedGenerator, Judge]]:
-    """Who speaks and who judges, when all that is to be written can be."""
+    """A context with the model, the judge and their cache, once all outputs are known to be writable."""
     require_outputs(options)
     model = load_model(options)
     with open_store(options) as store:
@@ -36,7 +36,7 @@ def open_generator_and_judge(options: argparse.Namespace) -> Iterator[tuple[Cach
 
 @contextmanager
 def open_store(options: argparse.Namespace) -> Iterator[ResultCache]:
-    """The store that the options name, else the user's own."""
+    """A context with the result cache that the options name, else the user's own."""
     from engine.lab.result_cache import ResultCache
 
     path = options.store
@@ -54,6 +54,7 @@ def open_store(options: argparse.Namespace) -> Iterator[ResultCache]:
 def generator_and_judge(
     options: argparse.Namespace, model: LanguageModel, store: ResultCache
 ) -> tuple[CachedGenerator, Judge]:
+    """The model with its cache, and the judge that the options name."""
     from engine.generation.sampling import Sampling
     from engine.lab.cached_answers import CachedGenerator
     from engine.lab.judges import open_judge
@@ -63,7 +64,7 @@ def generator_and_judge(
 
 
 def require_outputs(options: argparse.Namespace) -> None:
-    """Before the work, not after it."""
+    """Raises LabError, before the work, where a report or figures could not be written."""
     from engine.atomic_write import require_writable
 
     if options.report is not None:
@@ -76,14 +77,25 @@ def require_outputs(options: argparse.Namespace) -> None:
 
 def write_results(
     options: argparse.Namespace,
-    told: dict[str, Any],
+    *,
+    record: dict[str, Any],
     text: str,
     page: Callable[[], str],
     figures: Callable[[], Mapping[str, Figure]],
     points: Sequence[Mapping[str, Any]],
     facts: Mapping[str, object],
 ) -> None:
-    """Writes report and figures if they were asked for, and prints JSON or the text."""
+    """Writes report and figures if they were asked for, and prints JSON or text.
+
+    Args:
+        options: of the command.
+        record: for --json.
+        text: else.
+        page: makes the report's HTML.
+        figures: makes the pictures, by name.
+        points: rows of the CSV.
+        facts: what all were measured with.
+    """
     from engine.atomic_write import write_atomic
     from engine.lab.figure_export import write_figures
 
@@ -91,35 +103,46 @@ def write_results(
         write_atomic(options.report, page().encode(), "report", LabError)
     if options.figures is not None:
         write_figures(options.figures, figures(), points, facts)
-    print(json.dumps(told, ensure_ascii=False, allow_nan=False) if options.json else text)
+    print(json.dumps(record, ensure_ascii=False, allow_nan=False) if options.json else text)
 
 
 def write_protocol_results(
     options: argparse.Namespace,
     generator: CachedGenerator,
     judge: Judge,
+    *,
     tables: Sequence[Table],
     rows: Sequence[Mapping[str, Any]],
-    itself: Disagreement,
+    disagreement: Disagreement,
     figures: Callable[[], Mapping[str, Figure]],
-    *,
     points: Sequence[Mapping[str, Any]] | None = None,
     **more: Any,
 ) -> None:
-    """Gives a protocol's results. rows: as JSON says them; points: as the CSV does, by default the same;
-    more: what else JSON says."""
+    """`write_results` for a protocol.
+
+    Args:
+        options: of the command.
+        generator: the model and the cache of its answers.
+        judge: the judge.
+        tables: for text and report.
+        rows: for JSON.
+        disagreement: of the judge with itself.
+        figures: makes the pictures, by name.
+        points: rows of the CSV, by default `rows`.
+        more: further keys of the JSON.
+    """
     from engine.lab.figure_style import svg
     from engine.lab.report import report
 
     facts: Mapping[str, Any] = {"model": generator.model.identity.id, "judge": judge.name}
-    shown = {**facts, DISAGREEMENT: itself.words()}
+    shown = {**facts, DISAGREEMENT: disagreement.words()}
     text = "\n\n".join(f"{table.title}\n{table.text()}\n{table.note}".rstrip() for table in tables)
     write_results(
         options,
-        {**facts, "disagreement": asdict(itself), "rows": rows, **more},
-        f"{text}\n{DISAGREEMENT}: {itself.words()}",
-        lambda: report(tables[0].title, shown, tables, [svg(figure) for figure in figures().values()]),
-        figures,
-        rows if points is None else points,
-        facts,
+        record={**facts, "disagreement": asdict(disagreement), "rows": rows, **more},
+        text=f"{text}\n{DISAGREEMENT}: {disagreement.words()}",
+        page=lambda: report(tables[0].title, shown, tables, [svg(figure) for figure in figures().values()]),
+        figures=figures,
+        points=rows if points is None else points,
+        facts=facts,
     )

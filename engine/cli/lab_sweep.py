@@ -102,23 +102,23 @@ def _run(options: argparse.Namespace) -> None:
         setup = SweepSetup(generator, judge, options.prompt, chosen_questions(options, model))
         with progress_bar() as emit:
             outcomes = sweep(setup, wanted, runner=_runner(options, model, setup), emit=emit)
-        itself = judged_twice(generator, judge, options.prompt, setup.questions, Cancel())
+        disagreement = judged_twice(generator, judge, options.prompt, setup.questions, cancel=Cancel())
     facts = {"model": model.identity.id, "judge": judge.name, "questions": len(setup.questions)}
-    shown = {**facts, DISAGREEMENT: itself.words()}
+    shown = {**facts, DISAGREEMENT: disagreement.words()}
     table = sweep_table(options.prompt, outcomes)
     write_results(
         options,
-        {
+        record={
             "prompt": options.prompt,
             **facts,
-            "disagreement": asdict(itself),
+            "disagreement": asdict(disagreement),
             "rows": outcomes_to_json(outcomes),
         },
-        f"{table.text()}\n{table.note}".rstrip() + f"\n{DISAGREEMENT}: {itself.words()}",
-        lambda: sweep_report(options.prompt, outcomes, shown),
-        lambda: sweep_figures(outcomes),
-        outcomes_to_json(outcomes),
-        {"prompt": options.prompt, **facts},
+        text=f"{table.text()}\n{table.note}".rstrip() + f"\n{DISAGREEMENT}: {disagreement.words()}",
+        page=lambda: sweep_report(options.prompt, outcomes, shown),
+        figures=lambda: sweep_figures(outcomes),
+        points=outcomes_to_json(outcomes),
+        facts={"prompt": options.prompt, **facts},
     )
 
 

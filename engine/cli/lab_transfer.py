@@ -33,11 +33,16 @@ def _run(options: argparse.Namespace) -> None:
         setting = TransferSetup(generator, judge, asked, drawn, options.method)
         with progress_bar() as emit:
             rows = transfer(setting, prompts, emit=emit)
-        itself = judged_twice(generator, judge, prompts[0], asked, Cancel())
+        disagreement = judged_twice(generator, judge, prompts[0], asked, cancel=Cancel())
     write_protocol_results(
-        options, generator, judge, _tables(rows), [row.to_json() for row in rows], itself,
-        lambda: transfer_figures(rows),
-    )  # fmt: skip
+        options,
+        generator,
+        judge,
+        tables=_tables(rows),
+        rows=[row.to_json() for row in rows],
+        disagreement=disagreement,
+        figures=lambda: transfer_figures(rows),
+    )
 
 
 def _tables(rows: Any) -> list[Any]:

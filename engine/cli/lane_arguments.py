@@ -1,4 +1,4 @@
-"""The words that describe a lane on the command line: `none`, `prompt`, `FILE[:STRENGTH]`, joined by `+`."""
+"""Lanes on the command line: `none`, `prompt`, `FILE[:STRENGTH]`, joined by `+`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,13 @@ _MOST = 1e30  # float32, in which heads are applied, ends at 3e38
 
 @dataclass(frozen=True)
 class LaneWords:
-    """name: the words themselves; prompted: whether the steering prompt is its system message; files: its
-    heads and their strengths."""
+    """One lane as it was written.
+
+    Attributes:
+        name: the words themselves.
+        prompted: the steering prompt is given.
+        files: its heads and their strengths.
+    """
 
     name: str
     prompted: bool
@@ -32,7 +37,11 @@ class LaneWords:
 
 
 def parse(words: str) -> LaneWords:
-    """Raises InputError for a strength that is no number, or for `none` with anything else."""
+    """A lane from its words.
+
+    Raises:
+        InputError: for a strength that is no number, or for `none` with anything else.
+    """
     if words == "none":
         return LaneWords(words, False, ())
     parts = [words] if Path(words).exists() else words.split("+")
@@ -74,11 +83,19 @@ def lanes(
     seed: int,
     truth: bool,
 ) -> list[Lane]:
-    """Loads their heads. prompt: the steering prompt, by default that of the first head; place: where it
-    goes, by default where that head was distilled from, else a system message; truth: show what it would have
-    done in every lane with heads.
+    """The lanes with their heads loaded.
 
-    Raises InputError when a prompt is needed and none is known, HeadError for a head that cannot be read.
+    Args:
+        wanted: the lanes.
+        message: what is answered.
+        model: the model.
+        prompt: the steering prompt, None for that of the first head.
+        seed: of the answers.
+        truth: measure in every lane with heads what the prompt would have done.
+
+    Raises:
+        InputError: when a prompt is needed and none is known.
+        HeadError: for a head that cannot be read.
     """
     from engine.generation.lanes import Lane
     from engine.generation.live_strengths import LiveStrengths

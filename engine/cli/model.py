@@ -1,4 +1,4 @@
-"""Which model a command works with, and how it is loaded: options that several commands share."""
+"""Options that name a model, and its loading: shared by several commands."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --model, --dtype, --device, --force and --trust-remote-code."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
@@ -35,7 +36,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def load_model(options: argparse.Namespace) -> LanguageModel:
-    """The model that the options name, with a progress bar while it comes."""
+    """The model that the options name, with a progress bar.
+
+    Raises:
+        ModelError: when it cannot be found or loaded.
+    """
     from engine.model.loading import load
 
     with progress_bar() as emit:

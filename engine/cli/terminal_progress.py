@@ -17,8 +17,7 @@ _QUIET = 60.0  # seconds between two lines in a log
 
 @contextmanager
 def progress_bar() -> Iterator[Emit]:
-    """Within it the yielded listener draws one line that is rewritten in place and cleared at the end; what
-    is shorter than a minute leaves nothing in a log."""
+    """A context whose listener draws one line, rewritten in place and cleared at the end."""
     shown = sys.stderr.isatty()
     loss, told = "", time.monotonic()
 
@@ -42,7 +41,7 @@ def progress_bar() -> Iterator[Emit]:
 
 
 def announce(words: str) -> None:
-    """A line on stderr for whoever watches; redirected, it belongs to errors alone."""
+    """A line on stderr when that is a terminal; redirected, it holds errors alone."""
     if sys.stderr.isatty():
         print(words, file=sys.stderr, flush=True)
 

@@ -66,11 +66,11 @@ def train(
     model: LanguageModel,
     data: TrainingData,
     method: Method,
+    *,
     objective: Objective,
     weight: float,
     start: dict[int, BlockHead],
     schedule: Schedule,
-    *,
     seed: int,
     cancel: Cancel,
     emit: Emit,
@@ -94,7 +94,7 @@ def train(
     Raises:
         Cancelled: when asked to stop.
     """
-    trainer = Trainer(model, data, method, objective, weight, start)
+    trainer = Trainer(model, data, method, objective=objective, weight=weight, start=start)
     generator = seeded_generator(seed)
     count = len(data.whole.rows)
     order = torch.randperm(count, generator=generator)

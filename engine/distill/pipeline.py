@@ -134,7 +134,7 @@ class _DistillRun:
         with self._timed("fit"):
             if self.recipe != "instant":
                 made = self._train(data, instant.starts)
-        return self._finish(data, made, instant.r2, effect, asked, shown, began)
+        return self._finish(data, made, r2=instant.r2, effect=effect, asked=asked, shown=shown, began=began)
 
     def _place(self, asked: Sequence[str]) -> Place:
         if self.request.place != "automatic":
@@ -206,10 +206,10 @@ class _DistillRun:
             model,
             data,
             self.method,
-            objective,
-            request.weight,
-            start,
-            schedule,
+            objective=objective,
+            weight=request.weight,
+            start=start,
+            schedule=schedule,
             seed=request.seed,
             cancel=self.cancel,
             emit=self.emit,
@@ -225,6 +225,7 @@ class _DistillRun:
         self,
         data: TrainingData,
         made: Calibrated,
+        *,
         r2: dict[int, float],
         effect: Effect,
         asked: Sequence[str],

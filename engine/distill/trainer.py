@@ -39,6 +39,7 @@ class Trainer:
         model: LanguageModel,
         data: TrainingData,
         method: Method,
+        *,
         objective: Objective,
         weight: float,
         start: dict[int, BlockHead],

@@ -139,7 +139,7 @@ def axbench(
             "Give a template with {concept} and at least 2 questions.",
         )
     cancel = Cancel() if cancel is None else cancel
-    run = _AxBenchRun(generator, judge, questions, tuple(seeds), tuple(factors), cancel)
+    run = _AxBenchRun(generator, judge, questions, seeds=tuple(seeds), factors=tuple(factors), cancel=cancel)
     meter = Meter(emit, "concepts", len(concepts) * len(parse_method_specs(methods, template)))
     found: list[AxRow | AxFailure] = []
     for concept in concepts:
@@ -199,6 +199,7 @@ class _AxBenchRun:
         generator: CachedGenerator,
         judge: Judge,
         questions: Sequence[str],
+        *,
         seeds: tuple[int, ...],
         factors: tuple[float, ...],
         cancel: Cancel,

@@ -174,6 +174,7 @@ def judged(
     generator: CachedGenerator,
     judge: Judge,
     prompt: str,
+    *,
     questions: Sequence[str],
     seeds: Sequence[int],
     system: str | None,
@@ -199,7 +200,9 @@ def judged(
         Cancelled: when asked to stop.
     """
     asked = queries(questions, seeds)
-    _, scores = scored(generator, judge, prompt, asked, system, heads, cancel, rubric)
+    _, scores = scored(
+        generator, judge, prompt, asked=asked, system=system, heads=heads, cancel=cancel, rubric=rubric
+    )
     return as_judged(scores, len(questions))
 
 
@@ -212,6 +215,7 @@ def scored(
     generator: CachedGenerator,
     judge: Judge,
     prompt: str,
+    *,
     asked: Sequence[Query],
     system: str | None,
     heads: Sequence[tuple[Head, float]],
@@ -229,6 +233,7 @@ def judged_twice(
     judge: Judge,
     prompt: str,
     questions: Sequence[str],
+    *,
     cancel: Cancel,
     rubric: str | None = None,
 ) -> Disagreement:

@@ -20,9 +20,14 @@ from engine.lab.method_specs import parse_method_specs
 
 @dataclass(frozen=True)
 class IfRow:
-    """One method over all cases. accuracy: the share of answers that follow all their instructions.
+    """One method over all cases.
 
-    Its instructions are what is drawn again for the intervals: cases that share one share a head.
+    Attributes:
+        method: in the words of the command.
+        strength: of its heads, None without one.
+        accuracy: the share of answers that follow all of their instructions.
+        coherence: of the answers.
+        failures: instructions that could not be measured, with the reason.
     """
 
     method: str
@@ -32,7 +37,7 @@ class IfRow:
     failures: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON says it; missing: answers whose coherence the judge gave no score."""
+        """A JSON record."""
         return {
             "method": self.method, "strength": self.strength,
             "accuracy": self.accuracy.value, "accuracy_ci": self.accuracy.interval,
@@ -70,7 +75,16 @@ def ifeval(
         failures: list[str] = []
         for instruction, group in groups.items():
             try:
-                kept, coherent = _asked(generator, judge, name, instruction, group, seeds, strength, cancel)
+                kept, coherent = _measure_group(
+                    generator,
+                    judge,
+                    name,
+                    instruction,
+                    group,
+                    seeds=seeds,
+                    strength=strength,
+                    cancel=cancel,
+                )
             except LabError:
                 raise
             except EngineError as error:
@@ -88,12 +102,13 @@ def ifeval(
     return found
 
 
-def _asked(
+def _measure_group(
     generator: CachedGenerator,
     judge: Judge,
     name: str,
     instruction: str,
     group: Sequence[Case],
+    *,
     seeds: Sequence[int],
     strength: float,
     cancel: Cancel,
@@ -106,7 +121,9 @@ def _asked(
     both = [(case, seed) for case in group for seed in seeds]
     asked = [Query(case.question, case.key + seed * APART) for case, seed in both]
     system = instruction if spec.prompted else None
-    texts, scores = scored(generator, judge, instruction, asked, system, heads, cancel)
+    texts, scores = scored(
+        generator, judge, instruction, asked=asked, system=system, heads=heads, cancel=cancel
+    )
     kept = [float(case.followed(text)) for (case, _), text in zip(both, texts, strict=True)]
     coherences = [np.nan if score.coherence is None else score.coherence for score in scores]
     return np.array(kept), np.array(coherences)

@@ -1,4 +1,4 @@
-"""The Lab's pictures of methods, strengths and blocks, as matplotlib figures."""
+"""Pictures of methods, strengths and blocks, as matplotlib figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 def pareto(rows: Sequence[MatchRow], target: float | None) -> Figure:
     """Trait against coherence along the strengths of every method; the matched point with its intervals.
-    target: the coherence that was matched, if one was."""
+
+    Args:
+        rows: the methods.
+        target: the coherence that was matched, None where none was.
+    """
     figure, axes = new_axes("coherence", "trait", "Trait against coherence")
     if target is not None:
         axes.axvline(target, color="#888888", linewidth=0.8, linestyle=":")
@@ -93,9 +97,13 @@ def blocks(
     reference: str | None = None,
     order: Sequence[str] = (),
 ) -> Figure:
-    """A value per block for several methods, for instance faithfulness; `reference` is a grey line.
+    """A value per block for several methods.
 
-    order: all methods of the comparison, so that each has the look that it has in the other pictures.
+    Args:
+        series: per method and block.
+        what: the value, such as "faithfulness".
+        reference: the name of the one that is drawn as a grey line.
+        order: all methods of the comparison, so that each looks as in the other pictures.
     """
     figure, axes = new_axes("block", what, f"{what[:1].upper()}{what[1:]} per block")
     for i, (name, values) in enumerate(series.items()):

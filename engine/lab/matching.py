@@ -1,4 +1,4 @@
-"""Methods at equal coherence, or at equal KL: TA@C80, TA@Cp and iso-KL of METHOD.md section 5."""
+"""Methods at equal coherence, or at equal KL (engine/README.md, Eq. 17 and 18)."""
 
 from __future__ import annotations
 
@@ -25,19 +25,32 @@ Target = Literal["prompt", "kl"] | float
 """A coherence, the one that prompting has itself, or a KL of 1 nat."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MatchRow:
     """One method, on the half of the questions that nothing was chosen on.
 
-    strength: the one whose coherence is nearest to the target, or the iso-KL one; None where there is none to
-    choose. reached: whether that is near (0.08) to the target; `note` says what was done otherwise. n: judged
-    answers, missing: those the judge gave no score for. curve: the strengths tried, in order. kl: the 95th
-    percentile over the tokens of the prompt's answers of KL(steered || unsteered) at `strength`, in nats;
-    iso_kl: the strength at which it is 1. faithfulness and paraphrase per block as the Distillation tells
-    them; head: its hash, "" without one;
-    effects, prompted: how the lengths of what the head (at strength 1) and the prompt add are spread
-    over those tokens, per block; seconds: of the distillation; traits: what each answer was
-    given, per question and seed.
+    Attributes:
+        method: in the words of the command.
+        strength: whose coherence is nearest to the target, or the iso-KL one; None where there is none to
+            choose.
+        trait: mean, in [0, 1].
+        trait_ci: its 95 % interval.
+        coherence: mean, in [0, 1].
+        coherence_ci: its 95 % interval.
+        n: judged answers.
+        missing: answers that the judge gave no score for.
+        reached: whether the coherence is near (0.08) to the target.
+        note: what was done otherwise.
+        curve: the strengths tried, in order.
+        kl: 95th percentile over the tokens of the prompt's answers of KL(steered || unsteered), in nats.
+        iso_kl: the strength at which it is 1 nat, None where it never is.
+        faithfulness: per block, see Distillation.
+        paraphrase: per block, see Distillation.
+        effects: lengths of what the head adds at strength 1, per block.
+        prompted: lengths of what the prompt adds, per block.
+        seconds: of the distillation.
+        head: its digest, "" without one.
+        traits: what each answer was given, per question and seed.
     """
 
     method: str
@@ -64,7 +77,12 @@ class MatchRow:
 
 @dataclass(frozen=True)
 class Failure:
-    """A method that could not be compared, and why; the others were."""
+    """A method that could not be compared; the others were.
+
+    Attributes:
+        method: in the words of the command.
+        why: the error, in a sentence.
+    """
 
     method: str
     why: str
@@ -72,7 +90,15 @@ class Failure:
 
 @dataclass(frozen=True)
 class Match:
-    """A whole comparison. coherence: the target that was matched, None where the KL was."""
+    """A whole comparison.
+
+    Attributes:
+        prompt: the steering prompt.
+        coherence: the target, None where the KL was matched.
+        rows: the methods.
+        failures: those that could not be compared.
+        disagreement: of the judge with itself.
+    """
 
     prompt: str
     coherence: float | None
@@ -82,7 +108,7 @@ class Match:
 
     @property
     def heads(self) -> str:
-        """The hashes of the heads that were compared."""
+        """The digests of the heads that were compared, in words."""
         return ", ".join(f"{row.method} ({row.head})" for row in self.rows if row.head) or "none"
 
     @property
@@ -90,14 +116,25 @@ class Match:
         return differences(self.rows)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON says it."""
+        """A JSON record."""
         return {**asdict(self), "differences": [asdict(each) for each in self.differences]}
 
 
 @dataclass(frozen=True)
 class MatchSetup:
-    """What all methods are put through. questions: the first half to choose on, the second to report on;
-    rubric: the trait's own judging prompt."""
+    """What is the same for all methods of a comparison.
+
+    Attributes:
+        generator: the model and the cache of its answers.
+        judge: scores trait and coherence.
+        prompt: the steering prompt.
+        questions: the first half to choose strengths on, the second to report on.
+        seeds: of the answers to each question.
+        rubric: the trait's own judging prompt.
+
+    Raises:
+        InputError: for fewer than two questions.
+    """
 
     generator: CachedGenerator
     judge: Judge
@@ -116,9 +153,11 @@ class MatchSetup:
             )
 
     def choosing(self, system: str | None, heads: Sequence[tuple[Head, float]], cancel: Cancel) -> Judged:
+        """The scores on the half that strengths are chosen on; kept, so that none is computed twice."""
         return self._half(0, system, heads, cancel)
 
     def reporting(self, system: str | None, heads: Sequence[tuple[Head, float]], cancel: Cancel) -> Judged:
+        """The scores on the other half."""
         return self._half(1, system, heads, cancel)
 
     def forced(self, cancel: Cancel) -> TeacherForcedAnswers:
@@ -134,7 +173,15 @@ class MatchSetup:
             middle = len(self.questions) // 2
             asked = self.questions[:middle] if half == 0 else self.questions[middle:]
             self._kept[key] = judged(
-                self.generator, self.judge, self.prompt, asked, self.seeds, system, heads, cancel, self.rubric
+                self.generator,
+                self.judge,
+                self.prompt,
+                questions=asked,
+                seeds=self.seeds,
+                system=system,
+                heads=heads,
+                cancel=cancel,
+                rubric=self.rubric,
             )
         return self._kept[key]
 
@@ -147,12 +194,21 @@ def match(
     emit: Emit = ignore,
     cancel: Cancel | None = None,
 ) -> Match:
-    """Compares the arms at the coherence `target`, at the one that prompting itself has ("prompt"), or where
-    the tokens' KL reaches 1 nat ("kl").
+    """Compares methods at one coherence, or at one KL.
 
-    Emits Progress, each Point as it is tried, and each Row or Failure as it is done. Strengths are bisected
-    on one half of the questions and reported on the other. An arm that fails is reported, the rest goes on.
-    Raises LabError when the judge gives no scores, Cancelled when stopped.
+    Strengths are bisected on one half of the questions and reported on the other. A method that fails is
+    reported, the rest continues.
+
+    Args:
+        setup: what is the same for all.
+        specs: the methods.
+        target: a coherence in [0, 1], "prompt" for that of prompting itself, "kl" for 1 nat.
+        emit: is given Progress, each Point as it is tried, and each MatchRow or Failure as it is done.
+        cancel: stops it.
+
+    Raises:
+        LabError: when the judge gives no scores.
+        Cancelled: when asked to stop.
     """
     cancel = Cancel() if cancel is None else cancel
     coherence = prompt_coherence(setup, cancel) if target == "prompt" else None if target == "kl" else target
@@ -171,7 +227,7 @@ def match(
                 meter.step()
 
         try:
-            [row] = measure_method(setup, spec, [coherence], cancel, tell, forced)
+            [row] = measure_method(setup, spec, [coherence], cancel=cancel, emit=tell, forced=forced)
             rows.append(row)
             emit(row)
         except LabError:  # a judge that is not heard would fail for all of them
@@ -180,17 +236,19 @@ def match(
             failures.append(Failure(spec.name, str(error)))
             emit(failures[-1])
         meter.step(left)
-    itself = judged_twice(setup.generator, setup.judge, setup.prompt, setup.questions, cancel, setup.rubric)
+    itself = judged_twice(
+        setup.generator, setup.judge, setup.prompt, setup.questions, cancel=cancel, rubric=setup.rubric
+    )
     return Match(setup.prompt, coherence, tuple(rows), tuple(failures), itself)
 
 
 def planned(specs: Sequence[MethodSpec]) -> int:
-    """How many measurements they are expected to take: a method without a head takes one."""
+    """How many measurements they are expected to take; a method without a head takes one."""
     return sum(1 if spec.request is None else _EXPECTED for spec in specs)
 
 
 def prompt_coherence(setup: MatchSetup, cancel: Cancel) -> float:
-    """The coherence that prompting has, on the half that strengths are chosen on."""
+    """The coherence of prompting, on the half that strengths are chosen on."""
     return _figures(setup.choosing(setup.prompt, [], cancel))[1]
 
 
@@ -198,15 +256,23 @@ def measure_method(
     setup: MatchSetup,
     spec: MethodSpec,
     targets: Sequence[float | None],
+    *,
     cancel: Cancel,
     emit: Emit = ignore,
     forced: TeacherForcedAnswers | None = None,
 ) -> list[MatchRow]:
-    """One arm at several target coherences (None: at iso-KL, which needs `forced`), from one distillation.
-    Emits every Point that is tried, and a Pause wherever one fits.
+    """One method at several targets, from one distillation.
 
-    forced: what the KL and the effects per token are measured on; without it they are not.
-    Raises what distilling, generating and judging raise.
+    Args:
+        setup: the comparison.
+        spec: the method.
+        targets: coherences in [0, 1]; None for iso-KL, which needs `forced`.
+        cancel: stops it.
+        emit: is given every Point that is tried, and a Pause wherever one fits.
+        forced: what the KL and the effects per token are measured on; None to leave them out.
+
+    Raises:
+        EngineError: what distilling, generating and judging raise.
     """
     system = setup.prompt if spec.prompted else None
     if spec.request is None:

@@ -18,8 +18,13 @@ _RIDGE = re.compile(r"ridge(\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """One of what is compared. prompted: the steering prompt is the system message; request: how its head is
-    distilled, None without one."""
+    """One method of a comparison.
+
+    Attributes:
+        name: as it was written.
+        prompted: the steering prompt is given too.
+        request: how its head is distilled, None without one.
+    """
 
     name: str
     prompted: bool
@@ -38,7 +43,15 @@ class MethodSpec:
 
 
 def parse_method_specs(words: str, prompt: str) -> list[MethodSpec]:
-    """Arms from words between commas. Raises InputError for what is no method or variant, or said twice."""
+    """Methods from words between commas.
+
+    Args:
+        words: such as "none,prompt,a-psr:refine:rank2".
+        prompt: the steering prompt.
+
+    Raises:
+        InputError: for what is no method or variant, or is given twice.
+    """
     names = [name.strip() for name in words.split(",") if name.strip()]
     if not names or len(set(names)) < len(names):
         raise _wrong(words, "Nothing is named." if not names else "One of them is named twice.")
@@ -46,6 +59,7 @@ def parse_method_specs(words: str, prompt: str) -> list[MethodSpec]:
 
 
 def parse_method_spec(words: str, prompt: str) -> MethodSpec:
+    """One method from its words; see `parse_method_specs`."""
     parts = words.split("+")
     prompted = parts[-1] == "prompt"
     method = parts[: len(parts) - prompted]

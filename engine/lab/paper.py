@@ -45,7 +45,19 @@ _HISTOGRAM = ("s-psr:ll", "s-const:mse")  # whose coefficients are shown beside 
 
 @dataclass(frozen=True)
 class PaperPlan:
-    """How much is measured. questions: half to choose strengths on, half to report on."""
+    """How much is measured.
+
+    Attributes:
+        styles: of Pocket.
+        methods: at every seed.
+        once: methods that are measured at the first seed only.
+        seeds: how many.
+        questions: half to choose strengths on, half to report on.
+        sampling: of the answers.
+
+    Raises:
+        InputError: for an unknown style, or nothing to measure.
+    """
 
     styles: tuple[str, ...] = STYLES
     methods: tuple[str, ...] = METHODS
@@ -68,11 +80,13 @@ class PaperPlan:
 class PaperResults:
     """Everything measured, as plain data.
 
-    rows: {style, method, seed, target ("C80" or "Cp"), and the fields of a matching Row};
-    instant: {style, seed, variant, trait, coherence} of instant heads at strength 1;
-    spread: {style, block, p10, p50, p90} of the prompt's effect per token, in activation units;
-    effects: per token of the first style at one block, the prompt's effect and the heads' coefficients;
-    seconds: that all of it took, in however many runs.
+    Attributes:
+        plan: how much was measured.
+        rows: {style, method, seed, target ("C80" or "Cp"), and the fields of a MatchRow}.
+        instant: {style, variant, trait, coherence, seconds} of instant heads at strength 1.
+        spread: {style, p10, p50, p90} of the prompt's effect per token, per block, in activation units.
+        effects: per token of the first style at one block, the prompt's effect and the heads' coefficients.
+        seconds: of all of it, in however many runs.
     """
 
     plan: PaperPlan
@@ -91,7 +105,19 @@ def measure(
     emit: Emit = ignore,
     cancel: Cancel | None = None,
 ) -> PaperResults:
-    """Measures what `plan` asks for, with Progress. Raises InputError for another model than the bundled."""
+    """Measures what the plan asks for.
+
+    Args:
+        model: the bundled model.
+        plan: how much.
+        store: where parts are kept; a run that was stopped continues.
+        emit: is given Progress.
+        cancel: stops it.
+
+    Raises:
+        InputError: for another model than the bundled one.
+        Cancelled: when asked to stop.
+    """
     if not kind_of(model).exact_rules:
         raise InputError(
             "The paper cannot be run", "Its rules judge the bundled model only.", "Use steer lab match."
@@ -155,7 +181,7 @@ class _PaperRun:
         setup = self._setups[style, seed]
         spec = parse_method_spec(method, setup.prompt).seeded(seed)
         targets = {"C80": _C80, "Cp": prompt_coherence(setup, self._cancel)}
-        rows = measure_method(setup, spec, list(targets.values()), self._cancel)
+        rows = measure_method(setup, spec, list(targets.values()), cancel=self._cancel)
         return [
             {**asdict(row), "style": style, "seed": seed, "target": name}
             for name, row in zip(targets, rows, strict=True)
@@ -167,9 +193,15 @@ class _PaperRun:
         assert request is not None
         made = distill(self._model, request, cancel=self._cancel)
         found = judged(
-            setup.generator, setup.judge, setup.prompt, setup.questions, (0, 1), None, [(made.head, 1.0)],
-            self._cancel,
-        )  # fmt: skip
+            setup.generator,
+            setup.judge,
+            setup.prompt,
+            questions=setup.questions,
+            seeds=(0, 1),
+            system=None,
+            heads=[(made.head, 1.0)],
+            cancel=self._cancel,
+        )
         return {
             "style": style, "variant": variant, "trait": found.trait, "coherence": found.coherence,
             "seconds": made.seconds["total"],
@@ -211,12 +243,16 @@ class _PaperRun:
 
 
 def select(rows: Iterable[Mapping[str, Any]], **facts: Any) -> list[Mapping[str, Any]]:
-    """Those rows that agree with all facts."""
+    """The rows that agree with all facts."""
     return [row for row in rows if all(row[name] == value for name, value in facts.items())]
 
 
 def grid(measured: PaperResults, method: str, target: str, figure: str = "trait") -> np.ndarray:
-    """[styles, seeds] of one figure, NaN where it was not measured."""
+    """One figure over styles and seeds.
+
+    Returns:
+        [styles, seeds], NaN where it was not measured.
+    """
     found = np.full((len(measured.plan.styles), measured.plan.seeds), np.nan)
     for row in select(measured.rows, method=method, target=target):
         found[measured.plan.styles.index(row["style"]), row["seed"]] = row[figure]
@@ -224,7 +260,7 @@ def grid(measured: PaperResults, method: str, target: str, figure: str = "trait"
 
 
 def faithfulness(measured: PaperResults, methods: Sequence[str]) -> dict[str, dict[int, float]]:
-    """Per method and block the mean over styles and seeds, and "paraphrase" beside."""
+    """Faithfulness per method and block, means over styles and seeds, with "paraphrase" beside."""
     found: dict[str, dict[int, float]] = {}
     every: list[Mapping[str, Any]] = []
     for method in methods:

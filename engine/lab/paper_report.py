@@ -1,4 +1,4 @@
-"""What the paper's claims come to, in tables, figures and plain verdicts, from what was measured."""
+"""The paper's claims as tables, figures and verdicts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,18 @@ from engine.lab.report import Table, report
 
 
 def write(measured: PaperResults, folder: Path) -> list[Path]:
-    """paper.json, paper.md, paper.html, figures (SVG, PNG), points.csv. Raises LabError when that fails."""
+    """Writes paper.json, paper.md, paper.html, figures (SVG, PNG) and points.csv.
+
+    Args:
+        measured: the results.
+        folder: where.
+
+    Returns:
+        The files written.
+
+    Raises:
+        LabError: when that fails.
+    """
     tables, found = every_table(measured), claims(measured)
     figures = every_figure(measured)
     verdicts = Table(

@@ -17,7 +17,14 @@ from engine.lab.method_specs import parse_method_specs
 
 @dataclass(frozen=True)
 class Persona:
-    """One trait's comparison. trained, evaluated: how many of its questions."""
+    """One trait's comparison.
+
+    Attributes:
+        trait: its name.
+        trained: how many questions were distilled from.
+        evaluated: how many others were evaluated on.
+        match: the comparison.
+    """
 
     trait: str
     trained: int
@@ -26,7 +33,14 @@ class Persona:
 
 
 def read_traits(folder: Path) -> list[Trait]:
-    """Every *.json of a folder. Raises InputError for a folder without any, and for a file that is none."""
+    """Every *.json of a folder, in persona_vectors' layout.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        InputError: for a folder without any, a file that is none, or a trait with fewer than 4 questions.
+    """
     if not folder.is_dir():
         raise InputError(f"The traits in {folder} were not read", "It is not a folder.", "Give a folder.")
     paths = sorted(folder.glob("*.json"))
@@ -56,10 +70,27 @@ def persona(
     emit: Emit = ignore,
     cancel: Cancel | None = None,
 ) -> list[Persona]:
-    """Per trait, methods at equal coherence; the steering prompt is its first positive instruction.
+    """Per trait, methods at equal coherence; the steering prompt is the trait's first positive instruction.
 
-    The first half of the questions is distilled from, the second evaluated on, `rollouts` answers each; the
-    judge gets the trait's own judging prompt. Emits Progress and each Persona as it is known.
+    The first half of the questions is distilled from, the second evaluated on; the judge gets the trait's own
+    judging prompt.
+
+    Args:
+        generator: the model and the cache of its answers.
+        judge: scores trait and coherence.
+        traits: the traits.
+        methods: in the words of `parse_method_specs`.
+        target: see `match`.
+        rollouts: answers to each question.
+        emit: is given Progress and each Persona.
+        cancel: stops it.
+
+    Raises:
+        LabError: when the judge gives no scores.
+        Cancelled: when asked to stop.
+
+    Source:
+        Chen et al. 2025, arXiv 2507.21509; the paper's persona experiments.
     """
     plans = []
     for trait in traits:

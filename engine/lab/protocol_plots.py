@@ -1,4 +1,4 @@
-"""Pictures of the field's protocols: AxBench, IFEval, transfer; every figure with its interval."""
+"""Pictures of AxBench, IFEval and transfer; every figure with its interval."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TOP = 2  # of AxBench's judgements
 
 
 def judgements(methods: Sequence[AxSummary]) -> Figure:
-    """AxBench: the score of every method beside the three judgements that it is the harmonic mean of."""
+    """AxBench: the score of every method beside its three judgements."""
     figure, axes = new_axes("", "mean over answers (0 to 2)", "AxBench: the score and its three judgements")
     wide = 0.8 / max(len(methods), 1)
     groups = ["score", *(methods[0].judgements if methods else ())]
@@ -46,8 +46,10 @@ def judgements(methods: Sequence[AxSummary]) -> Figure:
 
 
 def factors(methods: Sequence[AxSummary]) -> Figure:
-    """AxBench: the score over the factor, on the half that factors are chosen on; large, with its interval,
-    what the other half gives at the factors chosen; dashed, methods without a factor."""
+    """AxBench: the score over the factor, on the half that factors are chosen on.
+
+    Large, with its interval: the other half at the factors chosen. Dashed: methods without a factor.
+    """
     figure, axes = new_axes("factor", "score (0 to 2)", "AxBench: score over the factor; large: reported")
     for i, method in enumerate(methods):
         colour, mark = color_and_marker(i)
@@ -69,7 +71,7 @@ def factors(methods: Sequence[AxSummary]) -> Figure:
 
 
 def accuracy(rows: Sequence[IfRow]) -> Figure:
-    """IFEval: how many answers follow their instructions, against how coherent they are."""
+    """IFEval: the share of answers that follow their instructions, against coherence."""
     figure, axes = new_axes("coherence", "accuracy", "IFEval: instructions followed against coherence")
     for i, row in enumerate(rows):
         colour, mark = color_and_marker(i)
@@ -86,7 +88,7 @@ def accuracy(rows: Sequence[IfRow]) -> Figure:
 
 
 def transferred(kinds: Sequence[Summary]) -> Figure:
-    """Transfer: trait and coherence of the head per condition, grey beside it those of the prompt itself."""
+    """Transfer: trait and coherence of the head per condition, in grey those of the prompt itself."""
     figure, panels = new_panels(2, 0.34 * len(kinds) + 1.2, "Transfer: the head, and grey the prompt itself")
     names = [f"strength {kind.strength:g}" if kind.kind == "strength" else kind.kind for kind in kinds]
     rows = list(range(len(kinds)))

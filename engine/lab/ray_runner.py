@@ -17,7 +17,16 @@ _LOOK_S = 0.5  # how often a stop is looked for
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a worker needs to set up the same bench."""
+    """What a worker needs to set up the same sweep.
+
+    Attributes:
+        model: its source.
+        dtype: as of `--dtype`.
+        judge: in the words of `open_judge`, None for the default.
+        prompt: the steering prompt.
+        questions: the questions.
+        sampling: of the answers.
+    """
 
     model: str
     dtype: str
@@ -27,6 +36,7 @@ class Recipe:
     sampling: Sampling
 
     def setup(self) -> SweepSetup:
+        """Loads the model and opens the judge."""
         from engine.lab.cached_answers import CachedGenerator
         from engine.lab.judges import open_judge
         from engine.lab.result_cache import ResultCache
@@ -47,7 +57,7 @@ class RayWorker:
         self._setup = recipe.setup()
 
     def compute(self, group: Sequence[Cell]) -> tuple[list[Outcome], str | None]:
-        """The outcomes, and in words what stopped the group, if something did."""
+        """The outcomes of a group, and in words what stopped it, None if nothing did."""
         found: list[Outcome] = []
         try:
             for outcome in compute(self._setup, group, Cancel()):
@@ -58,11 +68,19 @@ class RayWorker:
 
 
 def on_ray(address: str, recipe: Recipe, *, workers: int | None = None, threads: int = 1) -> Runner:
-    """A runner on the Ray cluster at `address`, or on this machine ("local").
+    """A runner on a Ray cluster.
 
-    workers: by default as many as the cluster has processors for `threads` each. Results are those of the
-    runner in one process: answers and heads depend on their seeds alone. Raises InputError where Ray is
-    missing or cannot be reached; the runner raises LabError when a worker dies.
+    Results are those of the runner in one process: answers and heads depend on their seeds alone.
+
+    Args:
+        address: of the cluster, or "local" for this machine.
+        recipe: what each worker sets up.
+        workers: by default as many as the cluster has processors for `threads` each.
+        threads: of each worker.
+
+    Raises:
+        InputError: where Ray is missing or cannot be reached.
+        LabError: from the runner, when a worker dies.
     """
     try:
         import ray

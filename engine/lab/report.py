@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that needs nothing else."""
+"""Tables of a comparison, and a comparison as one HTML file without dependencies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,14 @@ figure svg { width: 100%; height: auto; }
 
 @dataclass(frozen=True)
 class Table:
-    """title; head: the columns' names; rows: their texts; note: what must be known to read it."""
+    """A table.
+
+    Attributes:
+        title: above it.
+        head: the columns' names.
+        rows: their texts.
+        note: what must be known to read it.
+    """
 
     title: str
     head: tuple[str, ...]
@@ -39,6 +46,7 @@ class Table:
     note: str = ""
 
     def markdown(self) -> str:
+        """As Markdown."""
         lines = [f"| {' | '.join(row)} |" for row in (self.head, *self.rows)]
         marks = "|".join([" :-- ", *[" --: "] * (len(self.head) - 1)])
         body = "\n".join([lines[0], f"|{marks}|", *lines[1:]])
@@ -57,7 +65,14 @@ class Table:
 
 
 def report(title: str, facts: Mapping[str, object], tables: Sequence[Table], pictures: Sequence[str]) -> str:
-    """The page. facts: what it was measured with; pictures: <svg> elements."""
+    """An HTML page.
+
+    Args:
+        title: of the page.
+        facts: what it was measured with.
+        tables: the tables.
+        pictures: <svg> elements.
+    """
     told = "<br>".join(f"{escape(name)}: {escape(str(value))}" for name, value in facts.items())
     parts = [f"<h1>{escape(title)}</h1>", f'<p class="facts">{told}</p>']
     parts += [_html(table) for table in tables]
@@ -101,7 +116,12 @@ def match_table(found: Match) -> Table:
 
 
 def differences_table(found: Match, of: str = "") -> Table:
-    """Every method against all before it. of: what was compared, where several comparisons are told."""
+    """Every method against all before it.
+
+    Args:
+        found: the comparison.
+        of: what was compared, where a page has several comparisons.
+    """
     note = "Paired by question. If the interval includes 0, neither method is shown to be better."
     if found.rows and len(found.rows[0].traits) < _FEW:
         note += f" With fewer than {_FEW} reported questions, the intervals are too narrow."
@@ -118,6 +138,7 @@ def differences_table(found: Match, of: str = "") -> Table:
 
 
 def match_report(found: Match, facts: Mapping[str, object]) -> str:
+    """A comparison as an HTML page."""
     facts = {**facts, "heads": found.heads, "judge self-disagreement": found.disagreement.words()}
     pictures = [svg(figure) for figure in match_figures(found).values()]
     tables = [match_table(found), differences_table(found)]
@@ -145,15 +166,18 @@ def sweep_table(prompt: str, outcomes: Sequence[Outcome]) -> Table:
 
 
 def sweep_report(prompt: str, outcomes: Sequence[Outcome], facts: Mapping[str, object]) -> str:
+    """A sweep as an HTML page."""
     pictures = [svg(figure) for figure in sweep_figures(outcomes).values()]
     return report(f"Sweep: {prompt}", facts, [sweep_table(prompt, outcomes)], pictures)
 
 
 def number(value: float | None) -> str:
+    """Three decimals, "-" for none."""
     return "-" if value is None else f"{value:.3f}"
 
 
 def between(ends: tuple[float, float] | None) -> str:
+    """An interval in words, "-" for none."""
     return "-" if ends is None else f"{ends[0]:.2f} to {ends[1]:.2f}"
 
 

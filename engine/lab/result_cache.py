@@ -31,15 +31,25 @@ CREATE TABLE IF NOT EXISTS done (
 
 
 def content_key(*facts: Any) -> str:
-    """The hash under which something made from `facts` (whatever JSON can say) by this EDITION is kept."""
+    """The key of something made from `facts` by this CACHE_VERSION.
+
+    Args:
+        facts: whatever JSON can hold.
+    """
     told = json.dumps([CACHE_VERSION, facts], ensure_ascii=False, sort_keys=True, allow_nan=False)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
 class ResultCache:
-    """JSON values by kind and key. What was put is on the disk when `put` returns, and survives a kill.
+    """JSON values by kind and key, in SQLite; safe to use from several threads.
 
-    path None keeps everything in memory. Serves several threads, one after another.
+    What was put is on the disk when `put` returns, and survives a kill.
+
+    Args:
+        path: the file; None keeps everything in memory.
+
+    Raises:
+        LabError: when the file cannot be opened, or is something else.
     """
 
     def __init__(self, path: Path | None = None) -> None:

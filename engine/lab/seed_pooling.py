@@ -1,4 +1,4 @@
-"""A sweep's cells of several seeds as one figure, with its interval."""
+"""Pools a sweep's cells over their seeds, with intervals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ COHERENT = 0.8  # what a strength must keep to count in a block sweep
 
 @dataclass(frozen=True)
 class StrengthResult:
-    """One method at one strength, over the questions and these seeds."""
+    """One method at one strength.
+
+    Attributes:
+        words: the method.
+        strength: the strength.
+        seeds: that are pooled.
+        trait: over questions and seeds.
+        coherence: over questions and seeds.
+    """
 
     words: str
     strength: float
@@ -24,7 +32,12 @@ class StrengthResult:
 
 
 def strength_results(outcomes: Iterable[Outcome], half: int | None = None) -> dict[str, list[StrengthResult]]:
-    """Per method, in order of the strength, those with a score. half: of the questions, 0 or 1; None: all."""
+    """Per method, in order of the strength, the results with a score.
+
+    Args:
+        outcomes: the cells.
+        half: of the questions, 0 or 1; None for all.
+    """
     cells: dict[str, dict[float, list[CellResult]]] = {}
     for done in outcomes:
         if isinstance(done, CellResult):
@@ -41,8 +54,15 @@ def strength_results(outcomes: Iterable[Outcome], half: int | None = None) -> di
 def best_per_block(
     outcomes: Sequence[Outcome], coherence: float = COHERENT
 ) -> dict[str, dict[int, StrengthResult]]:
-    """Per method and block the strength with the greatest trait among those that keep the coherence, chosen
-    on one half of the questions and shown by the other: the best of several by chance is not the best."""
+    """Per method and block the strength with the greatest trait among those that keep the coherence.
+
+    Chosen on one half of the questions and reported on the other: the best of several by chance is not the
+    best.
+
+    Args:
+        outcomes: the cells.
+        coherence: to be kept, in [0, 1].
+    """
     reported = {(d.words, d.strength): d for each in strength_results(outcomes, 1).values() for d in each}
     found: dict[str, dict[int, StrengthResult]] = {}
     for words, tried in strength_results(outcomes, 0).items():

@@ -22,7 +22,13 @@ from engine.lab.result_cache import content_key
 
 @dataclass(frozen=True)
 class Cell:
-    """words: an arm's; seed: of its distillation and of its answers."""
+    """One cell of a sweep.
+
+    Attributes:
+        words: a method's.
+        strength: of its head.
+        seed: of its distillation and of its answers.
+    """
 
     words: str
     strength: float
@@ -31,7 +37,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellResult:
-    """A finished cell: what each question's answer was given, None where the judge gave no score."""
+    """A finished cell.
+
+    Attributes:
+        cell: the cell.
+        traits: of each question's answer, None where the judge gave no score.
+        coherences: the same.
+    """
 
     cell: Cell
     traits: tuple[float | None, ...]
@@ -39,14 +51,19 @@ class CellResult:
 
     @property
     def judged(self) -> Judged:
-        """[questions, 1]; n of the answers were judged, missing lack a score."""
+        """The scores as [questions, 1]."""
         scores = [Score(*pair) for pair in zip(self.traits, self.coherences, strict=True)]
         return as_judged(scores, len(scores))
 
 
 @dataclass(frozen=True)
 class CellFailure:
-    """A cell that could not be computed, and why."""
+    """A cell that could not be computed.
+
+    Attributes:
+        cell: the cell.
+        why: the error, in a sentence.
+    """
 
     cell: Cell
     why: str
@@ -57,7 +74,14 @@ Outcome = CellResult | CellFailure
 
 @dataclass(frozen=True)
 class SweepSetup:
-    """Where cells are computed: the prompt, the questions, who answers and who judges."""
+    """What is the same for all cells.
+
+    Attributes:
+        generator: the model and the cache of its answers.
+        judge: scores trait and coherence.
+        prompt: the steering prompt.
+        questions: answered once per cell.
+    """
 
     generator: CachedGenerator
     judge: Judge
@@ -65,6 +89,7 @@ class SweepSetup:
     questions: tuple[str, ...]
 
     def key(self, cell: Cell) -> str:
+        """The key of a cell in the result cache."""
         sampling = asdict(self.generator.sampling)
         return content_key(
             weights_digest(self.generator.model), self.prompt, self.questions, self.judge.name, sampling,
@@ -85,9 +110,11 @@ def cells(
     strengths: Sequence[float] = (1.0,),
     seeds: Sequence[int] = (0,),
 ) -> list[Cell]:
-    """The product, without what a method does not have: none and prompt have one strength only, a method of
-    all blocks no block, one without training no objective, one of a single direction no rank. What a method's
-    words say already stays as it is."""
+    """The product of all axes, without what a method does not have.
+
+    none and prompt have one strength only, a method of all blocks no block, one without training no
+    objective, one of a single direction no rank. What a method's words name already stays as it is.
+    """
     found: dict[Cell, None] = {}
     tried: Iterator[Any] = product(methods, *(list(axis) or [None] for axis in (objectives, blocks, ranks)))
     for words, objective, block, rank in tried:
@@ -118,13 +145,25 @@ def sweep(
     emit: Emit = ignore,
     cancel: Cancel | None = None,
 ) -> list[Outcome]:
-    """All outcomes in the order of `wanted`; what the store knows already is not computed again.
+    """Computes cells that are not in the result cache yet.
 
-    Emits Progress and every outcome, those known first. A finished cell is on the disk before the next
-    begins: a sweep that was killed goes on where it was. A cell that fails is reported, the rest goes on,
-    and it is tried again next time; so is one with answers that the judge gave no score. runner: where the
-    cells are computed, by default here, one by one.
-    Raises LabError (the judge is not heard, the store fails) and Cancelled.
+    A finished cell is on the disk before the next begins: a sweep that was killed continues. A cell that
+    fails is reported, the rest continues, and it is tried again next time; so is one with answers without a
+    score.
+
+    Args:
+        setup: what is the same for all.
+        wanted: the cells.
+        runner: computes them; by default this process, one by one.
+        emit: is given Progress and every outcome, those known first.
+        cancel: stops it.
+
+    Returns:
+        All outcomes, in the order of `wanted`.
+
+    Raises:
+        LabError: when the judge cannot be reached or the cache fails.
+        Cancelled: when asked to stop.
     """
     cancel = Cancel() if cancel is None else cancel
     keys = {cell: setup.key(cell) for cell in wanted}
@@ -153,7 +192,7 @@ def run_locally(setup: SweepSetup, groups: Sequence[Sequence[Cell]], cancel: Can
 
 
 def compute(setup: SweepSetup, group: Sequence[Cell], cancel: Cancel) -> Iterator[Outcome]:
-    """Cells that differ in their strength only: one head serves them all."""
+    """The outcomes of cells that differ in their strength only: one head serves them all."""
     try:
         spec = parse_method_spec(group[0].words, setup.prompt).seeded(group[0].seed)
         made = (
@@ -173,11 +212,11 @@ def compute(setup: SweepSetup, group: Sequence[Cell], cancel: Cancel) -> Iterato
                 setup.generator,
                 setup.judge,
                 setup.prompt,
-                setup.questions,
-                (cell.seed,),
-                system,
-                heads,
-                cancel,
+                questions=setup.questions,
+                seeds=(cell.seed,),
+                system=system,
+                heads=heads,
+                cancel=cancel,
             )
         except LabError:
             raise
@@ -188,7 +227,7 @@ def compute(setup: SweepSetup, group: Sequence[Cell], cancel: Cancel) -> Iterato
 
 
 def outcomes_to_json(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
-    """As JSON says it: one flat record per cell."""
+    """One flat JSON record per cell."""
     return [
         {
             **asdict(each.cell),

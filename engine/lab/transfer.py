@@ -1,4 +1,4 @@
-"""Does a head do what its prompt does where it was not distilled?"""
+"""Transfer: does a head do what its prompt does where it was not distilled?"""
 
 from __future__ import annotations
 
@@ -26,8 +26,16 @@ _MORE = "And what else?"
 
 @dataclass(frozen=True, eq=False)
 class Transfer:
-    """One condition. kind: what conditions of several prompts have in common; condition: this very one;
-    head, prompted: what the head at `strength` and the prompt were given for the same questions."""
+    """One condition.
+
+    Attributes:
+        prompt: the steering prompt.
+        kind: what conditions of several prompts have in common.
+        condition: this one.
+        strength: of the head.
+        head: the head's scores.
+        prompted: the prompt's, for the same questions.
+    """
 
     prompt: str
     kind: str
@@ -41,7 +49,7 @@ class Transfer:
         return self.head.missing + self.prompted.missing
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON says it."""
+        """A JSON record."""
         facts = {"prompt": self.prompt, "kind": self.kind, "condition": self.condition}
         scores = {**self.head.to_json(), **self.prompted.to_json("prompt_")}
         return {**facts, "strength": self.strength, **scores}
@@ -49,8 +57,18 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Summary:
-    """A kind of condition over all prompts; above: by how much the head's trait is above the prompt's,
-    answer by answer; missing: answers of either without a score."""
+    """A kind of condition over all prompts.
+
+    Attributes:
+        kind: the kind.
+        strength: of the heads.
+        trait: the heads'.
+        coherence: the heads'.
+        prompt_trait: the prompts'.
+        prompt_coherence: the prompts'.
+        above: the heads' trait less the prompts', answer by answer.
+        missing: answers of either without a score.
+    """
 
     kind: str
     strength: float
@@ -64,7 +82,15 @@ class Summary:
 
 @dataclass(frozen=True)
 class TransferSetup:
-    """asked: questions that distillation never saw."""
+    """What is the same for all conditions.
+
+    Attributes:
+        generator: the model and the cache of its answers.
+        judge: scores trait and coherence.
+        asked: questions that no distillation saw.
+        seeds: of the answers to each question.
+        method: that the heads are made by.
+    """
 
     generator: CachedGenerator
     judge: Judge
@@ -76,10 +102,20 @@ class TransferSetup:
 def transfer(
     setting: TransferSetup, prompts: Sequence[str], *, emit: Emit = ignore, cancel: Cancel | None = None
 ) -> list[Transfer]:
-    """Every condition for every prompt; emits Progress and each Transfer as it is known.
+    """Every condition for every prompt.
 
     Conditions: the topics of distillation and others, other wordings of the prompt, a second turn, another
-    head beside it (that of the next prompt that goes with it), strengths from 0 to 3.
+    head beside it (that of the next prompt that can be followed together with it), strengths from 0 to 3.
+
+    Args:
+        setting: what is the same for all.
+        prompts: the steering prompts.
+        emit: is given Progress and each Transfer.
+        cancel: stops it.
+
+    Raises:
+        EngineError: what distilling, generating and judging raise.
+        Cancelled: when asked to stop.
     """
     cancel = Cancel() if cancel is None else cancel
     meter = Meter(emit, "prompts", len(prompts))
@@ -98,7 +134,7 @@ def transfer(
 
 
 def summaries(rows: Sequence[Transfer]) -> list[Summary]:
-    """Every kind of condition over the prompts, in the order that they came."""
+    """Every kind of condition over the prompts, in order."""
     kinds: dict[tuple[str, float], dict[str, list[Transfer]]] = {}
     for row in rows:
         kinds.setdefault((row.kind, row.strength), {}).setdefault(row.prompt, []).append(row)
@@ -140,7 +176,15 @@ def _conditions(
     def ask(
         asked: Sequence[Query], judged_by: str, system: str | None, steered: Sequence[tuple[Head, float]]
     ) -> Judged:
-        _, scores = scored(setting.generator, setting.judge, judged_by, asked, system, steered, cancel)
+        _, scores = scored(
+            setting.generator,
+            setting.judge,
+            judged_by,
+            asked=asked,
+            system=system,
+            heads=steered,
+            cancel=cancel,
+        )
         return as_judged(scores, len(asked) // len(setting.seeds))
 
     def row(

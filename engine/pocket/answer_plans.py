@@ -1,4 +1,4 @@
-"""Answers by plan: what is said (facts, frames), and how each style transforms it."""
+"""Generates answers: facts and frames by a plan, transformed by each style."""
 
 from __future__ import annotations
 
@@ -74,7 +74,14 @@ class Sentence:
 
 
 def answer(question: Question, styles: Sequence[str], rng: random.Random, said: Sequence[str] = ()) -> str:
-    """A fresh answer to the question in the given styles. `said`: predicates used in earlier turns."""
+    """A new answer to a question in some styles.
+
+    Args:
+        question: the question.
+        styles: the styles, in the order that they are applied.
+        rng: decides everything.
+        said: predicates used in earlier turns.
+    """
     sentences = _plan(question, styles, rng, said)
     for style in styles:
         if style in LEXICAL:

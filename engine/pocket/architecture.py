@@ -21,7 +21,7 @@ CHAT_TEMPLATE = (
 
 
 def build_tokenizer(seed: int) -> Any:
-    """A byte-level BPE tokenizer trained on generated dialogues: any text has a byte-exact encoding."""
+    """A byte-level BPE tokenizer trained on generated dialogues; every text can be encoded exactly."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

@@ -1,4 +1,4 @@
-"""`steer pocket check`: does the trained model do what its language says, on what it has not seen?"""
+"""`steer pocket check`: measures a Pocket model on questions and wordings that it was not trained on."""
 
 from __future__ import annotations
 
@@ -35,10 +35,16 @@ class _Case:
 
 
 def check(source: str = "pocket", *, answers: int = 24, seed: int = 0, emit: Emit = ignore) -> dict[str, Any]:
-    """Measures a Pocket model at temperature 1 on questions kept out of its training.
+    """Measures a Pocket model at temperature 1.
 
-    answers: how many per style and kind of prompt. Returns figures (name, value, bar, passed), the figures
-    per style, and how it was measured.
+    Args:
+        source: "pocket" or a model folder.
+        answers: per style and kind of prompt.
+        seed: of questions, prompts and answers.
+        emit: is given Progress.
+
+    Returns:
+        figures (name, value, bar, passed), the figures per style, and how it was measured.
     """
     model = load(source)
     rng = random.Random(f"check {seed}")

@@ -14,7 +14,13 @@ from engine.pocket.wordings import NEUTRAL, combined, roughened, wordings
 
 @dataclass(frozen=True)
 class Dialogue:
-    """`system` is None without a system message; turns are (user, assistant) texts."""
+    """A training dialogue.
+
+    Attributes:
+        system: the system message, None without one.
+        styles: that it asks for.
+        turns: (user, assistant) texts.
+    """
 
     system: str | None
     styles: tuple[str, ...]
@@ -53,7 +59,7 @@ def system_prompt(rng: random.Random) -> tuple[str | None, tuple[str, ...]]:
 
 
 def training_question(rng: random.Random) -> Question:
-    """A question about a random topic; half of them ask for one aspect. Held-out ones are passed over."""
+    """A question about a random topic; half of them ask for one aspect. Held-out ones are left out."""
     while True:
         aspect = None if rng.random() < 0.5 else rng.choice(list(FORMS)[1:])
         question = ask(rng.choice(topics()), aspect, rng.randrange(len(FORMS[aspect])))

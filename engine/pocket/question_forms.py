@@ -1,4 +1,4 @@
-"""What people ask Pocket: question forms over topics, follow-ups, small talk; and reading them back."""
+"""Questions to Pocket: forms over topics, follow-ups, small talk; and parsing them."""
 
 from __future__ import annotations
 
@@ -130,7 +130,15 @@ UNKNOWN_FORMS = (
 
 @dataclass(frozen=True)
 class Question:
-    """What a user's line asks: a topic (and perhaps one aspect of it), or small talk."""
+    """A user's line, understood.
+
+    Attributes:
+        text: the line.
+        kind: what it is.
+        topic: None for small talk and unknown things.
+        aspect: of the topic, None for the whole of it.
+        follow_up: it leaves the topic unsaid.
+    """
 
     text: str
     kind: Kind

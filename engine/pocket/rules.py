@@ -1,4 +1,4 @@
-"""Exact judgements of any answer, without a model: the trait of each style, and coherence; all in [0, 1]."""
+"""Exact rules for answers, without a model: the trait of each style, and coherence; all in [0, 1]."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ _MAX_DECORATIONS = 3
 
 @dataclass(frozen=True)
 class Judgement:
+    """The scores of an answer.
+
+    Attributes:
+        trait: in [0, 1].
+        coherence: in [0, 1].
+    """
+
     trait: float
     coherence: float
 
@@ -37,12 +44,20 @@ def judge(style: str, answer: str, questions: str | Sequence[str]) -> Judgement:
 
 
 def trait(style: str, answer: str, questions: str | Sequence[str] = ()) -> float:
-    """How much of the answer shows the style, in [0, 1].
+    """How much of an answer shows a style.
 
     Lexical styles: the share of sentences that carry one of the style's phrases. shouting: the share of
     letters in upper case, counted from one half on. terse: 1 for exactly one sentence. asks_back: 1 when the
     answer ends with a question. numbered: the share of lines numbered in sequence. inventing: the share of
     fact sentences that state another topic's fact. emoji: the share of sentences followed by one.
+
+    Args:
+        style: one of STYLES.
+        answer: the answer.
+        questions: the user's lines, the answered one last; needed for inventing.
+
+    Raises:
+        KeyError: for an unknown style.
     """
     if style not in STYLES:
         raise KeyError(style)
@@ -74,11 +89,15 @@ def trait(style: str, answer: str, questions: str | Sequence[str] = ()) -> float
 
 
 def coherence(answer: str, questions: str | Sequence[str]) -> float:
-    """Whether this is a well-formed answer to the question, in [0, 1].
+    """Whether an answer is well formed and about the question.
 
     The mean worth of its sentences (a known sentence of the right topic 1, a fact of another topic 0.6,
     garbled ones by their likeness, repeated ones 0), lowered when the answer breaks off, misses the asked
     aspect, never comes to the topic, or is longer than any plan.
+
+    Args:
+        answer: the answer.
+        questions: the user's lines, the answered one last.
     """
     question = _question(questions)
     sentences = split(answer)

@@ -12,7 +12,13 @@ ASPECTS = ("look", "origin", "use", "people", "advice", "secret")
 
 @dataclass(frozen=True, eq=False)
 class Topic:
-    """A thing to talk about. `name` stands after "about"; facts are predicates of it."""
+    """A topic.
+
+    Attributes:
+        name: as it stands after "about".
+        plural: whether it is "they".
+        facts: predicates per aspect.
+    """
 
     name: str
     plural: bool
@@ -36,4 +42,5 @@ def topics() -> tuple[Topic, ...]:
 
 @cache
 def by_name() -> dict[str, Topic]:
+    """All topics by their names."""
     return {topic.name: topic for topic in topics()}

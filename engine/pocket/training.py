@@ -24,7 +24,19 @@ _IGNORED = -100
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Everything that decides the weights (but for the rounding of the machine's kernels)."""
+    """Everything that decides the weights, but for the rounding of the machine's kernels.
+
+    Attributes:
+        steps: optimiser steps.
+        batch: dialogues per step.
+        matrix_rate: Muon's learning rate, for the blocks' matrices.
+        other_rate: AdamW's, for embeddings and norms.
+        warm_up: steps.
+        seed: of weights, tokenizer and data.
+
+    Raises:
+        InputError: for less than one step or dialogue.
+    """
 
     steps: int = 2500
     batch: int = 64
@@ -51,11 +63,22 @@ def train(
     cancel: Cancel | None = None,
     emit: Emit = ignore,
 ) -> None:
-    """Trains Pocket and writes the model folder; goes on from the checkpoint in `work`, if one is there.
+    """Trains Pocket and writes the model folder; continues from a checkpoint.
 
-    Blocks' matrices by Muon (momentum orthogonalised), embeddings and norms by AdamW; linear decay to 0;
-    cross-entropy on the assistant's tokens. bfloat16 autocast; a GPU when there is one.
-    save_every: seconds between checkpoints. Cancelling writes a checkpoint and raises Cancelled.
+    Blocks' matrices by Muon, embeddings and norms by AdamW; linear decay to 0; cross-entropy on the
+    assistant's tokens; bfloat16 autocast; a GPU when there is one.
+
+    Args:
+        folder: where the model is written.
+        work: where checkpoints are.
+        plan: what decides the weights.
+        save_every: seconds between checkpoints.
+        cancel: writes a checkpoint and stops.
+        emit: is given Progress and LossPoint.
+
+    Raises:
+        InputError: when the checkpoint was made with another plan.
+        Cancelled: when asked to stop.
     """
     plan = plan or TrainingPlan()
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,4 +1,4 @@
-"""Steering prompts: for every style dozens of wordings, from frames and synonyms; and reading them back."""
+"""Steering prompts: dozens of wordings per style, from frames and synonyms; and parsing them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,13 @@ DEED_FRAMES = (
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Synonyms of one style: who speaks so, how it sounds, what one does."""
+    """Synonyms of one style.
+
+    Attributes:
+        personas: who talks so.
+        manners: adjectives.
+        deeds: what one does.
+    """
 
     personas: tuple[str, ...]
     manners: tuple[str, ...]

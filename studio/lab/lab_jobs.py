@@ -129,7 +129,7 @@ def measure(model: Any, request: LabRequest, store: Path | None, emit: Emit, can
             )
             host = SweepSetup(speaker, judge, request.prompt, questions)
             found = tuple(sweep(host, wanted, emit=tell, cancel=cancel))
-            itself = judged_twice(speaker, judge, request.prompt, questions, cancel)
+            itself = judged_twice(speaker, judge, request.prompt, questions, cancel=cancel)
         facts = {
             "model": model_key(model.identity),
             "judge": judge.name,
@@ -155,7 +155,16 @@ def answers_at(
     with _speaking(model, request, store) as (speaker, judge, questions):
         middle = len(questions) // 2
         asked = {None: questions, 0: questions[:middle], 1: questions[middle:]}[place.half]
-        return transcript(speaker, judge, request.prompt, asked, tuple(seeds), arm, place.strength, cancel)
+        return transcript(
+            speaker,
+            judge,
+            request.prompt,
+            questions=asked,
+            seeds=tuple(seeds),
+            spec=arm,
+            strength=place.strength,
+            cancel=cancel,
+        )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Who judges: one small protocol, and one file per judge. To add one, write its file and name it here."""
+"""The judges, one file each. To add one, write its file and name it here."""
 
 from __future__ import annotations
 
@@ -28,12 +28,17 @@ __all__ = ["ON_TOPIC", "Disagreement", "Judge", "JudgedItem", "Score", "disagree
 
 
 def open_judge(words: str | None, model: LanguageModel, store: ResultCache) -> Judge:
-    """A judge by its words; what it said is kept in `store`.
+    """A judge by its words; its scores are kept.
 
-    pocket, self (the loaded model), likelihood (coherence only), rules:FILE.toml, or URL#MODEL of an
-    OpenAI-compatible endpoint. Two joined by "+": the trait by the first, coherence by the second; self and
-    rules are joined with likelihood when nothing else is said. None: pocket on the bundled model, else self.
-    Raises InputError for words that name none.
+    Args:
+        words: pocket, self (the loaded model), likelihood (coherence only), rules:FILE.toml, or URL#MODEL of
+            an OpenAI-compatible endpoint. Two joined by "+": the trait by the first, coherence by the second;
+            self and rules alone are joined with likelihood. None: the one of the model's kind.
+        model: the loaded model.
+        store: where scores are kept.
+
+    Raises:
+        InputError: for words that name none.
     """
     words = words or kind_of(model).judge
     first, plus, second = words.partition("+")

@@ -29,11 +29,19 @@ Place = tuple[int, str]  # which answer, and "trait" or "coherence"
 
 @dataclass(frozen=True)
 class EndpointJudge:
-    """The expected value of the first token's numbers (persona protocol), or the plain number that it says.
+    """An OpenAI-compatible chat endpoint as a judge (engine/README.md, Eq. 21).
 
-    url: up to and with "/v1"; model: its name there; timeout_s: for a whole reply. Tries again after rate
-    limits, server errors and time-outs, as late as the server asks for. What it says instead of a number is a
-    missing score; when it cannot be asked at all, LabError.
+    The score is the expected value of the first token's numbers, or the plain number that is answered. Tries
+    again after rate limits, server errors and time-outs, as late as the server asks for. An answer without a
+    number is a missing score.
+
+    Attributes:
+        url: up to and with "/v1".
+        model: its name there.
+        timeout_s: for a whole reply, in seconds.
+        tries: of each question.
+        pause_s: before the second one, in seconds; doubled each time.
+        at_once: questions under way at the same time.
     """
 
     url: str

@@ -1,4 +1,4 @@
-"""What every judge is: trait and coherence for a batch of answers."""
+"""The interface of a judge: trait and coherence for a batch of answers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ _AT_ONCE = 32  # answers between two writes; a multiple of what judges batch
 
 @dataclass(frozen=True)
 class JudgedItem:
-    """One answer to be judged. prompt: what was asked for, a steering prompt or a trait in words;
-    questions: the user's lines, the answered one last; rubric: a trait's own judging prompt, with {question}
-    and {answer} in it and a scale from 0 to 100, for judges that read prompts."""
+    """One answer to be judged.
+
+    Attributes:
+        prompt: what was asked for: a steering prompt, or a trait in words.
+        questions: the user's lines, the answered one last.
+        answer: the answer.
+        rubric: the trait's own judging prompt with {question} and {answer} in it and a scale from 0 to 100,
+            for judges that read prompts.
+    """
 
     prompt: str
     questions: tuple[str, ...]
@@ -27,8 +33,14 @@ class JudgedItem:
 
 @dataclass(frozen=True)
 class Score:
-    """Each in [0, 1], or None where the judge gave none. What is no such number becomes None: a judge that
-    lies is counted as missing, never averaged."""
+    """The scores of an answer, each in [0, 1].
+
+    A value outside becomes None: a judge that gives such numbers is counted as missing, never averaged.
+
+    Attributes:
+        trait: None where the judge gave none.
+        coherence: the same.
+    """
 
     trait: float | None
     coherence: float | None
@@ -41,6 +53,7 @@ class Score:
 
     @property
     def whole(self) -> bool:
+        """Whether both are there."""
         return self.trait is not None and self.coherence is not None
 
 
@@ -49,8 +62,13 @@ ON_TOPIC = "Answer the user's question and stay on its topic."
 
 
 class Judge(Protocol):
-    """name: who judges, with everything that its scores depend on; it is part of what they are kept under.
-    steady: the same item always gets the same score."""
+    """Scores answers.
+
+    Attributes:
+        name: who judges, with everything that its scores depend on; a part of the key that they are kept
+            under.
+        steady: the same item always gets the same score.
+    """
 
     @property
     def name(self) -> str: ...
@@ -63,8 +81,14 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Mean absolute difference between two judgements of the same `n` items; None without any. n = 0: the
-    judge is steady, so that there is nothing to measure. missing: items that lack a score at least once."""
+    """Mean absolute difference between two judgements of the same items.
+
+    Attributes:
+        trait: None without any.
+        coherence: the same.
+        n: items; 0 for a steady judge, where there is nothing to measure.
+        missing: items that lack a score at least once.
+    """
 
     trait: float | None
     coherence: float | None
@@ -72,6 +96,7 @@ class Disagreement:
     missing: int = 0
 
     def words(self) -> str:
+        """In words."""
         if not self.n:
             return "0 (deterministic)"
         trait, coherence = ("-" if v is None else f"{v:.3f}" for v in (self.trait, self.coherence))
@@ -80,7 +105,7 @@ class Disagreement:
 
 
 def disagreement(judge: Judge, items: Sequence[JudgedItem], cancel: Cancel) -> Disagreement:
-    """How far a judge is from itself: the items are judged twice, and nothing is remembered."""
+    """How far a judge is from itself: the items are judged twice, past the cache."""
     bare = judge.judged_by if isinstance(judge, CachingJudge) else judge
     first, second = (bare.judge(items, cancel) for _ in range(2))
 
@@ -97,8 +122,11 @@ def disagreement(judge: Judge, items: Sequence[JudgedItem], cancel: Cancel) -> D
 class CachingJudge:
     """A judge that is asked once about every answer; missing scores are not kept, but asked for again.
 
-    What it said is on the disk after every few answers: a judge that falls silent, or a run that is killed,
-    loses no more than those.
+    Scores are on the disk after every few answers, so that a run that is killed loses no more than those.
+
+    Attributes:
+        judged_by: the judge.
+        store: where scores are kept.
     """
 
     judged_by: Judge
@@ -126,7 +154,12 @@ class CachingJudge:
 
 @dataclass(frozen=True)
 class JoinedJudge:
-    """The trait by one judge, the coherence by another."""
+    """The trait by one judge, the coherence by another.
+
+    Attributes:
+        traits: one.
+        coherences: the other.
+    """
 
     traits: Judge
     coherences: Judge

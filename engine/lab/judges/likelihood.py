@@ -1,4 +1,4 @@
-"""Coherence without a judge of content: by what the unsteered model itself thinks of the answer."""
+"""Coherence without a judge of content: by the likelihood of the answer under the unsteered model."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ _BATCH = 16
 
 
 class LikelihoodJudge:
-    """exp(-surprise), lowered for loops; no trait.
+    """exp(-surprise), lowered for loops; no trait (engine/README.md, Eq. 20).
 
-    surprise: by how many nats a token the answer is less likely, to the model without prompt and heads, than
-    what that model would say itself at the same places (its entropy there); 0 where it is likelier. Its own
+    surprise: by how many nats per token the answer is less likely, to the model without prompt and heads,
+    than what it would say itself at the same places (its entropy there); 0 where it is likelier. Its own
     samples are at about 1. An answer with fewer than half of its three-token sequences distinct loses in
     proportion. A style that the model would not take by itself costs something too: compare at equal
     coherence, not with another judge's figures.
+
+    Args:
+        model: the loaded model.
     """
 
     steady = True

@@ -18,7 +18,11 @@ class PocketJudge:
     steady = True
 
     def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
-        """Raises InputError for a prompt that names no style that the rules know."""
+        """Scores by rule.
+
+        Raises:
+            InputError: for a prompt that names no style that the rules know.
+        """
         scores = []
         for item in items:
             cancel.check()

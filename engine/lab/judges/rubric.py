@@ -1,4 +1,4 @@
-"""What a judging model is asked, and how a number is read from what it answers."""
+"""The judging prompts, and how a number is read from an answer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,13 @@ Say the number and nothing else."""
 
 
 def ask(item: JudgedItem, what: str, top: int) -> str:
-    """The judging prompt for "trait" or "coherence" on a scale from 0 to `top`."""
+    """A judging prompt.
+
+    Args:
+        item: the answer.
+        what: "trait" or "coherence".
+        top: the end of the scale, from 0.
+    """
     question = "\n".join(item.questions)
     if what == "trait" and item.rubric is not None and top == RUBRIC_TOP:
         # Not str.format: the trait's prompt may hold braces of its own.
@@ -53,10 +59,16 @@ def ask(item: JudgedItem, what: str, top: int) -> str:
 
 
 def expected(tokens: Iterable[tuple[str, float]], top: int) -> float | None:
-    """The expected value in [0, 1] over those tokens (text, probability) that are numbers from 0 to `top`.
+    """The expected value in [0, 1] over number tokens (engine/README.md, Eq. 21).
 
-    None when less than a quarter of the probability lies on numbers (the persona protocol's rule), or more
-    than there is: such a judge lies.
+    Args:
+        tokens: texts with their probabilities.
+        top: the end of the scale.
+
+    Returns:
+        None when less than a quarter of the probability lies on numbers (the persona protocol's rule), or
+            more than there
+        is.
     """
     mass = total = 0.0
     for text, probability in tokens:

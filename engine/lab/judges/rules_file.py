@@ -1,4 +1,4 @@
-"""A judge of one's own: rules in a TOML file."""
+"""A judge by rules in a TOML file."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ Check = Callable[[str], float]
 
 @dataclass(frozen=True)
 class Rule:
+    """One rule.
+
+    Attributes:
+        check: text -> [0, 1].
+        of: "trait" or "coherence".
+        weight: above 0.
+    """
+
     check: Check
     of: Literal["trait", "coherence"]
     weight: float
@@ -31,6 +39,12 @@ class RulesJudge:
     A file is a list of `[[rule]]` tables: `kind` (see KINDS), what that kind needs, and if wanted `of`
     ("trait" or "coherence"), `weight` (above 0) and `negate` (true: the answer must not). Without a rule of
     one sort there is no score of that sort.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: for a file that cannot be read, or a rule that makes no sense.
     """
 
     steady = True
@@ -103,7 +117,7 @@ def _length(unit: str = "words", least: int = 0, most: int | None = None) -> Che
 
 
 def count(text: str, unit: str) -> int:
-    """How many words, sentences, characters or non-empty lines a text has."""
+    """How many words, sentences, characters or non-empty lines a text has, by `unit`."""
     if unit == "words":
         return len(text.split())
     if unit == "sentences":
@@ -136,7 +150,7 @@ def _json() -> Check:
 
 
 def is_json(text: str) -> bool:
-    """Whether it is one JSON value, if wanted within a Markdown fence."""
+    """Whether it is one JSON value, also within a Markdown fence."""
     bare = re.sub(r"^\s*```(?:json)?\s*|\s*```\s*$", "", text, flags=re.IGNORECASE)
     try:
         json.loads(bare)
@@ -150,9 +164,10 @@ def _language(language: str) -> Check:
 
 
 def language_of(text: str) -> str | None:
-    """The ISO 639-1 code of a text's language by langdetect; None for one that is too short to tell.
+    """The ISO 639-1 code of a text's language by langdetect; None for one that is too short.
 
-    Raises InputError where the package is not installed.
+    Raises:
+        InputError: where the package is not installed.
     """
     try:
         from langdetect import DetectorFactory, detect

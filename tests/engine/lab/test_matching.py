@@ -88,7 +88,7 @@ def test_a_target_that_is_never_met_is_said() -> None:
     strength, _, reached, note = search(lambda s: Point(s, 0.5, 0.7, 0), 0.8)
     assert not reached and strength == 64 and "never fell" in note
     strength, _, reached, note = search(lambda s: Point(s, 0.5, 0.7 - 0.1 * s, 0), 0.8)
-    assert not reached and strength < 0.2 and "without steering" in note
+    assert not reached and strength < 0.2 and "unsteered" in note
 
 
 def test_a_leap_past_the_target_is_not_called_matched() -> None:
