@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 
 
 def add(commands: Any) -> None:
+    """Adds `steer convert`."""
     parser = commands.add_parser("convert", help="read and write the head files of other tools")
     parser.add_argument(
         "source", type=Path, metavar="IN", help="a head file of this studio or another tool's"
     )
     parser.add_argument("target", type=Path, metavar="OUT", help="the file to write, its name as that tool's")
     names = "head, gguf, persona_vectors, axbench, easyedit2, steering-lite or saklas"
-    parser.add_argument("--from", dest="read_as", metavar="FORMAT", help=f"{names}; by default told by IN")
-    parser.add_argument("--to", dest="write_as", metavar="FORMAT", help="by default told by OUT's name")
+    parser.add_argument("--from", dest="read_as", metavar="FORMAT", help=f"{names}; by default what IN is")
+    parser.add_argument("--to", dest="write_as", metavar="FORMAT", help="by default from OUT's name")
     parser.add_argument(
         "--shift",
         type=int,
         choices=(0, 1),
         help="gguf: direction.k belongs to block k (0: repeng) or k - 1 (1: llama.cpp's generator); by "
-        "default told by the file; when writing 0, without block 0, which llama.cpp refuses",
+        "default from the file; when writing 0, without block 0, which llama.cpp refuses",
     )
     parser.add_argument("--block", type=int, help="the one block to keep, or that axbench weights steer")
     parser.add_argument("--concept", type=int, help="axbench: which of its concepts")

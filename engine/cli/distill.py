@@ -15,6 +15,7 @@ from engine.events import duration
 
 
 def add(commands: Any) -> None:
+    """Adds `steer distill`."""
     parser = commands.add_parser("distill", help="make a head that does what a steering prompt does")
     parser.add_argument("prompt", help='the steering prompt, for instance "Talk like a pirate."')
     parser.add_argument("--out", required=True, type=Path, help="the head file to write (*.head.safetensors)")

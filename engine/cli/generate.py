@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Any) -> None:
+    """Adds `steer generate`."""
     parser = commands.add_parser("generate", help="answer a text, steered by heads or by a prompt")
     parser.add_argument("text", help="what to say to the model")
     add_model_options(parser)

@@ -21,6 +21,7 @@ _COMMANDS = (
 
 
 def add(commands: Any) -> None:
+    """Adds `steer lab`."""
     parser = commands.add_parser("lab", help="compare methods at equal coherence")
     lab = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _COMMANDS:

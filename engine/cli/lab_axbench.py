@@ -12,6 +12,7 @@ from engine.cli.terminal_progress import progress_bar
 
 
 def add(commands: Any) -> None:
+    """Adds `steer lab axbench`."""
     parser = commands.add_parser("axbench", help="AxBench concepts: the harmonic mean of three judgements")
     parser.add_argument("--concepts", type=Path, required=True, metavar="FILE", help="metadata.jsonl")
     parser.add_argument("--methods", default=METHODS, help=f"as in steer lab match (default: {METHODS})")
@@ -39,7 +40,7 @@ def _run(options: argparse.Namespace) -> None:
         disagreement = judged_twice(generator, judge, first, asked, cancel=Cancel())
     rows = [row for row in found if isinstance(row, AxRow)]
     failures = [f"concept {f.concept}, {f.method}: {f.why}" for f in found if isinstance(f, AxFailure)]
-    told = [row.to_json() for row in rows]
+    records = [row.to_json() for row in rows]
     tried = [
         {"concept": row.concept, "method": row.method, "point": "tried", "factor": factor, "score": score}
         for row in rows
@@ -50,10 +51,10 @@ def _run(options: argparse.Namespace) -> None:
         generator,
         judge,
         tables=_tables(rows, failures),
-        rows=told,
+        rows=records,
         disagreement=disagreement,
         figures=lambda: axbench_figures(rows),
-        points=[*({"point": "reported", **row} for row in told), *tried],
+        points=[*({"point": "reported", **row} for row in records), *tried],
         failures=failures,
     )
 
@@ -76,7 +77,7 @@ def _tables(rows: Any, failures: list[str]) -> list[Any]:
         ),
         "\n".join(failures),
     )  # fmt: skip
-    told = [row.to_json() for row in rows]
+    records = [row.to_json() for row in rows]
     every = Table(
         "Every concept",
         ("concept", "method", "factor", "score", *JUDGED, "answers", "missing"),
@@ -85,7 +86,7 @@ def _tables(rows: Any, failures: list[str]) -> list[Any]:
                 str(row["concept"]), row["method"], number(row["factor"]), number(row["score"]),
                 *(number(row[f"{name}_score"]) for name in JUDGED), str(row["n"]), str(row["missing"]),
             )
-            for row in told
+            for row in records
         ),
     )  # fmt: skip
     return [over, every]

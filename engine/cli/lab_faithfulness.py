@@ -13,6 +13,7 @@ from engine.errors import InputError
 
 
 def add(commands: Any) -> None:
+    """Adds `steer lab faithfulness`."""
     parser = commands.add_parser("faithfulness", help="how near each block comes to the prompted states")
     parser.add_argument("--prompt", required=True, help="the steering prompt")
     parser.add_argument("--methods", default="a-psr,s-psr,s-const,caa", help="as in steer lab match")

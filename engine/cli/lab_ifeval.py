@@ -14,6 +14,7 @@ from engine.errors import InputError
 
 
 def add(commands: Any) -> None:
+    """Adds `steer lab ifeval`."""
     parser = commands.add_parser("ifeval", help="IFEval: verifiable instructions, checked by rule")
     parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="input_data.jsonl")
     parser.add_argument("--methods", default=METHODS, help=f"as in steer lab match (default: {METHODS})")

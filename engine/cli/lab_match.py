@@ -19,6 +19,7 @@ from engine.errors import InputError
 
 
 def add(commands: Any) -> None:
+    """Adds `steer lab match`."""
     parser = commands.add_parser("match", help="the trait of every method at the same coherence")
     parser.add_argument("--prompt", required=True, help="the steering prompt that all of them stand for")
     parser.add_argument(

@@ -11,6 +11,7 @@ from engine.cli.terminal_progress import progress_bar
 
 
 def add(commands: Any) -> None:
+    """Adds `steer lab paper`."""
     parser = commands.add_parser("paper", help="the paper's claims, measured on the bundled model")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="where tables, figures and the store go"

@@ -14,6 +14,7 @@ from engine.cli.terminal_progress import progress_bar
 
 
 def add(commands: Any) -> None:
+    """Adds `steer lab persona`."""
     parser = commands.add_parser("persona", help="persona_vectors traits: methods at equal coherence")
     parser.add_argument("--traits", type=Path, required=True, metavar="FOLDER", help="of trait JSON files")
     parser.add_argument("--methods", default=METHODS, help=f"as in steer lab match (default: {METHODS})")

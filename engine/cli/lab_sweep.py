@@ -29,6 +29,7 @@ _LONGEST = 1000  # numbers in one span: no model has more blocks
 
 
 def add(commands: Any) -> None:
+    """Adds `steer lab sweep`."""
     parser = commands.add_parser(
         "sweep", help="every combination of methods, objectives, blocks, ranks, strengths and seeds"
     )

@@ -11,6 +11,7 @@ from engine.cli.terminal_progress import progress_bar
 
 
 def add(commands: Any) -> None:
+    """Adds `steer lab transfer`."""
     parser = commands.add_parser("transfer", help="heads where they were not distilled")
     parser.add_argument(
         "--prompt", action="append", metavar="P", help="may be given several times (default: three styles)"

@@ -10,6 +10,7 @@ from typing import Any
 
 
 def add(commands: Any) -> None:
+    """Adds `steer models`."""
     parser = commands.add_parser(
         "models", help="list the bundled model and those in the local hub cache, or describe one"
     )

@@ -17,6 +17,7 @@ _FOLDER = Path(assets.__file__).parent / "pocket"
 
 
 def add(commands: Any) -> None:
+    """Adds `steer pocket`."""
     parser = commands.add_parser("pocket", help="the bundled model: train, check, judge")
     parts = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Any) -> None:
+    """Adds `steer replay`."""
     parser = commands.add_parser("replay", help="answer once more what `generate --save` recorded")
     parser.add_argument("file", type=Path, help="the run file (*.run.safetensors)")
     parser.add_argument(
@@ -55,25 +56,25 @@ def _run(options: argparse.Namespace) -> None:
             for answer, at in zip(answers, where, strict=True)
         ]
         same = all(lane["same"] and lane.get("alike", True) for lane in lanes)
-        told = {"same": same, "lanes": lanes, "left_out": run.left_out}
-        print(json.dumps(told))
+        record = {"same": same, "lanes": lanes, "left_out": run.left_out}
+        print(json.dumps(record))
         return
     for answer, at in zip(answers, where, strict=True):
         print(answer.text)
         print("The very same tokens." if at is None else f"Other tokens from number {at} on.")
         if answer.agreement is not None:
-            print(_told(answer.agreement))
+            print(_agreement_words(answer.agreement))
     for words in run.left_out:
         print(f"Left out when it was recorded: {words}")
 
 
-def _told(agreement: Agreement) -> str:
-    told = f"Logprobs are within {agreement.within:.1g} of the recorded ones at nine of ten tokens"
+def _agreement_words(agreement: Agreement) -> str:
+    words = f"Logprobs are within {agreement.within:.1g} of the recorded ones at nine of ten tokens"
     if not agreement.alike:
-        return f"{told}: more than rounding usually makes of it. The steering or the state may be another."
+        return f"{words}: more than rounding usually explains. The steering or the model may differ."
     if agreement.ties:
-        told += f"; at {agreement.ties} rounding decided, and the recorded one was taken"
-    return f"{told}."
+        words += f"; at {agreement.ties} rounding decided, and the recorded one was taken"
+    return f"{words}."
 
 
 def _export(run: Run, path: Path) -> None:

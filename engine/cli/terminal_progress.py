@@ -19,18 +19,18 @@ _QUIET = 60.0  # seconds between two lines in a log
 def progress_bar() -> Iterator[Emit]:
     """A context whose listener draws one line, rewritten in place and cleared at the end."""
     shown = sys.stderr.isatty()
-    loss, told = "", time.monotonic()
+    loss, last = "", time.monotonic()
 
     def draw(event: Any) -> None:
-        nonlocal loss, told
+        nonlocal loss, last
         if isinstance(event, LossPoint):
             loss = f"  loss {event.loss:.3f}"
         if not isinstance(event, Progress):
             return
         if shown:
             print(f"\r\x1b[2K{_line(event)}{loss}", end="", file=sys.stderr, flush=True)
-        elif time.monotonic() - told >= _QUIET:
-            told = time.monotonic()
+        elif time.monotonic() - last >= _QUIET:
+            last = time.monotonic()
             print(f"{event.stage}: {_count(event)}{loss}", file=sys.stderr, flush=True)
 
     try:

@@ -106,6 +106,7 @@ _GENERAL: ModelKind = GeneralKind()
 
 
 def kind_of(model: LanguageModel) -> ModelKind:
+    """The kind of a loaded model."""
     return _POCKET if model.is_pocket else _GENERAL
 
 

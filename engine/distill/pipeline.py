@@ -331,7 +331,7 @@ class _DistillRun:
 
     @torch.inference_mode()
     def _check_effect(self, responses: list[Response], prompted: Tensor) -> None:
-        """The prompt's effect at the beginnings of the first responses: told before the long work."""
+        """The prompt's effect at the beginnings of the first responses, before the long work."""
         plain = run(self.model, response_rows(self.model, self.request, responses, None))
         effect = prompt_effect(divergences(self.model, prompted.unsqueeze(1), plain)[:, 0])
         self.emit(effect)

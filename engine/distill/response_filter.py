@@ -41,6 +41,7 @@ class RuleFilter:
     def judge(
         self, model: LanguageModel, prompt: str, questions: Sequence[str], answers: Sequence[Generation]
     ) -> list[Judgement]:
+        """See ResponseFilter."""
         styles = styles_of(prompt)
         return [
             Judgement(
@@ -68,6 +69,7 @@ class LikelihoodFilter:
     def judge(
         self, model: LanguageModel, prompt: str, questions: Sequence[str], answers: Sequence[Generation]
     ) -> list[Judgement]:
+        """See ResponseFilter."""
         losses = [-float(a.trace.logprobs.mean()) if len(a.trace) else float("inf") for a in answers]
         limit = statistics.median(losses) + self._MARGIN
         return [

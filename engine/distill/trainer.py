@@ -19,7 +19,7 @@ from engine.heads.head import BlockHead
 from engine.heads.mix import MixBlock, floor_of
 from engine.model.language_model import LanguageModel
 
-_GATE_WEIGHT = 0.1  # of the regulariser against dead gates (METHOD.md section 3)
+_GATE_WEIGHT = 0.1  # of the regulariser against dead gates (engine/README.md, Eq. 13)
 
 
 class Trainer:

@@ -40,7 +40,7 @@ class BlockHead:
     def canonical(self) -> BlockHead:
         """The same function with unit z rows; w and b take the old lengths.
 
-        Holds for both gates, each being positively homogeneous (METHOD.md section 2).
+        Holds for both gates, each being positively homogeneous (engine/README.md, section 2).
         A zero row stays zero and never fires.
         """
         length = np.linalg.norm(self.z, axis=1)

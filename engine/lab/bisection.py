@@ -9,7 +9,9 @@ from engine.distill.iso_kl import LIMIT_NATS, IsoKL
 
 _FIRST, _STRONGEST = 1.0, 64.0
 _STEPS = 6  # halvings of the bracket
-_FINE = 0.12  # a bracket this narrow, relative to its end, is halved no more: coherence tells no finer
+_FINE = (
+    0.12  # a bracket this narrow, relative to its end, is halved no more: coherence is not known more finely
+)
 _ALIKE = 0.02  # a dozen answers tell coherences no nearer to each other apart
 _NEAR = 0.08  # further than that from the target a strength is not called matched
 _RANGE = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the iso-KL strength: what is tried on the way there

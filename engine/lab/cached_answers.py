@@ -142,14 +142,17 @@ class Judged:
 
     @property
     def n(self) -> int:
+        """How many answers have both scores."""
         return self.traits.size - self.missing
 
     @property
     def trait(self) -> float | None:
+        """The mean, None without scores."""
         return mean(self.traits)
 
     @property
     def coherence(self) -> float | None:
+        """The mean, None without scores."""
         return mean(self.coherences)
 
     @property

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FORMATS = (".svg", ".png", ".pdf")
 
-# Okabe and Ito: told apart by the colour-blind and in print.
+# Okabe and Ito: distinguishable for the colour-blind and in print.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800")
 _MARKS = "osD^vP*X"
 _SIZE = (6.4, 4.2)  # inches
@@ -56,8 +56,8 @@ def drawn(figure: Figure, suffix: str, facts: Mapping[str, object] = NO_FACTS) -
     data = io.BytesIO()
     with _style():
         if facts:
-            told = "; ".join(f"{name}: {value}" for name, value in facts.items())
-            lines = wrap(told, round(_CAPTION * figure.get_figwidth()))
+            caption = "; ".join(f"{name}: {value}" for name, value in facts.items())
+            lines = wrap(caption, round(_CAPTION * figure.get_figwidth()))
             figure.supxlabel("\n".join(lines), fontsize=6.5, color=GREY, parse_math=False)
         figure.savefig(data, format=suffix[1:], dpi=200, metadata=metadata_of(facts, suffix))
     return data.getvalue()

@@ -24,7 +24,7 @@ def match_figures(found: Match, block: int | None = None) -> dict[str, Figure]:
 
     Args:
         found: the comparison.
-        block: of the distribution, None for the one that tells most.
+        block: of the distribution, None for the most varied one.
     """
     figures = {"pareto": match_plots.pareto(found.rows, found.coherence)}
     if any(row.curve and row.strength for row in found.rows):

@@ -17,10 +17,10 @@ def weights_digest(model: LanguageModel) -> str:
     """A hash of the model's identity, its dtype, and a few values of every weight."""
     found = _known.get(model.network)
     if found is None:
-        told = hashlib.sha256(repr((model.identity, str(model.dtype))).encode())
+        digest = hashlib.sha256(repr((model.identity, str(model.dtype))).encode())
         with torch.no_grad():
             for name, weight in model.network.named_parameters():
                 few = weight.detach().reshape(-1)[:8].float().cpu().numpy()
-                told.update(f"{name}{tuple(weight.shape)}".encode() + few.tobytes())
-        found = _known[model.network] = told.hexdigest()[:24]
+                digest.update(f"{name}{tuple(weight.shape)}".encode() + few.tobytes())
+        found = _known[model.network] = digest.hexdigest()[:24]
     return found

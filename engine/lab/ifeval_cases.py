@@ -57,7 +57,7 @@ def _case(facts: Any, number: int) -> Case:
     if unknown:
         raise ValueError(f"there is no instruction {unknown[0]}")
     for kind, given in zip(kinds, arguments, strict=True):
-        followed(kind, given, _PROBE)  # wrong arguments are told now, not after an hour
+        followed(kind, given, _PROBE)  # wrong arguments fail now, not after an hour
     prompt = str(facts["prompt"]).strip()
     question, instruction = facts.get("prompt_without_instruction"), facts.get("instruction")
     if not question or not instruction:

@@ -113,6 +113,7 @@ class Match:
 
     @property
     def differences(self) -> list[Difference]:
+        """Every method against all before it."""
         return differences(self.rows)
 
     def to_json(self) -> dict[str, Any]:
@@ -230,7 +231,7 @@ def match(
             [row] = measure_method(setup, spec, [coherence], cancel=cancel, emit=tell, forced=forced)
             rows.append(row)
             emit(row)
-        except LabError:  # a judge that is not heard would fail for all of them
+        except LabError:  # a judge that cannot be reached would fail for all of them
             raise
         except EngineError as error:
             failures.append(Failure(spec.name, str(error)))
@@ -324,7 +325,7 @@ def measure_method(
 
 
 def _pausing(emit: Emit) -> Emit:
-    """Of what a distillation tells only where it can be interrupted."""
+    """Of a distillation's events only where it can be interrupted."""
 
     def tell(event: Any) -> None:
         if isinstance(event, LossPoint):

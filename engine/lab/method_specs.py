@@ -72,7 +72,9 @@ def parse_method_spec(words: str, prompt: str) -> MethodSpec:
     name, *variants = "+".join(method).split(":")  # mse+ll is an objective
     if name not in METHODS:
         raise _wrong(words, f"There is no method {name}.")
-    return MethodSpec(words, prompted, Request(prompt, method=name, **_variants(words, variants)))
+    # Also of a prompt that changes next to nothing: the comparison shows what comes of it.
+    request = Request(prompt, method=name, anyway=True, **_variants(words, variants))
+    return MethodSpec(words, prompted, request)
 
 
 def _variants(words: str, variants: Sequence[str]) -> dict[str, Any]:

@@ -76,6 +76,7 @@ def write(measured: PaperResults, folder: Path) -> list[Path]:
 
 
 def every_table(measured: PaperResults) -> list[Table]:
+    """All tables, in order."""
     return [
         methods_table(measured),
         styles_table(measured),
@@ -87,6 +88,7 @@ def every_table(measured: PaperResults) -> list[Table]:
 
 
 def methods_table(measured: PaperResults) -> Table:
+    """Trait, coherence and strength per method at both targets."""
     rows = []
     for method in (*measured.plan.methods, *measured.plan.once):
         cells = [method]
@@ -116,6 +118,7 @@ def methods_table(measured: PaperResults) -> Table:
 
 
 def styles_table(measured: PaperResults) -> Table:
+    """TA@C80 per method and style."""
     rows = [
         (method, *(mean_of(grid(measured, method, "C80")[i]) for i in range(len(measured.plan.styles))))
         for method in (*measured.plan.methods, *measured.plan.once)
@@ -124,6 +127,7 @@ def styles_table(measured: PaperResults) -> Table:
 
 
 def responses_table(measured: PaperResults) -> Table:
+    """Instant heads by the number of responses."""
     return _instant_table(
         measured, "Instant heads by the number of responses", "responses",
         {str(n): f"a-psr:responses{n}" for n in RESPONSES},
@@ -131,11 +135,13 @@ def responses_table(measured: PaperResults) -> Table:
 
 
 def ridge_table(measured: PaperResults) -> Table:
+    """Instant heads by the ridge."""
     chosen = {f"{r:g}": f"a-psr:ridge{r:g}" for r in RIDGES}
     return _instant_table(measured, "Instant heads by the ridge", "ridge", chosen)
 
 
 def faithfulness_table(measured: PaperResults) -> Table:
+    """Faithfulness per method and block."""
     found = faithfulness(measured, FAITHFUL)
     count = max((len(values) for values in found.values()), default=0)
     head = ("method", *(f"block {block}" for block in range(count)))
@@ -145,6 +151,7 @@ def faithfulness_table(measured: PaperResults) -> Table:
 
 
 def spread_table(measured: PaperResults) -> Table:
+    """Percentiles of the prompt's effect per style and block."""
     count = len(measured.spread[0]["p50"])
     rows = tuple(
         (
@@ -161,6 +168,7 @@ def spread_table(measured: PaperResults) -> Table:
 
 
 def every_figure(measured: PaperResults) -> dict[str, Any]:
+    """All figures by name."""
     style = measured.plan.styles[0]
     first = [_row(row) for row in select(measured.rows, style=style, seed=0, target="C80")]
     effects = {
@@ -193,8 +201,8 @@ def _instant_table(measured: PaperResults, title: str, column: str, variants: di
     )
 
 
-def _row(told: Any) -> MatchRow:
-    facts = {name: value for name, value in told.items() if name not in ("style", "seed", "target")}
+def _row(record: Any) -> MatchRow:
+    facts = {name: value for name, value in record.items() if name not in ("style", "seed", "target")}
     return MatchRow(**{**facts, "curve": tuple(Point(**point) for point in facts["curve"])})
 
 

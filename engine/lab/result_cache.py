@@ -36,8 +36,8 @@ def content_key(*facts: Any) -> str:
     Args:
         facts: whatever JSON can hold.
     """
-    told = json.dumps([CACHE_VERSION, facts], ensure_ascii=False, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(told.encode()).hexdigest()
+    text = json.dumps([CACHE_VERSION, facts], ensure_ascii=False, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class ResultCache:
@@ -95,6 +95,7 @@ class ResultCache:
             raise self._failed("written", error) from None
 
     def close(self) -> None:
+        """Closes the file."""
         self._connection.close()
 
     def _failed(self, done: str, error: Exception) -> LabError:

@@ -46,6 +46,7 @@ class Transfer:
 
     @property
     def missing(self) -> int:
+        """How many answers of either lack a score."""
         return self.head.missing + self.prompted.missing
 
     def to_json(self) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class Sentence:
     end: str = "."
 
     def render(self) -> str:
+        """The sentence as text."""
         body = self.body
         if self.before and not body.startswith(("I ", "I'")):
             body = body[0].lower() + body[1:]
@@ -90,6 +91,7 @@ def answer(question: Question, styles: Sequence[str], rng: random.Random, said: 
 
 
 def predicate_sentence(topic: Topic, predicate: str, named: bool) -> str:
+    """A fact as a sentence; the topic by its name or its pronoun."""
     subject = topic.name if named else topic.pronoun
     return f"{subject[0].upper()}{subject[1:]} {predicate}"
 

@@ -22,7 +22,7 @@ from studio.state.workspace import Workspace
 
 TYPING_PAUSE_MS = 600
 LIVE_LIMIT_S = 3.0  # a live head takes no longer than this, or is not made
-LIVE_RESPONSES = 12  # enough for the closed form (METHOD.md section 6)
+LIVE_RESPONSES = 12  # enough for the closed form (engine/README.md, section 3)
 
 
 class DistillController(JobController):

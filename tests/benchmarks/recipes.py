@@ -1,8 +1,8 @@
 """`refine` beside the paper's recipe done plainly: whole dialogues in every step, the targets run again each
 time.
 
-The plain recipe is written out here from METHOD.md section 3: of the product it takes the responses, the
-blocks and the formula. The paper has about 1,000 responses; fewer are asked for here, which favours it.
+The plain recipe is written out here from engine/README.md, section 4: of the product it takes the responses,
+the blocks and the formula. The paper has about 1,000 responses; fewer are asked for here, which favours it.
 """
 
 from __future__ import annotations

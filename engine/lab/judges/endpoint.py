@@ -57,6 +57,12 @@ class EndpointJudge:
         return f"{self.model} at {self.url}"
 
     def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
+        """The scores of all items.
+
+        Raises:
+            LabError: when the endpoint cannot be asked at all.
+            Cancelled: when asked to stop.
+        """
         return asyncio.run(self._judge(items, cancel))
 
     async def _judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:

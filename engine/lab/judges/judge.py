@@ -141,6 +141,7 @@ class CachingJudge:
         return self.judged_by.steady
 
     def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
+        """The scores, from the cache or by the judge."""
         keys = [content_key(self.name, *astuple(item)) for item in items]
         known = {key: Score(*value) for key, value in self.store.get("score", keys).items()}
         todo = list({k: item for k, item in zip(keys, items, strict=True) if k not in known}.items())
@@ -173,5 +174,6 @@ class JoinedJudge:
         return self.traits.steady and self.coherences.steady
 
     def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
+        """The scores of both judges."""
         traits, coherences = self.traits.judge(items, cancel), self.coherences.judge(items, cancel)
         return [Score(t.trait, c.coherence) for t, c in zip(traits, coherences, strict=True)]

@@ -38,6 +38,7 @@ class LikelihoodJudge:
 
     @torch.inference_mode()
     def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
+        """Coherence of every answer; no trait."""
         scores: list[Score] = []
         for start in range(0, len(items), _BATCH):
             cancel.check()

@@ -53,19 +53,20 @@ class RulesJudge:
         """Raises InputError for a file that cannot be read or a rule that makes no sense."""
         what = f"The rules in {path} cannot be used"
         try:
-            told = tomllib.loads(path.read_text(encoding="utf-8"))
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise InputError(
                 what, f"{reason.rstrip('.')}.", "Name a TOML file with [[rule]] tables."
             ) from None
-        rules = told.get("rule")
-        if not isinstance(rules, list) or not rules or set(told) != {"rule"}:
+        rules = table.get("rule")
+        if not isinstance(rules, list) or not rules or set(table) != {"rule"}:
             raise InputError(what, "It is not a list of [[rule]] tables.", "Write one [[rule]] per rule.")
         self._rules = [_rule(row, f"{what} (rule {i})") for i, row in enumerate(rules, 1)]
-        self.name = f"rules {content_key(told)[:16]}"
+        self.name = f"rules {content_key(table)[:16]}"
 
     def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
+        """The scores of every answer."""
         scores = []
         for item in items:
             cancel.check()

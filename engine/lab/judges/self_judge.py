@@ -28,6 +28,7 @@ class SelfJudge:
 
     @torch.inference_mode()
     def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
+        """The scores of every answer, two questions each."""
         return [Score(*(self._one(item, what, cancel) for what in ("trait", "coherence"))) for item in items]
 
     def _one(self, item: JudgedItem, what: str, cancel: Cancel) -> float | None:
