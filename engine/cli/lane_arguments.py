@@ -47,7 +47,11 @@ def parse(words: str) -> LaneWords:
     parts = [words] if Path(words).exists() else words.split("+")
     files = tuple(head_and_strength(part) for part in parts if part != "prompt")
     if any(str(path) == "none" for path, _ in files):
-        raise InputError(f"The lane {words} cannot be answered", "It is none and more.", "Leave none out.")
+        raise InputError(
+            f"The lane {words} cannot be answered",
+            "none cannot be combined with anything else.",
+            "Omit none.",
+        )
     return LaneWords(words, "prompt" in parts, files)
 
 

@@ -95,7 +95,7 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
     version = _version(connection)
     if version > VERSION and application == APPLICATION:
         raise LibraryError(
-            what, f"It has version {version}, and this studio knows up to {VERSION}.", "Update the studio."
+            what, f"It has version {version}, and this studio reads up to {VERSION}.", "Update the studio."
         )
     tables = _tables(connection)
     if tables and application != APPLICATION:

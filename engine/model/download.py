@@ -123,7 +123,7 @@ class _Transfer:
             if silent == _ATTEMPTS:
                 raise ModelError(
                     f"The file {file.name} could not be downloaded",
-                    f"The connection broke off after {in_words(self._current)} of {in_words(file.size)}.",
+                    f"The connection was lost after {in_words(self._current)} of {in_words(file.size)}.",
                     "Try again; the download resumes where it stopped.",
                 )
         if self._sums.hexdigest() != file.target.name:

@@ -215,7 +215,7 @@ def _classes(folder: Path, config: dict[str, Any]) -> tuple[Any, Any]:
     if other and "auto_map" not in config:
         raise ModelError(
             f"The model in {folder} cannot be steered",
-            f"The library knows a {kind}, but as no causal language model.",
+            f"transformers knows {kind}, but not as a causal language model.",
             "Choose a causal language model, for instance a Llama, Qwen, Gemma or GPT.",
         )
     # Families with both uses look forward as well as back unless they are told that they are decoders.

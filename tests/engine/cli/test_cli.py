@@ -138,7 +138,7 @@ def test_judge_reads_stdin(monkeypatch, capsys) -> None:
         (["generate", "Hi", "--head", "pyproject.toml:nan"], "not a strength"),
         (["generate", "Hi", "--head", "pyproject.toml"], "pyproject.toml"),
         (["generate", "Hi", "--lane", "prompt"], "--prompt"),
-        (["generate", "Hi", "--lane", "none+prompt"], "none and more"),
+        (["generate", "Hi", "--lane", "none+prompt"], "cannot be combined"),
         (["generate", "Hi", "--lane", "none", "--head", "x"], "in --lane"),
         (["generate", "Hi", "--temperature", "-1"], "temperature"),
         (["generate", "Hi", "--max-tokens", "0"], "tokens"),

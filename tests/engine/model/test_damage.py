@@ -100,7 +100,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a model of pictures and text": (
         lambda f: settings(f, model_type="mistral3", architectures=["Mistral3ForConditionalGeneration"]),
-        "knows a mistral3, but as no causal",
+        "knows mistral3, but not as a causal",
     ),
     "an encoder": (
         lambda f: settings(f, model_type="bert", architectures=["BertForMaskedLM"]),

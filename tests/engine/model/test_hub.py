@@ -184,9 +184,9 @@ def test_a_connection_that_breaks_for_good_is_told_and_the_next_fetch_goes_on(
     monkeypatch.setattr("engine.model.download._ATTEMPTS", 2)
     half = size_of(stored) // 2
     hub.cuts = [half, 0, 0, 0]
-    with pytest.raises(ModelError, match=r"broke off after .* of ") as caught:
+    with pytest.raises(ModelError, match=r"lost after .* of ") as caught:
         bring()
-    assert "kept" in caught.value.remedy
+    assert "resumes" in caught.value.remedy
     assert [model["id"] for model in local_models()] == ["pocket"]  # half a model is none
     hub.cuts = []
     folder, _ = bring()

@@ -190,9 +190,7 @@ def test_a_connection_that_is_gone_for_good_is_told_with_what_is_kept(
     hub.cuts = [size_of(stored) // 2, 0, 0]
     window.controllers.open_model(NAME)
     qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
-    assert re.search(
-        r"broke off after [\d.]+ MB of [\d.]+ MB.*what is here is kept", window.banner.text.text()
-    )
+    assert re.search(r"lost after [\d.]+ MB of [\d.]+ MB.*the download resumes", window.banner.text.text())
     assert window.workspace.loading.facts.is_pocket
     hub.cuts = []
     window.controllers.open_model(NAME)
