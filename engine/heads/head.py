@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.model.chat_template import Place
 from engine.model.identity import ModelIdentity
+from engine.text import encodable
 
 __all__ = ["BlockHead", "Gate", "Head", "HeadInfo", "ModelIdentity", "Positions"]
 
@@ -68,6 +69,10 @@ class HeadInfo:
     figures: dict[str, Any] = field(default_factory=dict)
     strength_range: tuple[float, float] = (0.0, 2.0)
     created: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("name", "method", "prompt"):
+            object.__setattr__(self, name, encodable(getattr(self, name)))
 
     @property
     def place(self) -> Place:

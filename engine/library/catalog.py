@@ -11,6 +11,7 @@ from uuid import uuid4
 from engine.errors import LibraryError
 from engine.library.records import COMPARISON, LibraryItem, Shelf
 from engine.library.store import LibraryStore, now
+from engine.text import encodable
 
 _ABOUT = {
     "conversation": "(SELECT count(*) FROM turn WHERE turn.conversation = i.key)",
@@ -81,7 +82,8 @@ def rename(store: LibraryStore, shelf: Shelf, key: str, title: str, *, named: bo
         raise LibraryError("The item was not renamed", "The name is empty.", "Type a name.")
     kept = f", named = {int(named)}" if shelf == "conversation" else ""
     with store.writing() as db:
-        done = db.execute(f"UPDATE {shelf} SET title = ?{kept} WHERE key = ?", (title.strip(), key))
+        name = encodable(title.strip())
+        done = db.execute(f"UPDATE {shelf} SET title = ?{kept} WHERE key = ?", (name, key))
         _require(done, title)
 
 

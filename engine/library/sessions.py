@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.library.records import AnswerRecord, ConversationRecord, Page, SessionRecord, TurnRecord
 from engine.library.store import LibraryStore, now
+from engine.text import encodable
 
 TITLE = 60  # characters of the first question that name a conversation
 
@@ -19,22 +20,24 @@ def save_session(
     order: Sequence[str] = (),
     changed: Iterable[TurnRecord] = (),
     beside: Iterable[Page] = (),
-) -> None:
+) -> list[str]:
     """Writes the session, its conversation's `changed` turns, the `order` of all its turns by key, and the
     pages `beside` it.
 
     Turns that an order does not name are gone from their conversation. When this returns, all of it survives
-    `kill -9` and a power cut. Raises LibraryError; then nothing of it is written.
+    `kill -9` and a power cut. Raises LibraryError; then nothing of it is written. A turn that cannot be
+    stored stops no other: the keys of such turns are returned.
     """
-    moment = now()
+    moment, unstored = now(), list[str]()
     with store.writing() as db:
         for page in (Page(session.conversation, order, tuple(changed)), *beside):
-            _save_page(db, page, moment)
+            unstored += _save_page(db, page, moment)
         db.execute(
             "INSERT INTO session VALUES (1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET conversation = "
             "excluded.conversation, state = excluded.state, clean = excluded.clean, saved = excluded.saved",
             (session.conversation, _text(session.state), session.clean, moment),
         )
+    return unstored
 
 
 def last_session(store: LibraryStore) -> SessionRecord | None:
@@ -93,37 +96,42 @@ def _rows(db: sqlite3.Connection, query: str, key: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row)) for row in found]
 
 
-def _save_page(db: sqlite3.Connection, page: Page, moment: str) -> None:
+def _save_page(db: sqlite3.Connection, page: Page, moment: str) -> list[str]:
+    """The keys of turns that cannot be stored."""
     key, order, changed, facts = page.key, page.order, page.changed, _text(page.facts)
     kept = [
         row[0] for row in db.execute("SELECT key FROM turn WHERE conversation = ? ORDER BY place", (key,))
     ]
     was = db.execute("SELECT facts FROM conversation WHERE key = ?", (key,)).fetchone()
     if not changed and list(order) == kept and was in (None, (facts,)):
-        return
+        return []
     if not order:  # an empty page is no conversation, unless somebody gave it a name
         db.execute("DELETE FROM turn WHERE conversation = ?", (key,))
         db.execute("DELETE FROM conversation WHERE key = ? AND NOT named", (key,))
-        return
+        return []
     db.execute(
         "INSERT INTO conversation VALUES (?, '', 0, ?, ?, ?, ?) "
         "ON CONFLICT DO UPDATE SET changed = excluded.changed, facts = excluded.facts",
         (key, moment, moment, page.kind, facts),
     )
+    unstored = []
     for turn in changed:
+        try:
+            facts_of_turn = _text(turn.facts)
+            answers = [
+                (turn.key, a.lane, place, a.state, encodable(a.text), _text(a.facts), a.trace)
+                for place, a in enumerate(turn.answers)
+            ]
+        except (ValueError, TypeError):  # a number that JSON has no word for, or no plain value
+            unstored.append(turn.key)
+            continue
         db.execute(
             "INSERT INTO turn VALUES (?, ?, 0, ?, ?) ON CONFLICT DO UPDATE SET conversation = "
             "excluded.conversation, question = excluded.question, facts = excluded.facts",
-            (turn.key, key, turn.question, _text(turn.facts)),
+            (turn.key, key, encodable(turn.question), facts_of_turn),
         )
         db.execute("DELETE FROM answer WHERE turn = ?", (turn.key,))
-        db.executemany(
-            "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (turn.key, a.lane, place, a.state, a.text, _text(a.facts), a.trace)
-                for place, a in enumerate(turn.answers)
-            ],
-        )
+        db.executemany("INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)", answers)
     gone = set(kept) - set(order)
     db.executemany("DELETE FROM turn WHERE key = ?", [(turn,) for turn in gone])
     db.executemany("UPDATE turn SET place = ? WHERE key = ?", [(p, turn) for p, turn in enumerate(order)])
@@ -133,6 +141,7 @@ def _save_page(db: sqlite3.Connection, page: Page, moment: str) -> None:
     title = " ".join(first[0].split()) if first else ""
     title = title if len(title) <= TITLE else title[: TITLE - 1].rstrip() + "…"
     db.execute("UPDATE conversation SET title = ? WHERE key = ? AND NOT named", (title, key))
+    return unstored
 
 
 def _answers(db: sqlite3.Connection, turn: str) -> tuple[AnswerRecord, ...] | None:
@@ -150,7 +159,7 @@ def _answers(db: sqlite3.Connection, turn: str) -> tuple[AnswerRecord, ...] | No
 
 
 def _text(values: dict[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False, allow_nan=False)
+    return encodable(json.dumps(values, ensure_ascii=False, allow_nan=False))
 
 
 def _values(text: str) -> dict[str, Any] | None:

@@ -88,7 +88,13 @@ class LibraryJobs:
         self._keep(snapshot.heads)
         changed = _traced(snapshot.changed, snapshot.traces)
         beside = [replace(p, changed=_traced(p.changed, snapshot.traces)) for p in snapshot.beside]
-        sessions.save_session(self._store, snapshot.session, snapshot.order, changed, beside)
+        unstored = sessions.save_session(self._store, snapshot.session, snapshot.order, changed, beside)
+        if unstored:
+            raise LibraryError(
+                tr("A part of the conversation was not saved"),
+                tr("%n turn(s) hold values that cannot be stored.", "", len(unstored)),
+                tr("Everything else was saved. Regenerate or undo these turns."),
+            )
 
     def put_session_by(self) -> Path:
         """Writes the session's record beside the library, before another session takes its place."""

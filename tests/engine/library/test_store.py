@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -334,3 +335,14 @@ def test_pages_are_kept_beside_the_conversation_in_one_step(store):
     assert sessions.conversation(store, "c2") == found
     keep(Page("c2"))
     assert sessions.conversation(store, "c2") is None and sessions.conversation(store, "c1").turns
+
+
+def test_text_without_bytes_is_replaced_and_a_turn_that_cannot_be_stored_stops_no_other(store):
+    bad = replace(turn("bad"), facts={"rate": float("inf")})
+    order = ["a", "bad", "b"]
+    session = SessionRecord("c1", {"prompt": "a\ud800b"}, False)
+    assert sessions.save_session(store, session, order, [turn("a", "Why \udc00?"), bad, turn("b")]) == ["bad"]
+    found = sessions.conversation(store, "c1")
+    assert found.turns[0].question == "Why \ufffd?"
+    assert [t.key for t in found.turns] == ["a", "b"]
+    assert sessions.last_session(store).state == {"prompt": "a\ufffdb"}

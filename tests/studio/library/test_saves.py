@@ -64,9 +64,12 @@ class Saves(RuleBasedStateMachine):
         self.autosave.begin()
 
     def teardown(self) -> None:
-        self.autosave.close()
-        self.workspace.clear_history()
-        shutil.rmtree(self.folder)
+        try:
+            self.save()
+        finally:
+            self.autosave.close()
+            self.workspace.clear_history()
+            shutil.rmtree(self.folder)
 
     def until(self, ready) -> None:
         end = time.monotonic() + LIMIT_S
@@ -133,6 +136,16 @@ class Saves(RuleBasedStateMachine):
 
         self.autosave.open_conversation("Opening", item.key, then)
 
+    @precondition(lambda self: self.workspace.turns)
+    @rule(place=PLACES, at=PLACES, text=WORDS)
+    def open_amid_edits(self, place: int, at: int, text: str) -> None:
+        """Asked for before the edit and its save, and there after them."""
+        self.autosave.flush()
+        self.wait()
+        self.open(place)
+        self.rewrite(at, text)
+        self.autosave.flush()
+
     @rule(place=PLACES, title=WORDS)
     def rename(self, place: int, title: str) -> None:
         if (item := self.item(place)) is not None:
@@ -176,7 +189,7 @@ class Saves(RuleBasedStateMachine):
 
 def test_the_library_holds_what_the_page_shows(qapp):
     few = settings(
-        max_examples=40,
+        max_examples=20,
         stateful_step_count=25,
         deadline=None,
         derandomize=True,
