@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all: beside, made durable, then renamed into place."""
+"""Writes a file whole or not at all: beside its place, synced to disk, then renamed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from engine.errors import EngineError
 
 
 def write_atomic(path: Path, data: bytes, thing: str, family: type[EngineError]) -> None:
-    """Puts `data` at `path`; an older file there is untouched until the new one is whole.
+    """Puts `data` at `path`; an older file there is untouched until the new one is complete.
 
-    thing: what is written, in the words of the error ("head"). Raises `family` when it cannot be written;
-    then nothing is left beside `path`.
+    Args:
+        path: where to.
+        data: the content.
+        thing: what it is, for the sentence of an error ("head").
+        family: the error to raise.
+
+    Raises:
+        family: it cannot be written; nothing is then left beside `path`.
     """
     require_writable(path, thing, family)
     temporary = None
@@ -39,7 +45,7 @@ def write_atomic(path: Path, data: bytes, thing: str, family: type[EngineError])
 
 
 def require_writable(path: Path, thing: str, family: type[EngineError]) -> None:
-    """Raises `family` where `path` could not be written: no such folder, or what is there is no file."""
+    """Raises `family` where `write_atomic` would: a missing or read-only folder, or `path` no file."""
     what = f"The {thing} cannot be saved as {path}"
     try:
         folder, taken = path.parent.is_dir(), path.exists() and not path.is_file()
@@ -54,7 +60,7 @@ def require_writable(path: Path, thing: str, family: type[EngineError]) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes the rename itself survive a power cut, where the system can open folders."""
+    """Makes the rename itself survive a power failure, on systems that can open folders."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -6,8 +6,12 @@ from __future__ import annotations
 class EngineError(Exception):
     """A failure that a person can act on.
 
-    what: the thing that failed, in a few words; why: the cause; remedy: the next step to take.
-    Only words are kept: an exception object would pin the tensors of its frames.
+    Only text is kept: an exception object as a cause would keep the tensors of its frames in memory.
+
+    Args:
+        what: the thing that failed, a few words without a full stop.
+        why: the cause, a sentence.
+        remedy: the next step to take, a sentence.
     """
 
     def __init__(self, what: str, why: str, remedy: str) -> None:
@@ -19,7 +23,7 @@ class EngineError(Exception):
 
 
 class InputError(EngineError):
-    """What the person asked for cannot be done as asked."""
+    """What a person asked for cannot be done in that way."""
 
 
 class WeakPromptError(InputError):
@@ -62,8 +66,8 @@ class LibraryError(EngineError):
 
 
 class LabError(EngineError):
-    """A comparison could not be judged, or its results not be read or kept."""
+    """A comparison could not be judged, or its results could not be read or stored."""
 
 
 class Cancelled(Exception):
-    """The person stopped the job. Not an error: partial results stay valid."""
+    """A person stopped the job. Not an error: partial results stay valid."""

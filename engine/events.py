@@ -1,4 +1,4 @@
-"""What a running job tells its caller: small frozen records, and the way to stop it."""
+"""Events of a running job, small frozen records, and the way to stop it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from engine.errors import Cancelled
 
 
 class Cancel:
-    """Asked for by one thread, noticed by another at its next checkpoint."""
+    """A request to stop, set by one thread and checked by another that runs the job."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def set(self) -> None:
+        """Asks the job to stop."""
         self._event.set()
 
     def __bool__(self) -> bool:
@@ -31,7 +32,13 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Stage `stage` is at `done` of `total`; eta in seconds, None while unknown."""
+    """How far a stage of a job is.
+
+    Attributes:
+        stage: its name.
+        done, total: steps.
+        eta: seconds to the end of the stage; None while unknown.
+    """
 
     stage: str
     done: int
@@ -41,7 +48,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Download(Progress):
-    """Bytes `done` of `total`; rate in bytes a second over the last moments; stalled: nothing comes in."""
+    """How far a download is; `done` and `total` are bytes.
+
+    Attributes:
+        rate: bytes per second over the last seconds.
+        stalled: whether no data arrives.
+    """
 
     rate: float = 0.0
     stalled: bool = False
@@ -49,8 +61,13 @@ class Download(Progress):
 
 @dataclass(frozen=True, slots=True)
 class PrefillStart:
-    """The model is about to read the prompt of lane `lane`: so many tokens, without the `cut` first messages,
-    for which there is no room."""
+    """The model is about to read the prompt of a lane.
+
+    Attributes:
+        lane: index of the lane.
+        prompt_tokens: length of the prompt.
+        cut: how many of the first messages were left out because the context was too short.
+    """
 
     lane: int
     prompt_tokens: int
@@ -59,7 +76,7 @@ class PrefillStart:
 
 @dataclass(frozen=True, slots=True)
 class LossPoint:
-    """The training loss after `step` optimiser steps."""
+    """The training loss after `step` optimizer steps."""
 
     step: int
     loss: float
@@ -67,7 +84,7 @@ class LossPoint:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing of the job is on the model at this moment: something short may run before it goes on."""
+    """The job has nothing attached to the model at this moment, so something short may use it in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +104,26 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class HeadReady:
-    """A usable head: the first one instant, a later one refined (`final`)."""
+    """A head that can be used, the instant one or the trained one that follows it."""
 
     head: Any
-    final: bool
 
 
 Emit = Callable[[Any], None]
 
 
 def ignore(event: Any) -> None:
-    """The listener of a caller that wants only the result."""
+    """Takes an event and does nothing: for callers that want only the result."""
 
 
 class Meter:
-    """Turns `step()` calls into Progress events with an ETA from the pace so far."""
+    """Emits Progress events as a stage advances, with a remaining time from the pace so far.
+
+    Args:
+        emit: takes the events.
+        stage: name of the stage.
+        total: its number of steps.
+    """
 
     def __init__(self, emit: Emit, stage: str, total: int) -> None:
         self._emit, self._stage, self._total = emit, stage, total
@@ -109,6 +131,7 @@ class Meter:
         emit(Progress(stage, 0, total))
 
     def step(self, n: int = 1) -> None:
+        """Counts n steps as done."""
         self._done += n
         spent = time.perf_counter() - self._start
         eta = spent / self._done * (self._total - self._done) if self._done else None
@@ -116,7 +139,7 @@ class Meter:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for a person; minutes from 100 s on, hours from 100 min on."""
+    """A duration as text: seconds up to 100 s, minutes up to 100 min, else hours."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

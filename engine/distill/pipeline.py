@@ -130,7 +130,7 @@ class _DistillRun:
             made = instant.head
             if self.recipe != "paper":
                 ready = self._head(made.parts, effect, asked, shown, instant.r2)
-                self.emit(HeadReady(ready, self.recipe == "instant"))
+                self.emit(HeadReady(ready))
         with self._timed("fit"):
             if self.recipe != "instant":
                 made = self._train(data, instant.starts)
@@ -250,7 +250,7 @@ class _DistillRun:
         }
         head = replace(head, info=replace(head.info, strength_range=reach, figures=figures))
         self.emit(Progress("measuring", 2, 2))
-        self.emit(HeadReady(head, True))
+        self.emit(HeadReady(head))
         return Distillation(
             head=head,
             effect=effect,

@@ -1,4 +1,4 @@
-"""The one head type: per block w, b, z and a gate; every method yields one of these."""
+"""A head: per block w, b, z and a gate. Every method yields one."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ Positions = Literal["response", "question_and_response"]
 
 @dataclass(frozen=True, eq=False)
 class BlockHead:
-    """One block's share: h <- h + strength * sum_k g(h . w_k + b_k) z_k.
+    """What a head does at one block: h <- h + strength * sum_k gate(h . w_k + b_k) z_k.
 
-    w [r, d], b [r], z [r, d] with unit rows; float32 arrays on the CPU.
+    Source: engine/README.md, Eq. 2 and 3 (paper, Eq. 7 and 8). Arrays are float32 on the CPU.
+
+    Attributes:
+        w: [r, d], gate directions.
+        b: [r], gate biases.
+        z: [r, d], directions that are added, of unit length.
     """
 
     w: np.ndarray
@@ -32,17 +37,20 @@ class BlockHead:
 
     @property
     def rank(self) -> int:
+        """r, the number of directions."""
         return self.w.shape[0]
 
     @property
     def width(self) -> int:
+        """d, the length of an activation."""
         return self.w.shape[1]
 
     def canonical(self) -> BlockHead:
-        """The same function with unit z rows; w and b take the old lengths.
+        """The same function with z rows of unit length; w and b are scaled by their old lengths.
 
-        Holds for both gates, each being positively homogeneous (engine/README.md, section 2).
-        A zero row stays zero and never fires.
+        Both gates are positively homogeneous, so the function stays the same
+        (engine/README.md, section 2). A row of length 0 becomes a
+        unit vector whose gate is always 0.
         """
         length = np.linalg.norm(self.z, axis=1)
         safe = np.where(length > 0, length, 1.0)
@@ -57,7 +65,20 @@ class BlockHead:
 
 @dataclass(frozen=True)
 class HeadInfo:
-    """The facts of a head's origin, stored with it."""
+    """Where a head comes from; stored with it.
+
+    Attributes:
+        name: as shown.
+        method: name of the method that made it.
+        prompt: the steering prompt; "" where there was none.
+        model: the model that it was made for.
+        objective: what was minimised; None for closed forms.
+        positions: which positions it steers, see generation.steered_positions.steered_mask.
+        recipe: the settings of its distillation, JSON values.
+        figures: what was measured at its distillation, JSON values.
+        strength_range: ends of its strength slider.
+        created: date and time in ISO 8601; "" where it is not known.
+    """
 
     name: str
     method: str
@@ -76,13 +97,19 @@ class HeadInfo:
 
     @property
     def place(self) -> Place:
-        """Where the prompt stood when the head was distilled; heads of before had it as a system message."""
+        """Where the prompt stood at the distillation; older heads always had it as a system message."""
         return "before" if self.recipe.get("place") == "before" else "system"
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A steering head: block index -> BlockHead, one gate kind for all of them."""
+    """A steering head.
+
+    Attributes:
+        blocks: what it does at each block that it steers, by block index; all of one rank.
+        gate: "relu" or "identity", for all blocks.
+        info: where it comes from.
+    """
 
     blocks: dict[int, BlockHead]
     gate: Gate
@@ -90,33 +117,36 @@ class Head:
 
     @property
     def rank(self) -> int:
+        """r, the number of directions per block."""
         return next(iter(self.blocks.values())).rank
 
     @cached_property
     def digest(self) -> str:
         """A hash of the numbers alone, by which mixes and caches tell heads apart.
 
-        The same head under another name, read again or cut again to the same blocks has the same digest.
+        16 hexadecimal digits. The same head under another name, read again from its file or limited again to
+        the same blocks has the same digest.
         """
         h = hashlib.sha256(self.gate.encode())
         for block in sorted(self.blocks):
-            part = self.blocks[block]
             h.update(block.to_bytes(4, "little"))
-            for array in (part.w, part.b, part.z):
+            rows = self.blocks[block]
+            for array in (rows.w, rows.b, rows.z):
                 h.update(np.ascontiguousarray(array, np.float32).tobytes())
         return h.hexdigest()[:16]
 
     def limited_to(self, first: int, last: int) -> Head | None:
         """The head in blocks first..last alone, both included; None when it steers none of these."""
         if (first, last) not in self._limited:
-            kept = {block: part for block, part in self.blocks.items() if first <= block <= last}
-            self._limited[first, last] = replace(self, blocks=kept) if kept else None
+            blocks = {index: block for index, block in self.blocks.items() if first <= index <= last}
+            self._limited[first, last] = replace(self, blocks=blocks) if blocks else None
         return self._limited[first, last]
 
     @cached_property
     def _limited(self) -> dict[tuple[int, int], Head | None]:
-        """By range: each is cut, and its digest computed, once."""
+        """By range: a range that is used again needs no new head and no new digest."""
         return {}
 
     def renamed(self, name: str) -> Head:
+        """The same head under another name."""
         return replace(self, info=replace(self.info, name=name))

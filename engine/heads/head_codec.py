@@ -1,4 +1,4 @@
-"""A head as plain arrays and JSON values, and back; what comes back is believed only after every check."""
+"""A head as named arrays and JSON values, and back; what comes back is checked."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from engine.model.identity import ModelIdentity
 DAMAGED = "Download the file again, or distill the prompt again."
 
 _TENSOR = re.compile(r"block\.(\d{1,4})\.([wbz])")
-_UNIT = 1e-3  # how far the length of a z row may be from 1
+_LENGTH_TOLERANCE = 1e-3  # how far the length of a z row may be from 1
 
 
 def head_metadata(head: Head) -> dict[str, Any]:
-    """Everything but the arrays, as JSON values."""
+    """Everything but the arrays, as JSON values: gate, rank and the fields of HeadInfo."""
     info = asdict(head.info)
     model = {**info.pop("model"), "fingerprint": head.info.model.fingerprint}
     return _plain({"gate": head.gate, "rank": head.rank, **info, "model": model})
 
 
 def head_arrays(head: Head) -> dict[str, np.ndarray]:
-    """`block.<l>.w` [r, d], `block.<l>.b` [r], `block.<l>.z` [r, d], float32."""
+    """The arrays by name: `block.<l>.w` [r, d], `block.<l>.b` [r], `block.<l>.z` [r, d], float32."""
     return {
         f"block.{index}.{name}": np.ascontiguousarray(getattr(part, name), np.float32)
         for index, part in sorted(head.blocks.items())
@@ -36,7 +36,16 @@ def head_arrays(head: Head) -> dict[str, np.ndarray]:
 
 
 def decode_head(facts: dict[str, Any], tensors: dict[str, np.ndarray], what: str) -> Head:
-    """The head of which `head_metadata` and `head_arrays` are. Raises HeadError, beginning with `what`."""
+    """The head that `head_metadata` and `head_arrays` took apart.
+
+    Args:
+        facts: JSON values.
+        tensors: arrays by name.
+        what: begins the sentence of an error ("The head file x was not loaded").
+
+    Raises:
+        HeadError: something is missing, of the wrong kind, or not a sound head, see `validate_head`.
+    """
     parts: dict[int, dict[str, np.ndarray]] = {}
     for name, array in tensors.items():
         match = _TENSOR.fullmatch(name)
@@ -74,7 +83,16 @@ def decode_head(facts: dict[str, Any], tensors: dict[str, np.ndarray], what: str
 
 
 def validate_head(head: Head, what: str) -> None:
-    """Shapes that agree with each other and with the named model, finite numbers, unit directions."""
+    """Checks that a head can be used.
+
+    Args:
+        head: the head.
+        what: begins the sentence of an error.
+
+    Raises:
+        HeadError: shapes that do not agree with each other or with the named model, values that are not
+            finite, or directions that are not of unit length.
+    """
     if not head.blocks:
         _refuse(what, "It steers no block.", DAMAGED)
     width = head.info.model.width
@@ -91,12 +109,12 @@ def validate_head(head: Head, what: str) -> None:
             _refuse(what, f"Block {index} holds NaN or infinite values.", DAMAGED)
         with np.errstate(over="ignore"):  # a row too long for float32 is refused like any other
             lengths = np.linalg.norm(part.z, axis=1)
-        if np.abs(lengths - 1).max() > _UNIT:
+        if np.abs(lengths - 1).max() > _LENGTH_TOLERANCE:
             _refuse(what, f"The directions of block {index} are not of unit length.", DAMAGED)
 
 
 def _plain(value: Any) -> Any:
-    """Values that JSON knows: numpy's own become Python's, and what is no number becomes null."""
+    """The value as JSON has it: numpy values become Python's, NaN and infinity become null."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

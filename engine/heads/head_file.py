@@ -1,4 +1,4 @@
-"""Head files: `*.head.safetensors`, written whole or not at all, believed only after every check."""
+"""Head files, `*.head.safetensors`: written whole or not at all, checked when read."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ LARGEST = 512 << 20  # bytes
 
 
 class OtherModelError(HeadError):
-    """The head fits the model's shape but was made for another; load it with allow_other_model if wanted."""
+    """A head was made for another model of the same shape; `allow_other_model` loads it all the same."""
 
 
 def save_head(head: Head, path: str | Path) -> None:
-    """Writes the head beside `path`, makes it durable, then renames it into place.
+    """Writes a head file.
 
-    Raises HeadError when the head is unsound or the file cannot be written; then an older file at `path`
-    is untouched and nothing is left beside it.
+    Raises:
+        HeadError: the head is not sound, or the file cannot be written; an older file at `path` is then
+            untouched and nothing is left beside it.
     """
     from safetensors.numpy import save
 
@@ -39,19 +40,24 @@ def save_head(head: Head, path: str | Path) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """Raises HeadError where a head could not be saved: no such folder, or what is there is no file."""
+    """Raises HeadError where `save_head` would: a missing or read-only folder, or `path` no file."""
     atomic_write.require_writable(path, "head", HeadError)
 
 
 def load_head(
     path: str | Path, model_identity: ModelIdentity | None = None, *, allow_other_model: bool = False
 ) -> Head:
-    """Reads and checks a head file; with `model_identity` also that the head belongs to that model.
+    """Reads and checks a head file; nothing in it is ever unpickled.
 
-    Raises OtherModelError for a head of another model of the same shape unless `allow_other_model`, and
-    HeadError for everything else: no such file, damaged, too large, a newer format, wrong shapes, values
-    that are no numbers, directions that are not of unit length, a model of another shape. Nothing is ever
-    unpickled.
+    Args:
+        path: the file.
+        model_identity: the model that is to be steered; None accepts a head of any model.
+        allow_other_model: accepts a head of another model of the same shape.
+
+    Raises:
+        OtherModelError: the head is of another model of the same shape.
+        HeadError: no such file, damaged, too large, a newer format, not a sound head, or a model of another
+            shape.
     """
     path = Path(path)
     what = f"The head file {path.name} was not loaded"
