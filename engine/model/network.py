@@ -60,6 +60,8 @@ def read_network(
     with _reading(what, lambda: _damaged_settings(folder)), library_folder(folder, weights) as readable:
         network_class, tokenizer_class = _classes(folder, config)
         tokenizer = tokenizer_class.from_pretrained(readable, trust_remote_code=code)
+        if not tokenizer("a", add_special_tokens=False).input_ids:
+            raise _no_vocabulary(what)  # the library made up an empty one
         settle_template(tokenizer, folder, template)
         network, report = network_class.from_pretrained(
             readable, use_safetensors=True, trust_remote_code=code, output_loading_info=True, **settings
@@ -126,16 +128,20 @@ def _reading(what: str, damage: Callable[[], str | None]) -> Iterator[None]:
         traceback.clear_frames(error.__traceback__)  # they hold what was loaded so far
         words = str(error)
         if words.startswith(_NO_BACKEND):
-            raise ModelError(
-                what,
-                "Its tokenizer cannot be read without tokenizer.json or the package that it was made with.",
-                "Download tokenizer.json of the same model, or install sentencepiece and tiktoken.",
-            ) from None
+            raise _no_vocabulary(what) from None
         raise ModelError(
             what,
             damage() or _words(error),
             "Download it again; if it needs code of its own, allow that for this model.",
         ) from None
+
+
+def _no_vocabulary(what: str) -> ModelError:
+    return ModelError(
+        what,
+        "Its tokenizer cannot be read without tokenizer.json or the package that it was made with.",
+        "Download tokenizer.json of the same model, or install sentencepiece and tiktoken.",
+    )
 
 
 def require_finite(network: nn.Module, dtype: str, cancel: Cancel | None) -> None:

@@ -10,7 +10,7 @@ import assets
 from engine.errors import ModelError
 from engine.events import Cancel, Emit
 from engine.model import adapter
-from engine.model.gguf_file import ENDING, is_gguf
+from engine.model.gguf_file import ENDING, is_gguf, is_gguf_model
 from engine.model.hub import fetch, is_hub_id
 from engine.model.hub_cache import snapshot_of
 from engine.model.weights import INDEX, SINGLE, weight_files
@@ -99,13 +99,19 @@ def is_path(source: str) -> bool:
     )
 
 
+def is_model_file(path: Path) -> bool:
+    """Whether a file is a model in GGUF, or one that stands for the model folder it lies in."""
+    folder_file = path.name in (_CONFIG, INDEX, adapter.CONFIG, adapter.WEIGHTS) or weight_files({path.name})
+    return bool(folder_file) or is_gguf_model(path)
+
+
 def _file(path: Path, source: str, base_at: _AskBase) -> Located:
     """A GGUF file, or a file that stands for its folder."""
     if path.suffix.lower() == ENDING or is_gguf(path):
         return Located(path.parent, source, file=path)
     if path.name in (adapter.CONFIG, adapter.WEIGHTS):
         return _adapted(path.parent, Located(path.parent, source), base_at)
-    if path.name in (_CONFIG, INDEX) or weight_files({path.name}):
+    if is_model_file(path):
         return Located(path.parent, source)
     raise ModelError(
         f"The file {source} was not loaded",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QObject, Signal
+from PySide6.QtCore import QMimeData, QObject, Qt, Signal
 from PySide6.QtGui import QCursor
-from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox, QWidget
 
 from engine.heads import HEAD_SUFFIX
 from studio.app.controllers import Controllers
@@ -37,10 +38,16 @@ class FileOpener(QObject):
         controllers.headFileUsed.connect(lambda path: preferences.note_recent("recent_heads", path))
 
     def open(self, sources: Iterable[str]) -> None:
-        """Heads into the mixer, a folder or a hub id as the model; what is neither is told of."""
+        """Heads into the mixer; a folder, a GGUF file or a hub id as the model; the rest is refused."""
+        from engine.model.source import choices, is_model_file
+
         for source in sources:
             path = Path(source)
-            if source.lower().endswith(HEAD_FILES) and not path.is_dir():
+            if choices(source):
+                self._ask_adapter(path.name, choices(source))
+            elif path.is_file() and is_model_file(path):
+                self._controllers.open_model(source)
+            elif source.lower().endswith(HEAD_FILES) and not path.is_dir():
                 self._controllers.load_head(path)
             elif path.is_file():
                 self.refused.emit(
@@ -55,6 +62,19 @@ class FileOpener(QObject):
                 )
             else:
                 self._controllers.open_model(source)
+
+    def _ask_adapter(self, name: str, sources: Sequence[str]) -> None:
+        """A folder holds a model and a LoRA adapter: which of the sources, alone or both, is meant?"""
+        dialog = QMessageBox(self._window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setIcon(QMessageBox.Icon.Question)
+        dialog.setText(self.tr("{0} holds a model and a LoRA adapter. What should be loaded?").format(name))
+        words = (self.tr("Model only"), self.tr("Model with adapter"))
+        for source, label in zip(sources, words, strict=True):
+            button = dialog.addButton(label, QMessageBox.ButtonRole.AcceptRole)
+            button.clicked.connect(lambda _=False, s=source: self._controllers.open_model(s))
+        dialog.addButton(QMessageBox.StandardButton.Cancel)
+        dialog.open()
 
     def dropped(self, data: QMimeData) -> list[str]:
         """The files and folders of this machine in a drag."""
@@ -83,10 +103,11 @@ class FileOpener(QObject):
             recent,
             self._window,
             dtype=self._controllers.opening.dtype,
-            room=self._controllers.host.room,
+            room=partial(self._controllers.host.room, self._controllers.opening.device),
         )
-        picker.picked.connect(self._controllers.open_model)
+        picker.picked.connect(lambda source: self.open([source]))
         picker.folderWanted.connect(self.choose_folder)
+        picker.fileWanted.connect(self.choose_model_file)
         picker.open()
         return picker
 
@@ -97,7 +118,13 @@ class FileOpener(QObject):
     def choose_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self._window, self.tr("Open model folder"))
         if name:
-            self._controllers.open_model(name)
+            self.open([name])
+
+    def choose_model_file(self) -> None:
+        kinds = self.tr("GGUF models (*.gguf)")
+        name, _ = QFileDialog.getOpenFileName(self._window, self.tr("Open a model file"), "", kinds)
+        if name:
+            self.open([name])
 
     def _list_recent(self) -> None:
         self.recent.clear()

@@ -235,7 +235,7 @@ class Window(QMainWindow):
         schemes = QActionGroup(self)
         for name in ("system", "light", "dark"):
             schemes.addAction(self.actions_[f"scheme_{name}"])
-        for key in ("live", "precision", "compiled"):
+        for key in ("live", "precision", "device", "compiled"):
             self._on_preference(key)
         self._on_model()
 
@@ -400,6 +400,9 @@ class Window(QMainWindow):
         elif key == "precision":
             chosen = self.preferences.get("precision")
             self.controllers.opening.dtype = None if chosen == "auto" else chosen
+        elif key == "device":
+            chosen = self.preferences.get("device")
+            self.controllers.opening.device = None if chosen == "default" else chosen
         elif key == "compiled":
             self.controllers.compiling.want(self.preferences.get("compiled"))
 

@@ -37,6 +37,7 @@ class ModelPicker(QDialog):
 
     picked = Signal(str)
     folderWanted = Signal()
+    fileWanted = Signal()
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class ModelPicker(QDialog):
         self._looking: Job | None = None
         self._here: dict[str, list[str]] = {}  # per model the commits that are on this machine
         self._offered = ""  # what was looked up, by its commit
+        self._template = ""  # "#NAME" of the chat template that was typed with it
         self.list = QListWidget()
         self.list.setAccessibleName(self.tr("Models on this computer"))
         self.list.itemActivated.connect(lambda row: self._pick(row.data(_Source)))
@@ -79,6 +81,8 @@ class ModelPicker(QDialog):
         self.told.setAlignment(Qt.AlignmentFlag.AlignTop)
         folder = QPushButton(self.tr("Open a folder…"))
         folder.clicked.connect(self._on_folder)
+        file = QPushButton(self.tr("Open a GGUF file…"))
+        file.clicked.connect(self._on_file)
         self.newer = QPushButton(self.tr("Check for updates"))
         self.newer.setToolTip(self.tr("Look for a newer revision on Hugging Face; nothing is downloaded yet"))
         self.newer.clicked.connect(self._look_for_newer)
@@ -87,11 +91,11 @@ class ModelPicker(QDialog):
         self.use.clicked.connect(lambda: self._pick(self.list.currentItem().data(_Source)))
         cancel = QPushButton(self.tr("Cancel"))
         cancel.clicked.connect(self.reject)
-        for button in (self.look, self.fetch, folder, self.newer, cancel, self.use):
+        for button in (self.look, self.fetch, folder, file, self.newer, cancel, self.use):
             button.setAutoDefault(
                 False
             )  # Enter belongs to the list and to the line, each with its own meaning
-        self._lay_out(folder, cancel)
+        self._lay_out(folder, file, cancel)
         self.list.setItemDelegate(FittingRows(self.list))
         self.resize(QSize(theme.lines(37), theme.lines(32)).boundedTo(self.screen().availableSize()))
         self.worker = Worker(parent=self, name="models")
@@ -110,8 +114,8 @@ class ModelPicker(QDialog):
         self._on_typed()
         self._enable()
 
-    def _fill(self, found: tuple[list[dict[str, Any]], list[tuple[str, int]]]) -> None:
-        records, broken_off = found
+    def _fill(self, found: _Found) -> None:
+        records, broken_off, room = found
         self.list.clear()
         self._here = {str(record["id"]): [] for record in records}
         for record in records:
@@ -126,11 +130,31 @@ class ModelPicker(QDialog):
             self._add(name, words.format(in_words(size)), name)
         for source in self._recent:
             if source.partition("@")[0] not in known:
-                gone = Path(source).is_absolute() and not Path(source).is_dir()
-                facts = self.tr("Folder not found") if gone else self.tr("Used before")
+                gone = Path(source).is_absolute() and not Path(source.partition("#")[0]).exists()
+                facts = self.tr("File or folder not found") if gone else self.tr("Used before")
                 self._add(with_short_revision(source), facts, source)
+        self._suggest({*known, *(source.partition("@")[0] for source in self._recent)}, room)
         here = [i for i in range(self.list.count()) if self.list.item(i).data(_Source) == self._present]
         self.list.setCurrentRow(here[0] if here else 0)
+
+    def _suggest(self, known: set[str], room: int) -> None:
+        """Models that are worth a first try, except those that are listed already."""
+        from engine.model.suggested_models import SUGGESTED
+
+        words = self.tr(
+            "Suggested – {parameters} parameters, {license} – {needs} in memory ({dtype}) – {fits}"
+        )
+        for model in SUGGESTED:
+            if model.id not in known:
+                needs, dtype = model.needs(self._dtype), self._dtype or model.runs_in
+                facts = words.format(
+                    parameters=_count(model.parameters),
+                    license=model.license,
+                    needs=in_words(needs),
+                    dtype=dtype,
+                    fits=self.tr("fits") if needs <= room else self.tr("too large for free memory"),
+                )
+                self._add(model.name, facts, model.id)
 
     def _add(self, name: str, facts: str, source: str) -> None:
         mark = self.tr("  (in use)") if source == self._present else ""
@@ -156,11 +180,12 @@ class ModelPicker(QDialog):
 
     @Slot()
     def _look(self) -> None:
-        name = of_typed(self.hub.text())
+        name, _, template = of_typed(self.hub.text()).partition("#")
+        self._template = f"#{template}" if template else ""
         if not name:
             return
         if Path(name).is_absolute():
-            self._pick(name)
+            self._pick(name + self._template)
             return
         if self._looking:
             self.worker.withdraw(self._looking)
@@ -194,7 +219,7 @@ class ModelPicker(QDialog):
             fits=self.tr("fits") if offer.fits else self.tr("too large, choose a smaller model"),
         )
         gated = self.tr(" You must first accept its terms on Hugging Face.") if offer.gated else ""
-        self._offered = f"{offer.id}@{offer.revision}"
+        self._offered = f"{offer.id}@{offer.revision}{self._template}"
         self.told.setText(self._told_of_revision(offer) + text + gated)
         self.fetch.setEnabled(offer.fits)
 
@@ -228,6 +253,10 @@ class ModelPicker(QDialog):
         self.use.setEnabled(bool(source))
         self.newer.setEnabled(bool(self._here.get(source.partition("@")[0])))
 
+    def _on_file(self) -> None:
+        self.accept()
+        self.fileWanted.emit()
+
     def _on_folder(self) -> None:
         self.accept()
         self.folderWanted.emit()
@@ -245,7 +274,7 @@ class ModelPicker(QDialog):
         self.worker.close()
         super().closeEvent(event)
 
-    def _lay_out(self, folder: QWidget, cancel: QWidget) -> None:
+    def _lay_out(self, folder: QWidget, file: QWidget, cancel: QWidget) -> None:
         line = QHBoxLayout()
         line.setSpacing(8)
         for widget in (self.hub, self.look, self.fetch):
@@ -253,6 +282,7 @@ class ModelPicker(QDialog):
         ends = QHBoxLayout()
         ends.setSpacing(8)
         ends.addWidget(folder)
+        ends.addWidget(file)
         ends.addWidget(self.newer)
         ends.addStretch(1)
         ends.addWidget(cancel)
@@ -271,16 +301,28 @@ def _family(architecture: str) -> str:
     return architecture.removesuffix("ForCausalLM")
 
 
-def _here(
-    dtype: str | None, room: Room, cancel: Cancel
-) -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
-    """What is on this machine; a large cache takes a while to look through, which nobody need wait for."""
+def _count(parameters: int) -> str:
+    """A number of parameters as it is written in the names of models: 135M, 1.7B."""
+    billions = parameters / 1e9
+    return f"{billions:.1f}B" if billions >= 0.95 else f"{parameters / 1e6:.0f}M"
+
+
+_Found = tuple[list[dict[str, Any]], list[tuple[str, int]], int]
+
+
+def _here(dtype: str | None, room: Room, cancel: Cancel) -> _Found:
+    """What is on this machine, what was downloaded in part, and how many bytes a model may take.
+
+    A large cache takes a while to look through, which nobody need wait for.
+    """
     from engine.model.interruptible_wait import wait_for
 
-    def look() -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
+    def look() -> _Found:
         from engine.model.available_models import broken_off, local_models
+        from engine.model.memory import free_memory
 
-        return local_models(dtype, room() if room else None), broken_off()
+        free = room() if room else free_memory()
+        return local_models(dtype, free), broken_off(), free
 
     return wait_for(look, cancel=cancel)
 

@@ -58,21 +58,21 @@ class ModelHost:
 
         return not any(attached(block) for block in self._model.blocks)
 
-    def find(self, source: str, dtype: str | None, emit: Emit, cancel: Cancel) -> Any:
+    def find(self, source: str, dtype: str | None, device: str | None, emit: Emit, cancel: Cancel) -> Any:
         """Fetches a model, looks at it and makes sure that it fits in place of the present one, which can be
         used meanwhile: this runs in any thread. An engine.model.loading Found."""
         if self._model is None:
             emit(Progress(tr("Starting the engine"), 0, 0))
         from engine.model.loading import find
 
-        return find(source, dtype=dtype, instead_of=self._model, emit=emit, cancel=cancel)
+        return find(source, dtype=dtype, device=device, instead_of=self._model, emit=emit, cancel=cancel)
 
-    def room(self) -> int:
-        """Bytes that the next model may take where it would be loaded, those of the present one counted as
-        free. In any thread."""
+    def room(self, device: str | None = None) -> int:
+        """Bytes that the next model may take on `device`, by default where it would go unless told otherwise;
+        those of the present one count as free. In any thread."""
         from engine.model.placement import room
 
-        return room(self._model)
+        return room(self._model, device)
 
     def load(self, source: str, found: Any, with_heads: bool, emit: Emit, cancel: Cancel) -> Loaded:
         """Reads a found model in place of the old one, whose memory is given back before.

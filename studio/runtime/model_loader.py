@@ -35,6 +35,7 @@ class ModelLoader(QObject):
         self.fetcher = Worker(parent=self, name="fetching")
         self.facts: ModelFacts | None = None  # of the model on the bench
         self.dtype: str | None = None  # that the next model runs in; None: as its size asks for
+        self.device: str | None = None  # on which the next model runs; None: a GPU where there is one
         self.with_heads = True  # Pocket's own are asked for until they, or those of a session, are laid out
         self._job: Job | None = None  # of the last wish: finding, then reading
         self._reading: set[Job] = set()  # those that read a model and have not ended, withdrawn or not
@@ -50,10 +51,10 @@ class ModelLoader(QObject):
     def open(self, source: str) -> None:
         """Loads `source` in place of the model that is there; a failure leaves that one."""
         self.cancel()
-        self._wanted, dtype = source, self.dtype
+        self._wanted, dtype, device = source, self.dtype, self.device
         job = Job(
             self.tr("Finding the model"),
-            lambda emit, cancel: self._host.find(source, dtype, emit, cancel),
+            lambda emit, cancel: self._host.find(source, dtype, device, emit, cancel),
         )
         job.on_done = lambda found: self._on_found(job, source, found)
         # The very first one waits for the engine, which is imported in that thread.

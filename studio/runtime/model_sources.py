@@ -20,9 +20,9 @@ def short_name(source: str) -> str:
 
 
 def from_anywhere(source: str) -> str:
-    """The same source seen from any folder: one that is a folder, by its whole path."""
-    folder = Path(source).expanduser()
-    return str(folder.absolute()) if source != "pocket" and folder.is_dir() else source
+    """The same source seen from any folder: one that is a folder or a file, by its whole path."""
+    place = Path(source).expanduser()
+    return str(place.absolute()) if source != "pocket" and place.exists() else source
 
 
 def of_typed(words: str) -> str:
