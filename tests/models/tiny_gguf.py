@@ -64,6 +64,7 @@ def save(
 def control_vector(path: Path, width: int = 32) -> Path:
     """Directions of three blocks, as llama.cpp's tools know them."""
     writer = gguf.GGUFWriter(path, "controlvector")
+    writer.add_uint32("controlvector.layer_count", 2)  # as repeng stores it
     for block in (1, 2):
         writer.add_tensor(f"direction.{block}", np.full(width, 0.1, np.float32))
     return _close(writer, path)

@@ -347,9 +347,7 @@ def test_a_tokenizer_whose_package_is_missing_is_told_in_a_whole_sentence(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """transformers' own words are a heading and a list, of which a first line alone would break off."""
-    words = (
-        "Couldn't instantiate the backend tokenizer from one of: \n(1) a `tokenizers` library file, \n(2) x."
-    )
+    words = "Couldn't instantiate the backend tokenizer from one of: \n(1) a library file, \n(2) x."
 
     def refuse(*_: object, **__: object) -> None:
         raise ValueError(words)

@@ -56,9 +56,7 @@ def test_a_damaged_gguf_file_is_named_and_the_model_stays(qtbot, window, gguf):
 
 def test_a_control_vector_is_a_head_and_no_model(qtbot, window, tmp_path):
     drop(window, tiny_gguf.control_vector(tmp_path / "it.gguf", width=192))
-    qtbot.waitUntil(
-        lambda: len(window.workspace.channels) == 4 or window.banner.isVisible(), timeout=ANSWER_MS
-    )
+    qtbot.waitUntil(lambda: len(window.workspace.channels) == 4, timeout=ANSWER_MS)
     assert window.workspace.loading.facts.is_pocket and window.workspace.source == "pocket"
 
 
@@ -95,7 +93,8 @@ def test_the_picker_suggests_models_with_licence_memory_and_fit(qtbot, open_wind
 
 
 def test_the_device_of_the_next_model_is_a_setting(qtbot, window, gguf):
-    control = window.settings.controls["device"]
+    window.docks.show("settings")
+    control = window.docks["settings"].widget().controls["device"]
     kept = [control.itemData(row) for row in range(control.count())]
     assert kept == ["default", "cpu", "cuda", "cuda:1", "auto", "mps"]
     control.setCurrentIndex(kept.index("mps"))
