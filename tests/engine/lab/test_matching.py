@@ -21,7 +21,7 @@ from engine.lab.bootstrap import Mean, interval
 from engine.lab.cached_answers import CachedGenerator, Judged, Query, as_judged
 from engine.lab.differences import differences
 from engine.lab.judges import JudgedItem, Score, open_judge
-from engine.lab.matching import MatchRow, MatchSetup, match
+from engine.lab.matching import Match, MatchRow, MatchSetup, match
 from engine.lab.method_specs import parse_method_spec, parse_method_specs
 from engine.lab.result_cache import ResultCache
 from engine.model.language_model import LanguageModel
@@ -35,10 +35,16 @@ def setup(pocket: LanguageModel, store: ResultCache, count: int = 12) -> MatchSe
     return MatchSetup(generator, open_judge(None, pocket, store), PROMPT, asked, (0, 1))
 
 
-def test_methods_meet_at_the_target(pocket: LanguageModel) -> None:
+@pytest.fixture(scope="module")
+def matched(loaded_pocket: LanguageModel) -> tuple[Match, list[object]]:
+    """Six arms brought to a coherence of 0.8, with the events of that."""
     events: list[object] = []
     specs = parse_method_specs("none,prompt,a-psr,caa:responses12,a-psr:block99,a-psr+prompt", PROMPT)
-    found = match(setup(pocket, ResultCache()), specs, 0.8, emit=events.append)
+    return match(setup(loaded_pocket, ResultCache()), specs, 0.8, emit=events.append), events
+
+
+def test_methods_meet_at_the_target(matched: tuple[Match, list[object]]) -> None:
+    found, events = matched
     rows = {row.method: row for row in found.rows}
     assert rows["none"].trait == 0.0 and rows["none"].strength == 0.0
     assert (rows["prompt"].trait or 0) > 0.8 and rows["prompt"].strength is None
@@ -117,17 +123,15 @@ def test_means_of_groups_count_what_is_missing_and_go_by_the_groups() -> None:
     assert wide is not None and wide[1] - wide[0] > 0.7
 
 
-def test_differences_are_of_the_same_answers(pocket: LanguageModel) -> None:
-    found = match(
-        setup(pocket, ResultCache(), 8), parse_method_specs("none,prompt,a-psr:responses12", PROMPT)
-    )
-    none, prompt, head = found.rows
-    assert len(head.traits) == 4 and all(len(row) == 2 for row in head.traits)
-    assert [(d.method, d.other) for d in found.differences] == [
-        ("prompt", "none"), ("a-psr:responses12", "none"), ("a-psr:responses12", "prompt"),
-    ]  # fmt: skip
+def test_differences_are_of_the_same_answers(matched: tuple[Match, list[object]]) -> None:
+    found, _ = matched
+    none, prompt, head, caa, both = found.rows
+    assert len(head.traits) == 6 and all(len(row) == 2 for row in head.traits)
+    pairs = [(d.method, d.other) for d in found.differences]
+    assert pairs[:2] == [("prompt", "none"), ("a-psr", "none")] and ("a-psr", "prompt") in pairs
+    assert len(set(pairs)) == 10 and (both.method, caa.method) in pairs  # each pair once, the later one first
     above = found.differences[0]
-    assert above.trait == pytest.approx((prompt.trait or 0) - (none.trait or 0)) and above.n == 8
+    assert above.trait == pytest.approx((prompt.trait or 0) - (none.trait or 0)) and above.n == 12
     assert above.trait_ci is not None and above.trait_ci[0] > 0  # prompting is above doing nothing
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -45,21 +47,22 @@ app.exec()
 """
 
 
+@contextmanager
+def started(code: str, home: Path) -> Iterator[subprocess.Popen[str]]:
+    """A program over this folder, which is killed in the end, whatever happens."""
+    program = subprocess.Popen([sys.executable, "-c", code, str(home)], stdout=subprocess.PIPE, text=True)
+    try:
+        yield program
+    finally:
+        program.kill()
+        program.communicate()
+
+
 def test_killed_in_the_middle_of_an_answer(qtbot, open_window, tmp_path):
     home = tmp_path / "home"
-    killed = subprocess.Popen(
-        [sys.executable, "-c", STUDIO, str(home)],
-        stdout=subprocess.PIPE,
-        text=True,
-        stderr=subprocess.DEVNULL,
-    )
-    assert killed.stdout is not None
-    for line in killed.stdout:
-        if line.startswith("saved 1 typed meanwhile"):
-            break
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    killed.stdout.close()
+    with started(STUDIO, home) as killed:
+        assert killed.stdout is not None
+        assert any(line.startswith("saved 1 typed meanwhile") for line in killed.stdout)
     window = open_window()
     qtbot.waitUntil(lambda: window.recovery.dialog is not None)
     words = window.recovery.dialog.text.text()
@@ -117,14 +120,12 @@ app.exec()
 
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_at_any_moment_all_that_was_acknowledged_is_there(tmp_path, seed):
-    killed = subprocess.Popen([sys.executable, "-c", BUSY, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert killed.stdout is not None
-    said = [next(line for line in killed.stdout if int(line) > 20)]
-    time.sleep(random.Random(seed).uniform(0.0, 1.0))
-    killed.send_signal(signal.SIGKILL)
-    said += [line for line in killed.stdout if line.endswith("\n")]
-    killed.wait()
-    killed.stdout.close()
+    with started(BUSY, tmp_path) as killed:
+        assert killed.stdout is not None
+        said = [next(line for line in killed.stdout if int(line) > 20)]
+        time.sleep(random.Random(seed).uniform(0.0, 1.0))
+        killed.kill()
+        said += [line for line in killed.stdout if line.endswith("\n")]
     archive = LibraryJobs(tmp_path)
     left = archive.open()
     archive.close()
