@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from contextlib import closing
 from weakref import ref
@@ -18,6 +15,7 @@ from PySide6.QtGui import QGuiApplication
 from studio.library.library_jobs import LibraryJobs
 from studio.library.session_writer import Snapshot
 from studio.state.compare_columns import ColumnChoice
+from tests.studio.app.test_killed import started
 from tests.studio.app.test_main_job import ask
 from tests.studio.app.test_session_restore import crashed
 from tests.studio.chat.test_compare_page import WAIT_MS, compare, talking
@@ -382,7 +380,7 @@ window.autosave.stateChanged.connect(told)
 def loaded(_):
     window.preferences.set("live", False)
     workspace.set_settings(workspace.settings.__class__(max_tokens=900))
-    session.bench._model.eos_ids = frozenset()
+    session.host.need_model().eos_ids = frozenset()
     workspace.set_blind(True)
     window.actions_["page_compare"].trigger()
     window.composer.set_question("Tell me about the harbour.")
@@ -395,18 +393,10 @@ app.exec()
 
 
 def test_killed_in_the_middle_of_a_comparison(qtbot, open_window, tmp_path):
-    killed = subprocess.Popen(
-        [sys.executable, "-c", STUDIO, str(tmp_path / "home")],
-        stdout=subprocess.PIPE,
-        text=True,
-        stderr=subprocess.DEVNULL,
-    )
-    assert killed.stdout is not None
-    assert any(line == "saving True\n" for line in killed.stdout)
-    assert any(line == "saved True\n" for line in killed.stdout)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    killed.stdout.close()
+    with started(STUDIO, tmp_path / "home") as killed:
+        assert killed.stdout is not None
+        assert any(line == "saving True\n" for line in killed.stdout)
+        assert any(line == "saved True\n" for line in killed.stdout)
     window = open_window()
     qtbot.waitUntil(lambda: window.recovery.dialog is not None)
     window.recovery.dialog.accept()
