@@ -99,7 +99,7 @@ def test_a_target_that_is_never_met_is_said() -> None:
 
 def test_a_leap_past_the_target_is_not_called_matched() -> None:
     strength, _, reached, note = search(lambda s: Point(s, 0.5, 0.95 if s < 1.3 else 0.1, 0), 0.8)
-    assert not reached and strength < 1.3 and "the nearest is 0.95" in note
+    assert not reached and strength < 1.3 and "the nearest value is 0.95" in note
 
 
 def test_intervals_leave_missing_scores_out_and_narrow_with_more_questions() -> None:
