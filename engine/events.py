@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from engine.errors import Cancelled
 
@@ -100,6 +100,34 @@ class Effect:
     kl: float
     verdict: str
     enough: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceScore:
+    """What the prompt does from one place, over a few short responses.
+
+    Attributes:
+        effect: mean KL(prompted || plain), nats per token.
+        usable: the share of the responses that are worth learning from, by the filter of the model's kind.
+    """
+
+    effect: float
+    usable: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPlace:
+    """Where the prompt goes.
+
+    Attributes:
+        place: the place.
+        scores: what was measured of each place.
+        why: the reason, in a sentence.
+    """
+
+    place: Literal["system", "before"]
+    scores: Mapping[Literal["system", "before"], PlaceScore]
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

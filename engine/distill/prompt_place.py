@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -11,7 +10,7 @@ from engine.distill.hooked_forward import run
 from engine.distill.model_kind import kind_of
 from engine.distill.teacher_forcing import Response, collate
 from engine.distill.token_losses import divergences
-from engine.events import Cancel
+from engine.events import Cancel, ChosenPlace, PlaceScore
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
@@ -21,34 +20,6 @@ from engine.model.language_model import LanguageModel
 _QUESTIONS = 4
 _TOKENS = 16  # the beginning of an answer shows whether the prompt is heeded
 _ADVANTAGE = 1.1  # so much more must the place before the question do: a system message is the usual way
-
-
-@dataclass(frozen=True)
-class PlaceScore:
-    """What the prompt does from one place, over a few short responses.
-
-    Attributes:
-        effect: mean KL(prompted || plain), nats per token.
-        usable: the share of the responses that are worth learning from, by the filter of the model's kind.
-    """
-
-    effect: float
-    usable: float
-
-
-@dataclass(frozen=True)
-class ChosenPlace:
-    """Where the prompt goes.
-
-    Attributes:
-        place: the place.
-        scores: what was measured of each place.
-        why: the reason, in a sentence.
-    """
-
-    place: Place
-    scores: dict[Place, PlaceScore]
-    why: str
 
 
 def choose_place(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,6 +128,7 @@ class Window(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.header)
         self.steering = SteeringPanel(self.workspace, self.actions_)
         self.mixer = MixerPanel(self.workspace, self.actions_)
+        self.steering.anywayWanted.connect(self._distill_anyway)
         self.docks.fill("steering", self.steering)
         self.docks.fill("mixer", self.mixer)
         middle = QWidget()
@@ -329,6 +331,10 @@ class Window(QMainWindow):
     @Slot()
     def _on_failed(self) -> None:
         self._closes = False  # the person is told, and closes again
+
+    @Slot()
+    def _distill_anyway(self) -> None:
+        self.controllers.distilling.start(replace(self.steering.request(), anyway=True))
 
     @Slot()
     def _on_model(self) -> None:

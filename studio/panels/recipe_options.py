@@ -45,6 +45,19 @@ POSITIONS = (
         QT_TR_NOOP("Steer the user's turns too"),
     ),
 )
+PLACES = (
+    (
+        "automatic",
+        QT_TR_NOOP("Automatic"),
+        QT_TR_NOOP("Measure on a few short answers where the prompt has more effect"),
+    ),
+    ("system", QT_TR_NOOP("System message"), QT_TR_NOOP("The prompt is the system message")),
+    (
+        "before",
+        QT_TR_NOOP("Before the question"),
+        QT_TR_NOOP("The prompt stands before the first question, in the same message"),
+    ),
+)
 LARGEST_RANK = 16
 
 
@@ -69,6 +82,11 @@ class RecipeOptions(QWidget):
                 )
             )
         )
+        self.place = _choice(self.tr("Prompt goes"))
+        self.place.setToolTip(
+            wrapped(self.tr("Where the prompt stands. Small models often ignore a system message."))
+        )
+        _offer(self.place, [(key, shown(words), shown(about)) for key, words, about in PLACES])
         _offer(self.positions, [(key, shown(words), shown(about)) for key, words, about in POSITIONS])
         self.responses = _number(self.tr("Training answers"), 1, 2000, self.tr("auto"))  # 1 is too few
         self.responses.setToolTip(self.tr("How many prompted answers the head is fitted to"))
@@ -105,6 +123,7 @@ class RecipeOptions(QWidget):
                     (self.tr("Rank"), self.rank),
                     (self.tr("Loss"), self.objective),
                     (self.tr("Steer"), self.positions),
+                    (self.tr("Prompt goes"), self.place),
                     (self.tr("MSE weight"), self.weight),
                     (self.tr("Contrast answers"), self.negatives),
                 ),
@@ -128,6 +147,7 @@ class RecipeOptions(QWidget):
         self.positions.currentIndexChanged.connect(
             lambda _: self._set(positions=self.positions.currentData())
         )
+        self.place.currentIndexChanged.connect(lambda _: self._set(place=self.place.currentData()))
         self.responses.valueChanged.connect(lambda n: self._set("responses", responses=n if n > 1 else None))
         self.block.valueChanged.connect(lambda n: self._set("block", block=n if n >= 0 else None))
         self.rank.valueChanged.connect(lambda n: self._set("rank", rank=n))
@@ -152,6 +172,7 @@ class RecipeOptions(QWidget):
             seed=seed,
             rank=self.rank.value() if self.rank.isEnabled() else 1,
             positions=self.positions.currentData(),
+            place=self.place.currentData(),
         )
 
     def set_methods(self, methods: tuple[MethodFacts, ...], blocks: int) -> None:
@@ -177,7 +198,7 @@ class RecipeOptions(QWidget):
     def _show(self) -> None:
         """The workspace's choices; where one is left to the engine, or is none here, what that takes."""
         options = self._workspace.fit_options
-        choices = (self.method, self.recipe, self.objective, self.positions)
+        choices = (self.method, self.recipe, self.objective, self.positions, self.place)
         numbers = (self.responses, self.block, self.rank, self.weight, self.negatives)
         blockers = [QSignalBlocker(control) for control in (*choices, *numbers)]
         _choose(self.method, options.method)
@@ -192,6 +213,7 @@ class RecipeOptions(QWidget):
             _choose(self.recipe, options.recipe)
             _choose(self.objective, options.objective or facts.objective)
         _choose(self.positions, options.positions)
+        _choose(self.place, options.place)
         self.responses.setValue(options.responses or 1)
         self.block.setValue(-1 if options.block is None else options.block)
         self.rank.setValue(options.rank)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, QTimer, Slot
+from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -36,6 +36,8 @@ PROMPT_LINES = 3
 
 class SteeringPanel(VerticalScroll):
     """Writes the prompt into the workspace; `request()` is what Distill asks for."""
+
+    anywayWanted = Signal()  # distill the prompt although it changes next to nothing
 
     def __init__(
         self, workspace: Workspace, actions: dict[str, QAction], parent: QWidget | None = None
@@ -74,6 +76,16 @@ class SteeringPanel(VerticalScroll):
         self.effect = _muted("")
         self.stage = ElidedLabel("muted")
         self.stage.setText(self.tr("Takes about a second on this model."))
+        self.anyway = QPushButton(self.tr("Distill anyway"))
+        self.anyway.setToolTip(self.tr("Distill this prompt although it barely changes the model"))
+        self.anyway.clicked.connect(self.anywayWanted)
+        self.weak = QWidget()
+        told = _muted(self.tr("The head would be weak. Rephrase the prompt, or distill it anyway."))
+        told.setWordWrap(True)
+        row = QHBoxLayout(self.weak)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(told, 1)
+        row.addWidget(self.anyway, 0, Qt.AlignmentFlag.AlignTop)
         self.eta = _muted("")
         self.eta.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.progress = QProgressBar()
@@ -120,6 +132,7 @@ class SteeringPanel(VerticalScroll):
         layout.addWidget(self.options)
         layout.addWidget(self._buttons)
         layout.addLayout(status)
+        layout.addWidget(self.weak)
         layout.addWidget(self.progress)
         layout.addWidget(self.curve)
         layout.addStretch(1)
@@ -164,7 +177,8 @@ class SteeringPanel(VerticalScroll):
                     about=self.tr(
                         "How much the prompt shifts the next-token distribution. Whether it does what you "
                         "meant, only an answer shows."
-                    ),
+                    )
+                    + (f" {fit.place}" if fit.place else ""),
                 )
             )
             self.effect.setProperty("role", "muted" if fit.enough else "danger")
@@ -172,6 +186,8 @@ class SteeringPanel(VerticalScroll):
         else:  # not known of the words that stand there
             self.effect.setText("")
             self.effect.setToolTip("")
+        current = fit.prompt == self._workspace.prompt.strip()
+        self.weak.setVisible(fit.weak and not fit.running and current)
         if fit.running:
             self.stage.setText(stage_words(fit.stage, fit.done, fit.total))
             left = self.tr("{0} left")

@@ -10,14 +10,14 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from engine.events import Effect, HeadReady, LossPoint, Progress
+from engine.events import ChosenPlace, Effect, HeadReady, LossPoint, Progress
 from studio.runtime.job_controller import JobController
 from studio.runtime.model_jobs import ModelHost
 from studio.runtime.worker import JobFailure, Worker
 from studio.state.faithfulness import keep_faithfulness
 from studio.state.mixer import HeadSlot, MixerChannel
 from studio.state.progress import Faithfulness, Fit
-from studio.state.requests import FitRequest
+from studio.state.requests import FitRequest, WeakPrompt
 from studio.state.workspace import Workspace
 
 TYPING_PAUSE_MS = 600
@@ -130,7 +130,10 @@ class DistillController(JobController):
                 self.noticed.emit(told.format(made.name))
             return
         self._slot = row.slot if row else None
-        self._distill(FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant"), live=True)
+        place = self._workspace.fit_options.place
+        self._distill(
+            FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant", place=place), live=True
+        )
 
     def _row_of(self, prompt: str) -> MixerChannel | None:
         fitting = (c for c in self._workspace.channels if not c.note and not c.slot.draft)
@@ -181,6 +184,8 @@ class DistillController(JobController):
                 fit = replace(fit, stage=event.stage, done=event.done, total=event.total, eta=event.eta)
             elif isinstance(event, Effect):
                 fit = replace(fit, effect=event.kl, verdict=event.verdict, enough=event.enough)
+            elif isinstance(event, ChosenPlace):
+                fit = replace(fit, place=event.why if event.scores else "")
         self._workspace.set_fit(fit)
         for event in events:
             if isinstance(event, HeadReady):
@@ -237,6 +242,11 @@ class DistillController(JobController):
         if isinstance(result, float):  # live, and it would have taken too long
             self._done = self._request.prompt if self._request else ""
             self._conclude(self._too_long(result))
+            return
+        if isinstance(result, WeakPrompt):
+            self._done = self._request.prompt if self._request else ""
+            workspace.set_fit(replace(workspace.fit, weak=True))
+            self._conclude(self.tr("Not distilled: the prompt has almost no effect"))
             return
         self._take(result.head)
         paraphrase = dict(result.paraphrase) if result.paraphrase else None

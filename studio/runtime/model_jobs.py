@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import ChoiceError, EngineError, HeadError, ModelError
+from engine.errors import ChoiceError, EngineError, HeadError, ModelError, WeakPromptError
 from engine.events import Cancel, Emit, Progress
 from engine.heads import HEAD_SUFFIX
 from studio.runtime.frozen_imports import set_apart
@@ -26,6 +26,7 @@ from studio.state.requests import (
     Loaded,
     MethodFacts,
     ModelFacts,
+    WeakPrompt,
 )
 from studio.state.sampling_settings import SamplingSettings
 from studio.widgets.translation import tr
@@ -106,9 +107,9 @@ class ModelHost:
 
     def distill(
         self, request: FitRequest, limit: float | None, emit: Emit, cancel: Cancel
-    ) -> Distillation | float:
+    ) -> Distillation | WeakPrompt | float:
         """The heads come earlier, as HeadReady events. The seconds that it would take, at once, when these
-        are more than `limit`."""
+        are more than `limit`; WeakPrompt when the prompt changes next to nothing and is not wanted anyway."""
         from engine.distill import Request, distill
 
         if limit is not None and (expected := self._expected(request.responses)) > limit:
@@ -127,8 +128,13 @@ class ModelHost:
             seed=request.seed,
             rank=request.rank,
             positions=request.positions,
+            place=request.place,
+            anyway=request.anyway,
         )
-        found = distill(self.need_model(), asked, cancel=cancel, emit=emit)
+        try:
+            found = distill(self.need_model(), asked, cancel=cancel, emit=emit)
+        except WeakPromptError as error:
+            return WeakPrompt(error.kl)
         if request.recipe == "instant":
             self._pace = found.seconds["total"] / found.responses
         return found

@@ -29,7 +29,8 @@ def stage_words(stage: str, done: int, total: int) -> str:
 @dataclass(frozen=True)
 class Fit:
     """A distillation as it runs and as it ended; effect, of `prompt`, in nats, eta in seconds; live: follows
-    the typing."""
+    the typing; place: why the prompt went where it went, "" where that was not measured; weak: it was not
+    distilled, as it changes next to nothing."""
 
     running: bool = False
     live: bool = False
@@ -43,6 +44,8 @@ class Fit:
     losses: tuple[float, ...] = ()
     outcome: str = ""
     prompt: str = ""
+    place: str = ""
+    weak: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from studio.state.conversation import Told
 
 if TYPE_CHECKING:
-    from engine.distill.request import Objective, Recipe
+    from engine.distill.request import Objective, PlaceOption, Recipe
     from engine.heads.head import Positions
 
 
@@ -132,6 +132,7 @@ class FitOptions:
     negatives: int = 0  # answers without the prompt, which the head is to leave as they are
     rank: int = 1
     positions: Positions = "response"
+    place: PlaceOption = "automatic"  # where the prompt goes
 
 
 @dataclass(frozen=True)
@@ -140,3 +141,11 @@ class FitRequest(FitOptions):
 
     prompt: str
     seed: int = 0
+    anyway: bool = False  # even where the prompt changes next to nothing
+
+
+@dataclass(frozen=True)
+class WeakPrompt:
+    """A prompt that was not distilled, as it changes next to nothing: kl, in nats per token."""
+
+    kl: float

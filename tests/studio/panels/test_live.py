@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 
 from engine.errors import ModelError
 from engine.generation.trace import Token
@@ -134,7 +136,8 @@ def test_a_failure_is_told_until_the_same_thing_goes_well(qtbot, window):
         assert "Not distilled" not in stage.text()
         window.actions_["distill"].trigger()
         qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
-        assert stage.text().startswith(outcome) and window.banner.isVisible() == (outcome == "Not distilled")
+        assert stage.text().startswith(outcome)
+        assert window.steering.weak.isVisible() == (outcome == "Not distilled")
     told = window.status.busy
     assert "the other heads are off" in told.text()
     window.actions_["undo"].trigger()
@@ -309,3 +312,31 @@ def test_an_answer_that_breaks_off_keeps_its_words(qtbot, window, monkeypatch):
     ask(qtbot, window, "Tell me about the harbour.")
     answer = window.workspace.turns[0].answers[0]
     assert answer.state == "failed" and len(answer) == 5 and answer.text
+
+
+def test_a_prompt_without_effect_is_distilled_anyway_on_a_click(qtbot, window):
+    window.steering.prompt.setFocus()
+    window.steering.prompt.selectAll()
+    QTest.keyClicks(window.steering.prompt, "Please.")
+    QTest.mouseClick(window.steering.distill, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(window.steering.anyway.isVisible, timeout=FIT_MS)
+    rows = len(window.workspace.channels)
+    QTest.mouseClick(window.steering.anyway, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(window.workspace.channels) == rows + 1, timeout=FIT_MS)
+    qtbot.waitUntil(lambda: not window.workspace.fit.running, timeout=FIT_MS)
+    assert not window.steering.weak.isVisible()
+
+
+def test_where_the_prompt_goes_is_an_option_and_stays_with_the_head(qtbot, window):
+    options = window.steering.options
+    options.more.click()
+    options.place.setFocus()
+    QTest.keyClick(options.place, Qt.Key.Key_End)
+    assert options.place.currentData() == window.workspace.fit_options.place == "before"
+    QTest.mouseClick(window.steering.distill, Qt.MouseButton.LeftButton)
+    rows = len(window.workspace.channels)
+    qtbot.waitUntil(lambda: len(window.workspace.channels) == rows + 1, timeout=FIT_MS)
+    assert window.workspace.channels[-1].head.info.place == "before"
+    window.actions_["undo"].trigger()
+    window.actions_["undo"].trigger()
+    assert window.workspace.fit_options.place == "automatic"
