@@ -110,9 +110,11 @@ class Controllers(QObject):
         self.workspace.set_misfit_check(lambda head: _misfit(head, facts))
         silent = [c for c in self.workspace.channels if c.note]
         told = (
-            (self.tr("{1}: made for another model, switched off."), False),
+            (self.tr("These heads were not made for {0} and are switched off: {1}."), False),
             (
-                self.tr("{1}: made for another model of the same shape, off until you choose Use anyway."),
+                self.tr(
+                    "Made for a model of the same shape as {0}, and off until you choose Use anyway: {1}."
+                ),
                 True,
             ),
         )

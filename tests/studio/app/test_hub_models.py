@@ -84,7 +84,7 @@ def test_size_and_fit_are_told_before_anything_is_fetched(qtbot, window, hub, mo
     found.look.click()
     qtbot.waitUntil(found.fetch.isEnabled, timeout=ANSWER_MS)
     told = found.told.text()
-    assert re.search(r"Qwen2ForCausalLM, 3 blocks, [\d.]+ MB to fetch .* float32 .* are free: it fits", told)
+    assert re.search(r"Qwen2, 3 blocks. Download: [\d.]+ MB .* in float32, .* free – fits", told)
     monkeypatch.setattr("engine.model.placement.free_memory", lambda: -20_000_000)
     found.look.click()
     qtbot.waitUntil(lambda: "too large" in found.told.text(), timeout=ANSWER_MS)
@@ -169,13 +169,13 @@ def test_a_cancelled_download_is_gone_on_with_from_the_list(qtbot, window, hub, 
     window.header.cancel.click()
     qtbot.waitUntil(lambda: not window.workspace.loading.coming, timeout=2000)
     assert window.workspace.source == "pocket" and not window.banner.isVisible()
-    assert "cancelled; Pocket is still there" in window.status.busy.text()
+    assert "cancelled; Pocket is still loaded" in window.status.busy.text()
     assert not window.actions_["cancel_loading"].isEnabled()
     ask(qtbot, window, "Tell me about the harbour.")
     hub.pause = 0.0
     found = picker(qtbot, window)
     [row] = [i for i, text in enumerate(rows(found)) if text.startswith(NAME)]
-    assert "Partly downloaded" in rows(found)[row] and "MB are here" in rows(found)[row]
+    assert "Partly downloaded" in rows(found)[row] and "MB" in rows(found)[row]
     found.list.setCurrentRow(row)
     found.use.click()
     loaded(qtbot, window, NAME)
@@ -298,7 +298,7 @@ def test_a_folder_that_cannot_be_used_names_cause_and_remedy(qtbot, window, tmp_
     qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
     assert cause in window.banner.text.text() and remedy in window.banner.text.text()
     loaded(qtbot, window, "pocket")
-    assert "Pocket is still there" in window.status.busy.text()
+    assert "Pocket is still loaded" in window.status.busy.text()
     ask(qtbot, window, "Tell me about the harbour.")
     assert window.workspace.turns[0].answers[0].state == "eos"
 

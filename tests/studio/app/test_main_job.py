@@ -165,7 +165,7 @@ def test_an_answer_comes_while_a_head_is_being_refined(qtbot, window):
     window.actions_["cancel_distill"].trigger()
     qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=CANCEL_MS)
     assert "Available when" not in window.faithfulness._empty.text()
-    assert window.workspace.fit.outcome == "cancelled"
+    assert window.workspace.fit.outcome == "Cancelled"
     assert len(window.workspace.channels) == 4
 
 

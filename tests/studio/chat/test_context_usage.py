@@ -199,7 +199,7 @@ def test_one_sent_at_once_is_refused_by_the_engine_and_typed_again(qtbot, window
     window.composer.set_question(text)
     window.actions_["send"].trigger()  # before anything was measured
     qtbot.waitUntil(window.banner.isVisible, timeout=10_000)
-    assert "Too long" in window.banner.text.text()
+    assert "conversation is too long" in window.banner.text.text()
     assert not window.workspace.turns and window.workspace.question.strip() == text.strip()
 
 

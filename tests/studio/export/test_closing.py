@@ -62,4 +62,4 @@ def test_an_answer_is_whole_in_a_file_that_waited_for_it(qtbot, window, tmp_path
     qtbot.waitUntil(path.exists, timeout=WAIT_MS)
     assert len(json.loads(path.read_text())["tokens"]) == len(answer) and answer.state == "cancelled"
     qtbot.waitUntil(lambda: len(told) == 3, timeout=WAIT_MS)
-    assert told[0].startswith("trace.json is written when") and told[1] == "Saving trace.json…"
+    assert told[0].startswith("trace.json will be saved after") and told[1] == "Saving trace.json…"

@@ -230,7 +230,7 @@ def test_nothing_to_export_and_nowhere_to_write_are_told(qtbot, window, tmp_path
     window.controllers.worker.failed.connect(failures.append)
     window.exporting.write("export_chat", tmp_path / "chat.html")
     qtbot.waitUntil(lambda: len(failures) == 1, timeout=10000)
-    assert "Nothing to export" in failures[0].what.lower() and list(tmp_path.iterdir()) == []
+    assert "Nothing to export" in failures[0].what and list(tmp_path.iterdir()) == []
 
 
 def test_a_name_that_is_too_long_is_told_as_such(qtbot, answered, tmp_path):

@@ -161,7 +161,7 @@ def test_a_short_distillation_runs_in_a_pause_and_a_long_one_says_what_it_waits_
     window.workspace.set_prompt("Be gloomy.")
     options.recipe.setCurrentIndex(options.recipe.findData("refine"))
     window.actions_["distill"].trigger()
-    assert panel.stage.text() == "Waiting for: Measuring"
+    assert panel.stage.text() == "Waiting for: Lab run"
     qtbot.waitUntil(lambda: panel.eta.text().endswith("left"), timeout=WAIT_MS)
     window.actions_["cancel_distill"].trigger()
     qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=1000)  # though its turn has not come
