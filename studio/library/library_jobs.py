@@ -14,10 +14,10 @@ from uuid import uuid4
 from engine.atomic_write import write_atomic
 from engine.errors import LibraryError
 from engine.library import catalog, sessions
-from engine.library.records import COMPARISON, AnswerRecord, LibraryItem, SessionRecord, Shelf, TurnRecord
+from engine.library.records import COMPARISON, LibraryItem, SessionRecord, Shelf
 from engine.library.store import LibraryStore
-from studio.library.session_format import DAMAGE
-from studio.library.session_reader import head_keys, nameless, round_of, turn_of, values_of
+from studio.library.session_format import DAMAGE, head_digests, read_turn, traced
+from studio.library.session_reader import head_keys, nameless, round_of, values_of
 from studio.library.session_writer import Snapshot
 from studio.state.compare_round import CompareRound
 from studio.state.conversation import Turn
@@ -86,8 +86,8 @@ class LibraryJobs:
         if self._store is None:
             return
         self._keep(snapshot.heads)
-        changed = _traced(snapshot.changed, snapshot.traces)
-        beside = [replace(p, changed=_traced(p.changed, snapshot.traces)) for p in snapshot.beside]
+        changed = traced(snapshot.changed, snapshot.traces)
+        beside = [replace(p, changed=traced(p.changed, snapshot.traces)) for p in snapshot.beside]
         unstored = sessions.save_session(self._store, snapshot.session, snapshot.order, changed, beside)
         if unstored:
             raise LibraryError(
@@ -147,13 +147,15 @@ class LibraryJobs:
         record = sessions.conversation(store, key)
         if record is None:
             return OpenedConversation()
-        wanted = [digest for turn in record.turns for answer in turn.answers for digest in _heads(answer)]
+        wanted = [
+            digest for turn in record.turns for answer in turn.answers for digest in head_digests(answer)
+        ]
         heads, _ = heads_of(store, wanted)
         turns: list[Turn] = []
         damaged, faded = list(record.damaged), []  # keys
         for found in record.turns:
             try:
-                turn, whole = _turn(found, heads)
+                turn, whole = read_turn(found, heads)
             except DAMAGE as error:  # one bad record never hides the rest
                 log.info("Turn %s of “%s”: %r", found.key, record.title, error)
                 damaged.append(found.key)
@@ -268,44 +270,5 @@ class LibraryJobs:
         return path
 
 
-def _turn(record: TurnRecord, heads: Mapping[str, Head]) -> tuple[Turn, bool]:
-    """The turn, and whether the figures of all its answers could be read."""
-    from engine.library.traces import said_of, unpack
-
-    traces, said, whole = {}, {}, True
-    for answer in record.answers:
-        trace = unpack(answer.trace) if answer.trace else None
-        whole = whole and (trace is not None or not answer.trace)
-        if trace is not None:
-            traces[answer.lane] = trace
-            used = [heads.get(digest) for digest in _heads(answer)]
-            said[answer.lane] = said_of(trace, used, answer.facts.get("before", ()))
-    return turn_of(record, traces, said), whole
-
-
 def _questions(raw: Mapping[str, dict[str, Any]], keys: Iterable[str]) -> str:
     return ", ".join(f"“{one_line(str(row['question']))}”" for key in keys for row in raw[key]["turn"])
-
-
-def _heads(answer: AnswerRecord) -> list[str]:
-    found = answer.facts.get("heads", ())
-    return [str(digest) for digest in found] if isinstance(found, list | tuple) else []
-
-
-def _traced(turns: Iterable[TurnRecord], traces: Mapping[tuple[str, str], Any]) -> tuple[TurnRecord, ...]:
-    """The turns with their answers' traces, as bytes."""
-    return tuple(
-        replace(
-            turn,
-            answers=tuple(replace(a, trace=_packed(traces.get((turn.key, a.lane)))) for a in turn.answers),
-        )
-        for turn in turns
-    )
-
-
-def _packed(trace: Any) -> bytes | None:
-    if trace is None:
-        return None
-    from engine.library.traces import pack
-
-    return pack(trace)

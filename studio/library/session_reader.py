@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from engine.library.records import SessionRecord, TurnRecord
-from studio.library.session_format import DAMAGE, PLAIN
+from engine.library.records import SessionRecord
+from studio.library.session_format import DAMAGE, PLAIN, read_settings
 from studio.state.compare_columns import ColumnChoice, Comparison
 from studio.state.compare_round import CompareRound
-from studio.state.conversation import AnswerRequest, MixEntry, Turn, steered_by
+from studio.state.conversation import Turn, steered_by
 from studio.state.mixer import HeadSlot, MixerChannel, Preset, PresetRow, new_key
 from studio.state.requests import FitOptions
 from studio.state.sampling_settings import SamplingSettings
@@ -76,7 +76,7 @@ def values_of(session: SessionRecord, turns: tuple[Turn, ...], heads: Mapping[st
         **plain,
         "comparison": comparison,
         "settings": read(
-            tr("The sampling settings"), lambda: _settings(state["settings"]), SamplingSettings()
+            tr("The sampling settings"), lambda: read_settings(state["settings"]), SamplingSettings()
         ),
         "fit_options": fit_options,
         "channels": tuple(channels),
@@ -90,58 +90,11 @@ def values_of(session: SessionRecord, turns: tuple[Turn, ...], heads: Mapping[st
     return RestoredTurn(values, tuple(lost) if state else (nothing,))
 
 
-def turn_of(record: TurnRecord, traces: Mapping[str, Any], said: Mapping[str, Any]) -> Turn:
-    """A turn with its traces, by lane; an answer that was running has been cut off. Raises one of DAMAGE."""
-    from studio.state.heatmap_quantities import scales_of  # brings numpy: not before the first paint
-
-    facts = record.facts
-    if not record.answers:
-        raise ValueError
-    turn = Turn(
-        record.question,
-        _settings(facts["settings"]),
-        tuple(_share(*share) for share in facts["mix"]),
-        key=record.key,
-        model=facts.get("model", ""),
-    )
-    for found in record.answers:
-        answer = turn.add(found.lane)
-        answer.state = "cancelled" if found.state in ("waiting", "running") else found.state  # type: ignore[assignment]
-        answer.text = found.text
-        answer.trace = traces.get(found.lane)
-        if len(answer):
-            scales_of(answer)  # here, and not while the window waits for hundreds of turns
-        answer.said = said.get(found.lane)
-        answer.tokens_per_second = float(found.facts.get("tokens_per_second", 0.0))
-        answer.first_token_seconds = float(found.facts.get("first_token_seconds", 0.0))
-        answer.edited = bool(found.facts.get("edited", False))
-        answer.cut = int(found.facts.get("cut", 0))
-        answer.compiled = bool(found.facts.get("compiled", False))
-        answer.prompt_tokens = int(found.facts.get("prompt_tokens", 0))
-        answer.prompt_coefficients = tuple(float(c) for c in found.facts.get("prompt_coefficients", ()))
-        asked = found.facts.get("asked")
-        if asked is not None:
-            answer.asked = AnswerRequest(**{**asked, "opening": tuple(asked["opening"])})
-    return turn
-
-
-def _share(name: str, digest: str, strength: float, blocks: Sequence[int] | None = None) -> MixEntry:
-    """Older turns know of no blocks."""
-    return MixEntry(
-        str(name), str(digest), float(strength), (int(blocks[0]), int(blocks[1])) if blocks else None
-    )
-
-
 def _alike(state: Mapping[str, Any], name: str, was: Any) -> Any:
     value = state[name]
     if type(value) is not type(was):
         raise TypeError
     return value
-
-
-def _settings(values: Mapping[str, Any]) -> SamplingSettings:
-    kinds = asdict(SamplingSettings())
-    return SamplingSettings(**{name: type(kinds[name])(value) for name, value in values.items()})
 
 
 def _fit_options(values: Mapping[str, Any]) -> FitOptions:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from engine.library.records import COMPARISON, AnswerRecord, Page, SessionRecord, TurnRecord
-from studio.library.session_format import PLAIN
+from engine.library.records import COMPARISON, Page, SessionRecord, TurnRecord
+from studio.library.session_format import PLAIN, turn_record
 from studio.state.compare_columns import Comparison
 from studio.state.compare_round import CompareRound
-from studio.state.conversation import Answer, Turn
+from studio.state.conversation import Turn
 from studio.state.workspace import Workspace
 
 Signature = tuple[Any, ...]
@@ -46,7 +46,7 @@ def take(
         (c.head, not c.slot.draft, c.title) for c in workspace.channels
     ]
     heads += [(head, False, None) for answer in over for head in getattr(answer.said, "heads", ())]
-    records = {turn.key: _turn_record(turn) for turn in changed}
+    records = {turn.key: turn_record(turn) for turn in changed}
 
     def parts(turns: tuple[Turn, ...]) -> tuple[tuple[str, ...], tuple[TurnRecord, ...]]:
         order = tuple(turn.key for turn in turns)
@@ -92,34 +92,6 @@ def _state(workspace: Workspace) -> dict[str, Any]:
         "comparison": kept(workspace.comparison, keys),
         "round": workspace.round.key if workspace.round else None,
     }
-
-
-def _turn_record(turn: Turn) -> TurnRecord:
-    facts = {
-        "settings": asdict(turn.settings),
-        "mix": [list(share) for share in turn.mix],  # the blocks as a list, or null
-        "model": turn.model,
-    }
-    answers = tuple(AnswerRecord(a.lane, a.state, a.text, _answer_facts(a)) for a in turn.answers)
-    return TurnRecord(turn.key, turn.question, facts, answers)
-
-
-def _answer_facts(answer: Answer) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "tokens_per_second": answer.tokens_per_second,
-        "first_token_seconds": answer.first_token_seconds,
-        "edited": answer.edited,
-        "cut": answer.cut,
-        "compiled": answer.compiled,
-        "prompt_tokens": answer.prompt_tokens,
-        "prompt_coefficients": list(answer.prompt_coefficients),
-    }
-    if answer.asked is not None:
-        facts["asked"] = asdict(answer.asked)
-    if answer.said is not None:
-        facts["heads"] = [head.digest for head in answer.said.heads]
-        facts["before"] = [float(s) for s in answer.said.strengths[0]] if answer.said.heads else []
-    return facts
 
 
 def facts_of(at: CompareRound) -> dict[str, Any]:

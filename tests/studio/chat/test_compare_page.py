@@ -290,7 +290,7 @@ def test_a_question_typed_on_an_older_compare_page_comes_back(qtbot, open_window
     window.composer.set_question("")
     state = take(window.workspace, {}).session
     old = {**state.state, "comparison": {**state.state["comparison"], "question": "Tell me about bees."}}
-    found = values_of(replace(state, state=old), (), {}, 1).values
+    found = values_of(replace(state, state=old), (), {}).values
     assert found["question"] == "Tell me about bees."
 
 
