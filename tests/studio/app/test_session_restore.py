@@ -84,7 +84,7 @@ def test_after_a_crash_a_dialog_says_what_would_come_back(qtbot, open_window, tm
     qtbot.waitUntil(lambda: other.recovery.dialog is not None)
     words = other.recovery.dialog.text.text()
     for expected in (
-        "one turn",
+        "1 turn",
         "Tell me about the harbour.",
         "pirate, terse, cheerful",
         FIRST_PROMPT,
