@@ -13,38 +13,31 @@ from studio.export.markdown import as_markdown
 
 
 def send(at: WindowParts) -> None:
-    """Answers the typed question on the page that is shown."""
-    question, controllers = at.workspace.question, at.controllers
-    free = not controllers.talking if at.pages.key == "compare" else controllers.answering.takes
-    if question.strip() and free:
-        objection = controllers.metering.objection()
-        at.banner.settle(ASKING)
-        if objection is not None:
-            at.banner.show_failure(objection)
-            return
-        if at.pages.key == "compare":
-            at.comparing.run()
-            return
-        at.pages.turn("conversation")
-        at.conversation.follow()
-        at.composer.question.setFocus()
-        controllers.answering.send(question)
+    """Has the typed question answered by the page that is shown, or by the one that it sends questions to."""
+    page, question = at.pages.asked, at.workspace.question
+    if not question.strip() or not page.takes:
+        return
+    objection = at.controllers.metering.objection()
+    at.banner.settle(ASKING)
+    if objection is not None:
+        at.banner.show_failure(objection)
+        return
+    at.pages.turn(page)
+    at.composer.question.setFocus()
+    page.send(question)
 
 
 def stop(at: WindowParts) -> None:
-    """Stops the running answer; where there is none the tour, or the Lab's run."""
-    answering = at.controllers.talking or at.comparing.running
-    if at.tour.running and not answering:
+    """Stops what the shown page runs, else what another one does; the tour before a run of the Lab."""
+    running = at.pages.running
+    if at.tour.running and running in ([], [at.lab_page]):
         at.tour.end()
-    elif at.measuring.running and (at.pages.key == "lab" or not answering):
-        at.measuring.stop()
-    else:
-        at.controllers.answering.stop()
-        at.comparing.stop()
+    elif running:
+        running[0].stop()
 
 
 def can_stop(at: WindowParts) -> bool:
-    return at.controllers.talking or at.comparing.running or at.measuring.running or at.tour.running
+    return bool(at.pages.running) or at.tour.running
 
 
 def has_model(at: WindowParts) -> bool:

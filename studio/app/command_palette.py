@@ -65,8 +65,10 @@ class CommandPalette(QDialog):
     def _run(self) -> None:
         item = self.list.currentItem()
         if item and item.flags() & Qt.ItemFlag.ItemIsEnabled:
+            action = item.data(Qt.ItemDataRole.UserRole)
+            # When this dialog is gone: what the action opens would lose the keyboard to it.
+            self.destroyed.connect(action.trigger, Qt.ConnectionType.QueuedConnection)
             self.accept()
-            item.data(Qt.ItemDataRole.UserRole).trigger()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
@@ -87,19 +89,19 @@ MISS = 1000
 def score(typed: str, name: str, tip: str) -> int:
     """How far `typed` is from a command, smaller is nearer, MISS when it is not meant.
 
-    Best are its words at the beginning of words of the name, then anywhere in the name, then in what it
-    does, then its letters in this order in the name, the fewer between them the better.
+    Best is the whole name, then its words at the beginning of words of the name, then anywhere in the name,
+    then in what it does, then its letters in this order in the name, the fewer between them the better.
     """
     name, tip = name.lower(), tip.lower()
     words = typed.lower().split()
     begun = f" {name}"
     if all(f" {word}" in begun for word in words):
-        return 0 if name.startswith(" ".join(words)) else 1
+        return 0 if name.split() == words else 1 if name.startswith(" ".join(words)) else 2
     if all(word in name for word in words):
-        return 2
-    if all(word in f"{name} {tip}" for word in words):
         return 3
-    return min(MISS, 4 + gap) if (gap := _scattered("".join(words), name)) is not None else MISS
+    if all(word in f"{name} {tip}" for word in words):
+        return 4
+    return min(MISS, 5 + gap) if (gap := _scattered("".join(words), name)) is not None else MISS
 
 
 def _scattered(letters: str, name: str) -> int | None:

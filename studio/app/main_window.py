@@ -117,13 +117,15 @@ class Window(QMainWindow):
 
     def _build(self) -> None:
         self.banner = FailureBanner()
-        self.conversation = ConversationPage(self.workspace)
+        self.conversation = ConversationPage(self.workspace, self.controllers.answering)
         self.pages = PageTabs()
-        self.pages.add("conversation", self.conversation, self.actions_["page_conversation"])
-        self.compare_page = ComparePage(self.workspace, self.comparing, self.actions_["votes"])
-        self.pages.add("compare", self.compare_page, self.actions_["page_compare"])
+        self.pages.add(self.conversation, self.actions_["page_conversation"], asks=self.conversation)
+        self.compare_page = ComparePage(
+            self.workspace, self.comparing, self.controllers.answering, self.actions_["votes"]
+        )
+        self.pages.add(self.compare_page, self.actions_["page_compare"], asks=self.compare_page)
         self.lab_page = LabPage(self.workspace, self.measuring)
-        self.pages.add("lab", self.lab_page, self.actions_["page_lab"])
+        self.pages.add(self.lab_page, self.actions_["page_lab"], asks=self.conversation)
         self.header = Header(self.workspace, self.actions_, self.pages.tabs, self)
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.header)
         self.steering = SteeringPanel(self.workspace, self.actions_)
@@ -174,6 +176,8 @@ class Window(QMainWindow):
             docks=self.docks,
             pages=self.pages,
             conversation=self.conversation,
+            compare_page=self.compare_page,
+            lab_page=self.lab_page,
             composer=self.composer,
             steering=self.steering,
         )
@@ -204,7 +208,9 @@ class Window(QMainWindow):
         self.shelf_work.comparisonOpened.connect(self._on_comparison)
         workspace.roundChanged.connect(self._on_round)
         controllers.metering.measured.connect(self.composer.show_use)
-        controllers.metering.add_page("compare", self.comparing.requests)
+        controllers.metering.add_page(self.conversation, controllers.answering.requests)
+        controllers.metering.add_page(self.compare_page, self.comparing.requests)
+        controllers.metering.show(self.pages.asked)
         controllers.answering.talkingChanged.connect(self._on_talking)
         controllers.answering.talkingChanged.connect(self.welcome.on_talking)
         self.autosave.stateChanged.connect(self._on_saved)
@@ -350,36 +356,31 @@ class Window(QMainWindow):
 
     @Slot()
     def _on_talking(self) -> None:
-        self.composer.set_talking(self.controllers.talking or self.comparing.running)
+        self.composer.set_talking(self.conversation.running or self.compare_page.running)
         self._refresh_actions()
 
-    @Slot(str)
-    def _on_page(self, key: str) -> None:
-        if key == "compare":
-            tip = self.tr("Answer the question in every column with the same seed")
-            self.composer.name_send(self.tr("Compare"), tip)
-            self.comparing.look()
-        else:
-            self.composer.name_send(self.tr("Send"), self.actions_["send"].toolTip())
-            if key == "conversation":
-                self.conversation.look()
-        self.controllers.metering.show(key)
+    @Slot()
+    def _on_page(self) -> None:
+        page = self.pages.asked
+        self.composer.name_send(page.send_label, page.send_tip or self.actions_["send"].toolTip())
+        self.pages.current.look()
+        self.controllers.metering.show(page)
         self._refresh_actions()
 
     @Slot()
     def _on_round(self) -> None:
-        if self.pages.key == "compare":
+        if self.pages.current is self.compare_page:
             self.comparing.look()
 
     @Slot(object)
     def _on_comparison(self, at: CompareRound) -> None:
         if self.comparing.open(at):
-            self.pages.turn("compare")
+            self.pages.turn(self.compare_page)
 
     @Slot(object, int, int)
     def _on_fork(self, answer: Answer, token: int, choice: int) -> None:
         if self.controllers.answering.fork(answer, token, choice):
-            self.pages.turn("conversation")
+            self.pages.turn(self.conversation)
             self.conversation.follow()
 
     @Slot()

@@ -19,10 +19,12 @@ from studio.app.library_actions import LibraryActions
 from studio.app.page_tabs import PageTabs
 from studio.app.text_dialogs import TextDialogs
 from studio.chat.compare_controller import CompareController
+from studio.chat.compare_page import ComparePage
 from studio.chat.composer import Composer
 from studio.chat.conversation_page import ConversationPage
 from studio.export.export_controller import ExportController
 from studio.lab.lab_controller import LabController
+from studio.lab.lab_page import LabPage
 from studio.library.autosave import Autosave
 from studio.panels.steering_panel import SteeringPanel
 from studio.state.preferences import Preferences
@@ -54,6 +56,8 @@ class WindowParts:
     docks: DockLayout
     pages: PageTabs
     conversation: ConversationPage
+    compare_page: ComparePage
+    lab_page: LabPage
     composer: Composer
     steering: SteeringPanel
     heatmap: HeatmapPanel | None = None

@@ -18,6 +18,7 @@ from studio.runtime.model_jobs import ModelHost
 from studio.runtime.worker import Worker
 from studio.state.conversation import STEERED, UNSTEERED, Answer, MixEntry, State, Turn, rewritten, widened
 from studio.state.mixer import MixerChannel, active_rows, rows_for_mix, share_of
+from studio.state.requests import LaneRequest
 from studio.state.workspace import Workspace
 
 
@@ -54,6 +55,12 @@ class AnswerController(JobController):
     def takes(self) -> bool:
         """Whether a question that is sent now will be answered."""
         return not self._waiting and (not self.running or self._stopping)
+
+    def requests(self) -> list[LaneRequest]:
+        """What would be asked if the typed question were sent now."""
+        workspace = self._workspace
+        lanes = (STEERED, UNSTEERED) if workspace.compare else (STEERED,)
+        return lane_requests(workspace, workspace.turns, workspace.question, lanes)
 
     def send(self, question: str) -> None:
         """Answers `question` with the heads as they are; it waits for the model, and for the end of an answer

@@ -6,6 +6,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from studio.chat.answer_controller import AnswerController
 from studio.chat.column_settings import ColumnSettings
 from studio.chat.compare_column import CompareColumn
 from studio.chat.compare_controller import CompareController
@@ -22,18 +23,20 @@ class ComparePage(QWidget):
     """Columns scroll together; a token selected in one is told of in all."""
 
     entry: QWidget  # where the question is typed
+    shows_unsteered = False  # the columns say who else answers
 
     def __init__(
         self,
         workspace: Workspace,
         comparing: CompareController,
+        answering: AnswerController,
         votes: QAction,
         parent: QWidget | None = None,
     ) -> None:
         """votes: shows those that were cast."""
         super().__init__(parent)
         self.setProperty("role", "panel")
-        self._workspace, self._comparing = workspace, comparing
+        self._workspace, self._comparing, self._answering = workspace, comparing, answering
         self._later = IdleQueue(self)
         self.columns: list[CompareColumn] = []
         self._scrolling = False
@@ -67,6 +70,32 @@ class ComparePage(QWidget):
         workspace.answerChanged.connect(self._tell)
         workspace.shownChanged.connect(self._on_shown)
         self.refresh()
+
+    @property
+    def send_label(self) -> str:
+        return self.tr("Compare")
+
+    @property
+    def send_tip(self) -> str:
+        return self.tr("Answer the question in every column with the same seed")
+
+    @property
+    def running(self) -> bool:
+        return self._comparing.running
+
+    @property
+    def takes(self) -> bool:
+        return not self._answering.talking
+
+    def send(self, question: str) -> None:
+        """Answers the question of the workspace, which it is, in every column."""
+        self._comparing.run()
+
+    def stop(self) -> None:
+        self._comparing.stop()
+
+    def look(self) -> None:
+        self._comparing.look()
 
     @Slot()
     def refresh(self) -> None:

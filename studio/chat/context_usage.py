@@ -6,16 +6,14 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from studio.chat.lane_requests import lane_requests
 from studio.runtime.model_jobs import ModelHost
 from studio.runtime.worker import Job, JobFailure, Worker
-from studio.state.conversation import STEERED, UNSTEERED, Answer
+from studio.state.conversation import Answer
 from studio.state.requests import ContextForecast, LaneRequest
 from studio.state.workspace import Workspace
 from studio.widgets.translation import tr
 
 PAUSE_MS = 150  # after the last change
-TALK = "conversation"  # the page that a conversation goes on from
 ASKING = "asking"  # whose failure an objection is: the next question that is sent settles it
 
 Lanes = Callable[[], Sequence[LaneRequest]]
@@ -31,10 +29,10 @@ class ContextUsageController(QObject):
     ) -> None:
         super().__init__(parent)
         self._workspace, self._host, self._worker = workspace, host, worker
-        self._lanes: dict[str, Lanes] = {TALK: self._conversation}  # by page, what is sent from there
-        self._page = TALK
+        self._lanes: dict[Lanes] = {}  # by page, what is sent from there
+        self._page: object = None
         self._jobs: list[Job] = []
-        self._uses: dict[str, ContextForecast] = {}  # by page, where it is known of the work as it is
+        self._uses: dict[ContextForecast] = {}  # by page, where it is known of the work as it is
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE_MS)
@@ -53,13 +51,13 @@ class ContextUsageController(QObject):
         workspace.modelChanged.connect(self._on_model)
         workspace.answerChanged.connect(self._on_answer)
 
-    def add_page(self, page: str, lanes: Lanes) -> None:
-        """From `page` is sent what `lanes` says; from any that was not added, the conversation goes on."""
+    def add_page(self, page: object, lanes: Lanes) -> None:
+        """lanes: what is sent from `page`."""
         self._lanes[page] = lanes
 
-    def show(self, page: str) -> None:
+    def show(self, page: object) -> None:
         """Tells at once what sending from this page would take: each page is counted, shown or not."""
-        self._page = page if page in self._lanes else TALK
+        self._page = page
         if self._page in self._uses:
             self.measured.emit(self._uses[self._page])
 
@@ -105,7 +103,7 @@ class ContextUsageController(QObject):
         for page in sorted(self._lanes, key=lambda page: page != self._page):  # the shown one first
             self._count(page)
 
-    def _count(self, page: str) -> None:
+    def _count(self, page: object) -> None:
         workspace = self._workspace
         requests, question, settings = self._lanes[page](), workspace.question, workspace.settings
         job = Job(
@@ -117,12 +115,7 @@ class ContextUsageController(QObject):
         job.on_failed = lambda _: self._forget(job)
         self._jobs.append(self._worker.submit(job))
 
-    def _conversation(self) -> Sequence[LaneRequest]:
-        workspace = self._workspace
-        lanes = (STEERED, UNSTEERED) if workspace.compare else (STEERED,)
-        return lane_requests(workspace, workspace.turns, workspace.question, lanes)
-
-    def _take(self, job: Job, page: str, use: ContextForecast) -> None:
+    def _take(self, job: Job, page: object, use: ContextForecast) -> None:
         if job in self._jobs:
             self._jobs.remove(job)
             if not self._pause.isActive():

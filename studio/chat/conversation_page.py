@@ -9,6 +9,7 @@ from itertools import takewhile
 from PySide6.QtCore import QCoreApplication, QEvent, Qt, Signal, Slot
 from PySide6.QtWidgets import QLabel, QScrollArea, QWidget
 
+from studio.chat.answer_controller import AnswerController
 from studio.chat.answer_view import AnswerView
 from studio.chat.scroll_anchor import AnchorRows, ScrollAnchor
 from studio.chat.turn_placeholder import TurnPlaceholder
@@ -26,9 +27,14 @@ class ConversationPage(QScrollArea):
     editWanted = Signal(object, str)  # Turn, its question as it shall be
     rewriteWanted = Signal(object, str)  # Answer, its text as it shall be
 
-    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+    shows_unsteered = True
+    send_tip = ""
+
+    def __init__(
+        self, workspace: Workspace, answering: AnswerController, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._workspace = workspace
+        self._workspace, self._answering = workspace, answering
         self._rooms: dict[Turn, TurnPlaceholder] = {}
         self._roomless: list[tuple[int, Turn]] = []  # turns that wait for a room, with their places
         self._later = IdleQueue(self)
@@ -86,6 +92,26 @@ class ConversationPage(QScrollArea):
     def busy(self) -> bool:
         """Whether anything near what is in sight is not yet made or laid out, or to be taken away."""
         return self._later.busy
+
+    @property
+    def send_label(self) -> str:
+        return self.tr("Send")
+
+    @property
+    def running(self) -> bool:
+        return self._answering.talking
+
+    @property
+    def takes(self) -> bool:
+        return self._answering.takes
+
+    def send(self, question: str) -> None:
+        """Answers the question at the end of the conversation, which comes into sight."""
+        self.follow()
+        self._answering.send(question)
+
+    def stop(self) -> None:
+        self._answering.stop()
 
     def look(self) -> None:
         """The heatmap is of an answer of this page, the newest where it was of none."""

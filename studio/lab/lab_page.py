@@ -99,6 +99,16 @@ class LabPage(QWidget):
         narrow = self.width() < theme.lines(NARROW)
         self.split.setOrientation(Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal)
 
+    @property
+    def running(self) -> bool:
+        return self._measuring.running
+
+    def stop(self) -> None:
+        self._measuring.stop()
+
+    def look(self) -> None:
+        """Nothing: it shows its results whether it is seen or not."""
+
     def restyle(self) -> None:
         if self.plot is not None:
             self.plot.restyle()

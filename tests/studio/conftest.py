@@ -27,7 +27,8 @@ from tests.engine.model.test_hub import hub, stored  # noqa: F401 - fixtures, fo
 LOADING_MS = 90_000
 HARMLESS_THREADS = (threading._DummyThread,)  # how Python sees Qt's and torch's own
 HARMLESS_NAMES = ("(process_request_thread)", "tqdm_monitor")  # a test's own server; a library's bars
-HARMLESS = ("propagateSizeHints", "raise()")  # the offscreen platform says so: of resizes, floating docks
+# The offscreen platform says so: of resizes, floating docks, menus that pop up.
+HARMLESS = ("propagateSizeHints", "raise()", "grabbing the keyboard")
 
 
 class Complaints(logging.Handler):

@@ -52,7 +52,7 @@ def test_the_palette_runs_what_is_chosen(qtbot, window):
     dialog = window.findChild(CommandPalette)
     dialog.line.setText("bypass")
     QTest.keyClick(dialog.line, Qt.Key.Key_Return)
-    assert window.workspace.bypass
+    qtbot.waitUntil(lambda: window.workspace.bypass)
 
 
 def test_settings_are_kept_and_nonsense_in_the_file_is_the_default(qtbot, tmp_path):

@@ -46,7 +46,7 @@ def test_the_stop_that_has_the_keyboard_looks_otherwise(qtbot, window, page, sch
     ask(qtbot, window, "Tell me about the harbour.")
     if page == "compare":
         compare(qtbot, window, blind=True)
-    window.pages.turn(page)
+    window.actions_[f"page_{page}"].trigger()
     found = unseen(window)
     for key in ("library", "log", "settings"):
         window.docks.show(key)

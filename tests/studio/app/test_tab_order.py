@@ -78,7 +78,7 @@ def test_tab_goes_through_all_there_is_and_back(qtbot, window, page, size):
     window.resize(*size)
     window.docks.arrange()
     ask(qtbot, window, "Tell me about the harbour.")
-    window.pages.turn(page)
+    window.actions_[f"page_{page}"].trigger()
     for front in ((), ("library", "log", "settings")):
         for key in front:
             window.docks.show(key)

@@ -178,7 +178,7 @@ def test_an_answer_is_forked_into_a_conversation_that_undo_takes_back(qtbot, win
     others = answer.trace.alternatives[2]
     place = next(i for i, each in enumerate(others) if each[0] != answer.trace.ids[2])
     window.inspector.alternatives.chosen.emit(place)
-    assert window.pages.key == "conversation" and "Ctrl+Z" in window.status.busy.text()
+    assert window.pages.current is window.conversation and "Ctrl+Z" in window.status.busy.text()
     [turn] = workspace.turns
     qtbot.waitUntil(lambda: not window.controllers.talking, timeout=WAIT_MS)
     assert turn.question == "Tell me about bees." and turn.mix == (("terse", terse.digest, 1.5, None),)
@@ -273,7 +273,7 @@ def test_one_question_field_serves_every_page(qtbot, window):
     assert fields == [field]
     field.setPlainText("Tell me about bees.")
     window.actions_["send"].trigger()
-    assert window.comparing.running and window.pages.key == "compare"
+    assert window.comparing.running and window.pages.current is page
     assert window.composer.stop.isVisible() and window.actions_["stop"].isEnabled()
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)
     assert window.composer.send.isVisible()

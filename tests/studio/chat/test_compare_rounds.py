@@ -188,7 +188,10 @@ def test_the_library_lists_finds_renames_tags_and_opens_comparisons(qtbot, open_
     window.actions_["page_conversation"].trigger()
     window.shelf_work.open(items(panel)[0])
     qtbot.waitUntil(lambda: window.comparing.round.question == "Tell me about tea.", timeout=WAIT_MS)
-    assert window.pages.key == "compare" and window.workspace.shown is window.comparing.round.answers[2]
+    assert (
+        window.pages.current is window.compare_page
+        and window.workspace.shown is window.comparing.round.answers[2]
+    )
     assert [text for _, _, text in captions(window)] == [answer.text for answer in first.answers]
     assert window.workspace.turns[0].question == "Tell me about bees."  # the conversation is another page
     window.workspace.undo()
@@ -213,7 +216,11 @@ def test_while_one_is_answered_no_other_is_opened_and_the_shown_one_is_only_turn
     window.actions_["page_conversation"].trigger()
     steps = window.workspace.stack.count()
     window.shelf_work.open(next(item for item in found if item.key == at.key))
-    assert window.pages.key == "compare" and window.comparing.round is at and window.comparing.running
+    assert (
+        window.pages.current is window.compare_page
+        and window.comparing.round is at
+        and window.comparing.running
+    )
     assert window.workspace.stack.count() == steps
     window.comparing.stop()
     qtbot.waitUntil(lambda: not window.comparing.running, timeout=WAIT_MS)

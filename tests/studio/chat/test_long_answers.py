@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gc
+from threading import Event
 
 import pytest
 import shiboken6
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QWidget
 
+from studio.chat.answer_controller import AnswerController
 from studio.chat.answer_view import AT_ONCE, AnswerView
 from studio.chat.conversation_page import ConversationPage
+from studio.runtime.model_jobs import ModelHost
+from studio.runtime.worker import Worker
 from studio.state.workspace import Workspace
 from studio.widgets import theme
 from studio.widgets.idle_queue import IdleQueue
@@ -22,7 +26,8 @@ from tests.benchmarks.long_runs import conversation, next_batch
 def page(qtbot):
     """Eight answers of which the last ones are in sight."""
     workspace = Workspace()
-    page = ConversationPage(workspace)
+    answering = AnswerController(workspace, ModelHost(), Worker(), Event)  # nothing is asked
+    page = ConversationPage(workspace, answering)
     qtbot.addWidget(page)
     page.resize(640, 400)
     page.show()
