@@ -29,10 +29,10 @@ class ContextUsageController(QObject):
     ) -> None:
         super().__init__(parent)
         self._workspace, self._host, self._worker = workspace, host, worker
-        self._lanes: dict[Lanes] = {}  # by page, what is sent from there
+        self._lanes: dict[object, Lanes] = {}  # by page, what is sent from there
         self._page: object = None
         self._jobs: list[Job] = []
-        self._uses: dict[ContextForecast] = {}  # by page, where it is known of the work as it is
+        self._uses: dict[object, ContextForecast] = {}  # by page, where it is known of the work as it is
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE_MS)
