@@ -204,7 +204,7 @@ def load_head(person: Person) -> None:
 
 
 def save_head(person: Person) -> None:
-    person.workspace.choose(person.workspace.channels[0].key)
+    person.workspace.select_channel(person.workspace.channels[0].key)
     assert person.writes("save_head", HEAD_SUFFIX)
 
 
@@ -249,13 +249,13 @@ def save_now(person: Person) -> None:
 
 
 def undo(person: Person) -> None:
-    person.workspace.set_bypass(True)
+    person.workspace.mixer.set_bypass(True)
     person.do("undo")
     assert not person.workspace.bypass
 
 
 def redo(person: Person) -> None:
-    person.workspace.set_bypass(True)
+    person.workspace.mixer.set_bypass(True)
     person.workspace.undo()
     person.do("redo")
     assert person.workspace.bypass
@@ -288,13 +288,13 @@ def live(person: Person) -> None:
 
 
 def mute_head(person: Person) -> None:
-    chosen = person.workspace.channel(person.workspace.chosen)
+    chosen = person.workspace.channel(person.workspace.selected_key)
     person.do("mute_head")
     assert person.workspace.channel(chosen.key).enabled != chosen.enabled
 
 
 def solo_head(person: Person) -> None:
-    chosen = person.workspace.channel(person.workspace.chosen)
+    chosen = person.workspace.channel(person.workspace.selected_key)
     person.do("solo_head")
     assert person.workspace.channel(chosen.key).solo != chosen.solo
     person.workspace.undo()
@@ -302,15 +302,15 @@ def solo_head(person: Person) -> None:
 
 def rename_head(person: Person) -> None:
     person.answers("rename_head", "Captain")
-    assert person.workspace.channel(person.workspace.chosen).name == "Captain"
+    assert person.workspace.channel(person.workspace.selected_key).name == "Captain"
 
 
 def remove_head(person: Person) -> None:
-    chosen = person.workspace.chosen
+    chosen = person.workspace.selected_key
     person.do("remove_head")
     assert person.workspace.channel(chosen) is None
     person.workspace.undo()
-    person.workspace.choose(chosen)
+    person.workspace.select_channel(chosen)
 
 
 def keep_preset(person: Person) -> None:
@@ -554,7 +554,7 @@ def furnished(qtbot, open_window) -> Window:
     window.composer.set_question(QUESTION)
     QTest.keyClick(window.composer.question, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: not window.controllers.talking, timeout=WAIT_MS)
-    window.workspace.choose(window.workspace.channels[0].key)
+    window.workspace.select_channel(window.workspace.channels[0].key)
     return window
 
 
