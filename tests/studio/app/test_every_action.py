@@ -278,7 +278,7 @@ def cancel_distill(person: Person) -> None:
     assert person.workspace.fit.running
     person.do("cancel_distill")
     person.until(lambda: not person.workspace.fit.running)
-    assert person.workspace.fit.outcome == "cancelled"
+    assert person.workspace.fit.outcome == "Cancelled"
     person.workspace.set_fit_options(options)
     person.idle()
 
