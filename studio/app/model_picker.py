@@ -131,7 +131,8 @@ class ModelPicker(QDialog):
         for source in self._recent:
             if source.partition("@")[0] not in known:
                 gone = Path(source).is_absolute() and not Path(source.partition("#")[0]).exists()
-                facts = self.tr("File or folder not found") if gone else self.tr("Used before")
+                lost = self.tr("File not found") if Path(source).suffix else self.tr("Folder not found")
+                facts = lost if gone else self.tr("Used before")
                 self._add(with_short_revision(source), facts, source)
         self._suggest({*known, *(source.partition("@")[0] for source in self._recent)}, room)
         here = [i for i in range(self.list.count()) if self.list.item(i).data(_Source) == self._present]

@@ -141,7 +141,7 @@ def test_the_model_that_is_there_answers_while_another_is_fetched(qtbot, window,
     header = window.header
     qtbot.waitUntil(lambda: header.progress.isVisible() and header.cancel.isVisible())
     assert header.model.text() == "Pocket"
-    assert "tiny" in header.facts.text() and "downloading" in header.facts.text()
+    assert "tiny" in header.facts.text() and "Downloading" in header.facts.text()
     assert window.workspace.loading.facts.is_pocket and window.actions_["cancel_loading"].isEnabled()
     ask(qtbot, window, "Tell me about the harbour.")
     assert window.workspace.turns[0].answers[0].state == "eos"
@@ -234,7 +234,7 @@ def test_recent_models_are_kept_and_a_folder_that_is_gone_says_so(qtbot, open_wi
     found.list.setCurrentRow(row)
     found.use.click()
     qtbot.waitUntil(window.banner.isVisible, timeout=ANSWER_MS)
-    assert "neither a folder nor a Hugging Face model" in window.banner.text.text()
+    assert "There is no such file or folder" in window.banner.text.text()
     assert window.workspace.loading.facts.is_pocket
 
 

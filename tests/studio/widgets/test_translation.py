@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
 )
 
 import studio
+from engine.model.suggested_models import SUGGESTED
 from engine.pocket.wordings import EXAMPLES
 from studio.app import actions, dock_layout, log_panel
 from studio.app.command_palette import CommandPalette
@@ -203,6 +204,7 @@ def names_in(window: Window) -> set[str]:
     names = {facts.name, facts.dtype, facts.device.upper(), *EXAMPLES, *JUDGES}
     names |= {row.name for row in window.workspace.channels}
     names |= {turn.question for turn in window.workspace.turns}
+    names |= {model.name for model in SUGGESTED}
     names |= {str(words) for row in preferences.TABLE for value, words in row.choices if value == words}
     for method in window.steering.options._methods.values():
         names |= {method.title, method.about, *(objective.upper() for objective in method.objectives)}
