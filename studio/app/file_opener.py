@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox, QWidget
 
@@ -75,10 +75,6 @@ class FileOpener(QObject):
             button.clicked.connect(lambda _=False, s=source: self._controllers.open_model(s))
         dialog.addButton(QMessageBox.StandardButton.Cancel)
         dialog.open()
-
-    def dropped(self, data: QMimeData) -> list[str]:
-        """The files and folders of this machine in a drag."""
-        return [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
 
     def choose_head(self) -> None:
         heads = self.tr("Heads ({0})").format(" ".join(f"*{ending}" for ending in HEAD_FILES))

@@ -56,7 +56,7 @@ class LibraryActions(QObject):
         panel.removeWanted.connect(self.shelving.remove)
         self.shelving.changed.connect(panel.refresh)
         panel.exportWanted.connect(self._export)
-        panel.dropped.connect(lambda path: self._controllers.load_head(Path(path)))
+        panel.dropped.connect(self._controllers.load_head)
         return panel
 
     def open(self, item: LibraryItem) -> None:

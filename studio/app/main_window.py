@@ -36,7 +36,7 @@ from studio.chat.compare_controller import CompareController
 from studio.chat.compare_page import ComparePage
 from studio.chat.composer import Composer
 from studio.chat.conversation_page import ConversationPage
-from studio.export.export_controller import ExportController
+from studio.export.export_controller import ExportController, LabView
 from studio.lab.lab_controller import LabController
 from studio.lab.lab_page import LabPage
 from studio.library.autosave import Autosave
@@ -46,6 +46,7 @@ from studio.state.compare_round import CompareRound
 from studio.state.conversation import Answer
 from studio.state.preferences import Preferences
 from studio.state.workspace import Workspace
+from studio.widgets.dropped_files import dropped_files
 
 if TYPE_CHECKING:
     from studio.panels.faithfulness_panel import FaithfulnessPanel
@@ -88,11 +89,12 @@ class Window(QMainWindow):
         )
         self.exporting = ExportController(
             self.workspace,
-            self.controllers,
-            lambda: self.heatmap.quantity,
-            self.comparing,
-            self.measuring,
-            self,
+            self.controllers.host,
+            self.controllers.worker,
+            quantity=lambda: self.heatmap.quantity,
+            column_of=self.comparing.source,
+            lab=lambda: LabView(self.measuring.finished, self.measuring.picture, self.measuring.block),
+            window=self,
         )
         self.asking = TextDialogs(self.workspace, self)
         self.shelf_work = LibraryActions(self.workspace, self.controllers, self.autosave, self.asking, self)
@@ -421,9 +423,9 @@ class Window(QMainWindow):
         self.lab_page.restyle()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if self.files.dropped(event.mimeData()):
+        if dropped_files(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self.files.open(self.files.dropped(event.mimeData()))
+        self.files.open(map(str, dropped_files(event.mimeData())))
         event.acceptProposedAction()

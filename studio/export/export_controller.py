@@ -15,16 +15,16 @@ from PySide6.QtWidgets import QWidget
 from engine.atomic_write import write_atomic
 from engine.errors import InputError
 from engine.events import Cancel, Emit
-from studio.app.controllers import Controllers
 from studio.export.markdown import as_markdown
-from studio.runtime.worker import Job
+from studio.runtime.model_jobs import ModelHost
+from studio.runtime.worker import Job, Worker
+from studio.state.conversation import Answer, ColumnSource
 from studio.state.workspace import Workspace
 from studio.widgets.save_dialog import ask_where, ending_of
 from studio.widgets.translation import QT_TR_NOOP, shown
 
 if TYPE_CHECKING:
-    from studio.chat.compare_controller import CompareController
-    from studio.lab.lab_controller import LabController
+    from studio.lab.lab_jobs import Finished
     from studio.state.heatmap_quantities import Quantity  # brings numpy: not before the first paint
 
 log = logging.getLogger("studio.export.export_controller")
@@ -54,22 +54,34 @@ KINDS = {
 }
 
 
+@dataclass(frozen=True)
+class LabView:
+    """What the Lab holds: its last run where that is whole, the chart that is shown, and of which block."""
+
+    finished: Finished | None
+    picture: str
+    block: int | None
+
+
 class ExportController(QObject):
     noticed = Signal(str)
 
     def __init__(
         self,
         workspace: Workspace,
-        controllers: Controllers,
+        host: ModelHost,
+        worker: Worker,
+        *,
         quantity: Callable[[], Quantity],
-        comparing: CompareController,
-        measuring: LabController,
+        column_of: Callable[[Answer], ColumnSource | None],
+        lab: Callable[[], LabView],
         window: QWidget,
     ) -> None:
-        """quantity: what the heatmap shows now."""
+        """quantity: what the heatmap shows now; column_of: the column of Compare that gave an answer,
+        None where there is none or it is not to be known yet; lab: what the Lab holds now."""
         super().__init__(window)
-        self._workspace, self._controllers = workspace, controllers
-        self._quantity, self._comparing, self._measuring = quantity, comparing, measuring
+        self._workspace, self._host, self._worker = workspace, host, worker
+        self._quantity, self._column_of, self._lab = quantity, column_of, lab
         self._window = window
 
     def ask(self, key: str) -> None:
@@ -82,7 +94,7 @@ class ExportController(QObject):
 
     def _name(self, key: str) -> str:
         """What a file is called unless the person says otherwise: after what it is about."""
-        workspace, finished = self._workspace, self._measuring.finished
+        workspace, finished = self._workspace, self._lab().finished
         if key == "export_lab" and finished is not None:
             return finished.request.prompt
         if key == "export_faithfulness" and (row := workspace.channel(workspace.selected_key)) is not None:
@@ -112,7 +124,7 @@ class ExportController(QObject):
             words = self.tr("Saved {0}. Left out: {1}") if left_out else self.tr("Saved {0}")
             self.noticed.emit(words.format(path, " ".join(left_out)))
 
-        worker = self._controllers.worker
+        worker = self._worker
         if worker.doing:
             words = self.tr("{0} will be saved after: {1}")
             self.noticed.emit(words.format(path.name, worker.doing))
@@ -122,10 +134,9 @@ class ExportController(QObject):
         """left_out: takes what the file will not hold though it stands beside, in words."""
         turns, answer, scales = self._workspace.turns, self._workspace.shown, self._workspace.scales.by_unit
         scale = self._workspace.scales.activation
-        quantity, measured = self._quantity(), self._measuring.finished
-        shown = self._measuring.picture, self._measuring.block
-        compared = self._comparing.round
-        source = None if answer is None else self._comparing.source(answer)
+        quantity, lab, compared = self._quantity(), self._lab(), self._workspace.round
+        measured, shown = lab.finished, (lab.picture, lab.block)
+        source = None if answer is None else self._column_of(answer)
         row = self._workspace.channel(self._workspace.selected_key)
         faith = self._workspace.faithfulness.get(row.digest) if row else None
 
@@ -158,9 +169,7 @@ class ExportController(QObject):
                 beside = [(other.lane, other) for other in answer.turn.answers]
                 if compared is not None and answer in compared.answers:
                     beside = list(zip(compared.names, compared.answers, strict=True))
-                data, others = replayable_run.as_bytes(
-                    self._controllers.host.need_model(), turns, answer, beside
-                )
+                data, others = replayable_run.as_bytes(self._host.need_model(), turns, answer, beside)
                 left_out.extend(others)
                 return data
             edited = self.tr("The shown answer was edited by you, so it was not steered.")

@@ -21,6 +21,7 @@ from engine.library.records import COMPARISON, LibraryItem, Shelf
 from studio.library.autosave import Autosave
 from studio.runtime.head_files import HEAD_FILES
 from studio.runtime.worker import Job
+from studio.widgets.dropped_files import dropped_files
 from studio.widgets.list_rows import FittingRows
 from studio.widgets.named_combo_box import NamedComboBox
 
@@ -37,7 +38,7 @@ class LibraryPanel(QWidget):
     tagsWanted = Signal(object)  # Item
     removeWanted = Signal(list)  # Items
     exportWanted = Signal(object)  # Item
-    dropped = Signal(str)  # path of a head file
+    dropped = Signal(object)  # Path of a head file
 
     def __init__(self, autosave: Autosave, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -212,15 +213,10 @@ class LibraryPanel(QWidget):
             super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _heads(event):
+        if dropped_files(event.mimeData(), HEAD_FILES):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        for path in _heads(event):
+        for path in dropped_files(event.mimeData(), HEAD_FILES):
             self.dropped.emit(path)
         event.acceptProposedAction()
-
-
-def _heads(event: QDropEvent) -> list[str]:
-    names = [url.toLocalFile() for url in event.mimeData().urls()]
-    return [name for name in names if name.endswith(HEAD_FILES)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
@@ -12,6 +10,7 @@ from studio.panels.mixer_row import MixerRow
 from studio.runtime.head_files import HEAD_FILES
 from studio.state.mixer import Preset
 from studio.state.workspace import Workspace
+from studio.widgets.dropped_files import dropped_files
 from studio.widgets.label import one_line
 from studio.widgets.switch import Switch
 from studio.widgets.tab_order import go_through
@@ -164,18 +163,13 @@ class MixerPanel(QWidget):
             self.noticed.emit(words.format(one_line(preset.name)))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _heads(event):
+        if dropped_files(event.mimeData(), HEAD_FILES):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        for path in _heads(event):
+        for path in dropped_files(event.mimeData(), HEAD_FILES):
             self.dropped.emit(path)
         event.acceptProposedAction()
-
-
-def _heads(event: QDropEvent) -> list[Path]:
-    urls = event.mimeData().urls()
-    return [Path(u.toLocalFile()) for u in urls if u.toLocalFile().endswith(HEAD_FILES)]
 
 
 def _words(name: str) -> str:
