@@ -27,7 +27,7 @@ class LanguageModel:
     in order; devices: where each of them puts its output; width: d, of the
     residual stream; vocabulary: the number of logits; context: the most positions the model can take, None
     when it says nothing; device: where token ids go in and logits come out; dtype: that it computes in;
-    precision: that of its matrices, "int8" where they are held in eight bits; eos_ids: the tokens that end
+    precision: that of its matrices, "int8" or "4 bits" where they are quantised; eos_ids: the tokens that end
     an answer; stops: the strings that end one, where its template has no token for that; bytes: the size of
     the weights in memory; cache_argument: what the network calls its cache.
     """
@@ -112,7 +112,7 @@ def wrap(
         context=getattr(config, "max_position_embeddings", None),
         device=devices_of([inputs])[0],
         dtype=dtype,
-        precision="int8" if _quantised(blocks) else str(dtype).removeprefix("torch."),
+        precision=_quantised(blocks) or str(dtype).removeprefix("torch."),
         name=name or ("Pocket" if source == POCKET else Path(source).name),
         source=source,
         revision=revision,
@@ -137,10 +137,10 @@ def _cache_argument(network: nn.Module) -> str:
     )
 
 
-def _quantised(blocks: list[nn.Module]) -> bool:
-    return any(
-        part.dtype is torch.int8 for weight in blocks[0].parameters() for part in plain_tensors(weight.data)
-    )
+def _quantised(blocks: list[nn.Module]) -> str | None:
+    """What the matrices are held in where they are quantised; a byte without a sign holds two values."""
+    kinds = {part.dtype for weight in blocks[0].parameters() for part in plain_tensors(weight.data)}
+    return "int8" if torch.int8 in kinds else "4 bits" if torch.uint8 in kinds else None
 
 
 def _eos_ids(network: Any, tokenizer: Any) -> frozenset[int]:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from engine.errors import ModelError
 
-# The package warns of every kernel for machines other than this one, as soon as transformers finds it.
-for _name in ("torchao", "torch.utils._pytree"):
+# torchao warns of every kernel for other machines, bitsandbytes of every matrix that it casts.
+for _name in ("torchao", "torch.utils._pytree", "bitsandbytes"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
 
