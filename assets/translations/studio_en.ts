@@ -4,6 +4,13 @@
 <context>
     <name></name>
     <message numerus="yes">
+        <source>%n turn(s) hold values that cannot be stored.</source>
+        <translation>
+            <numerusform>%n turn holds values that cannot be stored.</numerusform>
+            <numerusform>%n turns hold values that cannot be stored.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>%n turn(s) of “{0}” cannot be read: {1}.</source>
         <translation>
             <numerusform>%n turn of “{0}” cannot be read: {1}.</numerusform>
