@@ -130,6 +130,10 @@ class DockLayout(QObject):
         """Whether the panel is there, in sight or behind another one."""
         return self._docks[key].toggleViewAction().isChecked()
 
+    def is_in_sight(self, key: str) -> bool:
+        """Whether the panel is shown and stands behind no other one."""
+        return key in self._seen
+
     def set_shown(self, key: str, shown: bool) -> None:
         if shown:
             self.show(key)

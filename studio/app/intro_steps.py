@@ -48,7 +48,6 @@ def steps(composer: QWidget, docks: DockLayout) -> tuple[Step, ...]:
 
 def _shown(docks: DockLayout, key: str) -> QWidget:
     """The dock, brought into sight."""
-    dock = docks[key]
-    if not dock.isVisible():
+    if not docks.is_in_sight(key):
         docks.show(key)
-    return dock
+    return docks[key]

@@ -5,20 +5,25 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog
+from PySide6.QtWidgets import QApplication, QDialog, QToolButton
 
+from engine.library.records import SessionRecord
+from studio.app.close_guard import UnsavedDialog
 from studio.app.first_words import FIRST_QUESTION
 from studio.app.main_window import Window
+from studio.app.restore_dialog import RestoreDialog
 from studio.chat.answer_view import AnswerView
+from studio.library.library_jobs import StoredSession
 from studio.state.conversation import STEERED, UNSTEERED, Answer
 from studio.state.workspace import Workspace
 
-PATIENCE = 120.0  # seconds that one state may take to come
+PATIENCE = 300.0  # seconds that one state may take to come
 PROMPT = "Talk like a pirate."
 SIZES = ((1280, 800), (1920, 1080))
 
@@ -52,6 +57,8 @@ class ScreenshotTour:
             ("dark", self._dark),
             ("panels", self._panels),
             ("dialogs", self._dialogs),
+            ("crash", self._crash),
+            ("intro", self._intro),
             ("sizes", self._sizes),
         ]
 
@@ -243,20 +250,94 @@ class ScreenshotTour:
         return "library, log and settings"
 
     def _dialogs(self) -> str:
-        self._trigger("palette")
-        self._trigger("model")
+        """Everything that opens over the window, each in a picture of its own."""
+        names = [
+            *(
+                self._dialog(key)
+                for key in ("palette", "model", "votes", "rename_head", "keep_preset", "about")
+            ),
+            *(self._file_dialog(key) for key in ("model_folder", "load_head", "save_head", "export_chat")),
+            *(self._menu(name, button) for name, button in self._menu_buttons()),
+        ]
+        unsaved = UnsavedDialog(True, self.window)
+        unsaved.tell(self.window.autosave)
+        for name, dialog in (("unsaved", unsaved), ("restore", RestoreDialog(self._left(), self.window))):
+            dialog.open()
+            names.append(self._close(name, dialog))
+        return ", ".join(names)
+
+    def _crash(self) -> str:
+        self.window.troubles.show_crash(
+            "Traceback (most recent call last):\n  MemoryError", Path("crash.txt")
+        )
+        self._check(self.window.banner.isVisible(), "the crash was not reported")
+        self._save("crash-report")
+        self.window.banner.hide()
+        return "reported in the banner"
+
+    def _intro(self) -> str:
         self._trigger("welcome")
-        self._breathe(600)
-        dialogs = [d for d in self.window.findChildren(QDialog) if d.isVisible()]
-        for dialog in dialogs:
-            name = dialog.windowTitle().lower().replace(" ", "-")
-            dialog.grab().save(str(self.folder / f"dialog-{name}.png"))
-            dialog.close()
-        self._check(len(dialogs) == 2, "palette and model picker did not come")
-        return "palette, model picker, welcome"
+        for number in range(1, 5):
+            self._check(self.window.welcome.running, f"there is no step {number}")
+            self._save(f"intro-{number}")
+            self._trigger("welcome")
+        self._check(not self.window.welcome.running, "the tour did not end")
+        return "four steps"
+
+    def _dialog(self, key: str) -> str:
+        """The dialog that an action opens."""
+        self._trigger(key)
+        self._until(lambda: bool(self._open_dialogs()), f"{key} opened no dialog")
+        self._breathe(600)  # the model picker reads files
+        [dialog] = self._open_dialogs()
+        return self._close(key, dialog)
+
+    def _file_dialog(self, key: str) -> str:
+        """The dialog that asks for a file, and returns to the action only when it is closed."""
+        seen: list[str] = []
+        timer = QTimer()
+
+        def look() -> None:
+            dialog = QApplication.activeModalWidget()
+            if isinstance(dialog, QDialog) and dialog.isVisible():
+                timer.stop()
+                seen.append(self._close(key, dialog))
+
+        timer.timeout.connect(look)
+        timer.start(300)
+        self._trigger(key)
+        timer.stop()
+        self._check(bool(seen), f"{key} asked for no file")
+        return key
+
+    def _menu_buttons(self) -> list[tuple[str, QToolButton]]:
+        return [("sampling", self.window.composer.sampling), ("presets", self.window.mixer.presets)]
+
+    def _menu(self, name: str, button: QToolButton) -> str:
+        menu = button.menu()
+        menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
+        self._until(menu.isVisible, f"the menu {name} did not come")
+        menu.grab().save(str(self.folder / f"menu-{name}.png"))
+        menu.close()
+        return name
+
+    def _open_dialogs(self) -> list[QDialog]:
+        return [dialog for dialog in self.window.findChildren(QDialog) if dialog.isVisible()]
+
+    def _close(self, name: str, dialog: QDialog) -> str:
+        self._breathe(60)
+        dialog.grab().save(str(self.folder / f"dialog-{name}.png"))
+        dialog.reject()
+        self._until(lambda: not dialog.isVisible(), f"the dialog {name} did not close")
+        return name
+
+    def _left(self) -> StoredSession:
+        """The session as it would be found after a crash now."""
+        keys = ("turns", "round", "channels", "presets", "prompt", "question", "settings", "fit_options")
+        values = {key: getattr(self._workspace, key) for key in (*keys, "comparison", "source")}
+        return StoredSession(SessionRecord("", {}, False, datetime.now(UTC).isoformat()), values)
 
     def _sizes(self) -> str:
-        self.window.welcome.end()
         self._save_all("window")
         return ", ".join(f"{width}x{height}" for width, height in SIZES)
 

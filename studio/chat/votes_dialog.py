@@ -50,4 +50,4 @@ class VotesDialog(QDialog):
         layout.setSpacing(8)
         for widget in (about, self.list, buttons):
             layout.addWidget(widget)
-        self.resize(90 * self.fontMetrics().averageCharWidth(), 360)
+        self.resize(112 * self.fontMetrics().averageCharWidth(), 360)

@@ -262,3 +262,19 @@ def test_tab_reaches_every_control_of_the_shown_panels(qtbot, window):
             break
     missed = [w.accessibleName() or w.objectName() for w in wanted - reached]
     assert len(wanted) > 15 and not missed
+
+
+def test_the_tour_brings_a_panel_out_from_behind_another(qtbot, window):
+    window.activateWindow()
+    window.resize(1280, 800)
+    window.docks.arrange()
+    window.actions_["panel_library"].trigger()  # its tab stands before the mixer's
+    assert window.docks.hides(window.mixer)
+    QTest.keyClick(window, Qt.Key.Key_F1)
+    QTest.keyClick(window, Qt.Key.Key_F1)
+    assert window.welcome.bubble.title.text() == "Change the strength"
+    qtbot.waitUntil(lambda: not window.docks.hides(window.mixer))
+    spot = window.mixer.mapTo(window, QPoint(0, 0))
+    qtbot.waitUntil(lambda: window.rect().contains(spot) and window.welcome.bubble.x() > spot.x())
+    QTest.keyClick(window, Qt.Key.Key_Escape)
+    assert not window.welcome.running
