@@ -104,7 +104,7 @@ def test_the_meter_is_there_with_the_model_and_stays_through_haste_and_failures(
     def fails(*_):
         raise ModelError("It cannot be counted", "It was told so.", "None.")
 
-    monkeypatch.setattr(window.controllers.host, "foresee", fails)
+    monkeypatch.setattr(window.controllers.host, "predict_usage", fails)
     window.workspace.set_question("And bees?")
     qtbot.waitUntil(lambda: bool(window.controllers.metering._jobs), timeout=10_000)
     qtbot.waitUntil(lambda: not window.controllers.metering._jobs, timeout=10_000)
