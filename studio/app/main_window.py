@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QDialog, QMainWindow, QToolBar, QVBoxLayout, QWidget
 
@@ -27,6 +27,7 @@ from studio.app.library_actions import LibraryActions
 from studio.app.log_buffer import LogBuffer
 from studio.app.log_panel import LogPanel
 from studio.app.page_tabs import PageTabs
+from studio.app.screen_fit import first_size, keep_on_screen
 from studio.app.session_restore import SessionRestore
 from studio.app.settings_panel import SettingsPanel
 from studio.app.status_bar import StatusBar
@@ -54,6 +55,10 @@ if TYPE_CHECKING:
     from studio.panels.token_panel import TokenPanel
 
 
+FIRST_SIZE = QSize(1280, 800)  # of the window, where the screen has room for it
+LEAST_PAGE_HEIGHT = 190  # pixels, in which some lines can be read; with large text the panels need more
+
+
 class Window(QMainWindow):
     """The studio. `painted` tells of the first frame; only then library and engine start.
 
@@ -70,7 +75,7 @@ class Window(QMainWindow):
         super().__init__()
         self.setWindowTitle(self.tr("Steering Studio"))
         self.setAcceptDrops(True)
-        self.resize(1280, 800)
+        self.resize(first_size(self, FIRST_SIZE))
         self._source, self._has_painted = source, False
         self._closes = False  # closes once the files are written that were promised
         self.log = LogBuffer(self)
@@ -137,6 +142,7 @@ class Window(QMainWindow):
         self.docks.fill("mixer", self.mixer)
         middle = QWidget()
         middle.setProperty("role", "panel")
+        middle.setMinimumHeight(LEAST_PAGE_HEIGHT)
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -262,6 +268,7 @@ class Window(QMainWindow):
     @Slot()
     def _begin(self) -> None:
         """After the first frame: engine and library in their threads, and the plots, a large import."""
+        keep_on_screen(self)
         self.controllers.start()
         self.recovery.start(self._source)
         self.autosave.read_votes(self.comparing.take_votes)

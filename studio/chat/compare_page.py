@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Slot
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from studio.chat.answer_controller import AnswerController
 from studio.chat.column_settings import ColumnSettings
@@ -13,10 +21,13 @@ from studio.chat.compare_controller import CompareController
 from studio.state.compare_round import LETTERS, CompareRound
 from studio.state.conversation import Answer
 from studio.state.workspace import Workspace
+from studio.widgets import theme
 from studio.widgets.idle_queue import IdleQueue
 from studio.widgets.label import one_line, plain_label
 
 LONGEST = 240  # characters of the question that are shown
+LEAST_COLUMN = 12  # the width of an answer in lines of text; columns that would be narrower go below
+SIDE = 16  # pixels beside the columns and between them
 
 
 class ComparePage(QWidget):
@@ -50,18 +61,19 @@ class ComparePage(QWidget):
         self.votes = QToolButton()
         self.votes.setDefaultAction(votes)
         self.votes.setProperty("role", "small")
-        self._row = QHBoxLayout()
-        self._row.setSpacing(16)
+        self._grid = QGridLayout()
+        self._grid.setSpacing(SIDE)
+        self._across = 0  # columns side by side
         foot = QHBoxLayout()
         foot.addWidget(self.note, 1)
         foot.addWidget(self.votes)
         foot.addWidget(self.tie)
         self.next = ColumnSettings(workspace)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 12, 16, 8)
+        layout.setContentsMargins(SIDE, 12, SIDE, 8)
         layout.setSpacing(8)
         layout.addWidget(self.asked)
-        layout.addLayout(self._row, 1)
+        layout.addLayout(self._grid, 1)
         layout.addLayout(foot)
         layout.addWidget(self.next)
         comparing.changed.connect(self.refresh)
@@ -129,15 +141,32 @@ class ComparePage(QWidget):
     def _show(self, answers: list[Answer]) -> None:
         """These answers in the columns, instead of those that are there."""
         for view in self.columns:
-            self._row.removeWidget(view)
+            self._grid.removeWidget(view)
             view.leave()
         self.columns = [CompareColumn(self._workspace, self._later, answer) for answer in answers]
         for place, view in enumerate(self.columns):
             view.vote.clicked.connect(lambda _=False, place=place: self._comparing.vote(place))
             view.area.verticalScrollBar().valueChanged.connect(self._scroll_all)
-            self._row.addWidget(view, 1)
+        self._across = 0
+        self._arrange()
         self._on_selection()
         self._on_shown()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """As many columns side by side as can be read, the others below them."""
+        width, least = self.width() - SIDE, theme.lines(LEAST_COLUMN) + SIDE
+        across = max(1, min(len(self.columns), width // least))
+        if across == self._across:
+            return
+        self._across = across
+        for place, view in enumerate(self.columns):
+            self._grid.addWidget(view, place // across, place % across)
+        for line in range(max(len(self.columns), self._grid.columnCount())):
+            self._grid.setColumnStretch(line, 1 if line < across else 0)
 
     def _words(self, at: CompareRound | None, voting: bool) -> str:
         if voting:
