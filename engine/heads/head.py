@@ -48,9 +48,8 @@ class BlockHead:
     def canonical(self) -> BlockHead:
         """The same function with z rows of unit length; w and b are scaled by their old lengths.
 
-        Both gates are positively homogeneous, so the function stays the same
-        (engine/README.md, section 2). A row of length 0 becomes a
-        unit vector whose gate is always 0.
+        Both gates are positively homogeneous, so the function stays the same (engine/README.md, section 2). A
+        row of length 0 becomes a unit vector whose gate is always 0.
         """
         length = np.linalg.norm(self.z, axis=1)
         safe = np.where(length > 0, length, 1.0)

@@ -12,13 +12,13 @@ import numpy as np
 
 from engine.atomic_write import write_atomic
 from engine.errors import HeadError
-from engine.heads.formats.constant_vectors import constant_head, constants
+from engine.heads.formats.constant_vectors import constant_head, constant_vectors
 from engine.heads.formats.format import (
-    AskModel,
     Format,
     ImportedHead,
     ImportOptions,
     Losses,
+    ModelProvider,
     refuse,
     refuse_without_option,
 )
@@ -28,11 +28,11 @@ from engine.heads.head import Head
 _WEIGHT, _BIAS, _METADATA = "_weight.pt", "_bias.pt", "metadata.jsonl"
 
 
-def _named(path: Path) -> bool:
+def _matches_name(path: Path) -> bool:
     return path.name.endswith((_WEIGHT, _BIAS))
 
 
-def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
+def _read(path: Path, model: ModelProvider, options: ImportOptions) -> ImportedHead:
     stem = path.name.removesuffix(_WEIGHT).removesuffix(_BIAS)
     weights = read_tensor(path.with_name(stem + _WEIGHT))
     if weights.ndim != 2 or not len(weights):
@@ -41,19 +41,19 @@ def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
             f"Its weights have the shape {list(weights.shape)}, not [concepts, width].",
             "Check the file.",
         )
-    concept = choice.concept if choice.concept is not None or len(weights) > 1 else 0
+    concept = options.concept if options.concept is not None or len(weights) > 1 else 0
     if concept is None or not 0 <= concept < len(weights):
         why = f"It holds {len(weights)} concepts" + ("." if concept is None else f", and no {concept}.")
         refuse_without_option(path, why, f"Name one with --concept 0 to {len(weights) - 1}.")
-    if choice.block is None:
+    if options.block is None:
         refuse_without_option(path, "It does not say which block it steers.", "Name it with --block.")
     losses = ["Strength 1 is factor * max_act = 1; the largest activations are not in the file."]
     bias = path.with_name(stem + _BIAS)
     if bias.is_file():
         losses.append("Its bias, which AxBench uses to detect and not to steer, was left out.")
     name = _concepts(path.with_name(_METADATA)).get(concept, f"{stem} {concept}")
-    vectors = {choice.block: weights[concept]}
-    return constant_head(path, vectors, model, choice, losses, origin=f"axbench {stem}", name=name)
+    vectors = {options.block: weights[concept]}
+    return constant_head(path, vectors, model, options, losses, origin=f"axbench {stem}", name=name)
 
 
 def _concepts(path: Path) -> dict[int, str]:
@@ -67,23 +67,25 @@ def _concepts(path: Path) -> dict[int, str]:
         refuse(path, "It is damaged.", "Download the file again, or move it away.")
 
 
-def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
+def _write(head: Head, path: Path, options: ImportOptions) -> Losses:
     if not path.name.endswith(_WEIGHT):
         refuse(path, "AxBench knows its files by name.", f"Name it <Method>{_WEIGHT}.")
-    found = constants(head)
-    if len(found.vectors) > 1:
+    constant = constant_vectors(head)
+    if len(constant.vectors) > 1:
         refuse_without_option(
-            path, f"The head steers {len(found.vectors)} blocks, the format one.", "Name it with --block."
+            path, f"The head steers {len(constant.vectors)} blocks, the format one.", "Name it with --block."
         )
     metadata = path.with_name(_METADATA)
     if metadata.exists():
         refuse(path, f"There is a {_METADATA} of other concepts beside it.", "Choose an empty folder.")
-    [(block, vector)] = found.vectors.items()
+    [(block, vector)] = constant.vectors.items()
     write_tensor(path, vector[None])
     write_tensor(path.with_name(path.name.removesuffix(_WEIGHT) + _BIAS), np.zeros(1, np.float32))
     row = {"concept_id": 0, "concept": head.info.name, "ref": "", "concept_genres_map": {}}
     write_atomic(metadata, (json.dumps(row, ensure_ascii=False) + "\n").encode(), "metadata", HeadError)
-    return [*found.losses, f"The format has no place for the block, which is {block}."]
+    return [*constant.losses, f"The format has no place for the block, which is {block}."]
 
 
-FORMAT = Format("axbench", "weights of AxBench, one row per concept", _named, _named, _read, _write)
+FORMAT = Format(
+    "axbench", "weights of AxBench, one row per concept", _matches_name, _matches_name, _read, _write
+)

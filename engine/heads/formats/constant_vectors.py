@@ -1,4 +1,4 @@
-"""Plain vectors as heads and heads as plain vectors: what every format of constant directions shares."""
+"""Constant vectors as heads and heads as constant vectors, for the formats that hold such vectors."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from engine.errors import HeadError
 from engine.heads.formats.format import (
-    AskModel,
     ImportedHead,
     ImportOptions,
     Losses,
+    ModelProvider,
     refuse,
     refuse_without_option,
 )
@@ -21,12 +21,17 @@ from engine.heads.head import BlockHead, Head, HeadInfo
 from engine.model.identity import ModelIdentity
 
 MEAN_COEFFICIENT = "mean_coefficient"
-"""Key of HeadInfo.figures: per block (as text) the mean coefficient of each of its r rows at strength 1."""
+"""Key of HeadInfo.figures: per block index, as text, the mean coefficients [r] at strength 1."""
 
 
 @dataclass(frozen=True, eq=False)
-class Constants:
-    """The vector [d] that a head adds to each block, and what of the head that leaves out."""
+class ConstantVectors:
+    """A head as constant vectors.
+
+    Attributes:
+        vectors: what it adds at each block, float32 [d], by block index.
+        losses: what of the head they do not hold.
+    """
 
     vectors: dict[int, np.ndarray]
     losses: Losses
@@ -35,18 +40,28 @@ class Constants:
 def constant_head(
     path: Path,
     vectors: dict[int, np.ndarray],
-    model: AskModel,
-    choice: ImportOptions,
+    model: ModelProvider,
+    options: ImportOptions,
     losses: Losses,
     *,
     origin: str,
     name: str = "",
     prompt: str = "",
 ) -> ImportedHead:
-    """A head that adds these vectors [d], by block, at strength 1: w = 0, b = length, z = direction.
+    """A head that adds constant vectors at strength 1: w = 0, b = length, z = direction.
 
-    A zero vector steers nothing and gets no block. origin: the format's name, kept in the recipe.
-    Raises HeadError when they do not fit the model or hold no numbers.
+    Args:
+        path: the file, for errors and the name.
+        vectors: [d] by block index; a zero vector gets no block.
+        model: the model that they are for.
+        options: `block` keeps one of the blocks.
+        losses: what was lost so far.
+        origin: name of the format, kept in the recipe.
+        name: of the head; by default the file's.
+        prompt: the steering prompt, where the file has it.
+
+    Raises:
+        HeadError: they do not fit the model, are all zero, or not finite.
     """
     identity = model()
     fitting = {index: _checked(path, index, vector, identity) for index, vector in sorted(vectors.items())}
@@ -61,12 +76,12 @@ def constant_head(
         model=identity,
         recipe={"name": "imported", "from": origin},
     )
-    told = [*losses, "It does not say which tokens to steer, so the head steers the answer only."]
-    return only_block(path, ImportedHead(Head(parts, "relu", info), told), choice.block)
+    all_losses = [*losses, "It does not say which tokens to steer, so the head steers the answer only."]
+    return only_block(path, ImportedHead(Head(parts, "relu", info), all_losses), options.block)
 
 
 def only_block(path: Path, found: ImportedHead, block: int | None) -> ImportedHead:
-    """The same head on one block of those it steers; on all of them for None."""
+    """The head limited to one of its blocks, all of them for None. Raises HeadError without that block."""
     if block is None or list(found.head.blocks) == [block]:
         return found
     if block not in found.head.blocks:
@@ -77,11 +92,13 @@ def only_block(path: Path, found: ImportedHead, block: int | None) -> ImportedHe
     return ImportedHead(head, [*found.losses, f"Only block {block} was kept; {others} others were left out."])
 
 
-def constants(head: Head) -> Constants:
-    """What the head adds if its coefficients never change: exactly so for a constant head.
+def constant_vectors(head: Head) -> ConstantVectors:
+    """What a head adds when its coefficients are constant.
 
-    A gated one gets its mean coefficients, as its distillation measured them. Raises HeadError when a gated
-    head knows none.
+    That is exact for a constant head. A gated head gets the mean coefficients that its distillation measured.
+
+    Raises:
+        HeadError: a gated head without them.
     """
     losses = ["Its method, prompt, model and figures are left out."]
     if all(not part.w.any() for part in head.blocks.values()):
@@ -100,7 +117,7 @@ def constants(head: Head) -> Constants:
         index: (fixed[index][:, None] * part.z.astype(np.float64)).sum(0).astype(np.float32)
         for index, part in head.blocks.items()
     }
-    return Constants(vectors, losses)
+    return ConstantVectors(vectors, losses)
 
 
 def _means(head: Head) -> dict[int, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What a format is: how its files are told, read and written, and what each way loses."""
+"""What a format is: how its files are recognised, read and written, and what each way loses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ Losses = Sequence[str]
 """Sentences, one per thing that the other side cannot hold or does not say."""
 
 
-AskModel = Callable[[], ModelIdentity]
-"""Whom a file that names no model is read for; asked once the file proved sound, for it takes time."""
+ModelProvider = Callable[[], ModelIdentity]
+"""The model that a file is for which names none; slow, so it is called once the file is checked."""
 
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What a file may leave open. shift: how far a GGUF's numbers are above our blocks'; block: the one to
-    steer, or that a file without a place for it steers; concept: the row of a file that holds many."""
+    """What a file leaves open.
+
+    Attributes:
+        shift: of GGUF, 0 where direction.k is block k, 1 where it is block k - 1.
+        block: the only block to steer, or the block of a file that does not say it.
+        concept: which row of a file with several.
+    """
 
     shift: int | None = None
     block: int | None = None
@@ -31,7 +36,7 @@ class ImportOptions:
 
 @dataclass(frozen=True, eq=False)
 class ImportedHead:
-    """What a file held, as a head, and what was lost on the way."""
+    """The head in a file, and what was lost in reading it."""
 
     head: Head
     losses: Losses
@@ -39,25 +44,31 @@ class ImportedHead:
 
 @dataclass(frozen=True)
 class Format:
-    """One row of the formats.
+    """A file format.
 
-    named(path): whether a name to be written asks for it; detect(path): whether what is there is of it; both
-    never raise. read(path, model, choice), write(head, path, choice): raise HeadError, its remedy naming the
-    option that helps. write is None for formats that are only read.
+    Attributes:
+        name: as in `steer convert --from`.
+        about: one line for the help.
+        matches_name: whether a file that is to be written has a name of this format; never raises.
+        detect: whether an existing file is in this format; never raises.
+        read: (path, model, options) -> the head in the file. Raises HeadError.
+        write: (head, path, options) -> what the file does not hold. Raises HeadError; None for a format
+            that is only read.
     """
 
     name: str
     about: str
-    named: Callable[[Path], bool]
+    matches_name: Callable[[Path], bool]
     detect: Callable[[Path], bool]
-    read: Callable[[Path, AskModel, ImportOptions], ImportedHead]
+    read: Callable[[Path, ModelProvider, ImportOptions], ImportedHead]
     write: Callable[[Head, Path, ImportOptions], Losses] | None = None
 
 
 def refuse(path: Path, why: str, remedy: str) -> NoReturn:
+    """Raises HeadError: the file was not converted."""
     raise HeadError(f"{path.name} was not converted", why, remedy) from None
 
 
 def refuse_without_option(path: Path, why: str, remedy: str) -> NoReturn:
-    """remedy: names the option of `steer convert` that helps."""
+    """Raises ChoiceError: the file leaves something open; `remedy` names the option that says it."""
     raise ChoiceError(f"{path.name} was not converted", why, remedy) from None

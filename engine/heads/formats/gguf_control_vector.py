@@ -17,13 +17,13 @@ import numpy as np
 
 from engine.atomic_write import write_atomic
 from engine.errors import HeadError
-from engine.heads.formats.constant_vectors import constant_head, constants
+from engine.heads.formats.constant_vectors import constant_head, constant_vectors
 from engine.heads.formats.format import (
-    AskModel,
     Format,
     ImportedHead,
     ImportOptions,
     Losses,
+    ModelProvider,
     refuse,
     refuse_without_option,
 )
@@ -43,11 +43,11 @@ def _detect(path: Path) -> bool:
         return file.read(4) == b"GGUF"
 
 
-def _named(path: Path) -> bool:
+def _matches_name(path: Path) -> bool:
     return path.suffix == ".gguf"
 
 
-def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
+def _read(path: Path, model: ModelProvider, options: ImportOptions) -> ImportedHead:
     facts, tensors = _open(path)
     directions = {
         int(number): array
@@ -57,7 +57,7 @@ def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
     }
     if not directions:
         refuse(path, "It holds no directions.", "Choose a control vector.")
-    shift, losses = _shift_of(path, facts, directions, choice.shift)
+    shift, losses = _shift_of(path, facts, directions, options.shift)
     hint = facts.get(f"{_ARCHITECTURE}.model_hint", ("",))[0]
     if hint:
         losses = [
@@ -66,19 +66,19 @@ def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
         ]
     name = facts.get("general.name", ("",))[0]
     vectors = {number - shift: array for number, array in directions.items()}
-    return constant_head(path, vectors, model, choice, losses, origin="gguf", name=str(name))
+    return constant_head(path, vectors, model, options, losses, origin="gguf", name=str(name))
 
 
 def _shift_of(
-    path: Path, facts: dict[str, tuple[Any, str]], directions: dict[int, Any], told: int | None
+    path: Path, facts: dict[str, tuple[Any, str]], directions: dict[int, Any], given: int | None
 ) -> tuple[int, Losses]:
     """0 where direction.k is block k, 1 where it is block k - 1. Asks when the file does not tell."""
-    if told is not None:
-        if told and 0 in directions:
+    if given is not None:
+        if given and 0 in directions:
             refuse_without_option(
                 path, "It holds direction.0, which is no block's with a shift of 1.", "Give --shift 0."
             )
-        return told, []
+        return given, []
     if facts.get(_SHIFT, (None,))[0] in (0, 1):
         return int(facts[_SHIFT][0]), []
     kind = facts.get(f"{_ARCHITECTURE}.layer_count", (None, ""))[1]
@@ -124,13 +124,13 @@ def _open(path: Path) -> tuple[dict[str, tuple[Any, str]], dict[str, np.ndarray]
     return facts, tensors
 
 
-def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
+def _write(head: Head, path: Path, options: ImportOptions) -> Losses:
     import gguf
 
-    found = constants(head)
-    vectors, losses = dict(found.vectors), list(found.losses)
-    shift = choice.shift or 0
-    if choice.shift is None and vectors.pop(0, None) is not None:
+    constant = constant_vectors(head)
+    vectors, losses = dict(constant.vectors), list(constant.losses)
+    shift = options.shift or 0
+    if options.shift is None and vectors.pop(0, None) is not None:
         if not vectors:
             refuse_without_option(
                 path, "It steers block 0 alone, and llama.cpp refuses direction.0.", "Give --shift 0."
@@ -173,4 +173,6 @@ def _hint(model: ModelIdentity) -> str:
     return model.architecture.removesuffix("LMHeadModel").split("For")[0].lower()
 
 
-FORMAT = Format("gguf", "a control vector of repeng, llama.cpp or EasySteer", _named, _detect, _read, _write)
+FORMAT = Format(
+    "gguf", "a control vector of repeng, llama.cpp or EasySteer", _matches_name, _detect, _read, _write
+)

@@ -1,4 +1,4 @@
-"""The data of a persona_vectors trait: what elicits it, what it is asked about, how it is judged."""
+"""A trait file of persona_vectors: instructions that elicit a trait, questions, and a judge's prompt."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ _LARGEST = 8 << 20  # bytes
 
 @dataclass(frozen=True)
 class Trait:
-    """pairs: (an instruction that elicits the trait, one that suppresses it); questions: what is asked;
-    judge: the judge's prompt, with {question} and {answer} in it."""
+    """A trait.
+
+    Attributes:
+        name: of the file.
+        pairs: instructions that elicit the trait, each with one that suppresses it.
+        questions: what is asked.
+        judge: the judge's prompt, with {question} and {answer} in it.
+    """
 
     name: str
     pairs: tuple[tuple[str, str], ...]

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.heads.formats.constant_vectors import constant_head, constants
+from engine.heads.formats.constant_vectors import constant_head, constant_vectors
 from engine.heads.formats.format import (
-    AskModel,
     Format,
     ImportedHead,
     ImportOptions,
     Losses,
+    ModelProvider,
     refuse_without_option,
 )
 from engine.heads.formats.pickles import read_tensor, write_tensor
@@ -24,11 +24,11 @@ from engine.heads.head import Head
 _KINDS = ("_prompt_avg_diff", "_prompt_last_diff", "_response_avg_diff")
 
 
-def _named(path: Path) -> bool:
+def _matches_name(path: Path) -> bool:
     return path.suffix == ".pt" and path.stem.endswith(_KINDS)
 
 
-def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
+def _read(path: Path, model: ModelProvider, options: ImportOptions) -> ImportedHead:
     table = read_tensor(path)
     if table.ndim != 2 or table.shape[0] < 2:
         refuse_without_option(
@@ -42,10 +42,10 @@ def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
             "Name its own model with --model.",
         )
     losses = ["Its row 0, of the embeddings, was left out."] if table[0].any() else []
-    if choice.block is None:
+    if options.block is None:
         losses.append("All of its blocks steer at once; persona_vectors itself uses one block.")
     vectors = dict(enumerate(table[1:]))
-    return constant_head(path, vectors, model, choice, losses, origin="persona_vectors", name=_trait(path))
+    return constant_head(path, vectors, model, options, losses, origin="persona_vectors", name=_trait(path))
 
 
 def _trait(path: Path) -> str:
@@ -55,15 +55,20 @@ def _trait(path: Path) -> str:
     return path.stem
 
 
-def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
-    found = constants(head)
+def _write(head: Head, path: Path, options: ImportOptions) -> Losses:
+    constant = constant_vectors(head)
     table = np.zeros((head.info.model.blocks + 1, head.info.model.width), np.float32)
-    for block, vector in found.vectors.items():
+    for block, vector in constant.vectors.items():
         table[block + 1] = vector
     write_tensor(path, table)
-    return found.losses
+    return constant.losses
 
 
 FORMAT = Format(
-    "persona_vectors", "a table [blocks + 1, width] of persona_vectors", _named, _named, _read, _write
+    "persona_vectors",
+    "a table [blocks + 1, width] of persona_vectors",
+    _matches_name,
+    _matches_name,
+    _read,
+    _write,
 )

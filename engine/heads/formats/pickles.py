@@ -1,4 +1,4 @@
-"""Others' `.pt` files: tensors are read from them, and nothing else; code in them is never run."""
+"""PyTorch files of other tools: only tensors are read from them, code in them is never run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LARGEST = 4 << 30  # bytes
 
 
 def read_tensor(path: Path) -> np.ndarray:
-    """The one tensor that the file holds, as float32. Raises HeadError for anything else."""
+    """The single tensor in the file, as float32. Raises HeadError for anything else."""
     import torch
 
     if path.is_file() and path.stat().st_size > _LARGEST:
         refuse(path, f"It has {path.stat().st_size >> 30} GB, too many for vectors.", "Choose another.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what cannot be read the errors below tell
+            warnings.simplefilter("ignore")  # what cannot be read is an error below
             value: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         refuse(path, f"There is no {path.name} in {path.parent}.", "Check the path.")
@@ -47,6 +47,7 @@ def read_tensor(path: Path) -> np.ndarray:
 
 
 def write_tensor(path: Path, array: np.ndarray) -> None:
+    """Writes one float32 tensor, whole or not at all. Raises HeadError when it cannot."""
     import torch
 
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Others' safetensors files: their metadata and arrays, as float32."""
+"""Safetensors files of other tools: their metadata and arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LARGEST = 4 << 30  # bytes
 
 
 def names_in(path: Path) -> list[str]:
-    """The names of the tensors, from the header alone; none when this is no such file."""
+    """The names of the tensors, from the header alone; none when it is not a safetensors file."""
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -23,7 +23,7 @@ def names_in(path: Path) -> list[str]:
 
 
 def read_arrays(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Raises HeadError when the file cannot be read. bfloat16, which numpy lacks, is read too."""
+    """The metadata and the arrays, all as float32. Raises HeadError when the file cannot be read."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from engine.heads.formats.constant_vectors import constant_head
-from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, refuse
+from engine.heads.formats.format import Format, ImportedHead, ImportOptions, ModelProvider, refuse
 from engine.heads.formats.safetensors_file import names_in, read_arrays
 
 _NAME = re.compile(r"layer_(\d{1,4})\.basis")
 _SHARES = "mahalanobis_share_per_layer"
 
 
-def _named(path: Path) -> bool:
+def _matches_name(path: Path) -> bool:
     return False
 
 
@@ -30,7 +30,7 @@ def _detect(path: Path) -> bool:
     return any(_NAME.fullmatch(name) for name in names_in(path))
 
 
-def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
+def _read(path: Path, model: ModelProvider, options: ImportOptions) -> ImportedHead:
     _, arrays = read_arrays(path)
     bases = {int(match[1]): array for name, array in arrays.items() if (match := _NAME.fullmatch(name))}
     if any(name.endswith(".node_params") for name in arrays) or any(len(b) != 1 for b in bases.values()):
@@ -45,7 +45,7 @@ def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
         block: basis[0] * np.float32(1.0 if shares is None else shares[block])
         for block, basis in bases.items()
     }
-    return constant_head(path, vectors, model, choice, losses, origin="saklas")
+    return constant_head(path, vectors, model, options, losses, origin="saklas")
 
 
 def _shares(path: Path, blocks: dict[int, np.ndarray]) -> dict[int, float] | None:
@@ -61,4 +61,6 @@ def _shares(path: Path, blocks: dict[int, np.ndarray]) -> dict[int, float] | Non
         refuse(path, f"{beside.name} beside it is damaged.", "Download both files again.")
 
 
-FORMAT = Format("saklas", "a vector of saklas, safetensors and JSON (read only)", _named, _detect, _read)
+FORMAT = Format(
+    "saklas", "a vector of saklas, safetensors and JSON (read only)", _matches_name, _detect, _read
+)

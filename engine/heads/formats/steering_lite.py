@@ -17,8 +17,8 @@ import numpy as np
 
 from engine.atomic_write import write_atomic
 from engine.errors import HeadError
-from engine.heads.formats.constant_vectors import constant_head, constants, only_block
-from engine.heads.formats.format import AskModel, Format, ImportedHead, ImportOptions, Losses, refuse
+from engine.heads.formats.constant_vectors import constant_head, constant_vectors, only_block
+from engine.heads.formats.format import Format, ImportedHead, ImportOptions, Losses, ModelProvider, refuse
 from engine.heads.formats.safetensors_file import names_in, read_arrays
 from engine.heads.head import BlockHead, Head
 
@@ -27,7 +27,7 @@ _ADDITIVE = ("mean_diff", "pca", "random")
 _ABLATION = "directional_ablation"
 
 
-def _named(path: Path) -> bool:
+def _matches_name(path: Path) -> bool:
     return False  # many kinds of files end in .safetensors
 
 
@@ -35,7 +35,7 @@ def _detect(path: Path) -> bool:
     return any(re.match(r"layer\d+\.", name) for name in names_in(path))
 
 
-def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
+def _read(path: Path, model: ModelProvider, options: ImportOptions) -> ImportedHead:
     metadata, arrays = read_arrays(path)
     method, coeff = _settings(path, metadata)
     vectors = {int(match[1]): array for name, array in arrays.items() if (match := _NAME.fullmatch(name))}
@@ -49,11 +49,11 @@ def _read(path: Path, model: AskModel, choice: ImportOptions) -> ImportedHead:
             for block, part in found.head.blocks.items()
         }
         info = replace(found.head.info, method="projection" if coeff else "ablation")
-        return only_block(path, ImportedHead(Head(parts, "identity", info), found.losses), choice.block)
+        return only_block(path, ImportedHead(Head(parts, "identity", info), found.losses), options.block)
     if coeff == 0:
         refuse(path, "Its coefficient is 0, so it does nothing.", "Calibrate it first.")
     scaled = {block: np.float32(coeff) * vector for block, vector in vectors.items()}
-    return constant_head(path, scaled, model, choice, [], origin=f"steering-lite {method}")
+    return constant_head(path, scaled, model, options, [], origin=f"steering-lite {method}")
 
 
 def _settings(path: Path, metadata: dict[str, str]) -> tuple[str, float]:
@@ -78,7 +78,7 @@ def _known() -> str:
     return f"{', '.join(_ADDITIVE)} and {_ABLATION}"
 
 
-def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
+def _write(head: Head, path: Path, options: ImportOptions) -> Losses:
     from safetensors.numpy import save
 
     target = _ablated_to(head)
@@ -94,9 +94,9 @@ def _write(head: Head, path: Path, choice: ImportOptions) -> Losses:
         vectors = {block: part.z[0] for block, part in head.blocks.items()}
         losses: Losses = ["Its name, prompt, model, positions and figures are left out."]
     else:
-        found = constants(head)
+        constant = constant_vectors(head)
         settings |= {"method": "mean_diff", "coeff": 1.0, "normalize": False, "subtract_corpus_mean": False}
-        vectors, losses = found.vectors, found.losses
+        vectors, losses = constant.vectors, constant.losses
     arrays = {f"layer{block}.v": np.ascontiguousarray(vector) for block, vector in vectors.items()}
     write_atomic(path, save(arrays, metadata={"cfg": json.dumps(settings)}), "vector", HeadError)
     return losses
@@ -112,4 +112,4 @@ def _ablated_to(head: Head) -> float | None:
     return targets.pop() if ablates and len(targets) == 1 else None
 
 
-FORMAT = Format("steering-lite", "safetensors of steering-lite", _named, _detect, _read, _write)
+FORMAT = Format("steering-lite", "safetensors of steering-lite", _matches_name, _detect, _read, _write)

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 from engine.errors import EngineError, HeadError, InputError
 from engine.heads.formats import FORMATS, Conversion, ImportOptions, convert, format_named, read
-from engine.heads.formats.constant_vectors import constants
+from engine.heads.formats.constant_vectors import constant_vectors
 from engine.heads.head import BlockHead, Head
 from engine.heads.head_file import load_head, save_head
 from engine.model.language_model import LanguageModel
@@ -345,4 +345,4 @@ def test_a_mean_that_is_no_number_is_not_believed(means: object, model: Language
     head = tiny.head(model)
     odd = replace(head, info=replace(head.info, figures={"mean_coefficient": means}))
     with pytest.raises(HeadError, match="mean is not known"):
-        constants(odd)
+        constant_vectors(odd)
