@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from engine.errors import InputError, RunError
 if TYPE_CHECKING:
     from engine.generation.lanes import Lane
     from engine.generation.result import Generation
+    from engine.generation.sampling import Sampling
     from engine.generation.trace import Token
     from engine.model.language_model import LanguageModel
 
@@ -57,7 +59,21 @@ def add(commands: Any) -> None:
         "--compile", action="store_true", help="compile the decode step first; pays for long answers"
     )
     parser.add_argument("--max-tokens", type=int, default=256, help="default: 256")
-    parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
+    parser.add_argument(
+        "--sampling",
+        choices=("greedy", "model"),
+        default="greedy",
+        help="what the options below default to: the most probable token (default), or what the model's "
+        "generation_config recommends",
+    )
+    parser.add_argument("--temperature", type=float, help="0 is greedy")
+    parser.add_argument("--top-p", type=float, help="1 is off")
+    parser.add_argument("--top-k", type=int, help="0 is off")
+    parser.add_argument(
+        "--repetition-penalty",
+        type=float,
+        help="above 1, tokens of the prompt and the answer so far become less probable; 1 is off",
+    )
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument(
         "--save", type=Path, metavar="FILE", help="record it all (*.run.safetensors), for `steer replay`"
@@ -84,6 +100,7 @@ def _run(options: argparse.Namespace) -> None:
 
     from engine.generation.compiled_step import CompiledStep
     from engine.generation.decode import generate
+    from engine.generation.model_sampling import recommended_sampling
     from engine.generation.prefix_cache import PrefixCache
     from engine.generation.recorded_run import record_run
     from engine.generation.run_file import save_run
@@ -92,8 +109,10 @@ def _run(options: argparse.Namespace) -> None:
 
     if options.save is not None:
         require_writable(options.save, "run", RunError)
-    sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
+    sampling = replace(Sampling(max_tokens=options.max_tokens), **_given(options))
     model = load_model(options)
+    if options.sampling == "model":
+        sampling = replace(recommended_sampling(model), max_tokens=options.max_tokens, **_given(options))
     message = Message("user", options.text)
     made = lanes(
         wanted,
@@ -131,7 +150,7 @@ def _run(options: argparse.Namespace) -> None:
     if gone:
         raise gone[0]
     summaries = [
-        _summary(answer, lane, words, model, options)
+        _summary(answer, lane, words, model, sampling, options)
         for answer, lane, words in zip(answers, made, wanted, strict=True)
     ]
     if options.json:
@@ -141,6 +160,12 @@ def _run(options: argparse.Namespace) -> None:
     else:
         for words, answer in zip(wanted, answers, strict=True):
             print(f"[{words.name}]\n{answer.text}\n")
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    """The values of a Sampling that were given one by one."""
+    names = ("temperature", "top_p", "top_k", "repetition_penalty")
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
 def _line(token: Token, *, named: bool) -> dict[str, Any]:
@@ -158,7 +183,12 @@ def _line(token: Token, *, named: bool) -> dict[str, Any]:
 
 
 def _summary(
-    answer: Generation, lane: Lane, words: LaneWords, model: LanguageModel, options: argparse.Namespace
+    answer: Generation,
+    lane: Lane,
+    words: LaneWords,
+    model: LanguageModel,
+    sampling: Sampling,
+    options: argparse.Namespace,
 ) -> dict[str, Any]:
     return {
         **({"lane": words.name} if options.lane else {}),
@@ -176,7 +206,10 @@ def _summary(
         "place": "before" if lane.lead else "system",
         "truth": lane.reference_prompt,
         "seed": options.seed,
-        "temperature": options.temperature,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "repetition_penalty": sampling.repetition_penalty,
         "heads": [
             {"file": str(path), "hash": head.digest, "strength": strength}
             for (path, strength), head in zip(words.files, lane.heads, strict=True)

@@ -54,7 +54,8 @@ def generate(
     Args:
         model: the model that answers.
         lanes: what to answer.
-        sampling: temperature, top-k, top-p, token limit and stop strings of all lanes.
+        sampling: temperature, top-k, top-p, repetition penalty, token limit and stop strings of all
+            lanes.
         prefix_cache: what earlier turns of these lanes left there is not run again; this run is added.
         compiled: steps prepared for this model; the first that is large enough for the batch is used.
         cancel: stops the run; the answers so far are returned as "cancelled".
@@ -120,7 +121,14 @@ class _DecodeRun:
         self._lanes = [trimmed_lane(*pair) for pair in zip(self._lanes, self._trimmed, strict=True)]
         self._prompts = [trimmed.prompt for trimmed in self._trimmed]
         self._longest = max(trimmed.max_new_tokens for trimmed in self._trimmed)
-        self._sampler = TokenSampler(self._lanes, self._leaders, self._longest, sampling, model)
+        self._sampler = TokenSampler(
+            self._lanes,
+            [prompt.ids for prompt in self._prompts],
+            self._leaders,
+            self._longest,
+            sampling,
+            model,
+        )
         # Per lane the ids of the answer that went through the network, and the strengths at each.
         self._run_ids: list[list[int]] = [[] for _ in self._lanes]
         self._run_strengths: list[list[tuple[float, ...]]] = [[] for _ in self._lanes]

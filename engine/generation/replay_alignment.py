@@ -39,11 +39,14 @@ class ReplayAlignment:
         self._units: list[float] = []  # the same in units
         self._parted = False
 
-    def __call__(self, logits: Tensor, sampling: Sampling, draw: float | None, chosen: int) -> int:
+    def __call__(
+        self, logits: Tensor, scores: Tensor, sampling: Sampling, draw: float | None, chosen: int
+    ) -> int:
         """The token to take.
 
         Args:
             logits: [V] of this lane's row.
+            scores: [V], the logits after the repetition penalty; the same without one.
             sampling: how it was sampled.
             draw: the uniform draw; None at temperature 0.
             chosen: the token that came out.
@@ -63,8 +66,9 @@ class ReplayAlignment:
         self._differences.append(difference)
         self._units.append(difference / unit if unit else 0.0)
         if chosen not in recorded:
-            slack = 2 * difference + unit / 2
-            possible = [token for token in recorded if may_choose(logits, sampling, draw, token, slack)]
+            penalty = sampling.repetition_penalty  # it stretches the differences of logits, too
+            slack = (2 * difference + unit / 2) * max(penalty, 1 / penalty)
+            possible = [token for token in recorded if may_choose(scores, sampling, draw, token, slack)]
             if not possible or difference > _LARGEST_ROUNDING * unit:
                 self._parted = True
                 return chosen

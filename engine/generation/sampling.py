@@ -1,4 +1,4 @@
-"""Sampling of the next token: temperature, top-k, top-p, and which draws could give which token."""
+"""Sampling of the next token: penalty, temperature, top-k, top-p, and which draws could give which token."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class Sampling:
         top_p: only the most probable tokens up to this cumulative probability; 1 for all.
         max_tokens: the most tokens of an answer.
         stop: strings that end the answer and are cut from it.
+        repetition_penalty: above 1, tokens of the prompt and the answer so far become less probable, see
+            `penalize`; 1 is off.
 
     Raises:
         InputError: a value is out of its range.
@@ -36,11 +38,14 @@ class Sampling:
     top_p: float = 1.0
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
+    repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
         _require(math.isfinite(self.temperature) and self.temperature >= 0, "temperature", "0 or more")
         _require(self.top_k >= 0, "top-k", "0 (off) or more")
         _require(0 < self.top_p <= 1, "top-p", "above 0 and at most 1")
+        penalty = self.repetition_penalty
+        _require(math.isfinite(penalty) and penalty > 0, "repetition penalty", "a number above 0; 1 is off")
         _require(self.max_tokens >= 1, "number of tokens", "1 or more")
         _require(
             not isinstance(self.stop, str) and all(self.stop), "stop strings", "a tuple of texts, none empty"
@@ -57,13 +62,31 @@ def draw_uniform(generators: Sequence[torch.Generator]) -> Tensor:
     return torch.cat([torch.rand(1, dtype=torch.float64, generator=g) for g in generators])
 
 
+def penalize(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
+    """The logits with those of seen tokens lowered by a repetition penalty.
+
+    Source: CTRL (arXiv:1909.05858), section 4.1, as transformers' RepetitionPenaltyLogitsProcessor does it:
+    positive logits are divided by the penalty, negative ones multiplied.
+
+    Args:
+        logits: [rows, V].
+        seen: bool [rows, V], the tokens of the row's prompt and of its answer so far.
+        penalty: above 0; below 1 it favours seen tokens.
+
+    Returns:
+        float32 [rows, V].
+    """
+    scores = logits.float()
+    return torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
+
+
 def choose_tokens(logits: Tensor, sampling: Sampling, draws: Tensor | None) -> Tensor:
     """The next token of every row, by inverting its cumulative distribution at the row's draw.
 
     A row's token thus depends on nothing but its own logits and draw, on any device.
 
     Args:
-        logits: [rows, V].
+        logits: [rows, V], penalized already.
         sampling: temperature, top-k and top-p.
         draws: [rows] from `draw_uniform`; not used at temperature 0.
 
@@ -87,7 +110,7 @@ def may_choose(logits: Tensor, sampling: Sampling, draw: float | None, token: in
     exp(slack / temperature), and so do those of a cumulative probability.
 
     Args:
-        logits: [V] of one row.
+        logits: [V] of one row, penalized already.
         sampling: as in `choose_tokens`.
         draw: the row's draw in [0, 1); None at temperature 0.
         token: the token in question.

@@ -94,6 +94,7 @@ def provenance(run: Run) -> dict[str, Any]:
             "temperature": run.sampling.temperature,
             "top_k": run.sampling.top_k,
             "top_p": run.sampling.top_p,
+            "repetition_penalty": run.sampling.repetition_penalty,
             "max_tokens": run.sampling.max_tokens,
             "stop": list(run.sampling.stop),
         },

@@ -114,9 +114,10 @@ class CachedGenerator:
 
     def _key(self, asked: Query, system: str | None, heads: Sequence[tuple[Head, float]]) -> str:
         s = self.sampling
+        penalty = [s.repetition_penalty] if s.repetition_penalty != 1 else []  # older keys stay valid
         return content_key(
             weights_digest(self.model),
-            [s.temperature, s.top_k, s.top_p, s.max_tokens, s.stop],
+            [s.temperature, s.top_k, s.top_p, s.max_tokens, s.stop, *penalty],
             [system, *asked.turns, asked.question],
             [(head.digest, strength) for head, strength in heads],
             asked.seed,

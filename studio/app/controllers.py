@@ -94,6 +94,7 @@ class Controllers(QObject):
             keep_faithfulness(workspace, channel.head)
         self._note_misfits(loaded.facts)
         workspace.methods = loaded.methods
+        workspace.settle_sampling(loaded.facts.sampling)
         for sentence in loaded.unread:
             what = self.tr("A bundled head could not be read")
             self.worker.failed.emit(

@@ -10,7 +10,6 @@ from studio.app.first_words import FIRST_PROMPT, FIRST_QUESTION
 from studio.library.library_jobs import StoredSession
 from studio.state.compare_columns import Comparison
 from studio.state.requests import FitOptions
-from studio.state.sampling_settings import SamplingSettings
 from studio.widgets.label import one_line, plain_label
 
 
@@ -66,7 +65,7 @@ class RestoreDialog(QDialog):
             lines.append(self.tr("the steering prompt “{0}”").format(one_line(values["prompt"])))
         if question and not (at and at.question == question):  # there it stays typed
             lines.append(self.tr("the unsent question “{0}”").format(one_line(question)))
-        if values["settings"] != SamplingSettings():
+        if values["settings"].changed:
             lines.append(self.tr("the sampling settings"))
         if values["fit_options"] != FitOptions():
             lines.append(self.tr("the distillation options"))
@@ -85,7 +84,7 @@ class RestoreDialog(QDialog):
                 (self.tr("the preview head"), any(c.slot.draft for c in values["channels"])),
                 (self.tr("the steering prompt"), values["prompt"].strip() not in ("", FIRST_PROMPT)),
                 (self.tr("the unsent question"), values["question"].strip() not in ("", FIRST_QUESTION)),
-                (self.tr("the sampling settings"), values["settings"] != SamplingSettings()),
+                (self.tr("the sampling settings"), values["settings"].changed),
                 (self.tr("the distillation options"), values["fit_options"] != FitOptions()),
                 (self.tr("the columns of the Compare page"), values["comparison"] != Comparison()),
             )

@@ -19,6 +19,7 @@ from studio.runtime.worker import Worker
 from studio.state.conversation import STEERED, UNSTEERED, Answer, MixEntry, State, Turn, rewritten, widened
 from studio.state.mixer import MixerChannel, active_rows, rows_for_mix, share_of
 from studio.state.requests import LaneRequest
+from studio.state.sampling_settings import SamplingSettings
 from studio.state.workspace import Workspace
 
 
@@ -42,6 +43,7 @@ class AnswerController(JobController):
         self._turn: Turn | None = None  # whose answer is being made
         self._live: Any = None  # its strengths, which the sliders move
         self._step = 0  # of the undo stack, when it was asked for
+        self._last_seed: int | None = None  # of the last answer
         self._waiting = False  # a question was sent before the model was ready, or the last answer quiet
         workspace.strengthsChanged.connect(self._on_strengths)
         workspace.channelsChanged.connect(self._on_strengths)
@@ -73,9 +75,10 @@ class AnswerController(JobController):
             self._workspace.set_question(question)
             self.talkingChanged.emit(True)
             return
-        turn = self._turn_for(question, self._mix())
+        settings = self._next_settings()
+        turn = self._turn_for(question, self._mix(), settings)
         turns = (*self._workspace.turns, turn)
-        self._workspace.set_turns(turns, self.tr("send question"), question="")
+        self._workspace.set_turns(turns, self.tr("send question"), question="", settings=settings)
         self._answer(turn, turns[:-1], turn.answers)
 
     def resume(self) -> None:
@@ -125,7 +128,8 @@ class AnswerController(JobController):
         opening = (*(int(i) for i in answer.trace.ids[:token]), choice)
         if compared:
             began = bool(workspace.turns)
-            fresh = self._turn_for(turn.question, [(c, c.strength) for c in active_rows(rows)])
+            mix = [(c, c.strength) for c in active_rows(rows)]
+            fresh = self._turn_for(turn.question, mix, workspace.settings)
             also = {"conversation": uuid4().hex, "channels": rows, "bypass": False}
             workspace.set_turns((fresh,), self.tr("branch"), **also)
             if began:
@@ -183,13 +187,22 @@ class AnswerController(JobController):
         """The rows that are heard, as strong as they are now."""
         return [(c, self._workspace.strength_of(c.key)) for c in self._workspace.active_rows()]
 
+    def _next_settings(self) -> SamplingSettings:
+        """Those of the next answer: with a seed that neither this conversation nor the last answer had."""
+        used = {turn.settings.seed for turn in self._workspace.turns}
+        return self._workspace.settings.with_new_seed(used | {self._last_seed})
+
     def _turn_for(
-        self, question: str, rows: Sequence[tuple[MixerChannel, float]], unsteered: bool = False
+        self,
+        question: str,
+        rows: Sequence[tuple[MixerChannel, float]],
+        settings: SamplingSettings,
+        unsteered: bool = False,
     ) -> Turn:
         """unsteered: with an unsteered answer also where those are not asked for."""
         workspace = self._workspace
         mix = tuple(share_of(c, strength) for c, strength in rows)
-        turn = Turn(question, workspace.settings, mix, model=workspace.loading.facts.key)
+        turn = Turn(question, settings, mix, model=workspace.loading.facts.key)
         turn.add(STEERED)
         if workspace.compare or unsteered:
             turn.add(UNSTEERED)
@@ -202,8 +215,9 @@ class AnswerController(JobController):
         if turn not in turns or self.talking or self._workspace.loading.facts is None:
             return
         before = turns[: turns.index(turn)]
-        fresh = self._turn_for(question, self._mix(), UNSTEERED in openings)
-        self._workspace.set_turns((*before, fresh), label)
+        settings = self._workspace.settings if openings else self._next_settings()
+        fresh = self._turn_for(question, self._mix(), settings, UNSTEERED in openings)
+        self._workspace.set_turns((*before, fresh), label, settings=settings)
         self._tell_gone(turns[len(before) + 1 :])
         self._answer(fresh, before, fresh.answers, openings)
 
@@ -227,7 +241,7 @@ class AnswerController(JobController):
         note_asked(answers, lanes, workspace.loading.facts.precision)
         workspace.live.begin([c.key for c in channels], live)
         workspace.show(turn.answer(STEERED) or answers[0])
-        self._turn, self._step = turn, workspace.stack.index()
+        self._turn, self._step, self._last_seed = turn, workspace.stack.index(), turn.settings.seed
         self._submit(
             self.tr("Answering"),
             lambda emit, cancel: self._host.generate(lanes, turn.settings, emit, cancel),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
+    QCheckBox,
     QFormLayout,
     QGridLayout,
     QHBoxLayout,
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from studio.chat.context_meter import ContextMeter
 from studio.state.requests import ContextForecast
+from studio.state.sampling_settings import SEEDS, SamplingSettings
 from studio.state.workspace import Workspace
 from studio.widgets import theme
 from studio.widgets.growing_edit import GrowingEdit
@@ -77,7 +79,9 @@ class Composer(WrappingRow):
         self.sampling.setProperty("popup", "true")
         self.sampling.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.sampling.setAccessibleName(self.tr("Sampling settings"))
-        self.sampling.setToolTip(self.tr("Sampling: temperature, top p, top k, max new tokens, seed"))
+        self.sampling.setToolTip(
+            self.tr("Sampling: temperature, top p, top k, repetition penalty, max new tokens, seed")
+        )
         self.sampling.setMenu(self._settings_menu())
         self.send = _button(QPushButton(self.tr("Send")), actions["send"], "primary")
         self._send_tip = self.send.toolTip()
@@ -172,22 +176,40 @@ class Composer(WrappingRow):
         self.top_p = NumberBox()
         self.top_p.setRange(0.05, 1.0)
         self.top_p.setSingleStep(0.05)
+        self.penalty = NumberBox()
+        self.penalty.setRange(0.5, 2.0)
+        self.penalty.setSingleStep(0.05)
+        self.penalty.setToolTip(
+            self.tr("Above 1, words of the prompt and the answer become less likely; 1 is off")
+        )
         self.top_k, self.longest, self.seed = QSpinBox(), QSpinBox(), QSpinBox()
         self.top_k.setRange(0, 1000)
         self.top_k.setSpecialValueText(self.tr("all"))
         self.longest.setRange(1, 32768)
-        self.seed.setRange(0, 2**31 - 1)
+        self.seed.setRange(0, SEEDS - 1)
         for text, control in (
             (self.tr("Temperature"), self.temperature),
             (self.tr("Top p"), self.top_p),
             (self.tr("Top k"), self.top_k),
+            (self.tr("Repetition penalty"), self.penalty),
             (self.tr("Max new tokens"), self.longest),
             (self.tr("Seed"), self.seed),
         ):
             control.setAccessibleName(text)
             control.setKeyboardTracking(False)
-            control.valueChanged.connect(self._on_edited)
+            control.valueChanged.connect(self._on_seed if control is self.seed else self._on_edited)
             form.addRow(text, control)
+        self.keep_seed = QCheckBox(self.tr("Keep seed"))
+        self.keep_seed.setToolTip(
+            self.tr(
+                "On: every answer has this seed. Off: each answer takes the next one (above temperature 0)."
+            )
+        )
+        self.keep_seed.toggled.connect(self._on_edited)
+        form.addRow("", self.keep_seed)
+        self.recommended = QPushButton(self.tr("Use the model's defaults"))
+        self.recommended.clicked.connect(self._on_recommended)
+        form.addRow(self.recommended)
         action = QWidgetAction(menu)
         action.setDefaultWidget(page)
         menu.addAction(action)
@@ -195,21 +217,40 @@ class Composer(WrappingRow):
 
     @Slot()
     def _on_edited(self) -> None:
-        self._workspace.set_settings(
-            replace(
-                self._workspace.settings,
-                temperature=self.temperature.value(),
-                top_p=self.top_p.value(),
-                top_k=self.top_k.value(),
-                max_tokens=self.longest.value(),
-                seed=self.seed.value(),
-            )
+        before = self._workspace.settings
+        chosen = SamplingSettings(
+            temperature=self.temperature.value(),
+            top_p=self.top_p.value(),
+            top_k=self.top_k.value(),
+            max_tokens=self.longest.value(),
+            seed=self.seed.value(),
+            repetition_penalty=self.penalty.value(),
+            keep_seed=self.keep_seed.isChecked(),
         )
+        edited = before.edited or before != before.with_rules(chosen)
+        self._workspace.set_settings(replace(chosen, edited=edited))
+
+    @Slot()
+    def _on_seed(self) -> None:
+        """Who sets a seed wants that one."""
+        with QSignalBlocker(self.keep_seed):
+            self.keep_seed.setChecked(True)
+        self._on_edited()
+
+    @Slot()
+    def _on_recommended(self) -> None:
+        facts, settings = self._workspace.loading.facts, self._workspace.settings
+        if facts is not None:
+            self._workspace.set_settings(replace(settings.with_rules(facts.sampling), edited=False))
 
     @Slot()
     def _on_settings(self) -> None:
         settings = self._workspace.settings
-        real = ((self.temperature, settings.temperature), (self.top_p, settings.top_p))
+        real = (
+            (self.temperature, settings.temperature),
+            (self.top_p, settings.top_p),
+            (self.penalty, settings.repetition_penalty),
+        )
         whole = (
             (self.top_k, settings.top_k),
             (self.longest, settings.max_tokens),
@@ -221,6 +262,9 @@ class Composer(WrappingRow):
         for box, count in whole:
             with QSignalBlocker(box):
                 box.setValue(count)
+        with QSignalBlocker(self.keep_seed):
+            self.keep_seed.setChecked(settings.keep_seed)
+        self.recommended.setEnabled(settings.edited)
         how = self.tr("Greedy") if not settings.temperature else f"T {settings.temperature:g}"
         self.sampling.setText(self.tr("{0} (seed {1})").format(how, settings.seed))
 

@@ -28,6 +28,8 @@ def sampled_how(turn: Turn) -> str:
         told.append(f"top-k {s.top_k}")
     if s.top_p != SamplingSettings.top_p:
         told.append(f"top-p {s.top_p:g}")
+    if s.repetition_penalty != SamplingSettings.repetition_penalty:
+        told.append(f"repetition penalty {s.repetition_penalty:g}")
     return ", ".join([*told, f"at most {s.max_tokens} tokens"])
 
 

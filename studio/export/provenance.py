@@ -53,6 +53,7 @@ def _asked(turn: Turn) -> dict[str, Any]:
             "temperature": s.temperature,
             "top_k": s.top_k,
             "top_p": s.top_p,
+            "repetition_penalty": s.repetition_penalty,
             "max_tokens": s.max_tokens,
         },
     }

@@ -73,8 +73,12 @@ def head_digests(answer: AnswerRecord) -> list[str]:
 
 
 def read_settings(values: Mapping[str, Any]) -> SamplingSettings:
+    """Those of a session before `edited` was kept count as edited where they were no longer greedy."""
     kinds = asdict(SamplingSettings())
-    return SamplingSettings(**{name: type(kinds[name])(value) for name, value in values.items()})
+    found = SamplingSettings(**{name: type(kinds[name])(value) for name, value in values.items()})
+    if "edited" not in values:
+        found = replace(found, edited=found != found.with_rules(SamplingSettings()))
+    return found
 
 
 def _answer_facts(answer: Answer) -> dict[str, Any]:

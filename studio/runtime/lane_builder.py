@@ -38,7 +38,23 @@ def lanes_of(model: Any, requests: Sequence[LaneRequest], seed: int) -> list[Lan
 def sampling_of(settings: SamplingSettings) -> Sampling:
     from engine.generation.sampling import Sampling
 
-    return Sampling(settings.temperature, settings.top_k, settings.top_p, settings.max_tokens)
+    return Sampling(
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        max_tokens=settings.max_tokens,
+        repetition_penalty=settings.repetition_penalty,
+    )
+
+
+def settings_of(sampling: Sampling) -> SamplingSettings:
+    """Settings with the sampling's rules, else as they are at first."""
+    return SamplingSettings(
+        temperature=sampling.temperature,
+        top_k=sampling.top_k,
+        top_p=sampling.top_p,
+        repetition_penalty=sampling.repetition_penalty,
+    )
 
 
 def _message(model: Any, told: Told) -> Message:

@@ -15,7 +15,7 @@ from engine.events import Cancel, Emit, Progress
 from engine.heads import HEAD_SUFFIX
 from studio.runtime.frozen_imports import set_apart
 from studio.runtime.head_files import heads_folder
-from studio.runtime.lane_builder import ids_of, lanes_of, sampling_of
+from studio.runtime.lane_builder import ids_of, lanes_of, sampling_of, settings_of
 from studio.runtime.model_sources import from_anywhere
 from studio.state.conversation import turns_in
 from studio.state.requests import (
@@ -248,6 +248,8 @@ class ModelHost:
     def _facts(self, source: str) -> ModelFacts:
         """What came of the hub is named by its commit, a folder by its whole path: so a session gets the very
         same model again."""
+        from engine.generation.model_sampling import recommended_sampling
+
         model, source = self._model, from_anywhere(source)
         if model.identity.revision:
             source = f"{model.identity.id}@{model.identity.revision}"
@@ -262,6 +264,7 @@ class ModelHost:
             model.bytes,
             model.is_pocket,
             model.identity,
+            settings_of(recommended_sampling(model)),
         )
 
     def _methods(self) -> tuple[MethodFacts, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from studio.state.conversation import Told
+from studio.state.sampling_settings import SamplingSettings
 
 if TYPE_CHECKING:
     from engine.distill.request import Objective, PlaceOption, Recipe
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class ModelFacts:
     """The loaded model in plain values; dtype: that it computes in, precision: that of its matrices;
-    identity: its ModelIdentity; bytes: size of the weights."""
+    identity: its ModelIdentity; bytes: size of the weights; sampling: with the rules that its publisher
+    recommends."""
 
     name: str
     source: str
@@ -27,6 +29,7 @@ class ModelFacts:
     bytes: int
     is_pocket: bool
     identity: Any
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
 
     @property
     def key(self) -> str:

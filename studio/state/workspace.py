@@ -273,6 +273,12 @@ class Workspace(QObject):
     def set_settings(self, settings: SamplingSettings) -> None:
         self._put_one(self.tr("sampling settings"), "settings", settings, "settings")
 
+    def settle_sampling(self, recommended: SamplingSettings) -> None:
+        """The loaded model's sampling, unless a person chose another. No step, and none is lost."""
+        settled = self.settings.with_rules(recommended)
+        if not self.settings.edited and settled != self.settings:
+            self.set_without_step(settings=settled)
+
     def set_fit_options(self, options: FitOptions, merge: str = "") -> None:
         """merge: the option that is being turned, whose values in a row become one step."""
         self._put_one(self.tr("distillation options"), "fit_options", options, merge)

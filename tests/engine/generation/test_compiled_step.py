@@ -36,11 +36,12 @@ def step(session_model: LanguageModel) -> CompiledStep:
     return made.prepare()
 
 
+@pytest.mark.parametrize("penalty", [1.0, 1.6])
 def test_a_compiled_step_gives_the_tokens_and_figures_of_the_eager_one(
-    model: LanguageModel, step: CompiledStep
+    model: LanguageModel, step: CompiledStep, penalty: float
 ) -> None:
     first, second = tiny.head(model), tiny.head(model, seed=1, rank=2, blocks=(1,))
-    sampling = Sampling(temperature=0.8, max_tokens=24)
+    sampling = Sampling(temperature=0.8, max_tokens=24, repetition_penalty=penalty)
     for lanes in (
         [Lane(ASK, heads=[first], reference_prompt="Be brief.", seed=4)],
         [Lane(ASK), Lane(LONG, heads=[first, second], seed=2), Lane(ASK, "Be loud.", [second], seed=3)],
