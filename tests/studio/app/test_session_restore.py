@@ -6,7 +6,6 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +151,7 @@ def test_the_dialog_says_what_a_fresh_start_takes_and_presets_outlive_it(qtbot, 
     workspace.mixer.set_strength(workspace.channels[0].key, 0.4)
     workspace.mixer.keep_preset("soft")
     workspace.set_prompt("Be gloomy.")
-    workspace.set_settings(replace(workspace.settings, temperature=0.7))
+    window.composer.temperature.setValue(0.7)
     window.close()
     crashed(tmp_path / "home")
     other = open_window()
