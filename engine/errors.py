@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from engine.text import encodable
+
+LONGEST = 1000  # characters of one part of a message
+
 
 class EngineError(Exception):
     """A failure that a person can act on.
@@ -15,6 +19,7 @@ class EngineError(Exception):
     """
 
     def __init__(self, what: str, why: str, remedy: str) -> None:
+        what, why, remedy = map(_readable, (what, why, remedy))
         super().__init__(what, why, remedy)
         self.what, self.why, self.remedy = what, why, remedy
 
@@ -71,3 +76,9 @@ class LabError(EngineError):
 
 class Cancelled(Exception):
     """A person stopped the job. Not an error: partial results stay valid."""
+
+
+def _readable(text: str) -> str:
+    """Names and values out of damaged files may be of any length, and hold what no terminal can print."""
+    text = encodable(text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, get_args
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
+from engine.decoding import refusing, shaped
 from engine.errors import RunError
 from engine.generation.lanes import Lane
 from engine.generation.live_strengths import LiveStrengths
@@ -17,7 +18,7 @@ from engine.generation.sampling import Sampling
 from engine.generation.trace_arrays import trace_from, trace_to_arrays, trace_to_json
 from engine.heads.head import Head
 from engine.heads.head_codec import decode_head, head_arrays, head_metadata
-from engine.model.chat_template import Message, Role
+from engine.model.chat_template import Message, Place, Role
 from engine.model.identity import ModelIdentity
 
 FORMAT = 1
@@ -33,6 +34,51 @@ _ANSWER_FACTS = (
     "compiled",
 )
 _Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _MessageRow:
+    role: Role
+    text: str
+    said: list[int] | None = None  # places of the heads that steered it; None for what no model generated
+
+
+@dataclass(frozen=True)
+class _AnswerRow:
+    stopped: Stopped
+    prompt_tokens: int
+    cut: int
+    seconds: float
+    first_token_seconds: float
+    tokens_per_second: float
+    compiled: bool
+    pieces: list[str]
+    alternatives: list[list[tuple[int, str, float]]]
+
+
+@dataclass(frozen=True)
+class _LaneRow:
+    messages: list[_MessageRow]
+    system: str | None
+    heads: list[int]
+    seed: int
+    truth: str | None
+    follows: int | None
+    forced: list[int] | None
+    opening: list[int]
+    answer: _AnswerRow
+    lead: str | None = None  # older runs have none of these two
+    truth_place: Place = "system"
+
+
+@dataclass(frozen=True)
+class _RunRow:
+    model: ModelIdentity
+    precision: str
+    sampling: Sampling
+    heads: list[dict[str, Any]]
+    lanes: list[_LaneRow]
+    left_out: tuple[str, ...] = ()  # older files have none
 
 
 def encode_run(run: Run) -> tuple[dict[str, Any], _Arrays]:
@@ -75,8 +121,8 @@ def decode_run(header: Any, arrays: _Arrays, what: str) -> Run:
         what: begins the sentence of an error ("The run x was not loaded").
 
     Raises:
-        RunError: not a run, a newer format, something missing, of the wrong kind or not finite.
-        HeadError: a head in it is damaged.
+        RunError: not a run, a newer format, something missing, of the wrong kind or not finite, a damaged
+            head.
     """
     if not isinstance(header, dict) or not isinstance(header.get("format"), int):
         raise RunError(what, "It is not a run file.", "Choose a file that this studio saved.")
@@ -87,20 +133,17 @@ def decode_run(header: Any, arrays: _Arrays, what: str) -> Run:
         # The prompt's effect is NaN where it was not measured.
         if not name.endswith((".truth", ".gap")) and not np.isfinite(array).all():
             raise RunError(what, f"{name} holds NaN or infinite values.", DAMAGED)
-    try:
-        model = {key: value for key, value in header["model"].items() if key != "fingerprint"}
-        identity = ModelIdentity(**model)
-        lanes, answers = _decode_lanes(header, arrays, identity.blocks, what)
+    with refusing(RunError, what, DAMAGED, "Something in it is missing or of the wrong kind."):
+        row = shaped(header, _RunRow, "Its header")
+        lanes, answers = _decode_lanes(row, arrays, what)
         return Run(
-            model=identity,
-            precision=str(header["precision"]),
-            sampling=Sampling(**{**header["sampling"], "stop": tuple(header["sampling"]["stop"])}),
+            model=row.model,
+            precision=row.precision,
+            sampling=row.sampling,
             lanes=lanes,
             answers=answers,
-            left_out=tuple(map(str, header.get("left_out", ()))),  # older files have none
+            left_out=row.left_out,
         )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise RunError(what, "Something in it is missing or of the wrong kind.", DAMAGED) from None
 
 
 def _encode_lane(
@@ -139,68 +182,79 @@ def _encode_lane(
 
 
 def _decode_lanes(
-    header: Mapping[str, Any], arrays: _Arrays, blocks: int, what: str
+    run: _RunRow, arrays: _Arrays, what: str
 ) -> tuple[tuple[Lane, ...], tuple[Generation, ...]]:
     heads = [
         decode_head(facts, _with_prefix(arrays, f"head.{index}."), what)
-        for index, facts in enumerate(header["heads"])
+        for index, facts in enumerate(run.heads)
     ]
-    if [head.digest for head in heads] != [facts["hash"] for facts in header["heads"]]:
+    if [head.digest for head in heads] != [facts["hash"] for facts in run.heads]:
         raise ValueError
     pairs = [
-        _decode_lane(row, _with_prefix(arrays, f"lane.{index}."), heads, blocks)
-        for index, row in enumerate(header["lanes"])
+        _decode_lane(row, _with_prefix(arrays, f"lane.{index}."), heads, run)
+        for index, row in enumerate(run.lanes)
     ]
     return tuple(lane for lane, _ in pairs), tuple(answer for _, answer in pairs)
 
 
 def _decode_lane(
-    row: Mapping[str, Any], arrays: _Arrays, heads: Sequence[Head], blocks: int
+    row: _LaneRow, arrays: _Arrays, heads: Sequence[Head], run: _RunRow
 ) -> tuple[Lane, Generation]:
-    steering = tuple(heads[index] for index in row["heads"])
-    _require_shapes(arrays, len(steering), blocks)
-    trace = trace_from(arrays, row["answer"])
+    steering = tuple(heads[index] for index in _within(row.heads, len(heads)))
+    _require_shapes(arrays, len(steering), run.model.blocks)
+    vocabulary = run.model.vocabulary
+    ids = _within(arrays["ids"].tolist(), vocabulary)
+    trace = trace_from(arrays, {"pieces": row.answer.pieces, "alternatives": row.answer.alternatives})
     strengths = np.concatenate([arrays["prompt_strengths"][None], arrays["strengths"]])
     lane = Lane(
-        [_decode_message(message, number, arrays, heads) for number, message in enumerate(row["messages"])],
-        system=row["system"],
-        lead=row.get("lead"),  # older runs have none
+        [
+            _decode_message(message, number, arrays, heads, vocabulary)
+            for number, message in enumerate(row.messages)
+        ],
+        system=row.system,
+        lead=row.lead,
         heads=steering,
         strengths=LiveStrengths(arrays["prompt_strengths"]),
-        seed=int(row["seed"]),
-        forced=row["forced"],
-        opening=tuple(row["opening"]),
-        follows=row["follows"],
-        reference_prompt=row["truth"],
-        reference_place=row.get("truth_place", "system"),
+        seed=row.seed,
+        forced=None if row.forced is None else _within(row.forced, vocabulary),
+        opening=_within(row.opening, vocabulary),
+        follows=None if row.follows is None else _within([row.follows], len(run.lanes))[0],
+        reference_prompt=row.truth,
+        reference_place=row.truth_place,
     )
-    facts = {name: row["answer"][name] for name in _ANSWER_FACTS}
-    if facts["stopped"] not in get_args(Stopped) or len(trace) != len(arrays["ids"]):
+    if len(trace) != len(ids):
         raise ValueError
     answer = Generation(
         trace=trace,
         text=trace.text,
         prompt_coefficients=arrays["prompt_coefficients"],
-        tokens=SteeredTokens(tuple(arrays["ids"].tolist()), steering, strengths),
+        tokens=SteeredTokens(ids, steering, strengths),
         seed=lane.seed,
-        **facts,
+        **{name: getattr(row.answer, name) for name in _ANSWER_FACTS},
     )
     return lane, answer
 
 
-def _decode_message(row: Mapping[str, Any], number: int, arrays: _Arrays, heads: Sequence[Head]) -> Message:
-    if row["role"] not in get_args(Role) or not isinstance(row["text"], str):
-        raise ValueError
-    if "said" not in row:
-        return Message(row["role"], row["text"])
-    ids = tuple(arrays[f"said.{number}.ids"].tolist())
-    steering = tuple(heads[index] for index in row["said"])
+def _decode_message(
+    row: _MessageRow, number: int, arrays: _Arrays, heads: Sequence[Head], vocabulary: int
+) -> Message:
+    if row.said is None:
+        return Message(row.role, row.text)
+    ids = _within(arrays[f"said.{number}.ids"].tolist(), vocabulary)
+    steering = tuple(heads[index] for index in _within(row.said, len(heads)))
     if not steering:
-        return Message(row["role"], row["text"], SteeredTokens(ids))
+        return Message(row.role, row.text, SteeredTokens(ids))
     strengths = arrays[f"said.{number}.strengths"]
     if strengths.shape != (len(ids) + 1, len(steering)):
         raise ValueError
-    return Message(row["role"], row["text"], SteeredTokens(ids, steering, strengths))
+    return Message(row.role, row.text, SteeredTokens(ids, steering, strengths))
+
+
+def _within(numbers: Sequence[int], end: int) -> tuple[int, ...]:
+    """The numbers, all of which lie in [0, end). Raises ValueError where one does not."""
+    if not all(type(number) is int and 0 <= number < end for number in numbers):
+        raise ValueError
+    return tuple(numbers)
 
 
 def _require_shapes(arrays: _Arrays, heads: int, blocks: int) -> None:
@@ -209,6 +263,9 @@ def _require_shapes(arrays: _Arrays, heads: int, blocks: int) -> None:
     shapes |= dict.fromkeys(("coefficients", "lengths", "truth", "gap"), (n, blocks))
     shapes |= {"strengths": (n, heads), "prompt_strengths": (heads,), "prompt_coefficients": (blocks,)}
     if any(arrays[name].shape != shape for name, shape in shapes.items()):
+        raise ValueError
+    kinds = {"ids": np.int64, "ranks": np.int32}
+    if any(arrays[name].dtype != kinds.get(name, np.float32) for name in shapes):
         raise ValueError
 
 

@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 
 from engine.atomic_write import write_atomic
+from engine.decoding import from_json, refusing, safetensors_header
 from engine.errors import RunError
 from engine.generation.recorded_run import Run
 from engine.generation.run_codec import DAMAGED, decode_run, encode_run
+
+LARGEST = 1 << 30  # bytes
+LONGEST_HEADER = 64 << 20  # bytes
 
 
 def save_run(path: str | Path, run: Run) -> None:
@@ -36,7 +40,6 @@ def load_run(path: str | Path) -> Run:
 
     Raises:
         RunError: no such file, damaged, a newer format, or values that are not finite.
-        HeadError: a head in it is damaged.
     """
     path = Path(path)
     what = f"The run {path.name} was not loaded"
@@ -46,16 +49,10 @@ def load_run(path: str | Path) -> Run:
 
 def _read(path: Path, what: str) -> tuple[Any, dict[str, np.ndarray]]:
     """The header, None where there is none, and all arrays."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        if not path.is_file():
-            raise RunError(what, "There is no such file.", "Check the path.")
+    with refusing(RunError, what, DAMAGED, "It is damaged or not a run file."):
+        text = safetensors_header(path, LARGEST, LONGEST_HEADER).metadata.get("run")
         with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get("run")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return (json.loads(text) if text is not None else None), arrays
-    except OSError as error:
-        raise RunError(what, f"{error.strerror or error}.", "Choose a file that can be read.") from None
-    except (SafetensorError, TypeError, ValueError, RecursionError):
-        raise RunError(what, "It is damaged or not a run file.", DAMAGED) from None
+        return (from_json(text) if text is not None else None), arrays

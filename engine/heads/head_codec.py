@@ -9,13 +9,15 @@ from typing import Any, NoReturn, get_args
 
 import numpy as np
 
+from engine.decoding import refusing, shaped
 from engine.errors import HeadError
 from engine.heads.head import BlockHead, Gate, Head, HeadInfo, Positions
-from engine.model.identity import ModelIdentity
 
 DAMAGED = "Download the file again, or distill the prompt again."
 
 _TENSOR = re.compile(r"block\.(\d{1,4})\.([wbz])")
+_FARTHEST = 1e6  # the ends of a strength range
+_LONGEST_NAME = 1000  # characters
 _LENGTH_TOLERANCE = 1e-3  # how far the length of a z row may be from 1
 
 
@@ -54,30 +56,21 @@ def decode_head(facts: dict[str, Any], tensors: dict[str, np.ndarray], what: str
         parts.setdefault(int(match[1]), {})[match[2]] = array
     if not parts or any(part.keys() != {"w", "b", "z"} for part in parts.values()):
         _refuse(what, "It lacks some of its arrays.", DAMAGED)
-    if facts.get("gate") not in get_args(Gate) or facts.get("positions") not in get_args(Positions):
-        _refuse(what, "Its gate or its positions are unknown.", DAMAGED)
-    try:
-        model = {field.name: facts["model"][field.name] for field in fields(ModelIdentity)}
-        info = {field.name: facts[field.name] for field in fields(HeadInfo)}
-        low, high = (float(end) for end in info["strength_range"])
-    except (KeyError, TypeError, ValueError):
-        _refuse(what, "Its header lacks facts about its origin.", DAMAGED)
-    texts = [info[key] for key in ("name", "method", "prompt", "created")]
-    texts += [model[key] for key in ("id", "architecture", "template")]
-    numbers = [model[key] for key in ("width", "blocks", "vocabulary")]
-    tables = [info[key] for key in ("recipe", "figures")]
-    if not (
-        all(isinstance(text, str) for text in texts)
-        and all(isinstance(number, int) for number in numbers)
-        and all(isinstance(table, dict) for table in tables)
-        and isinstance(info["objective"], str | None)
-        and isinstance(model["revision"], str | None)
-        and math.isfinite(low + high)
-    ):
-        _refuse(what, "Its header holds facts of the wrong kind.", DAMAGED)
+    with refusing(HeadError, what, DAMAGED, "Its header is damaged."):
+        if facts.get("gate") not in get_args(Gate) or facts.get("positions") not in get_args(Positions):
+            _refuse(what, "Its gate or its positions are unknown.", DAMAGED)
+        lacking = {field.name for field in fields(HeadInfo)} - facts.keys()
+        if lacking:
+            _refuse(what, f"Its header lacks facts: {', '.join(sorted(lacking))}.", DAMAGED)
+        info = shaped(facts, HeadInfo, "Its header")
+    low, high = info.strength_range
+    if not -_FARTHEST <= low <= high <= _FARTHEST:
+        _refuse(what, "The ends of its strength range make no range.", DAMAGED)
+    names = (info.name, info.method, info.model.id, info.model.architecture, info.model.template)
+    if max(map(len, names)) > _LONGEST_NAME:
+        _refuse(what, f"One of its names is longer than {_LONGEST_NAME} characters.", DAMAGED)
     blocks = {index: BlockHead(**part) for index, part in sorted(parts.items())}
-    origin = {**info, "model": ModelIdentity(**model), "strength_range": (low, high)}
-    head = Head(blocks, facts["gate"], HeadInfo(**origin))
+    head = Head(blocks, facts["gate"], info)
     validate_head(head, what)
     return head
 

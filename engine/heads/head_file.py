@@ -10,6 +10,7 @@ import numpy as np
 
 from engine import atomic_write
 from engine.atomic_write import write_atomic
+from engine.decoding import from_json, refusing, safetensors_header
 from engine.errors import HeadError
 from engine.heads.head import Head
 from engine.heads.head_codec import DAMAGED, decode_head, head_arrays, head_metadata, validate_head
@@ -17,6 +18,7 @@ from engine.model.identity import ModelIdentity
 
 FORMAT = 1
 LARGEST = 512 << 20  # bytes
+LONGEST_HEADER = 4 << 20  # bytes
 
 
 class OtherModelError(HeadError):
@@ -69,43 +71,24 @@ def load_head(
 
 
 def _read(path: Path, what: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        if path.exists() and not path.is_file():
-            _refuse(what, "It is not a file.", "Give the path of a head file.")
-        size = path.stat().st_size
-        if size > LARGEST:
+    with refusing(HeadError, what, DAMAGED, "It is damaged or not a head file."):
+        text = safetensors_header(path, LARGEST, LONGEST_HEADER).metadata.get("head")
+        if text is None:
+            _refuse(what, "It is not a head file.", "Choose a file that this studio saved.")
+        facts = from_json(text)
+        if not isinstance(facts, dict):
+            _refuse(what, "Its header is damaged.", DAMAGED)
+        version = facts.get("format")
+        if isinstance(version, int) and version > FORMAT:
             _refuse(
-                what,
-                f"It has {size >> 20} MB, and a head has at most {LARGEST >> 20}.",
-                "Choose a head file.",
+                what, f"It has format {version}, and this version reads up to {FORMAT}.", "Update the studio."
             )
+        if version != FORMAT:
+            _refuse(what, "It names no format.", DAMAGED)
         with safe_open(path, framework="numpy") as file:
-            header = (file.metadata() or {}).get("head")
-            if header is None:
-                _refuse(what, "It is not a head file.", "Choose a file that this studio saved.")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        _refuse(what, "There is no such file.", "Check the path.")
-    except OSError as error:
-        _refuse(what, f"{error.strerror or error}.", "Choose a file that can be read.")
-    except (SafetensorError, TypeError, ValueError):
-        _refuse(what, "It is damaged or not a head file.", DAMAGED)
-    try:
-        facts = json.loads(header)
-    except (ValueError, RecursionError):
-        _refuse(what, "Its header is damaged.", DAMAGED)
-    if not isinstance(facts, dict):
-        _refuse(what, "Its header is damaged.", DAMAGED)
-    version = facts.get("format")
-    if isinstance(version, int) and version > FORMAT:
-        _refuse(
-            what, f"It has format {version}, and this version reads up to {FORMAT}.", "Update the studio."
-        )
-    if version != FORMAT:
-        _refuse(what, "It names no format.", DAMAGED)
-    return facts, tensors
+            return facts, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def _require_model(head: Head, model: ModelIdentity, allow_other: bool, what: str) -> None:

@@ -5,12 +5,16 @@ The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
+import math
 import mmap
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from engine.decoding import require_file
 from engine.errors import ModelError
 
 ENDING = ".gguf"
@@ -33,6 +37,9 @@ _SCALARS = {
 _ARCHITECTURE = "general.architecture"
 _VOCABULARY = "tokenizer.ggml.tokens"
 _ALIGNMENT = 32  # bytes, unless the file says otherwise
+_MOST_ALIGNMENT = 1 << 20  # bytes
+_MOST_DIMENSIONS = 8
+_LARGEST = 1 << 42  # bytes
 
 
 @dataclass(frozen=True)
@@ -63,16 +70,17 @@ class GgufModel:
 def is_gguf(path: Path) -> bool:
     """Whether a file begins as a GGUF file does."""
     try:
+        require_file(path, _LARGEST)
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
 def architecture_of(path: Path) -> str | None:
     """What a GGUF file says it is: "llama", "controlvector"; None for what is damaged or no GGUF."""
     try:
-        architecture = _read_header(path, _ARCHITECTURE).facts.get(_ARCHITECTURE)
+        architecture = gguf_header(path, _ARCHITECTURE).facts.get(_ARCHITECTURE)
     except (OSError, ValueError):
         return None
     return architecture if isinstance(architecture, str) else None
@@ -90,7 +98,7 @@ def read_gguf_header(path: Path) -> GgufModel:
     vector, an adapter, the picture part of a model, or that stores its weights in a type without a reader.
     """
     try:
-        header = _read_header(path)
+        header = gguf_header(path)
     except OSError as error:
         raise _refused(path, f"{error.strerror or error}.", "Choose a file that can be read.") from None
     except ValueError as error:
@@ -99,21 +107,32 @@ def read_gguf_header(path: Path) -> GgufModel:
     return _model(path, header)
 
 
-class _Tensor(NamedTuple):
+class GgufTensor(NamedTuple):
+    """A tensor as the header has it. offset: bytes from the start of the data."""
+
     name: str
-    values: int
+    shape: tuple[int, ...]
     kind: int
-    offset: int  # from the start of the data
+    offset: int
+
+    @property
+    def values(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
 
 
-class _Header(NamedTuple):
-    facts: dict[str, Any]  # arrays of strings as their lengths
-    tensors: list[_Tensor]
-    data: int  # where the tensors begin
+class GgufHeader(NamedTuple):
+    """facts: arrays of strings as their lengths, others as numpy's; kinds: the format's number of the type of
+    each fact; data: where the tensors begin; size: of the file, in bytes."""
+
+    facts: dict[str, Any]
+    kinds: dict[str, int]
+    tensors: list[GgufTensor]
+    data: int
     size: int
 
 
-def _require_model(path: Path, header: _Header) -> None:
+def _require_model(path: Path, header: GgufHeader) -> None:
     facts = header.facts
     kind, architecture = facts.get("general.type"), facts.get(_ARCHITECTURE)
     parts = facts.get("split.count")
@@ -144,7 +163,7 @@ def _require_model(path: Path, header: _Header) -> None:
             raise _refused(path, f"It lacks {key}.", "Choose the GGUF file of a language model.")
 
 
-def _model(path: Path, header: _Header) -> GgufModel:
+def _model(path: Path, header: GgufHeader) -> GgufModel:
     import gguf
 
     facts, architecture = header.facts, header.facts[_ARCHITECTURE]
@@ -169,7 +188,9 @@ def _model(path: Path, header: _Header) -> GgufModel:
 
     def fact(key: str) -> Any:
         value = facts.get(f"{architecture}.{key}")
-        return max(value, default=None) if isinstance(value, list) else value
+        if isinstance(value, np.ndarray):  # one number per block
+            value = value.max().item() if value.size else None
+        return value if type(value) is int else None
 
     sizes = {
         "model_type": architecture,
@@ -181,11 +202,12 @@ def _model(path: Path, header: _Header) -> GgufModel:
         "max_position_embeddings": fact("context_length"),
         "vocab_size": facts[_VOCABULARY],
     }
+    name = facts.get("general.name")
     ends = (facts.get(f"tokenizer.ggml.{kind}_token_id") for kind in ("eos", "eot", "eom"))
     return GgufModel(
         path=path,
         architecture=architecture,
-        name=str(facts.get("general.name") or path.stem),
+        name=name if isinstance(name, str) and name else path.stem,
         quantisation=_quantisation(facts.get("general.file_type"), values),
         values=values,
         bytes=header.size,
@@ -198,16 +220,20 @@ def _quantisation(file_type: Any, values: dict[str, int]) -> str:
     import gguf
 
     try:
+        if type(file_type) is not int:
+            raise ValueError
         return gguf.LlamaFileType(file_type).name.removeprefix("ALL_").removeprefix("MOSTLY_")
     except ValueError:
         return max(values, key=lambda kind: values[kind], default="unknown")
 
 
-def _read_header(path: Path, until: str = "") -> _Header:
-    """The header, or the facts up to that of the name `until`. Raises OSError, and ValueError for what is no
-    GGUF or a damaged one."""
+def gguf_header(path: Path, until: str = "") -> GgufHeader:
+    """The header of any GGUF file, or the facts up to that of the name `until`.
+
+    Raises OSError, and ValueError for what is no GGUF or a damaged one.
+    """
+    require_file(path, _LARGEST)
     if not is_gguf(path):
-        path.stat()  # says why where there is no such file
         raise ValueError("it does not begin as one")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
@@ -216,28 +242,33 @@ def _read_header(path: Path, until: str = "") -> _Header:
             raise ValueError("its header does not make sense") from None
 
 
-def _parse(data: mmap.mmap, until: str) -> _Header:
+def _parse(data: mmap.mmap, until: str) -> GgufHeader:
     version, tensors, count = struct.unpack_from("<IQQ", data, len(_MAGIC))
     if version not in (2, 3):
         old = "its version is 1" if version == 1 else "its numbers are in another order of bytes"
         raise ValueError(old if version == 1 or version & 0xFFFF == 0 else f"its version is {version}")
     reader = _Reader(data, struct.calcsize("<IQQ") + len(_MAGIC))
+    if 12 * count + 24 * tensors > len(data):  # the least bytes that a fact and a tensor take
+        raise ValueError("it says that it holds more than the file does")
     facts: dict[str, Any] = {}
+    kinds: dict[str, int] = {}
     for _ in range(count):
         key = reader.text()
-        facts[key] = reader.value(reader.number("<I"))
+        kinds[key] = reader.number("<I")
+        facts[key] = reader.value(kinds[key])
         if key == until:
-            return _Header(facts, [], 0, len(data))
+            return GgufHeader(facts, kinds, [], 0, len(data))
     found = []
     for _ in range(tensors):
-        name, dimensions, values = reader.text(), reader.number("<I"), 1
-        for _ in range(dimensions):
-            values *= reader.number("<Q")
-        found.append(_Tensor(name, values, reader.number("<I"), reader.number("<Q")))
+        name, dimensions = reader.text(), reader.number("<I")
+        if dimensions > _MOST_DIMENSIONS:
+            raise ValueError(f"one of its tensors has {dimensions} dimensions")
+        shape = tuple(reader.number("<Q") for _ in range(dimensions))
+        found.append(GgufTensor(name, shape, reader.number("<I"), reader.number("<Q")))
     alignment = facts.get("general.alignment", _ALIGNMENT)
-    if not isinstance(alignment, int) or alignment < 1:
+    if type(alignment) is not int or not 1 <= alignment <= _MOST_ALIGNMENT:
         raise ValueError("its alignment is no number")
-    return _Header(facts, found, -(-reader.at // alignment) * alignment, len(data))
+    return GgufHeader(facts, kinds, found, -(-reader.at // alignment) * alignment, len(data))
 
 
 class _Reader:
@@ -268,11 +299,11 @@ class _Reader:
             raise ValueError(f"it holds a value of the type {kind}")
         items, count = self.number("<I"), self.number("<Q")
         if items in _SCALARS:
-            form = f"<{count}{_SCALARS[items][1]}"
-            if self.at + struct.calcsize(form) > len(self._data):
+            numbers = np.dtype(_SCALARS[items])
+            if self.at + count * numbers.itemsize > len(self._data):
                 raise IndexError(count)
-            values = list(struct.unpack_from(form, self._data, self.at))
-            self.at += struct.calcsize(form)
+            values = np.frombuffer(self._data, numbers, count, self.at).copy()
+            self.at += values.nbytes
             return values
         if items != _STRING:
             raise ValueError(f"it holds an array of the type {items}")

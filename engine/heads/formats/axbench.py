@@ -6,11 +6,13 @@ Its steering adds factor * max_act * weight[concept]; the bias serves detection 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from engine.atomic_write import write_atomic
+from engine.decoding import from_json, json_lines, refusing, shaped
 from engine.errors import HeadError
 from engine.heads.formats.constant_vectors import constant_head, constant_vectors
 from engine.heads.formats.format import (
@@ -26,6 +28,16 @@ from engine.heads.formats.pickles import read_tensor, write_tensor
 from engine.heads.head import Head
 
 _WEIGHT, _BIAS, _METADATA = "_weight.pt", "_bias.pt", "metadata.jsonl"
+_LARGEST = 64 << 20  # bytes, of the metadata
+_LONGEST_LINE = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptRow:
+    """What is read of a line of metadata.jsonl."""
+
+    concept_id: int
+    concept: str
 
 
 def _matches_name(path: Path) -> bool:
@@ -58,13 +70,15 @@ def _read(path: Path, model: ModelProvider, options: ImportOptions) -> ImportedH
 
 def _concepts(path: Path) -> dict[int, str]:
     """The concepts' words by their number; none where there is no such file."""
-    if not path.is_file():
+    if not path.exists():
         return {}
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return {int(row["concept_id"]): str(row["concept"]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError):
-        refuse(path, "It is damaged.", "Download the file again, or move it away.")
+    what, remedy = f"{path.name} was not read", "Download the file again, or move it away."
+    with refusing(HeadError, what, remedy):
+        rows = [
+            shaped(from_json(line), ConceptRow, f"Line {number}")
+            for number, line in json_lines(path, _LARGEST, _LONGEST_LINE)
+        ]
+    return {row.concept_id: row.concept for row in rows}
 
 
 def _write(head: Head, path: Path, options: ImportOptions) -> Losses:

@@ -9,13 +9,15 @@ names what it measured at block k direction.(k+1). The files differ in one place
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 
 from engine.atomic_write import write_atomic
+from engine.decoding import refusing, require_file
 from engine.errors import HeadError
 from engine.heads.formats.constant_vectors import constant_head, constant_vectors
 from engine.heads.formats.format import (
@@ -28,19 +30,19 @@ from engine.heads.formats.format import (
     refuse_without_option,
 )
 from engine.heads.head import Head
-from engine.model.gguf_file import architecture_of
+from engine.model.gguf_file import GgufHeader, GgufTensor, architecture_of, gguf_header, is_gguf
 from engine.model.identity import ModelIdentity
 
 _ARCHITECTURE = "controlvector"
+_NUMBER = re.compile(r"\d{1,4}", re.ASCII)
 _SHIFT = "steering_studio.shift"  # ours: how far the numbers are above the blocks
 _LARGEST = 512 << 20  # bytes
+_PLAIN = {0: "<f4", 1: "<f2"}
+_UINT32, _INT32 = 4, 5
 
 
 def _detect(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(4) == b"GGUF"
+    return is_gguf(path)
 
 
 def _matches_name(path: Path) -> bool:
@@ -48,29 +50,31 @@ def _matches_name(path: Path) -> bool:
 
 
 def _read(path: Path, model: ModelProvider, options: ImportOptions) -> ImportedHead:
-    facts, tensors = _open(path)
+    header, tensors = _open(path)
     directions = {
         int(number): array
         for name, array in tensors.items()
         for head, _, number in [name.partition(".")]
-        if head == "direction" and number.isdecimal()
+        if head == "direction" and _NUMBER.fullmatch(number)
     }
     if not directions:
         refuse(path, "It holds no directions.", "Choose a control vector.")
-    shift, losses = _shift_of(path, facts, directions, options.shift)
-    hint = facts.get(f"{_ARCHITECTURE}.model_hint", ("",))[0]
-    if hint:
+    shift, losses = _shift_of(path, header, directions, options.shift)
+    hint = header.facts.get(f"{_ARCHITECTURE}.model_hint")
+    if isinstance(hint, str) and hint:
         losses = [
             *losses,
             f"It was made for a model of the kind {hint}; no file of the format says which one.",
         ]
-    name = facts.get("general.name", ("",))[0]
+    name = header.facts.get("general.name")
     vectors = {number - shift: array for number, array in directions.items()}
-    return constant_head(path, vectors, model, options, losses, origin="gguf", name=str(name))
+    return constant_head(
+        path, vectors, model, options, losses, origin="gguf", name=name if isinstance(name, str) else ""
+    )
 
 
 def _shift_of(
-    path: Path, facts: dict[str, tuple[Any, str]], directions: dict[int, Any], given: int | None
+    path: Path, header: GgufHeader, directions: dict[int, np.ndarray], given: int | None
 ) -> tuple[int, Losses]:
     """0 where direction.k is block k, 1 where it is block k - 1. Asks when the file does not tell."""
     if given is not None:
@@ -79,12 +83,13 @@ def _shift_of(
                 path, "It holds direction.0, which is no block's with a shift of 1.", "Give --shift 0."
             )
         return given, []
-    if facts.get(_SHIFT, (None,))[0] in (0, 1):
-        return int(facts[_SHIFT][0]), []
-    kind = facts.get(f"{_ARCHITECTURE}.layer_count", (None, ""))[1]
-    if 0 in directions or f"{_ARCHITECTURE}.method" in facts or kind == "UINT32":
+    known = header.facts.get(_SHIFT)
+    if type(known) is int and known in (0, 1):
+        return known, []
+    kind = header.kinds.get(f"{_ARCHITECTURE}.layer_count")
+    if 0 in directions or f"{_ARCHITECTURE}.method" in header.facts or kind == _UINT32:
         return 0, ["Its numbers were read as block numbers, as repeng writes them."]
-    if kind == "INT32" and sorted(directions) == list(range(1, len(directions) + 1)):
+    if kind == _INT32 and sorted(directions) == list(range(1, len(directions) + 1)):
         return 1, ["Its numbers were read as block numbers plus one, as llama.cpp writes them."]
     refuse_without_option(
         path,
@@ -94,34 +99,29 @@ def _shift_of(
     )
 
 
-def _require_vector(path: Path) -> None:
-    """Tells a whole model apart before its many tensors are looked at."""
-    architecture = architecture_of(path)
-    if architecture not in (None, _ARCHITECTURE):
-        refuse(path, f"It is a {architecture} model in GGUF, no control vector.", "Load it as a model.")
+def _open(path: Path) -> tuple[GgufHeader, dict[str, np.ndarray]]:
+    """The header and the tensors as float32; all of it data, none of it code."""
+    what, remedy = f"{path.name} was not converted", "Download the file again."
+    with refusing(HeadError, what, remedy, "It is damaged or not a GGUF file."):
+        architecture = architecture_of(path)
+        if architecture not in (None, _ARCHITECTURE):
+            refuse(path, f"It is a {architecture} model in GGUF, no control vector.", "Load it as a model.")
+        require_file(path, _LARGEST)
+        header = gguf_header(path)
+        if any(tensor.kind not in _PLAIN for tensor in header.tensors):
+            refuse(path, "Its directions are quantised.", "Make them in float32.")
+        with path.open("rb") as file:
+            return header, {tensor.name: _numbers(file, header, tensor) for tensor in header.tensors}
 
 
-def _open(path: Path) -> tuple[dict[str, tuple[Any, str]], dict[str, np.ndarray]]:
-    """Every field's value and the name of its type, and the tensors; all of it data, none of it code."""
-    from gguf import GGMLQuantizationType, GGUFReader
-
-    _require_vector(path)
-    if path.stat().st_size > _LARGEST:
-        refuse(path, f"It has {path.stat().st_size >> 20} MB, too many for a control vector.", "Choose one.")
-    try:
-        reader = GGUFReader(path)
-        facts = {n: (f.contents(), f.types[-1].name) for n, f in reader.fields.items() if f.types}
-        kinds = {tensor.name: tensor.tensor_type for tensor in reader.tensors}
-        tensors = {tensor.name: np.array(tensor.data) for tensor in reader.tensors}
-    except OSError as error:
-        refuse(path, f"{error.strerror or error}.", "Choose a file that can be read.")
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, RecursionError):
-        # The package has no errors of its own: these are what it stumbles over.
-        refuse(path, "It is damaged or not a GGUF file.", "Download the file again.")
-    plain = {GGMLQuantizationType.F32, GGMLQuantizationType.F16}
-    if any(kind not in plain for kind in kinds.values()):
-        refuse(path, "Its directions are quantised.", "Make them in float32.")
-    return facts, tensors
+def _numbers(file: BinaryIO, header: GgufHeader, tensor: GgufTensor) -> np.ndarray:
+    """A tensor's numbers; the file has its sides in the reverse of numpy's order."""
+    kind = np.dtype(_PLAIN[tensor.kind])
+    begin, length = header.data + tensor.offset, tensor.values * kind.itemsize
+    if begin + length > header.size:
+        raise ValueError("cut short")
+    file.seek(begin)
+    return np.frombuffer(file.read(length), kind).reshape(tensor.shape[::-1]).astype(np.float32)
 
 
 def _write(head: Head, path: Path, options: ImportOptions) -> Losses:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from engine.decoding import from_json, read_bytes, refusing, shaped
 from engine.errors import InputError
 
 _LARGEST = 8 << 20  # bytes
+_LONGEST = 100_000  # characters of one text
+
+
+@dataclass(frozen=True)
+class _Pair:
+    pos: str
+    neg: str
+
+
+@dataclass(frozen=True)
+class _Facts:
+    instruction: list[_Pair]
+    questions: tuple[str, ...]
+    eval_prompt: str
 
 
 @dataclass(frozen=True)
@@ -35,30 +48,18 @@ def read_trait(path: str | Path) -> Trait:
     Raises InputError for anything else.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise _refused(path, "It is too large.")
-        facts: Any = json.loads(path.read_text(encoding="utf-8"))
-        pairs = tuple((_text(pair["pos"]), _text(pair["neg"])) for pair in facts["instruction"])
-        questions = tuple(_text(question) for question in facts["questions"])
-        judge = _text(facts["eval_prompt"])
-    except OSError as error:
-        raise _refused(path, f"{error.strerror or error}.") from None
-    except (ValueError, RecursionError):
-        raise _refused(path, "It is not JSON, or holds something other than text.") from None
-    except (KeyError, TypeError):
-        raise _refused(path, "It lacks instruction pairs, questions or eval_prompt.") from None
+    what = f"The trait {path.name} was not read"
+    with refusing(InputError, what, "Choose a trait file of persona_vectors."):
+        facts = shaped(from_json(read_bytes(path, _LARGEST), _LONGEST), _Facts)
+    pairs = tuple((pair.pos, pair.neg) for pair in facts.instruction)
+    questions, judge = facts.questions, facts.eval_prompt
+    if not all(map(str.strip, (*(text for pair in pairs for text in pair), *questions, judge))):
+        raise _refused(path, "One of its texts is empty.")
     if not pairs or not questions:
         raise _refused(path, "It has no instruction pairs or no questions.")
     if "{question}" not in judge or "{answer}" not in judge:
         raise _refused(path, "Its eval_prompt has no place for {question} and {answer}.")
     return Trait(path.stem, pairs, questions, judge)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError
-    return value
 
 
 def _refused(path: Path, why: str) -> InputError:

@@ -7,19 +7,21 @@ saklas reads GGUF.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.decoding import from_json, read_bytes, refusing, shaped
+from engine.errors import HeadError
 from engine.heads.formats.constant_vectors import constant_head
 from engine.heads.formats.format import Format, ImportedHead, ImportOptions, ModelProvider, refuse
 from engine.heads.formats.safetensors_file import names_in, read_arrays
 
 _NAME = re.compile(r"layer_(\d{1,4})\.basis")
 _SHARES = "mahalanobis_share_per_layer"
+_LARGEST = 8 << 20  # bytes, of the JSON
 
 
 def _matches_name(path: Path) -> bool:
@@ -53,12 +55,11 @@ def _shares(path: Path, blocks: dict[int, np.ndarray]) -> dict[int, float] | Non
     beside = path.with_suffix(".json")
     if not beside.is_file():
         return None
-    try:
-        facts: Any = json.loads(beside.read_text(encoding="utf-8"))
-        shares = facts.get(_SHARES)
-        return None if shares is None else {block: float(shares[str(block)]) for block in blocks}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        refuse(path, f"{beside.name} beside it is damaged.", "Download both files again.")
+    what, why = f"{path.name} was not converted", f"{beside.name} beside it is damaged."
+    with refusing(HeadError, what, "Download both files again.", why):
+        facts = shaped(from_json(read_bytes(beside, _LARGEST)), dict[str, Any], beside.name)
+        shares = shaped(facts.get(_SHARES), dict[str, float] | None, beside.name)  # type: ignore[arg-type]
+        return None if shares is None else {block: shares[str(block)] for block in blocks}
 
 
 FORMAT = Format(

@@ -7,15 +7,15 @@ h <- h - (h . v) v + coeff v with unit v, which is our identity gate with w = -z
 from __future__ import annotations
 
 import json
-import math
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.atomic_write import write_atomic
+from engine.decoding import from_json, refusing, shaped
 from engine.errors import HeadError
 from engine.heads.formats.constant_vectors import constant_head, constant_vectors, only_block
 from engine.heads.formats.format import Format, ImportedHead, ImportOptions, Losses, ModelProvider, refuse
@@ -25,6 +25,15 @@ from engine.heads.head import BlockHead, Head
 _NAME = re.compile(r"layer(\d{1,4})\.v")
 _ADDITIVE = ("mean_diff", "pca", "random")
 _ABLATION = "directional_ablation"
+_LONGEST_NAME = 10_000  # characters
+
+
+@dataclass(frozen=True)
+class _Settings:
+    method: str
+    coeff: float = 1.0
+    target: str = "residual"
+    target_submodule: str | None = None
 
 
 def _matches_name(path: Path) -> bool:
@@ -52,25 +61,24 @@ def _read(path: Path, model: ModelProvider, options: ImportOptions) -> ImportedH
         return only_block(path, ImportedHead(Head(parts, "identity", info), found.losses), options.block)
     if coeff == 0:
         refuse(path, "Its coefficient is 0, so it does nothing.", "Calibrate it first.")
-    scaled = {block: np.float32(coeff) * vector for block, vector in vectors.items()}
+    with np.errstate(over="ignore"):  # what is not finite then is refused like any other
+        scaled = {block: np.float32(coeff) * vector for block, vector in vectors.items()}
     return constant_head(path, scaled, model, options, [], origin=f"steering-lite {method}")
 
 
 def _settings(path: Path, metadata: dict[str, str]) -> tuple[str, float]:
-    try:
-        facts: Any = json.loads(metadata["cfg"])
-        method, coeff = str(facts["method"]), float(facts.get("coeff", 1.0))
-        target, inside = facts.get("target", "residual"), facts.get("target_submodule")
-    except (KeyError, ValueError, TypeError, AttributeError):
-        refuse(path, "It has no settings of steering-lite (cfg).", "Download the file again.")
+    what = f"{path.name} was not converted"
+    with refusing(HeadError, what, "Download the file again.", "It has no settings of steering-lite (cfg)."):
+        facts = shaped(from_json(metadata["cfg"], longest=_LONGEST_NAME), _Settings, "Its cfg")
+    method, coeff, target, inside = facts.method, facts.coeff, facts.target, facts.target_submodule
     if method not in (*_ADDITIVE, _ABLATION) or target != "residual" or inside is not None:
         refuse(
             path,
             f"Its method {method} at {inside or target} adds no vector to a block's output.",
             f"Only {_known()} on the residual stream can be read.",
         )
-    if not math.isfinite(coeff):
-        refuse(path, "Its coefficient is not a number.", "Download the file again.")
+    if abs(coeff) > float(np.finfo(np.float32).max):
+        refuse(path, "Its coefficient is too large.", "Download the file again.")
     return method, coeff
 
 

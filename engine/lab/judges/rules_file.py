@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from engine.decoding import from_toml, read_bytes, refusing
 from engine.errors import InputError
 from engine.events import Cancel
 from engine.lab.judges.judge import JudgedItem, Score
 from engine.lab.result_cache import content_key
 
 Check = Callable[[str], float]
+
+_LARGEST = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,8 @@ class RulesJudge:
     def __init__(self, path: Path) -> None:
         """Raises InputError for a file that cannot be read or a rule that makes no sense."""
         what = f"The rules in {path} cannot be used"
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise InputError(
-                what, f"{reason.rstrip('.')}.", "Name a TOML file with [[rule]] tables."
-            ) from None
+        with refusing(InputError, what, "Name a TOML file with [[rule]] tables."):
+            table = from_toml(read_bytes(path, _LARGEST))
         rules = table.get("rule")
         if not isinstance(rules, list) or not rules or set(table) != {"rule"}:
             raise InputError(what, "It is not a list of [[rule]] tables.", "Write one [[rule]] per rule.")

@@ -170,7 +170,7 @@ MISTAKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "more entries than bytes": (
         lambda p: p.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 1 << 50, 1 << 50)),
-        "its header does not make sense",
+        "it says that it holds more than the file does",
     ),
     "a file cut short": (
         lambda p: p.write_bytes(tiny_gguf.save(tiny.model("qwen2"), p).read_bytes()[:-5000]),

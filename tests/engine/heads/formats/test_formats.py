@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import struct
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -227,6 +229,72 @@ def test_a_plain_pickle_is_refused_without_a_word_of_the_librarys_own(
     with pytest.raises(HeadError, match="never opened"):
         convert(path, tmp_path / "a.head.safetensors", refuse_to_load, ImportOptions())
     assert not mark.exists() and not recwarn.list
+
+
+def bomb(path: Path) -> None:
+    """An archive of 300 kB that unpacks to 300 MB."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\0" * (300 << 20))
+
+
+UNSOUND = {
+    "meta": (lambda p: torch.save(torch.empty(4, 32, device="meta"), p), "a shape and no numbers"),
+    "sparse": (lambda p: torch.save(torch.eye(4, 32).to_sparse(), p), "plain floating-point"),
+    "complex": (lambda p: torch.save(torch.zeros(4, 32, dtype=torch.complex64), p), "plain floating-point"),
+    "whole numbers": (lambda p: torch.save(torch.zeros(4, 32, dtype=torch.int64), p), "plain floating-point"),
+    "quantised": (
+        lambda p: torch.save(torch.quantize_per_tensor(torch.zeros(4, 32), 0.1, 0, torch.qint8), p),
+        "converted",
+    ),
+    "expanded": (
+        lambda p: torch.save(torch.ones(1).expand(1 << 20, 1 << 20), p),
+        "more numbers than the file",
+    ),
+    "a table": (lambda p: torch.save({"x": torch.zeros(2)}, p), "no tensor of numbers"),
+    "a bomb": (bomb, "unpacks to more"),
+    "a pipe": (lambda p: os.mkfifo(p), "not a file"),
+}
+
+
+@pytest.mark.parametrize("kind", UNSOUND)
+def test_a_tensor_file_without_plain_numbers_is_refused(kind: str, tmp_path: Path) -> None:
+    make, why = UNSOUND[kind]
+    path = tmp_path / "a_response_avg_diff.pt"
+    make(path)
+    with pytest.raises(HeadError, match=why):
+        format_named("persona_vectors").read(path, refuse_to_load, ImportOptions())
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ("[" * 5000 + "]" * 5000, "64 deep"),
+        (json.dumps({"method": "a" * 100_000}), "100,000 characters"),
+        (json.dumps({"method": {"a": 1}}), "wrong kind"),
+        (json.dumps({"method": "pca", "coeff": 10**30}), "beyond 64 bits"),
+        (json.dumps({"method": "pca", "coeff": 1e300}), "too large"),
+        ("[]", "wrong kind"),
+    ],
+)
+def test_unsound_settings_of_steering_lite_are_refused(
+    settings: str, why: str, model: LanguageModel, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file({"layer1.v": np.ones(32, np.float32)}, path, metadata={"cfg": settings})
+    with pytest.raises(HeadError, match=why):
+        format_named("steering-lite").read(path, lambda: model.identity, ImportOptions())
+
+
+def test_a_direction_with_a_number_of_4993_digits_is_no_direction(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    whole = gguf(tmp_path / "a.gguf", "uint32", (1, 2)).read_bytes()
+    name = b"direction." + b"9" * 4993  # the header stays a multiple of 32 bytes
+    short = struct.pack("<Q", 11) + b"direction.2"
+    path = tmp_path / "b.gguf"
+    path.write_bytes(whole.replace(short, struct.pack("<Q", len(name)) + name))
+    found = format_named("gguf").read(path, lambda: model.identity, ImportOptions())
+    assert list(found.head.blocks) == [1]
 
 
 def test_axbench_files_name_their_concepts(model: LanguageModel, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_a_trait_is_read_as_it_is_published(tmp_path: Path) -> None:
         ({"questions": []}, "no questions"),
         ({"instruction": [{"pos": "a"}]}, "lacks"),
         ({"eval_prompt": "Score it."}, "no place"),
-        ({"questions": [3]}, "other than text"),
+        ({"questions": [3]}, "wrong kind: Expected str, got int"),
         ({"instruction": None}, "lacks"),
     ],
 )
@@ -43,7 +43,7 @@ def test_anything_else_is_refused(change: dict, why: str, tmp_path: Path) -> Non
 
 
 def test_no_json_and_no_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         read_trait(tmp_path / "none.json")
     (tmp_path / "a.json").write_bytes(b"\xff{")
     with pytest.raises(InputError, match="not JSON"):
