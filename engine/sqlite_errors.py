@@ -23,6 +23,7 @@ _BY_SQLITE = {
     sqlite3.SQLITE_PERM: _RIGHTS,
     sqlite3.SQLITE_CANTOPEN: _RIGHTS,
     sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_INTERRUPT: ("It took too long: its content is damaged or far too large", INSTEAD),
     sqlite3.SQLITE_IOERR: ("The disk did not do what it was asked", "Check the disk, and try again."),
     sqlite3.SQLITE_ERROR: ("It is not as this version made it", INSTEAD),  # no such column, no such table
 }

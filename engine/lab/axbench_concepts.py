@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.decoding import DecodingError, shaped
+from engine.heads.formats.axbench import ConceptRow
 from engine.lab.json_lines import read_each
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Concept:
     """One concept.
 
@@ -35,9 +37,7 @@ def read_concepts(path: Path) -> list[Concept]:
 
 
 def _concept(facts: Any, number: int) -> Concept:
-    if not isinstance(facts, dict) or not {"concept_id", "concept"} <= facts.keys():
-        raise ValueError("it lacks concept_id or concept")
-    concept = Concept(int(facts["concept_id"]), str(facts["concept"]).strip())
-    if not concept.text:
-        raise ValueError("its concept is empty")
-    return concept
+    row = shaped(facts, ConceptRow)
+    if not row.concept.strip():
+        raise DecodingError("Its concept is empty.")
+    return Concept(row.concept_id, row.concept.strip())

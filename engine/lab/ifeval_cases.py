@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.decoding import DecodingError, shaped
 from engine.lab.ifeval_rules import KINDS, followed
 from engine.lab.json_lines import read_each
 
 _PROBE = "A sentence of a few words."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Case:
     """One line of IFEval.
 
@@ -49,20 +50,31 @@ def read_cases(path: Path) -> list[Case]:
     return read_each(path, _case, "instructions", "Name IFEval's input_data.jsonl.")
 
 
+@dataclass(frozen=True)
+class _CaseRow:
+    prompt: str
+    instruction_id_list: tuple[str, ...]
+    kwargs: tuple[dict[str, Any], ...]
+    key: int | None = None
+    instruction: str | None = None
+    prompt_without_instruction: str | None = None
+
+
 def _case(facts: Any, number: int) -> Case:
-    kinds, arguments = tuple(facts["instruction_id_list"]), tuple(facts["kwargs"])
+    row = shaped(facts, _CaseRow)
+    kinds, arguments = row.instruction_id_list, row.kwargs
     if not kinds or len(kinds) != len(arguments):
-        raise ValueError("kwargs do not match instruction_id_list")
+        raise DecodingError("Its kwargs do not match instruction_id_list.")
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
-        raise ValueError(f"there is no instruction {unknown[0]}")
+        raise DecodingError(f"There is no instruction {unknown[0]}.")
     for kind, given in zip(kinds, arguments, strict=True):
         followed(kind, given, _PROBE)  # wrong arguments fail now, not after an hour
-    prompt = str(facts["prompt"]).strip()
-    question, instruction = facts.get("prompt_without_instruction"), facts.get("instruction")
+    prompt = row.prompt.strip()
+    question, instruction = row.prompt_without_instruction, row.instruction
     if not question or not instruction:
         first, _, rest = prompt.partition(". ") if "? " not in prompt else prompt.partition("? ")
         if not rest.strip():
-            raise ValueError("its instruction cannot be told from its question")
+            raise DecodingError("Its instruction cannot be told from its question.")
         question, instruction = first + prompt[len(first)], rest.strip()
-    return Case(int(facts.get("key", number)), str(instruction), str(question), kinds, arguments)
+    return Case(number if row.key is None else row.key, instruction, question, kinds, arguments)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine.decoding import from_json, json_lines, refusing
 from engine.errors import InputError
 
 T = TypeVar("T")
+
+_LARGEST = 64 << 20  # bytes
+_LONGEST_LINE = 1 << 20  # bytes
 
 
 def read_each(path: Path, make: Callable[[Any, int], T], things: str, remedy: str) -> list[T]:
@@ -25,22 +28,14 @@ def read_each(path: Path, make: Callable[[Any, int], T], things: str, remedy: st
         InputError: for a file that is no text or holds nothing, and for a line that `make` cannot use.
     """
     what = f"The {things} in {path} were not read"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "It is no text"
-        raise InputError(what, f"{why}.", remedy) from None
     found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            found.append(make(json.loads(line), number))
-        except InputError as error:
-            raise InputError(what, f"Line {number}: {error.why}", error.remedy) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            told = f": {error}" if str(error) else ""
-            raise InputError(what, f"Line {number} cannot be used{told}.", remedy) from None
+    with refusing(InputError, what, remedy):
+        for number, line in json_lines(path, _LARGEST, _LONGEST_LINE):
+            try:
+                with refusing(InputError, what, remedy, "it is not as the format has it."):
+                    found.append(make(from_json(line), number))
+            except InputError as error:
+                raise InputError(what, f"Line {number}: {error.why}", error.remedy) from None
     if not found:
         raise InputError(what, "There is none in it.", remedy)
     return found

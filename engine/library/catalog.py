@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from engine.decoding import from_json
 from engine.errors import LibraryError
 from engine.library.records import COMPARISON, LibraryItem, Shelf
 from engine.library.store import LibraryStore, now
@@ -144,7 +145,7 @@ def run_facts(store: LibraryStore, key: str) -> dict[str, Any]:
     with store.reading() as db:
         row = db.execute("SELECT facts FROM run WHERE key = ?", (key,)).fetchone()
     try:
-        return dict(json.loads(row[0]))
+        return dict(from_json(row[0]))
     except (TypeError, ValueError):
         raise LibraryError(
             "The run was not opened", "Its record is gone or damaged.", "Remove it from the library."
@@ -175,7 +176,7 @@ def votes(store: LibraryStore) -> list[dict[str, Any]]:
 
 def _vote(facts: str) -> dict[str, Any]:
     try:
-        return dict(json.loads(facts))
+        return dict(from_json(facts))
     except (TypeError, ValueError):  # one bad record never hides the rest
         return {"unread": facts}
 
@@ -187,7 +188,7 @@ def _about(shelf: Shelf, kind: str, value: Any) -> str:
     if shelf == "run":
         return str(value)
     try:
-        facts = json.loads(value)
+        facts = from_json(value)
         return f"{facts['method']}, {facts['model']}"
     except (ValueError, KeyError, TypeError):
         return "unreadable"

@@ -115,10 +115,19 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
 def _bring_up(connection: sqlite3.Connection, what: str) -> None:
     """All steps to this version, or none where a part is lacking then."""
     with transaction(connection, write=_version(connection) < VERSION):
-        for version in range(_version(connection), VERSION):  # asked anew: another studio may have done it
-            for step in _STEPS[version]:
+        version = _version(connection)  # asked anew: another studio may have done it
+        if version < 1:  # damaged, and the tables say themselves what they are
+            version = VERSION if _columns_wanted() <= _columns(connection) else 1
+            connection.execute(f"PRAGMA user_version = {version}")
+        for before in range(version, VERSION):
+            for step in _STEPS[before]:
                 connection.execute(step)
-            connection.execute(f"PRAGMA user_version = {version + 1}")
+            connection.execute(f"PRAGMA user_version = {before + 1}")
+        foreign = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')")
+        for (name,) in foreign.fetchall():
+            raise LibraryError(
+                what, f"It holds {name}, which runs by itself: another program has changed it.", INSTEAD
+            )
         if lacking := _columns_wanted() - _columns(connection):
             why = f"It lacks {', '.join(sorted(lacking))}: another program has changed it."
             raise LibraryError(what, why, INSTEAD)

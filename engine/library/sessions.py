@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from engine.decoding import from_json
 from engine.library.records import AnswerRecord, ConversationRecord, Page, SessionRecord, TurnRecord
 from engine.library.store import LibraryStore, now
 from engine.text import encodable
@@ -61,7 +62,7 @@ def conversation(store: LibraryStore, key: str) -> ConversationRecord | None:
     damaged: list[str] = []
     for turn, question, facts in rows:
         values = _values(facts)
-        if values is None or answers[turn] is None:
+        if values is None or answers[turn] is None or not isinstance(question, str):
             damaged.append(turn)  # one bad record never hides the rest
         else:
             turns.append(TurnRecord(turn, question, values, answers[turn] or ()))
@@ -152,7 +153,8 @@ def _answers(db: sqlite3.Connection, turn: str) -> tuple[AnswerRecord, ...] | No
     )
     for lane, state, text, facts, trace in rows:
         values = _values(facts)
-        if values is None:
+        plain = all(isinstance(value, str) for value in (lane, state, text))
+        if values is None or not plain or not isinstance(trace, bytes | None):
             return None
         found.append(AnswerRecord(lane, state, text, values, trace))
     return tuple(found)
@@ -164,7 +166,7 @@ def _text(values: dict[str, Any]) -> str:
 
 def _values(text: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(text)
+        found = from_json(text)
     except (ValueError, TypeError):
         return None
     return found if isinstance(found, dict) else None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 from engine.errors import LibraryError
 from engine.library.schema import prepare
@@ -14,6 +15,9 @@ from engine.sqlite_errors import cause_of
 from engine.sqlite_transaction import transaction
 
 BUSY_S = 5.0  # how long to wait for another process that writes
+LONGEST_S = 60.0  # how long one use of the library may take, in seconds
+
+_INSTRUCTIONS = 100_000  # of SQLite's machine, some milliseconds, between two looks at the clock
 
 
 class LibraryStore:
@@ -33,6 +37,9 @@ class LibraryStore:
         try:
             # A broken byte costs one character, not the record that it is in.
             connection.text_factory = lambda text: text.decode("utf-8", "replace")
+            self._until = monotonic() + LONGEST_S
+            connection.set_progress_handler(lambda: monotonic() > self._until, _INSTRUCTIONS)
+            connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA foreign_keys = ON")
             prepare(connection, str(self.path))  # first: another's file is not even given another journal
             connection.execute("PRAGMA journal_mode = WAL")
@@ -51,6 +58,7 @@ class LibraryStore:
         """The connection; sqlite's errors come out as LibraryError."""
         if self._connection is None:
             raise LibraryError("The library is closed", "The studio is closing.", "Start it again.")
+        self._until = monotonic() + LONGEST_S
         try:
             yield self._connection
         except sqlite3.Error as error:

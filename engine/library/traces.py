@@ -9,6 +9,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from engine.decoding import checked_header, from_json
 from engine.generation.result import SteeredTokens
 from engine.generation.trace import Trace
 from engine.generation.trace_arrays import trace_from, trace_to_arrays, trace_to_json
@@ -25,11 +26,11 @@ def pack(trace: Trace) -> bytes:
 def unpack(data: bytes) -> Trace | None:
     """None for bytes that hold no trace: its text is kept elsewhere, so nothing else is lost."""
     try:
-        arrays = load(data)
         length = int.from_bytes(data[:8], "little")
-        words = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["trace"])
-        return trace_from(arrays, words)
-    except (SafetensorError, ValueError, KeyError, IndexError, TypeError):
+        header = from_json(data[8 : 8 + length], longest=len(data))
+        words = checked_header(header, len(data) - 8 - length).metadata["trace"]
+        return trace_from(load(data), from_json(words))
+    except (SafetensorError, ValueError, KeyError, IndexError, TypeError, OverflowError):
         return None
 
 

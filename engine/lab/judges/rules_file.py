@@ -6,17 +6,19 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
-from engine.decoding import from_toml, read_bytes, refusing
-from engine.errors import InputError
+from engine.decoding import from_toml, read_bytes, refusing, shaped
+from engine.errors import InputError, LabError
 from engine.events import Cancel
 from engine.lab.judges.judge import JudgedItem, Score
 from engine.lab.result_cache import content_key
 
 Check = Callable[[str], float]
 
+PATTERN_S = 1.0  # the longest that a pattern may search one answer, in seconds
 _LARGEST = 1 << 20  # bytes
 
 
@@ -63,7 +65,7 @@ class RulesJudge:
         self.name = f"rules {content_key(table)[:16]}"
 
     def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
-        """The scores of every answer."""
+        """The scores of every answer. Raises LabError for a pattern that takes too long on one."""
         scores = []
         for item in items:
             cancel.check()
@@ -77,21 +79,39 @@ class RulesJudge:
         return sum(r.weight * r.check(answer) for r in rules) / sum(r.weight for r in rules)
 
 
-def _rule(row: Any, what: str) -> Rule:
-    kind = row.get("kind") if isinstance(row, dict) else None
-    if kind not in KINDS:
-        raise InputError(what, f"There is no kind {kind}.", f"Use one of {', '.join(KINDS)}.")
-    rest = {key: row[key] for key in row if key not in ("kind", "of", "weight", "negate")}
-    of, weight, negate = row.get("of", "trait"), row.get("weight", 1), row.get("negate", False)
-    if of not in ("trait", "coherence") or not isinstance(negate, bool):
-        raise InputError(what, "of or negate is out of range.", 'Give of = "trait" or "coherence".')
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < 1e6:
-        raise InputError(what, f"{weight} is not a weight.", "Give a number above 0.")
+@dataclass(frozen=True)
+class _RuleRow:
+    kind: str
+    of: Literal["trait", "coherence"] = "trait"
+    weight: float = 1.0
+    negate: bool = False
+
+
+def _rule(values: Any, what: str) -> Rule:
+    with refusing(InputError, what, "Correct the rule."):
+        row = shaped(values, _RuleRow)
+        if row.kind not in KINDS:
+            raise InputError(what, f"There is no kind {row.kind}.", f"Use one of {', '.join(KINDS)}.")
+        if not 0 < row.weight < 1e6:
+            raise InputError(what, f"{row.weight} is not a weight.", "Give a number above 0.")
+    given = {key: value for key, value in values.items() if key not in _RuleRow.__dataclass_fields__}
+    make = KINDS[row.kind]
     try:
-        check = KINDS[kind](**rest)
-    except (TypeError, ValueError, re.error) as error:
-        raise InputError(what, f"{error}.", f"See what {kind} needs.") from None
-    return Rule((lambda text: 1.0 - check(text)) if negate else check, of, float(weight))
+        check = make(**_arguments(make, given))
+    except (ValueError, RecursionError, OverflowError, re.error) as error:
+        raise InputError(what, f"{str(error).rstrip('.')}.", f"See what {row.kind} needs.") from None
+    return Rule((lambda text: 1.0 - check(text)) if row.negate else check, row.of, row.weight)
+
+
+def _arguments(make: Callable[..., Check], given: dict[str, Any]) -> dict[str, Any]:
+    """The values that a rule gives, of the kinds that its function's annotations name. Raises ValueError."""
+    hints = get_type_hints(make)
+    parameters = signature(make).parameters
+    unknown = sorted(given.keys() - parameters.keys())
+    lacking = sorted(n for n, p in parameters.items() if p.default is p.empty and n not in given)
+    if unknown or lacking:
+        raise ValueError(f"It lacks {lacking[0]}" if lacking else f"It has no use for {unknown[0][:100]}")
+    return {name: shaped(value, hints[name], name) for name, value in given.items()}
 
 
 def _keywords(words: list[str], least: int = 1) -> Check:
@@ -103,8 +123,25 @@ def _keywords(words: list[str], least: int = 1) -> Check:
 
 
 def _regex(pattern: str) -> Check:
-    found = re.compile(pattern, re.MULTILINE)
-    return lambda text: float(bool(found.search(text)))
+    import regex
+
+    re.compile(pattern, re.MULTILINE)  # what it refuses is refused; the other package has a time limit
+    try:
+        found = regex.compile(pattern, regex.MULTILINE)
+    except regex.error as error:
+        raise ValueError(str(error)) from None
+
+    def search(text: str) -> float:
+        try:
+            return float(bool(found.search(text, timeout=PATTERN_S)))
+        except TimeoutError:
+            raise LabError(
+                "An answer was not judged",
+                f"The pattern {pattern[:100]} takes more than {PATTERN_S:g} s on it.",
+                "Write the pattern without repetitions inside of repetitions.",
+            ) from None
+
+    return search
 
 
 def _length(unit: str = "words", least: int = 0, most: int | None = None) -> Check:
@@ -152,7 +189,7 @@ def is_json(text: str) -> bool:
     bare = re.sub(r"^\s*```(?:json)?\s*|\s*```\s*$", "", text, flags=re.IGNORECASE)
     try:
         json.loads(bare)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import InputError
+from engine.errors import InputError, LabError
 from engine.events import Cancel
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
@@ -122,7 +122,11 @@ def test_json_and_language_rules(pocket: LanguageModel, tmp_path: Path) -> None:
         "", "x = 1", "[[rule]]", '[[rule]]\nkind = "spell"', '[[rule]]\nkind = "regex"\npattern = "("',
         '[[rule]]\nkind = "keywords"\nwords = []', '[[rule]]\nkind = "length"\nunit = "miles"',
         '[[rule]]\nkind = "json"\nweight = 0', '[[rule]]\nkind = "json"\nof = "taste"', "= =",
-        '[[rule]]\nkind = "regex"',
+        '[[rule]]\nkind = "regex"', '[[rule]]\nkind = [""]', '[[rule]]\nkind = "starts_with"\ntext = 1',
+        '[[rule]]\nkind = "length"\nmost = "x"', '[[rule]]\nkind = "json"\nweight = nan',
+        '[[rule]]\nkind = "length"\nmost = 1979-05-27',
+        '[[rule]]\nkind = "regex"\npattern = "' + "(" * 5000 + '"',
+        "[" + ".".join("a" * 100_000) + "]", "rule = " + "[" * 3000, "rule = [1]",
     ],
 )  # fmt: skip
 def test_bad_rules_are_one_sentence(pocket: LanguageModel, tmp_path: Path, text: str) -> None:
@@ -136,3 +140,12 @@ def test_unknown_judges_are_refused(pocket: LanguageModel, tmp_path: Path) -> No
     for words in ("oracle", "http://host/v1", f"rules:{tmp_path / 'none.toml'}"):
         with pytest.raises(InputError):
             open_judge(words, pocket, ResultCache())
+
+
+def test_a_pattern_that_never_ends_is_stopped_and_named(pocket: LanguageModel, tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('[[rule]]\nkind = "regex"\npattern = "(x+x+)+y"\n')
+    judge = open_judge(f"rules:{path}", pocket, ResultCache())
+    assert judge.judge([item("xxy")], Cancel())[0].trait == 1
+    with pytest.raises(LabError, match=r"\(x\+x\+\)\+y takes more than 1 s"):
+        judge.judge([item("x" * 5000)], Cancel())

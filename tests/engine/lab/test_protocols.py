@@ -215,6 +215,12 @@ def test_instructions_that_make_no_sense() -> None:
         '{"prompt": "A. B", "instruction_id_list": ["punctuation:no_comma"], "kwargs": []}',
         '{"prompt": "A. B", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{"x": 1}]}',
         '{"prompt": "A. B", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [null]}',
+        "[" * 3000 + "]" * 3000,
+        '{"concept_id": Infinity, "concept": "a", "prompt": Infinity}',
+        '{"concept_id": ' + "9" * 5000 + ', "concept": "a"}',
+        '{"concept_id": 1, "concept": "\\ud800", "prompt": "\\ud800"}',
+        '{"concept_id": "1", "concept": ["a"], "prompt": 1}',
+        '{"concept_id": 1, "concept": "' + "a" * (2 << 20) + '"}',
     ],
 )  # fmt: skip
 def test_bad_files_are_refused(tmp_path: Path, text: str) -> None:

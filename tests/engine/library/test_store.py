@@ -10,6 +10,7 @@ import pytest
 
 from engine.errors import LibraryError
 from engine.library import catalog, sessions
+from engine.library import store as store_module
 from engine.library.records import COMPARISON, AnswerRecord, Page, SessionRecord, TurnRecord
 from engine.library.store import LibraryStore
 
@@ -240,6 +241,67 @@ def test_runs_and_votes_are_kept(store):
     assert len(catalog.votes(store)) == 1
     with pytest.raises(LibraryError):
         catalog.run_facts(store, "gone")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "[" * 2000 + "]" * 2000,
+        '{"a": Infinity}',
+        '{"a": NaN}',
+        '{"a": 1e999}',
+        '{"a": ' + "9" * 30 + "}",
+        "[1]",
+        "5",
+    ],
+)
+def test_a_record_out_of_bounds_costs_itself_alone(store, facts):
+    save(store, turn("a"), turn("b"), turn("c"))
+    good = catalog.add_run(store, "distill", "good", {"x": 1})
+    bad = catalog.add_run(store, "distill", "bad", {"x": 1})
+    catalog.add_vote(store, {"won": "caa"})
+    with store.writing() as db:
+        db.execute("UPDATE turn SET facts = ? WHERE key = 'b'", (facts,))
+        db.execute("UPDATE answer SET text = x'00ff' WHERE turn = 'c'")
+        db.execute("UPDATE run SET facts = ? WHERE key = ?", (facts, bad))
+        db.execute("INSERT INTO vote (cast_at, facts) VALUES ('', ?)", (facts,))
+    found = sessions.conversation(store, "c1")
+    assert [t.key for t in found.turns] == ["a"] and found.damaged == ("b", "c")
+    assert catalog.run_facts(store, good) == {"x": 1}
+    with pytest.raises(LibraryError, match="gone or damaged"):
+        catalog.run_facts(store, bad)
+    assert [vote.get("won", vote.get("unread")) for vote in catalog.votes(store)] == ["caa", facts]
+    save(store, turn("a"), turn("b"), turn("c"))  # all of it can be saved again
+    assert not sessions.conversation(store, "c1").damaged
+
+
+@pytest.mark.parametrize("version", [0, -1, -(2**31)])
+def test_a_library_with_a_damaged_version_opens_as_what_its_tables_are(store, tmp_path, version):
+    save(store, turn("a"))
+    with store.writing() as db:
+        db.execute(f"PRAGMA user_version = {version}")
+    store.close()
+    again = LibraryStore(tmp_path)
+    assert [t.key for t in sessions.conversation(again, "c1").turns] == ["a"]
+    again.close()
+
+
+def test_a_library_with_a_trigger_is_refused(store, tmp_path):
+    with store.writing() as db:
+        db.execute("CREATE TRIGGER endless AFTER UPDATE ON run BEGIN UPDATE run SET title = 'x'; END")
+    store.close()
+    with pytest.raises(LibraryError, match="endless, which runs by itself"):
+        LibraryStore(tmp_path)
+
+
+def test_a_statement_that_never_ends_is_stopped(store, monkeypatch):
+    monkeypatch.setattr(store_module, "LONGEST_S", 0.0)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+    with pytest.raises(LibraryError, match="took too long"), store.reading() as db:
+        db.execute(endless).fetchone()
+    monkeypatch.undo()
+    save(store, turn("a"))
+    assert not sessions.conversation(store, "c1").damaged
 
 
 def test_a_newer_library_is_refused_and_left_alone(store, tmp_path):
