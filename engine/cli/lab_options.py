@@ -42,6 +42,12 @@ def add_lab_options(parser: argparse.ArgumentParser, *, count: int = 40, asks: b
         group.add_argument(
             "--count", type=int, help=f"how many of the built-in questions (default: up to {count})"
         )
+    group.add_argument(
+        "--place",
+        choices=("automatic", "system", "before"),
+        default="automatic",
+        help="where prompts go: a system message, before the question, or where they do more (default)",
+    )
     group.add_argument("--seeds", type=int, default=1, help="answers to each question (default: 1)")
     group.add_argument("--temperature", type=float, default=1.0, help="default: 1")
     group.add_argument("--max-tokens", type=int, default=160, help="of an answer (default: 160)")

@@ -60,7 +60,7 @@ def generator_and_judge(
     from engine.lab.judges import open_judge
 
     sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
-    return CachedGenerator(model, store, sampling), open_judge(options.judge, model, store)
+    return CachedGenerator(model, store, sampling, options.place), open_judge(options.judge, model, store)
 
 
 def require_outputs(options: argparse.Namespace) -> None:

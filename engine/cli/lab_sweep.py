@@ -130,6 +130,12 @@ def _runner(options: argparse.Namespace, model: LanguageModel, setup: Any) -> Ru
 
     dtype = str(model.dtype).removeprefix("torch.") if model.precision != "int8" else "int8"
     recipe = Recipe(
-        model.source, dtype, options.judge, options.prompt, setup.questions, setup.generator.sampling
+        model.source,
+        dtype,
+        options.judge,
+        options.prompt,
+        setup.questions,
+        setup.generator.sampling,
+        setup.generator.place,
     )
     return on_ray(options.ray, recipe)

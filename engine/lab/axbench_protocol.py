@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from engine.distill import distill
 from engine.errors import EngineError, InputError, LabError
 from engine.events import Cancel, Emit, Meter, ignore
 from engine.heads.head import Head
@@ -215,7 +214,7 @@ class _AxBenchRun:
         tried: tuple[tuple[float, float | None], ...] = ()
         heads: list[tuple[Head, float]] = []
         if spec.request is not None:
-            head = distill(self._generator.model, spec.request, cancel=self._cancel).head
+            head = self._generator.distilled(spec.request, self._cancel).head
             tried = tuple(
                 (f, mean(harmonic(self._judged(self._choosing, prompt, system, [(head, f)]))))
                 for f in self._factors

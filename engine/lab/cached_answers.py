@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from engine.events import Cancel
+from engine.distill import Distillation, Request, distill
+from engine.distill.prompt_place import choose_place
+from engine.distill.questions import questions as training_questions
+from engine.distill.request import PlaceOption
+from engine.events import Cancel, Emit, ignore
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.live_strengths import LiveStrengths
@@ -18,7 +22,7 @@ from engine.lab.bootstrap import interval
 from engine.lab.fingerprint import weights_digest
 from engine.lab.judges import Disagreement, Judge, JudgedItem, Score, disagreement
 from engine.lab.result_cache import ResultCache, content_key
-from engine.model.chat_template import Message
+from engine.model.chat_template import Message, Place, placed
 from engine.model.language_model import LanguageModel
 
 APART = 1_000_003  # between the seeds of answers to one question
@@ -64,11 +68,28 @@ class CachedGenerator:
         model: the model.
         store: where answers are kept.
         sampling: how they are sampled.
+        place: where steering prompts go, see `engine.distill.Request`.
     """
 
     model: LanguageModel
     store: ResultCache
     sampling: Sampling
+    place: PlaceOption = "automatic"
+    _places: dict[str, Place] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def place_of(self, prompt: str, cancel: Cancel) -> Place:
+        """Where a steering prompt goes; with "automatic" measured once per prompt."""
+        if self.place != "automatic":
+            return self.place
+        if prompt not in self._places:
+            asked = training_questions(self.model, 4, 0)
+            self._places[prompt] = choose_place(self.model, prompt, asked, 0, cancel).place
+        return self._places[prompt]
+
+    def distilled(self, request: Request, cancel: Cancel, emit: Emit = ignore) -> Distillation:
+        """A head from a prompt that stands where it stands in the prompted answers; see `distill`."""
+        there = replace(request, place=self.place_of(request.prompt, cancel))
+        return distill(self.model, there, cancel=cancel, emit=emit)
 
     def answers(
         self,
@@ -89,7 +110,8 @@ class CachedGenerator:
             Cancelled: when asked to stop.
         """
         heads = [(head, strength) for head, strength in heads if strength]
-        keys = [self._key(each, system, heads) for each in asked]
+        place = self.place_of(system, cancel) if system else "system"
+        keys = [self._key(each, system, place, heads) for each in asked]
         known = self.store.get("answer", keys)
         missing = {key: each for key, each in zip(keys, asked, strict=True) if key not in known}
         todo = list(missing.items())
@@ -98,10 +120,10 @@ class CachedGenerator:
             lanes = [
                 Lane(
                     each.messages(),
-                    system,
-                    [head for head, _ in heads],
-                    LiveStrengths([strength for _, strength in heads]),
-                    each.seed,
+                    heads=[head for head, _ in heads],
+                    strengths=LiveStrengths([strength for _, strength in heads]),
+                    seed=each.seed,
+                    **placed(system, place),
                 )
                 for _, each in some
             ]
@@ -112,13 +134,15 @@ class CachedGenerator:
             known |= made
         return [known[key] for key in keys]
 
-    def _key(self, asked: Query, system: str | None, heads: Sequence[tuple[Head, float]]) -> str:
+    def _key(
+        self, asked: Query, system: str | None, place: Place, heads: Sequence[tuple[Head, float]]
+    ) -> str:
         s = self.sampling
         penalty = [s.repetition_penalty] if s.repetition_penalty != 1 else []  # older keys stay valid
         return content_key(
             weights_digest(self.model),
             [s.temperature, s.top_k, s.top_p, s.max_tokens, s.stop, *penalty],
-            [system, *asked.turns, asked.question],
+            [system if place == "system" else {place: system}, *asked.turns, asked.question],
             [(head.digest, strength) for head, strength in heads],
             asked.seed,
         )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from engine.distill import distill
 from engine.errors import EngineError, LabError
 from engine.events import Cancel, Emit, Meter, ignore
 from engine.lab.bootstrap import Mean
@@ -117,7 +116,7 @@ def _measure_group(
     [spec] = parse_method_specs(name, instruction)
     heads = []
     if spec.request is not None:
-        heads = [(distill(generator.model, spec.request, cancel=cancel).head, strength)]
+        heads = [(generator.distilled(spec.request, cancel).head, strength)]
     both = [(case, seed) for case in group for seed in seeds]
     asked = [Query(case.question, case.key + seed * APART) for case, seed in both]
     system = instruction if spec.prompted else None

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from engine.distill import distill
 from engine.errors import EngineError, InputError, LabError
 from engine.events import Cancel, Emit, LossPoint, Meter, Pause, ignore
 from engine.heads.head import Head
@@ -280,7 +279,7 @@ def measure_method(
         found = setup.reporting(system, [], cancel)
         kl = None if forced is None else forced.kl(None, 0.0, beside_prompt=spec.prompted)
         return [_reported(spec, found, strength=None if spec.prompted else 0.0, kl=kl) for _ in targets]
-    made = distill(setup.generator.model, spec.request, cancel=cancel, emit=_pausing(emit))
+    made = setup.generator.distilled(spec.request, cancel, _pausing(emit))
     iso = None if forced is None else forced.iso_kl(made.head, beside_prompt=spec.prompted)
 
     def at(strength: float) -> Point:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from engine.distill.request import PlaceOption
 from engine.errors import EngineError, InputError, LabError
 from engine.events import Cancel
 from engine.generation.sampling import Sampling
@@ -26,6 +27,7 @@ class Recipe:
         prompt: the steering prompt.
         questions: the questions.
         sampling: of the answers.
+        place: where the prompt goes.
     """
 
     model: str
@@ -34,6 +36,7 @@ class Recipe:
     prompt: str
     questions: tuple[str, ...]
     sampling: Sampling
+    place: PlaceOption
 
     def setup(self) -> SweepSetup:
         """Loads the model and opens the judge."""
@@ -44,7 +47,8 @@ class Recipe:
 
         store, model = ResultCache(), load(self.model, dtype=self.dtype)
         judge = open_judge(self.judge, model, store)
-        return SweepSetup(CachedGenerator(model, store, self.sampling), judge, self.prompt, self.questions)
+        generator = CachedGenerator(model, store, self.sampling, self.place)
+        return SweepSetup(generator, judge, self.prompt, self.questions)
 
 
 class RayWorker:

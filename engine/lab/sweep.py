@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.distill import METHODS, distill
+from engine.distill import METHODS
 from engine.distill.request import OBJECTIVES
 from engine.errors import EngineError, LabError
 from engine.events import Cancel, Emit, Meter, Pause, ignore
@@ -195,9 +195,7 @@ def compute(setup: SweepSetup, group: Sequence[Cell], cancel: Cancel) -> Iterato
     """The outcomes of cells that differ in their strength only: one head serves them all."""
     try:
         spec = parse_method_spec(group[0].words, setup.prompt).seeded(group[0].seed)
-        made = (
-            None if spec.request is None else distill(setup.generator.model, spec.request, cancel=cancel).head
-        )
+        made = None if spec.request is None else setup.generator.distilled(spec.request, cancel).head
     except LabError:
         raise
     except EngineError as error:

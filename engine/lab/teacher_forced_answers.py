@@ -18,7 +18,7 @@ from engine.heads.mix import Mix
 from engine.heads.steering import Steering, applied_length
 from engine.lab.cached_answers import CachedGenerator, Query
 from engine.lab.effect_distribution import BINS, PERCENTILES, EffectLengths, Spread
-from engine.model.chat_template import Message, encode
+from engine.model.chat_template import Message, encode, placed
 from engine.model.language_model import LanguageModel
 
 _MOST = 16  # answers: some hundred tokens are enough for a percentile
@@ -72,9 +72,9 @@ class TeacherForcedAnswers:
             )
         bare, under = (
             collate(
-                model, [encode(model, [Message("user", r.question)], system) for r in responses], responses
+                model, [encode(model, [Message("user", r.question)], **texts) for r in responses], responses
             )
-            for system in (None, prompt)
+            for texts in (placed(None, "system"), placed(prompt, generator.place_of(prompt, cancel)))
         )
         states: list[Tensor] = []
         lengths: list[Tensor] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.distill import distill
 from engine.events import Cancel
 from engine.heads.head import Head
 from engine.lab.cached_answers import CachedGenerator, queries, scored
@@ -57,7 +56,7 @@ def transcript(
     """
     heads: list[tuple[Head, float]] = []
     if spec.request is not None:
-        heads = [(distill(generator.model, spec.request, cancel=cancel).head, strength)]
+        heads = [(generator.distilled(spec.request, cancel).head, strength)]
     asked = queries(questions, seeds)
     texts, scores = scored(
         generator,

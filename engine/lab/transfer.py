@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.distill import Request, distill
+from engine.distill import Request
 from engine.distill.model_kind import kind_of
 from engine.distill.questions import questions
 from engine.events import Cancel, Emit, Meter, ignore
@@ -120,9 +120,8 @@ def transfer(
     """
     cancel = Cancel() if cancel is None else cancel
     meter = Meter(emit, "prompts", len(prompts))
-    model = setting.generator.model
     heads = {
-        prompt: distill(model, Request(prompt, method=setting.method), cancel=cancel).head
+        prompt: setting.generator.distilled(Request(prompt, method=setting.method), cancel).head
         for prompt in dict.fromkeys(prompts)
     }
     found = []

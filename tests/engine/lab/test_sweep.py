@@ -110,7 +110,9 @@ def test_a_killed_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_ray_gives_the_same(pocket: LanguageModel) -> None:
     pytest.importorskip("ray")
     wanted = cells(["none", "a-psr:responses12"], strengths=[1, 2], seeds=[0, 1])
-    recipe = Recipe("pocket", "float32", None, PROMPT, ASKED, Sampling(temperature=1.0, max_tokens=60))
+    recipe = Recipe(
+        "pocket", "float32", None, PROMPT, ASKED, Sampling(temperature=1.0, max_tokens=60), "system"
+    )
     here = sweep(setup(pocket, ResultCache()), wanted)
     assert sweep(setup(pocket, ResultCache()), wanted, runner=on_ray("local", recipe)) == here
 
