@@ -44,7 +44,7 @@ class LibraryStore:
             prepare(connection, str(self.path))  # first: another's file is not even given another journal
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:  # its messages quote names that may be no text
             connection.close()
             raise _failed(f"The library {self.path} was not opened", error) from None
         except LibraryError:
@@ -61,7 +61,7 @@ class LibraryStore:
         self._until = monotonic() + LONGEST_S
         try:
             yield self._connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise _failed(f"The library {self.path} failed", error) from None
 
     @contextmanager

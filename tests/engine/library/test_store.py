@@ -408,3 +408,11 @@ def test_text_without_bytes_is_replaced_and_a_turn_that_cannot_be_stored_stops_n
     assert found.turns[0].question == "Why \ufffd?"
     assert [t.key for t in found.turns] == ["a", "b"]
     assert sessions.last_session(store).state == {"prompt": "a\ufffdb"}
+
+
+def test_a_table_whose_name_is_no_text_is_one_error(store, tmp_path):
+    store.close()
+    path = tmp_path / "library.sqlite"
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE session (", b"CREATE TABLE s\xd5ssion ("))
+    with pytest.raises(LibraryError, match="damaged"):
+        LibraryStore(tmp_path)
