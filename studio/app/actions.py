@@ -95,7 +95,7 @@ TABLE: tuple[Action, ...] = (
            run=lambda at: at.controllers.distilling.start(at.steering.request()),
            enabled=handlers.can_distill),
     Command("cancel_distill", STEER, QT_TR_NOOP("Cancel distilling"),
-           QT_TR_NOOP("Stop distilling; a head that is already usable stays"), keys=("Ctrl+Shift+D",),
+           QT_TR_NOOP("Stop distilling; the mixer is as it was before"), keys=("Ctrl+Shift+D",),
            run=lambda at: at.controllers.distilling.interrupt(),
            enabled=lambda at: at.workspace.fit.running),
     Toggle("live", STEER, QT_TR_NOOP("&Live preview"),

@@ -24,6 +24,7 @@ class CloseGuard(QObject):
         self._agreed = False
         self._insists = False
         self.dialog: UnsavedDialog | None = None
+        self.distilling: DistillingDialog | None = None
         autosave.stateChanged.connect(self._on_state)
 
     @property
@@ -36,6 +37,14 @@ class CloseGuard(QObject):
 
         Who wants to close it while the question stands has answered it.
         """
+        fit = self._workspace.fit
+        if self.distilling is not None:
+            self._answered()
+        elif fit.running and not fit.live and not self._agreed and not self._insists:
+            self.distilling = DistillingDialog(self._window)
+            self.distilling.finished.connect(self._on_distilling)
+            self.distilling.open()
+            return False
         if not self._agreed and self.dialog is None:
             self._saving = self._autosave.flush(clean=True)
             self._saving.wait(SESSION_S if self._insists else PATIENCE_S)
@@ -68,6 +77,19 @@ class CloseGuard(QObject):
         elif answer is dialog.export:
             self._export.trigger()
 
+    @Slot()
+    def _on_distilling(self) -> None:
+        if self.distilling is not None and self.distilling.clickedButton() is self.distilling.cancel:
+            self._window.close()
+        else:
+            self._answered()
+
+    def _answered(self) -> None:
+        dialog, self.distilling = self.distilling, None
+        if dialog is not None:
+            dialog.done(0)
+            dialog.deleteLater()
+
     @Slot(str)
     def _on_state(self, state: str) -> None:
         """The library can be written after all, or it is known by now why not."""
@@ -84,6 +106,21 @@ class CloseGuard(QObject):
     def _close(self) -> None:
         self._agreed = True
         self._window.close()
+
+
+class DistillingDialog(QMessageBox):
+    """A distillation runs: whether it is to go for the window to close."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Closing Steering Studio"))
+        self.setIcon(QMessageBox.Icon.NoIcon)
+        self.setText(self.tr("A distillation is running"))
+        self.setInformativeText(self.tr("If the studio closes now, its head is lost."))
+        self.cancel = self.addButton(self.tr("Cancel it and close"), QMessageBox.ButtonRole.DestructiveRole)
+        self.keep = self.addButton(self.tr("Keep distilling"), QMessageBox.ButtonRole.RejectRole)
+        self.setDefaultButton(self.keep)
+        self.setEscapeButton(self.keep)
 
 
 class UnsavedDialog(QMessageBox):

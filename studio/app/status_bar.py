@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QStatusBar, QToolButton, QWidget
 
 from studio.runtime.worker import JobFailure
 from studio.state.conversation import STEERED, Answer
-from studio.state.progress import stage_words
+from studio.state.progress import fit_words
 from studio.state.workspace import Workspace
 from studio.widgets.label import ElidedLabel
 
@@ -95,8 +95,7 @@ class StatusBar(QStatusBar):
             return
         loading = self._workspace.loading
         if loading.facts is not None and self._workspace.fit.running:
-            fit = self._workspace.fit
-            self.busy.show_text(stage_words(fit.stage, fit.done, fit.total))
+            self.busy.show_text(fit_words(self._workspace.fit))
         elif loading.facts is not None:
             self.busy.show_text(self.tr("Ready"))
         else:

@@ -43,6 +43,8 @@ class DistillController(JobController):
         self._workspace, self._host = workspace, host
         self._request: FitRequest | None = None
         self._slot: HeadSlot | None = None  # what the running distillation fills, in the mixer or undone
+        self._before: tuple[HeadSlot, Any, bool] | None = None  # slot, head, draft: what it replaced
+        self._added: tuple[int, int, frozenset[int]] | None = None  # row, step, rows that went off for it
         self._done = ""  # the prompt that the live head was last made for, or found to be without effect
         self._typed = False  # whether the words that stand there were typed; else the history brought them
         self._enabled = False
@@ -153,7 +155,7 @@ class DistillController(JobController):
     # The job.
 
     def _distill(self, request: FitRequest, live: bool) -> None:
-        self._request = request
+        self._request, self._before, self._added = request, None, None
         short = request.recipe == "instant"  # for which a long job makes a pause
         doing = self._worker.doing
         self._waits = bool(doing) and not short
@@ -170,7 +172,7 @@ class DistillController(JobController):
             on_events=self._on_events,
             on_done=self._on_done,
             on_failed=self._on_failed,
-            on_stopped=lambda: self._conclude(self.tr("Cancelled")),
+            on_stopped=self._on_cancelled,
             urgent=short,
             quiet=live,
         )
@@ -210,6 +212,8 @@ class DistillController(JobController):
             "undo": self.tr("The refined “{0}” belongs to a row you removed. Ctrl+Z restores it."),
             "redo": self.tr("The refined “{0}” belongs to a row you undid. Ctrl+Shift+Z restores it."),
         }
+        if not live and self._before is None and self._added is None:
+            self._before = slot, slot.head, slot.draft
         refined = not live and not slot.draft and slot.head.digest != head.digest
         workspace.swap_head(slot, head, draft=live)
         if refined:
@@ -224,9 +228,12 @@ class DistillController(JobController):
         """A new row. Heard alone, so that what it does is seen; but a running answer keeps its mix, and the
         next one is not to be steered twice: then, and for a live head, it waits for its switch."""
         quiet, others = not self._talking, self._workspace.active_rows()
+        on = frozenset(c.key for c in self._workspace.channels if c.enabled and not c.note)
         key = self._workspace.mixer.add_head(head, enabled=quiet, alone=quiet, draft=live)
         row = self._workspace.channel(key)
         self._slot = row.slot if row else None
+        if not live:
+            self._added = key, self._workspace.stack.index(), on if quiet else frozenset()
         if quiet and others:
             told = self.tr("“{0}” added; the other heads are off. Ctrl+Z restores them.")
         elif live:
@@ -265,6 +272,19 @@ class DistillController(JobController):
         total = result.seconds.get("total", sum(result.seconds.values()))
         words = self.tr("Preview head ready ({0:.1f} s)") if fit.live else self.tr("Head ready in {0:.1f} s")
         self._conclude(words.format(total) if self._slot is not None else "")
+
+    def _on_cancelled(self) -> None:
+        """The mixer is as it was before: a head that was not finished goes."""
+        workspace = self._workspace
+        if self._before is not None:
+            slot, head, draft = self._before
+            workspace.swap_head(slot, head, draft=draft)
+        if self._added is not None:
+            key, step, off = self._added
+            if not workspace.retract(step):
+                workspace.mixer.remove_head(key, on_again=off)
+        self._slot = None
+        self._conclude(self.tr("Cancelled"))
 
     def _on_failed(self, failed: JobFailure) -> None:
         live = self._workspace.fit.live

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -68,11 +68,15 @@ class MixerEdits:
         self._state.set_without_step(channels=tuple(rows))
         self._state.select_channel(rows[0].key)
 
-    def remove_head(self, key: int | None) -> None:
-        """Columns of the Compare page with that head become unsteered."""
+    def remove_head(self, key: int | None, *, on_again: Collection[int] = ()) -> None:
+        """Columns of the Compare page with that head become unsteered. on_again: rows that were switched off
+        for it."""
         state, row = self._state, self._state.channel(key)
         if key is not None and row is not None:
-            place, rest = state.channels.index(row), tuple(c for c in state.channels if c is not row)
+            place = state.channels.index(row)
+            rest = tuple(
+                replace(c, enabled=c.enabled or c.key in on_again) for c in state.channels if c is not row
+            )
             values: dict[str, Any] = {"channels": rest}
             if state.selected_key == key:
                 values["selected_key"] = rest[min(place, len(rest) - 1)].key if rest else None

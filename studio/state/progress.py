@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from studio.widgets.translation import QT_TR_NOOP, shown
+from engine.events import duration
+from studio.widgets.translation import QT_TR_NOOP, shown, tr
 
 # The engine's stages in the window's words: {0} is what is done, {1} the whole.
 STAGES = {
     "loading the model": QT_TR_NOOP("Loading the model"),
-    "responses": QT_TR_NOOP("Sampling answers: {0} of {1}"),
+    "responses": QT_TR_NOOP("Sampling answers {0} of {1}"),
     "targets": QT_TR_NOOP("Measuring the prompt's effect…"),
     "closed form": QT_TR_NOOP("Fitting block {0} of {1}"),
-    "choosing the block": QT_TR_NOOP("Choosing the block: {0} of {1}"),
-    "fit": QT_TR_NOOP("Training: step {0} of {1}"),
-    "measuring": QT_TR_NOOP("Testing the head: {0} of {1}"),
+    "choosing the block": QT_TR_NOOP("Choosing the block {0} of {1}"),
+    "fit": QT_TR_NOOP("Training step {0} of {1}"),
+    "measuring": QT_TR_NOOP("Testing the head {0} of {1}"),
     "measurements": QT_TR_NOOP("{0} of {1} measurements"),
     "cells": QT_TR_NOOP("{0} of {1} measurements"),
 }
@@ -24,6 +25,14 @@ STAGES = {
 def stage_words(stage: str, done: int, total: int) -> str:
     """Where a job is, for a person; a stage that is a sentence already stays as it is."""
     return shown(STAGES[stage]).format(done, total) if stage in STAGES else stage
+
+
+def fit_words(fit: Fit) -> str:
+    """Where a distillation is, and how long the rest of it takes."""
+    words = stage_words(fit.stage, fit.done, fit.total)
+    if fit.eta is None or fit.eta < 1:
+        return words
+    return tr("{0} – about {1} left in all").format(words, duration(fit.eta))
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class Change(QUndoCommand):
         self._method = WeakMethod(put)
         self._before, self._after = dict(before), dict(after)
         self._merge, self._begins, self._made = merge, begins, time.monotonic()
+        self._for_good = False
 
     def id(self) -> int:
         return 1 if self._merge else -1
@@ -73,8 +74,13 @@ class Change(QUndoCommand):
         """The value `name` before and after; None where it is none of the step's."""
         return self._before.get(name), self._after.get(name)
 
+    def retract(self) -> None:
+        """The undo that follows is for good: nothing makes this step again."""
+        self._for_good = True
+
     def undo(self) -> None:
         self._put(self._before)
+        self.setObsolete(self._for_good)  # not sooner: Qt passes over the undo of an obsolete one
 
     def redo(self) -> None:
         self._put(self._after)

@@ -343,6 +343,16 @@ class Workspace(QObject):
         self.travelling.emit()
         self.stack.redo()
 
+    def retract(self, step: int) -> bool:
+        """Takes the last step back as if it had never been: nothing brings it again. step: the place in the
+        history right after it; False where other steps came since, or it was undone."""
+        last = self.stack.command(step - 1) if step and self.stack.index() == step else None
+        if not isinstance(last, Change):
+            return False
+        last.retract()
+        self.stack.undo()
+        return True
+
     def clear_history(self) -> None:
         """What is now is the beginning: nothing to undo."""
         self.stack.clear()

@@ -90,6 +90,8 @@ def close(made: Window) -> None:
     """As a person would, whatever the window is doing; of what cannot be saved they take leave."""
     made.close()
     for _ in range(LOADING_MS // 10):
+        if made.leaving.distilling is not None:
+            made.leaving.distilling.cancel.click()
         if made.leaving.dialog is not None:
             made.leaving.dialog.discard.click()
         if not made.isVisible():

@@ -166,7 +166,7 @@ def test_an_answer_comes_while_a_head_is_being_refined(qtbot, window):
     qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=CANCEL_MS)
     assert "Available when" not in window.faithfulness._empty.text()
     assert window.workspace.fit.outcome == "Cancelled"
-    assert len(window.workspace.channels) == 4
+    assert len(window.workspace.channels) == 3
 
 
 def test_closing_during_an_answer_and_a_distillation(qtbot, window):
