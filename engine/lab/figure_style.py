@@ -33,6 +33,7 @@ _PAPER: Any = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "svg.fonttype": "none",  # text stays text
+    "pdf.fonttype": 42,  # TrueType: journals take no Type 3
     "svg.hashsalt": "lab",  # the same figure is the same file
 }
 GREY = "#777777"  # whatever the methods are held against

@@ -7,6 +7,7 @@ from PySide6.QtGui import QGuiApplication
 
 from studio.app.command_palette import CommandPalette
 from studio.app.window_parts import WindowParts
+from studio.chat.answer_controller import can_continue
 from studio.chat.context_usage import ASKING
 from studio.chat.votes_dialog import VotesDialog
 from studio.export.markdown import as_markdown
@@ -51,6 +52,12 @@ def is_loading(at: WindowParts) -> bool:
 def can_answer(at: WindowParts) -> bool:
     """Whether a turn of the conversation can be edited and answered again now."""
     return has_model(at) and not at.controllers.talking
+
+
+def can_continue_answer(at: WindowParts) -> bool:
+    """Whether the last answer stopped at the length limit, and can go on."""
+    turns = at.workspace.turns
+    return can_answer(at) and bool(turns) and can_continue(turns[-1]) is not None
 
 
 def can_distill(at: WindowParts) -> bool:

@@ -210,6 +210,7 @@ class Window(QMainWindow):
         self.conversation.againWanted.connect(controllers.answering.again)
         self.conversation.editWanted.connect(controllers.answering.edit)
         self.conversation.rewriteWanted.connect(controllers.answering.rewrite)
+        self.conversation.continueWanted.connect(controllers.answering.continue_answer)
         for changed in (self.conversation.editWanted, self.conversation.rewriteWanted):
             changed.connect(self._on_turn_changed)
         self.shelf_work.noticed.connect(self.status.notice)

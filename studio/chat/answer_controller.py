@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -140,6 +141,36 @@ class AnswerController(JobController):
         else:
             self._replace(turn, turn.question, self.tr("branch"), {answer.lane: opening})
         return True
+
+    def continue_answer(self, answer: Answer | None = None) -> None:
+        """The answer that was cut off, the last turn's unless told, goes on from its own tokens: same seed,
+        strengths as at its last token, and room for as many tokens more as are set. Later turns go."""
+        workspace = self._workspace
+        found = answer or (can_continue(workspace.turns[-1]) if workspace.turns else None)
+        if found is None or found.turn not in workspace.turns:
+            return
+        turn = found.turn
+        rows, lacking = rows_for_mix(_mix_at(found, -1), workspace.channels)
+        objection = self._objection(found, lacking)
+        if objection:
+            self.noticed.emit(objection)
+            return
+        openings = {a.lane: tuple(int(i) for i in a.trace.ids) for a in turn.answers if len(a)}
+        longest = max(map(len, openings.values())) + workspace.settings.max_tokens
+        mix = tuple(share_of(c, c.strength) for c in active_rows(rows))
+        fresh = Turn(turn.question, replace(turn.settings, max_tokens=longest), mix, model=turn.model)
+        for each in turn.answers:
+            fresh.add(each.lane)
+        before = workspace.turns[: workspace.turns.index(turn)]
+        gone = workspace.turns[len(before) + 1 :]
+        also: dict[str, Any] = (
+            {} if mix == tuple(share_of(*row) for row in self._mix()) else {"channels": rows}
+        )
+        if mix and workspace.bypass:
+            also["bypass"] = False
+        workspace.set_turns((*before, fresh), self.tr("continue"), **also)
+        self._tell_gone(gone)
+        self._answer(fresh, before, fresh.answers, openings)
 
     def _objection(self, answer: Answer, lacking: Sequence[str]) -> str:
         """Why nothing can be forked from the answer now; "" when it can. lacking: heads that are gone."""
@@ -293,6 +324,12 @@ class AnswerController(JobController):
         rows = self._workspace.rows_not_in_run()
         if self.running and rows:
             self.noticed.emit(self.tr("“{0}” applies from the next answer.").format(rows[-1].name))
+
+
+def can_continue(turn: Turn) -> Answer | None:
+    """The answer of the turn that stopped at the length limit, if one did and no person edited any."""
+    cut_off = next((a for a in turn.answers if a.state == "length"), None)
+    return None if any(a.edited for a in turn.answers) else cut_off
 
 
 def _mix_at(answer: Answer, token: int) -> list[MixEntry]:

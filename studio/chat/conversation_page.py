@@ -26,6 +26,7 @@ class ConversationPage(QScrollArea):
     againWanted = Signal(object)  # Turn
     editWanted = Signal(object, str)  # Turn, its question as it shall be
     rewriteWanted = Signal(object, str)  # Answer, its text as it shall be
+    continueWanted = Signal(object)  # Answer
 
     shows_unsteered = True
     send_tip = ""
@@ -188,6 +189,7 @@ class ConversationPage(QScrollArea):
         view.againWanted.connect(lambda: self.againWanted.emit(turn))
         view.editWanted.connect(lambda text: self.editWanted.emit(turn, text))
         view.rewriteWanted.connect(self.rewriteWanted)
+        view.continueWanted.connect(self.continueWanted)
         view.set_able(self._able)
         self._put_in_order(turn, view)
         return view

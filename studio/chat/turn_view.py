@@ -26,6 +26,7 @@ class TurnView(QFrame):
     againWanted = Signal()
     editWanted = Signal(str)  # the question as it shall be
     rewriteWanted = Signal(object, str)  # Answer, its text as it shall be
+    continueWanted = Signal(object)  # Answer
 
     def __init__(
         self, workspace: Workspace, turn: Turn, later: IdleQueue, parent: QWidget | None = None
@@ -46,6 +47,7 @@ class TurnView(QFrame):
         for place, answer in enumerate(turn.answers, start=1):
             column = self.columns[answer.lane] = AnswerColumn(workspace, answer, later)
             column.rewriteWanted.connect(self.rewriteWanted)
+            column.continueWanted.connect(self.continueWanted)
             grid.addWidget(column, 1, place, Qt.AlignmentFlag.AlignTop)
             grid.setColumnStretch(place, 1)
 
@@ -102,6 +104,7 @@ class AnswerColumn(QWidget):
     """One lane's answer between a line that says how it was made and one that says what came of it."""
 
     rewriteWanted = Signal(object, str)  # Answer, its text as it shall be
+    continueWanted = Signal(object)  # Answer
 
     def __init__(
         self, workspace: Workspace, answer: Answer, later: IdleQueue, parent: QWidget | None = None
@@ -121,9 +124,12 @@ class AnswerColumn(QWidget):
         tip = self.tr("Edit this answer; the conversation continues from your version")
         self.edit = _button(self.tr("Edit"), tip)
         self.edit.clicked.connect(self._on_edit)
+        self.more = _button(self.tr("Continue"), self.tr("Go on from here: same seed and strengths"))
+        self.more.clicked.connect(lambda: self.continueWanted.emit(self._answer))
         below = QHBoxLayout()
         below.setSpacing(8)
         below.addWidget(self._facts)
+        below.addWidget(self.more)
         below.addWidget(self.edit)
         below.addStretch(1)
         column = QVBoxLayout(self)
@@ -143,9 +149,11 @@ class AnswerColumn(QWidget):
         self.notice.setText(self._unread())
         self.notice.setVisible(bool(answer.cut))
         self.edit.setVisible(answer.over and bool(answer.text))
+        self.more.setVisible(answer.state == "length" and not any(a.edited for a in answer.turn.answers))
 
     def set_able(self, able: bool) -> None:
         self.edit.setEnabled(able)
+        self.more.setEnabled(able)
         self.field.take.setEnabled(able)
 
     @Slot()

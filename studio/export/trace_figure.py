@@ -35,6 +35,7 @@ _LABEL = 30  # letters of the legend's label beside each other
 LOOK: Any = {
     "font.size": 8,
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # TrueType: journals take no Type 3
     "svg.hashsalt": "studio",
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -358,6 +359,22 @@ def again(person: Person) -> None:
     assert after[-1].question == before[-1].question and after[-1].answers[0].state == "eos"
 
 
+def continue_answer(person: Person) -> None:
+    settings = person.workspace.settings
+    person.workspace.set_settings(replace(settings, max_tokens=4))
+    person.window.composer.set_question("Tell me about the market.")
+    person.window.actions_["send"].trigger()
+    person.until(lambda: person.workspace.turns[-1].question.endswith("the market."))
+    person.idle()
+    short = person.workspace.turns[-1].answers[0]
+    assert short.state == "length" and len(short) == 4
+    person.workspace.set_settings(settings)
+    person.do("continue")
+    person.idle()
+    longer = person.workspace.turns[-1].answers[0]
+    assert longer.state == "eos" and list(longer.trace.ids[:4]) == list(short.trace.ids)
+
+
 def compare_with_unsteered(person: Person) -> None:
     for wanted in (True, False):
         person.do("compare")
@@ -503,6 +520,7 @@ EXPECTED: dict[str, Callable[[Person], None]] = {
     "send": send,
     "stop": stop,
     "again": again,
+    "continue": continue_answer,
     "compare": compare_with_unsteered,
     "truth": truth,
     "new": new,
