@@ -16,7 +16,7 @@ from engine.model.chat_template import Place
 from engine.model.language_model import LanguageModel
 from engine.pocket.question_forms import FORMS, ask
 from engine.pocket.topics import Topic, topics
-from engine.pocket.wordings import styles_of, wordings
+from engine.pocket.wordings import EXAMPLES, styles_of, wordings
 
 # Distillation never asks about these of Pocket's topics: heads are judged on what they have not seen.
 _EVALUATION_TOPICS = 24
@@ -29,12 +29,14 @@ class ModelKind(Protocol):
         judge: who judges in the Lab by default, in the words of engine.lab.judges.open_judge.
         exact_rules: whether rules decide on traits and coherence.
         response_tokens: the default length of a response to learn from, in tokens.
+        examples: steering prompts that such models follow, the one that works best first.
         trained_place: where prompts stood when the model was trained, None where that is not known.
         response_filter: which responses are worth learning from.
     """
 
     judge: str
     exact_rules: bool
+    examples: tuple[str, ...]
     trained_place: Place | None
     response_tokens: int
     response_filter: ResponseFilter
@@ -57,6 +59,7 @@ class PocketKind:
 
     judge = "pocket"
     exact_rules = True
+    examples: tuple[str, ...] = EXAMPLES
     trained_place: Place | None = "system"
     response_tokens = 160
     response_filter: ResponseFilter = RuleFilter()
@@ -84,6 +87,13 @@ class GeneralKind:
 
     judge = "self"
     exact_rules = False
+    examples: tuple[
+        str, ...
+    ] = (  # SmolLM2-135M-Instruct, prompted, shows them in 0.92, 0.67 and 0.58 of its answers
+        "Answer as a fairy tale that begins with 'Once upon a time'.",
+        "Talk like a pirate.",
+        "Answer in French.",
+    )
     trained_place: Place | None = None
     response_tokens = 64
     response_filter: ResponseFilter = LikelihoodFilter()

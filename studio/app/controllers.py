@@ -39,6 +39,8 @@ class Controllers(QObject):
         """save: puts the workspace on the disk; its event is set when that is done."""
         super().__init__(parent)
         self.workspace = workspace
+        self._bundled: tuple[MixerChannel, ...] = ()  # Pocket's own heads as they were laid out
+        self._put_by: tuple[MixerChannel, ...] = ()  # while another model is there
         self.host = ModelHost()
         self.worker = Worker(self.host.may_pause, self)
         self.answering = AnswerController(workspace, self.host, self.worker, save, self)
@@ -89,7 +91,7 @@ class Controllers(QObject):
     @Slot(object)
     def _on_arrived(self, loaded: Loaded) -> None:
         workspace = self.workspace
-        self._lay_out(loaded.heads)
+        self._lay_out(loaded)
         for channel in workspace.channels:
             keep_faithfulness(workspace, channel.head)
         self._note_misfits(loaded.facts)
@@ -101,10 +103,27 @@ class Controllers(QObject):
                 JobFailure(what, sentence, self.tr("The other heads still work."), sentence)
             )
 
-    def _lay_out(self, heads: tuple[Any, ...]) -> None:
-        if heads and not self.workspace.channels:
+    def _lay_out(self, loaded: Loaded) -> None:
+        """Pocket's own heads are in the mixer with it alone, unless the person changed them."""
+        workspace, rows = self.workspace, self.workspace.channels
+        if loaded.heads and not rows:
             self.opening.with_heads = False
-            self.workspace.mixer.add_bundled_heads(heads)
+            workspace.mixer.add_bundled_heads(loaded.heads)
+            self._bundled = workspace.channels
+        elif loaded.facts.is_pocket:
+            back, self._put_by = self._put_by, ()
+            if back and not any(row in rows for row in back):
+                workspace.set_without_step(channels=(*back, *rows))
+        elif self._bundled and all(self._may_go(row, loaded.facts) for row in self._bundled):
+            self._put_by = self._bundled
+            workspace.set_without_step(channels=tuple(row for row in rows if row not in self._bundled))
+
+    def _may_go(self, row: MixerChannel, facts: ModelFacts) -> bool:
+        """Whether the row is as it was laid out, no column compares it, and this model could never use it."""
+        compared = self.workspace.comparison
+        misfit = _misfit(row.head, facts)
+        unchanged = row in self.workspace.channels and compared.without_head(row.key) == compared
+        return unchanged and misfit is not None and not misfit.model
 
     def _note_misfits(self, facts: ModelFacts) -> None:
         """Which heads stay silent with this model: for good, or until the person says otherwise."""

@@ -15,15 +15,15 @@ def steps(composer: QWidget, docks: DockLayout) -> tuple[Step, ...]:
             lambda: composer,
             tr("Ask"),
             tr(
-                "A question is ready below. Press Enter to stream an answer; each token is shaded by "
-                "how strongly it was steered."
+                "A question is ready below. Press Enter to stream an answer; with a head on, each token is "
+                "shaded by how strongly it was steered."
             ),
         ),
         Step(
             lambda: _shown(docks, "mixer"),
             tr("Change the strength"),
             tr(
-                "Each row is a head – a distilled steering prompt. Drag its slider while the model "
+                "Every head – a distilled steering prompt – is a row here. Drag its slider while the model "
                 "is answering and the next token responds. Negative values steer the opposite way."
             ),
         ),
@@ -31,8 +31,8 @@ def steps(composer: QWidget, docks: DockLayout) -> tuple[Step, ...]:
             lambda: _shown(docks, "steering"),
             tr("Write your own prompt"),
             tr(
-                "When you pause, a quick preview head is built from what you typed. Press Distill to "
-                "make one to keep."
+                "Say what the model should do, or pick one of the Examples, and press Distill: the prompt "
+                "becomes a head in the mixer."
             ),
         ),
         Step(

@@ -225,6 +225,7 @@ class Window(QMainWindow):
         self.autosave.stateChanged.connect(self._on_saved)
         self.mixer.dropped.connect(controllers.load_head)
         self.mixer.noticed.connect(self.status.notice)
+        self.mixer.exampleWanted.connect(self._distill_example)
         self.mixer.renameWanted.connect(self.asking.rename_head)
         self.welcome.ended.connect(self._on_welcomed)
         self.look.changing.connect(self.docks.remember)
@@ -351,6 +352,11 @@ class Window(QMainWindow):
     @Slot()
     def _distill_anyway(self) -> None:
         self.controllers.distilling.start(replace(self.steering.request(), anyway=True))
+
+    @Slot(str)
+    def _distill_example(self, prompt: str) -> None:
+        self.workspace.set_prompt(prompt)
+        self.actions_["distill"].trigger()
 
     @Slot()
     def _on_model(self) -> None:

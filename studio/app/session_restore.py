@@ -86,7 +86,8 @@ class SessionRestore(QObject):
             values["conversation"] = uuid4().hex
         if self._source is not None:
             values["source"] = self._source
-        self._controllers.without_ready_heads()
+        if values["channels"] or values["source"] == "pocket":
+            self._controllers.without_ready_heads()
         self._workspace.restore(**values)
         if left.lost:
             what = self.tr("Part of the session could not be restored")

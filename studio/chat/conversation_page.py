@@ -141,7 +141,7 @@ class ConversationPage(QScrollArea):
             self.tr(
                 "Press Enter to ask the question below. The answer streams here with each token "
                 "shaded by the steering applied to it; the heatmap below shows every block.\n\nWhile "
-                "it runs, drag a slider in the mixer. Click any token for details."
+                "it runs, drag the slider of a head. Click any token for details."
             )
             if ready
             else self.tr(

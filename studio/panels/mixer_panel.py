@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from studio.panels.mixer_row import MixerRow
 from studio.runtime.head_files import HEAD_FILES
@@ -25,6 +25,7 @@ class MixerPanel(QWidget):
     dropped = Signal(object)  # Path
     renameWanted = Signal(int)  # key of a row
     noticed = Signal(str)
+    exampleWanted = Signal(str)  # a steering prompt to distill
 
     def __init__(
         self, workspace: Workspace, actions: dict[str, QAction], parent: QWidget | None = None
@@ -60,7 +61,7 @@ class MixerPanel(QWidget):
         tools.addWidget(self.presets)
         tools.addWidget(load)
         self._last_tool = load
-        self._empty = QLabel(self.tr("Loading the bundled heads…"))
+        self._empty = QLabel(self.tr("Loading the model…"))
         self._empty.setProperty("role", "muted")
         self._empty.setWordWrap(True)
         page = QWidget()
@@ -68,8 +69,17 @@ class MixerPanel(QWidget):
         self._list = QVBoxLayout(page)
         self._list.setContentsMargins(8, 0, 4, 8)
         self._list.setSpacing(4)
-        self._empty.setContentsMargins(8, 8, 8, 8)
-        self._list.addWidget(self._empty)
+        self.example = QPushButton(self.tr("Distill the example"))
+        self.example.setToolTip(self.tr("Makes a head of the example prompt"))
+        self.example.clicked.connect(self._on_example)
+        beginning = QVBoxLayout()
+        beginning.setContentsMargins(8, 8, 8, 8)
+        beginning.setSpacing(8)
+        beginning.addWidget(self._empty)
+        beginning.addWidget(self.example, 0, Qt.AlignmentFlag.AlignLeft)
+        self._beginning = QWidget()  # in the place of rows, where there are none
+        self._beginning.setLayout(beginning)
+        self._list.addWidget(self._beginning)
         self._list.addStretch(1)
         self._scroll = VerticalScroll(page)
         self._newest: MixerRow | None = None
@@ -86,6 +96,8 @@ class MixerPanel(QWidget):
         workspace.strengthsChanged.connect(self._on_strengths)
         workspace.bypassChanged.connect(self._on_bypass)
         workspace.modelChanged.connect(self._describe_empty)
+        workspace.fitChanged.connect(self._describe_empty)
+        self._describe_empty()
 
     def row(self, key: int) -> MixerRow:
         return self._rows[key]
@@ -110,7 +122,7 @@ class MixerPanel(QWidget):
             self._list.insertWidget(place + 1, row)
             row.show_channel(channel, channel.key == self._workspace.selected_key)
         go_through(self._last_tool, [self._rows[channel.key] for channel in channels])
-        self._empty.setVisible(not channels)
+        self._beginning.setVisible(not channels)
         self._describe_empty()
         self._on_strengths()
 
@@ -121,12 +133,23 @@ class MixerPanel(QWidget):
 
     @Slot()
     def _describe_empty(self) -> None:
-        if self._workspace.loading.facts is not None:
-            self._empty.setText(
-                self.tr(
-                    "No heads yet. Write a steering prompt above and press Distill, or drop a head file here."
-                )
+        facts = self._workspace.loading.facts
+        prompts = facts.examples if facts else ()
+        self.example.setVisible(bool(prompts))
+        self.example.setEnabled(not self._workspace.fit.running)
+        if facts is not None:
+            words = self.tr(
+                "No heads yet. Write a steering prompt above and press Distill, or drop a head file here."
             )
+            if prompts:
+                words += "\n\n" + self.tr("An example: “{0}”").format(prompts[0])
+            self._empty.setText(words)
+
+    @Slot()
+    def _on_example(self) -> None:
+        facts = self._workspace.loading.facts
+        if facts is not None:
+            self.exampleWanted.emit(facts.examples[0])
 
     @Slot()
     def _on_strengths(self) -> None:

@@ -103,11 +103,17 @@ class MixerRow(QFrame):
             "token. Double-click resets to 1. Click first to use the scroll wheel."
         )
         self.slider.setToolTip(explained("strength", "nat", about=about.format(*info.strength_range)))
+        places = {
+            "before": self.tr("The prompt stood before the question"),
+            "system": self.tr("The prompt stood in the system message"),
+        }
         words = self.tr(
-            "“{prompt}”\nMethod {method}, recipe {recipe}, blocks {blocks}\nHead "
-            "{digest}\nDouble-click to rename"
+            "“{prompt}”\n{place}\nMethod {method}, recipe {recipe}, rank {rank}, "
+            "blocks {blocks}\nHead {digest}\nDouble-click to rename"
         ).format(
             prompt=one_line(info.prompt, 300),
+            place=places[info.place],
+            rank=channel.head.rank,
             method=info.method.upper(),
             recipe=info.recipe.get("name", self.tr("custom"))
             if isinstance(info.recipe, dict)

@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
 )
 
 from engine.events import duration
-from engine.pocket.wordings import EXAMPLES
 from studio.panels.loss_curve import LossCurve
 from studio.panels.recipe_options import RecipeOptions
 from studio.state.progress import stage_words
@@ -54,12 +53,10 @@ class SteeringPanel(VerticalScroll):
         self.examples.setProperty("role", "small")
         self.examples.setProperty("popup", "true")
         self.examples.setAccessibleName(self.tr("Example prompts"))
-        self.examples.setToolTip(self.tr("Insert an example prompt (written for Pocket)"))
+        self.examples.setToolTip(self.tr("Insert an example prompt that this model follows"))
         self.examples.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self.examples)
-        for example in EXAMPLES:  # English: Pocket knows no other language
-            menu.addAction(example).triggered.connect(lambda _=False, e=example: self.prompt.setPlainText(e))
-        self.examples.setMenu(menu)
+        self.examples.setMenu(QMenu(self.examples))
+        self.examples.setEnabled(False)
         self.options = RecipeOptions(workspace)
         self.distill = QPushButton(self.tr("Distill"))
         self.distill.setProperty("role", "primary")
@@ -75,7 +72,6 @@ class SteeringPanel(VerticalScroll):
         self._buttons.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.effect = _muted("")
         self.stage = ElidedLabel("muted")
-        self.stage.setText(self.tr("Takes about a second on this model."))
         self.anyway = QPushButton(self.tr("Distill anyway"))
         self.anyway.setToolTip(self.tr("Distill this prompt although it barely changes the model"))
         self.anyway.clicked.connect(self.anywayWanted)
@@ -161,9 +157,16 @@ class SteeringPanel(VerticalScroll):
         facts = self._workspace.loading.facts
         if facts:
             self.options.set_methods(self._workspace.methods, facts.blocks)
-            if not facts.is_pocket:
-                self.stage.setText("")
+            self._list_examples(facts.examples)
+            self.stage.setText(self.tr("Takes about a second on this model.") if facts.is_pocket else "")
         self._enable()
+
+    def _list_examples(self, prompts: tuple[str, ...]) -> None:
+        menu = self.examples.menu()
+        menu.clear()
+        for prompt in prompts:  # English, which these models know best
+            menu.addAction(prompt).triggered.connect(lambda _=False, p=prompt: self.prompt.setPlainText(p))
+        self.examples.setEnabled(bool(prompts))
 
     @Slot()
     def _on_fit(self) -> None:

@@ -248,6 +248,7 @@ class ModelHost:
     def _facts(self, source: str) -> ModelFacts:
         """What came of the hub is named by its commit, a folder by its whole path: so a session gets the very
         same model again."""
+        from engine.distill.model_kind import kind_of
         from engine.generation.model_sampling import recommended_sampling
 
         model, source = self._model, from_anywhere(source)
@@ -264,6 +265,7 @@ class ModelHost:
             model.bytes,
             model.is_pocket,
             model.identity,
+            kind_of(model).examples,
             settings_of(recommended_sampling(model)),
         )
 

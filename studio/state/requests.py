@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class ModelFacts:
     """The loaded model in plain values; dtype: that it computes in, precision: that of its matrices;
-    identity: its ModelIdentity; bytes: size of the weights; sampling: with the rules that its publisher
-    recommends."""
+    identity: its ModelIdentity; bytes: size of the weights; examples: steering prompts that it
+    follows; sampling: with the rules that its publisher recommends."""
 
     name: str
     source: str
@@ -29,6 +29,7 @@ class ModelFacts:
     bytes: int
     is_pocket: bool
     identity: Any
+    examples: tuple[str, ...] = ()
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
 
     @property

@@ -61,12 +61,18 @@ def shorter(window, count: int = 12) -> None:
     window.workspace.set_settings(replace(window.workspace.settings, max_tokens=count))
 
 
+def touch(window) -> None:
+    """Changes a strength: the bundled heads of which none was changed would go with Pocket."""
+    window.mixer.row(window.workspace.channels[1].key).box.setValue(0.9)
+
+
 def answer_of(window):
     return window.workspace.turns[-1].answer(STEERED)
 
 
 def test_heads_that_do_not_fit_are_named_kept_muted_and_usable_again(qtbot, window, gpt2):
     workspace = window.workspace
+    touch(window)
     keys = [c.key for c in workspace.channels]
     names = [c.name for c in workspace.channels]
     before = [(c.key, c.strength, c.enabled) for c in workspace.channels]
@@ -128,6 +134,7 @@ def test_a_head_made_on_another_model_leaves_those_that_are_silent_as_they_were(
 ):
     monkeypatch.setattr("engine.distill.prompt_effect.LEAST_NATS", 0.0)
     workspace = window.workspace
+    touch(window)
     switch(qtbot, window, llama)
     window.controllers.distilling.start(FitRequest("Talk like a pirate.", responses=4, recipe="instant"))
     qtbot.waitUntil(lambda: not window.controllers.fitting, timeout=FIT_MS)
@@ -382,6 +389,7 @@ def test_a_folder_named_from_where_one_stands_is_found_from_anywhere(qtbot, open
 
 def test_a_session_of_another_model_comes_back_with_its_silent_heads(qtbot, open_window, gpt2):
     window = ready(qtbot, open_window())
+    touch(window)
     ask(qtbot, window, "Tell me about the harbour.")
     switch(qtbot, window, gpt2)
     window = ready(qtbot, open_window())
