@@ -118,7 +118,7 @@ class MixerRow(QFrame):
             recipe=info.recipe.get("name", self.tr("custom"))
             if isinstance(info.recipe, dict)
             else info.recipe,
-            blocks=", ".join(str(b) for b in sorted(channel.head.blocks)),
+            blocks=_in_words(sorted(channel.head.blocks)),
             digest=channel.digest,
         )
         self.name.setToolTip(wrapped(words))
@@ -202,3 +202,9 @@ class MixerRow(QFrame):
     @Slot(float)
     def _on_box(self, value: float) -> None:
         self._workspace.mixer.set_strength(self.key, value)
+
+
+def _in_words(blocks: list[int]) -> str:
+    """Blocks in order: "0–29" where none between is missing, else each."""
+    whole = len(blocks) > 2 and blocks[-1] - blocks[0] == len(blocks) - 1
+    return f"{blocks[0]}–{blocks[-1]}" if whole else ", ".join(map(str, blocks))

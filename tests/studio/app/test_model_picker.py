@@ -16,10 +16,11 @@ def loaded(qtbot, window, source: str) -> None:
 
 
 def test_another_model_keeps_the_conversation_and_says_which_heads_do_not_fit(qtbot, window, stored):
+    workspace = window.workspace
+    window.mixer.row(workspace.channels[1].key).box.setValue(0.9)  # else they would go with Pocket
     ask(qtbot, window, "Tell me about the harbour.")
     window.files.open([str(stored)])
     loaded(qtbot, window, str(stored))
-    workspace = window.workspace
     assert len(workspace.turns) == 1 and not workspace.active_rows()
     assert [c.note for c in workspace.channels] == ["made for pocket"] * 3
     row = window.mixer.row(workspace.channels[0].key)
