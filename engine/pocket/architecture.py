@@ -84,5 +84,5 @@ def save(folder: Path, network: Any, tokenizer: Any) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(folder)
-    network.generation_config.do_sample = False  # what recommended_sampling reads
+    network.generation_config.update(do_sample=False)  # what recommended_sampling reads
     copy.deepcopy(network).to(torch.bfloat16).cpu().save_pretrained(folder)
