@@ -15,10 +15,10 @@ QUESTION = "Tell me about the harbour."
 
 def test_continue_goes_on_from_the_answers_own_tokens(qtbot, window):
     workspace = window.workspace
-    workspace.set_settings(replace(workspace.settings, temperature=0.8, seed=3))
+    workspace.set_settings(replace(workspace.settings, temperature=0.8, seed=3, keep_seed=True))
     workspace.set_compare(True)
     ask(qtbot, window, QUESTION)
-    whole = [list(answer.trace.ids) for answer in workspace.turns[0].answers]
+    whole = [answer.trace.ids.tolist() for answer in workspace.turns[0].answers]
     shades = workspace.turns[0].answers[0].trace.coefficients.copy()
     workspace.undo()
     settings = workspace.settings
@@ -31,7 +31,7 @@ def test_continue_goes_on_from_the_answers_own_tokens(qtbot, window):
     QTest.mouseClick(column.more, Qt.MouseButton.LeftButton)
     assert window.controllers.talking
     qtbot.waitUntil(lambda: not window.controllers.talking, timeout=ANSWER_MS)
-    assert [list(answer.trace.ids) for answer in workspace.turns[0].answers] == whole
+    assert [answer.trace.ids.tolist() for answer in workspace.turns[0].answers] == whole
     np.testing.assert_allclose(workspace.turns[0].answers[0].trace.coefficients, shades, atol=1e-4)
     assert workspace.channels[0].strength == 1.0
     column = window.conversation.column(workspace.turns[0].answers[0])
