@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.model import add_model_options
+from engine.decoding import read_bytes, refusing
 from engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 
 METHODS = "none,prompt,s-psr,a-psr"
+
+_LARGEST = 16 << 20  # bytes, of a file of questions
 
 
 def add_lab_options(parser: argparse.ArgumentParser, *, count: int = 40, asks: bool = True) -> None:
@@ -96,11 +99,8 @@ def chosen_questions(options: argparse.Namespace, model: LanguageModel) -> tuple
             count = min(options.most, len(kind_of(model).evaluation_questions()))
         return tuple(evaluation_questions(model, count))
     what = f"The questions in {options.questions} cannot be asked"
-    try:
-        lines = options.questions.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "It is no text"
-        raise InputError(what, f"{why}.", "Name a text file.") from None
+    with refusing(InputError, what, "Name a text file.", "It is no text."):
+        lines = read_bytes(options.questions, _LARGEST).decode("utf-8-sig").split("\n")
     found = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not found:
         raise InputError(what, "The file holds no question.", "Write one per line.")

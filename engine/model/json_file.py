@@ -6,10 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from engine.decoding import read_bytes
+
+LARGEST = 64 << 20  # bytes
+
 
 def read_json(path: Path) -> Any:
-    """What the file holds. Raises OSError, and ValueError (also for too deep nesting) for what is no JSON."""
+    """What the file holds. Raises OSError, and ValueError for what is no JSON, too large or too deep.
+
+    The numbers are not bounded: other programs' settings hold Infinity and 10^30.
+    """
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
+        return json.loads(read_bytes(path, LARGEST).decode("utf-8-sig"))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None

@@ -3,12 +3,14 @@ the workspace instead, where it can be undone."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
+from engine.decoding import require_file
 from studio.widgets.translation import QT_TR_NOOP
 
 Choices = tuple[tuple[Any, str], ...]
@@ -61,6 +63,9 @@ TABLE = (
 )
 # fmt: on
 
+_LARGEST = 4 << 20  # bytes
+_log = logging.getLogger(__name__)
+
 ROWS = {row.key: row for row in TABLE}
 RECENT = 8
 
@@ -76,6 +81,7 @@ class Preferences(QObject):
         self._layouts: dict[str, QByteArray] = {}
         self._file: QSettings | None = None
         if folder is not None:
+            _set_aside_unreadable(folder / "settings.ini")
             self._file = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat, self)
 
     def get(self, key: str) -> Any:
@@ -132,3 +138,15 @@ class Preferences(QObject):
         else:
             value = text
         return value if not row.choices or value in [v for v, _ in row.choices] else row.default
+
+
+def _set_aside_unreadable(path: Path) -> None:
+    """Moves away what is no file, which Qt would wait for, or too large for one of settings."""
+    try:
+        require_file(path, _LARGEST)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        aside = path.with_name(f"{path.name}.damaged")
+        _log.warning("The settings in %s were not read and were moved to %s: %s", path, aside.name, error)
+        path.replace(aside)

@@ -61,7 +61,7 @@ def _read(path: Path, model: ModelProvider, options: ImportOptions) -> ImportedH
         return only_block(path, ImportedHead(Head(parts, "identity", info), found.losses), options.block)
     if coeff == 0:
         refuse(path, "Its coefficient is 0, so it does nothing.", "Calibrate it first.")
-    with np.errstate(over="ignore"):  # what is not finite then is refused like any other
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite then is refused like any other
         scaled = {block: np.float32(coeff) * vector for block, vector in vectors.items()}
     return constant_head(path, scaled, model, options, [], origin=f"steering-lite {method}")
 
