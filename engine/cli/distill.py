@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
         default="a-psr",
         help="a-psr, s-psr, a-const, s-const, reft-r1, projection, caa, pca or ablation (default: a-psr)",
     )
-    parser.add_argument("--objective", help="mse, ll or mse+ll; the method's own by default")
+    parser.add_argument("--objective", help="mse, ll, kl or mse+ll; the method's own by default")
     parser.add_argument(
         "--weight",
         type=float,
@@ -42,7 +42,13 @@ def add(commands: Any) -> None:
         help="how many responses without the prompt to learn to leave alone (default: 0)",
     )
     parser.add_argument("--max-tokens", type=int, help="of each response (default: 160 for pocket, else 64)")
-    parser.add_argument("--rank", type=int, default=1, help="directions per block (default: 1)")
+    parser.add_argument(
+        "--rank",
+        type=_rank,
+        default="automatic",
+        help="directions per block, or automatic: the least of 1, 2 and 4 that captures as much as the best "
+        "of them (default)",
+    )
     parser.add_argument(
         "--positions",
         default="response",
@@ -102,6 +108,8 @@ def _run(options: argparse.Namespace) -> None:
     if not options.json:
         print(f"{options.out}: {info.method} on {len(result.blocks)} blocks, {result.effect.verdict}")
         print(f"{result.kept} of {result.responses} responses kept, {result.seconds['total']:.1f} s in all")
+        if result.captured is not None:
+            print(f"captures {result.captured:.0%} of the prompt's effect at rank {result.head.rank}")
         print(f"suggested strength up to {result.strength_range[1]:g}")
         return
     report = {
@@ -113,6 +121,8 @@ def _run(options: argparse.Namespace) -> None:
         "blocks": list(result.blocks),
         "responses": result.responses,
         "kept": result.kept,
+        "rank": result.head.rank,
+        "captured": None if result.captured is None else round(result.captured, 4),
         "prompt_effect": result.effect.kl,
         "prompt_effect_verdict": result.effect.verdict,
         "estimated_seconds": round(expected, 2),
@@ -126,3 +136,7 @@ def _run(options: argparse.Namespace) -> None:
         "hash": result.head.digest,
     }
     print(json.dumps(report))
+
+
+def _rank(word: str) -> int | str:
+    return word if word == "automatic" else int(word)

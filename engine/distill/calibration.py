@@ -77,8 +77,14 @@ def calibrate(
             best, least = strength, now
         else:
             tried = [_BELOW] if len(readings) == 2 else []
-    scaled = {i: BlockHead(p.w * best, p.b * best, p.z) for i, p in parts.items()}
-    return Calibrated(scaled, {strength / best: found for strength, found in readings.items()}, least)
+    return Calibrated(
+        scaled(parts, best), {strength / best: found for strength, found in readings.items()}, least
+    )
+
+
+def scaled(parts: dict[int, BlockHead], strength: float) -> dict[int, BlockHead]:
+    """The parts whose strength 1 is this strength of the given ones."""
+    return {i: BlockHead(p.w * strength, p.b * strength, p.z) for i, p in parts.items()}
 
 
 def mix_of(parts: dict[int, BlockHead], method: Method, model: LanguageModel) -> Mix:

@@ -95,7 +95,7 @@ class GeneralKind:
         "Answer in French.",
     )
     trained_place: Place | None = None
-    response_tokens = 64
+    response_tokens = 40
     response_filter: ResponseFilter = LikelihoodFilter()
 
     def training_questions(self) -> Sequence[str]:

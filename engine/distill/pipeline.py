@@ -12,15 +12,17 @@ import torch
 from torch import Tensor
 
 from engine.distill import closed_form, gradient
-from engine.distill.calibration import Calibrated, calibrate, mix_of
+from engine.distill.calibration import Calibrated, calibrate, mix_of, scaled
+from engine.distill.captured import captured_at_one, unseen_responses
 from engine.distill.closed_form import ClosedForm
+from engine.distill.gradient import Schedule
 from engine.distill.hooked_forward import output_hooks, run, squares
 from engine.distill.methods import method_named
 from engine.distill.model_kind import kind_of
 from engine.distill.prompt_effect import prompt_effect, strength_range
 from engine.distill.prompt_place import choose_place
-from engine.distill.questions import questions
-from engine.distill.request import Distillation, Recipe, Request
+from engine.distill.questions import evaluation_questions, questions
+from engine.distill.request import Distillation, Objective, Recipe, Request
 from engine.distill.responses import RecordedStates, Sampler
 from engine.distill.steered_pass import steered_pass
 from engine.distill.teacher_forcing import Response
@@ -37,6 +39,13 @@ from engine.model.memory import memory_guard
 
 _CANDIDATES = 8  # blocks that a single-block method tries, at most
 _LEAST_ROOM = 16  # tokens for an answer
+_ENOUGH = 0.9  # captured of left-out responses; an instant head that has as much is not trained further
+_WEAKER = (0.85, 0.7)  # strengths tried for one that has less
+_RANKS = (1, 2, 4)  # that the automatic rank tries,
+_GAIN = 0.01  # and how much more a greater one has to capture
+UNSEEN = 6  # responses that `captured` is measured on at the end,
+UNSEEN_TOKENS = 24  # how long they are at most,
+_UNSEEN_SEED = 900  # and what their seed has over the training's
 
 
 def distill(
@@ -89,7 +98,7 @@ class _DistillRun:
                 f"The recipe instant of {self.method.name} does not train, so it has no objective.",
                 f"Omit the objective{f', or use the recipe {trained}' if trained else ''}.",
             )
-        if request.rank > 1 and not self.method.ranked:
+        if request.rank not in ("automatic", 1) and not self.method.ranked:
             raise InputError(
                 "The prompt cannot be distilled",
                 f"{self.method.name} has one direction per block, not {request.rank}.",
@@ -124,17 +133,37 @@ class _DistillRun:
             self.emit(effect)
             self.cancel.check()
         shown = kept[: data.positives]
+        fitted, judged, learned = self._split(data, kept)
         with self._timed("closed_form"):
-            instant = self._closed_form(data)
+            instant, share = self._closed_form(fitted, judged)
+            schedule = self._schedule(share)
             self.seconds["total"] = time.perf_counter() - began
             made = instant.head
             if self.recipe != "paper":
                 ready = self._head(made.parts, effect, asked, shown, instant.r2)
                 self.emit(HeadReady(ready))
         with self._timed("fit"):
-            if self.recipe != "instant":
-                made = self._train(data, instant.starts)
-        return self._finish(data, made, r2=instant.r2, effect=effect, asked=asked, shown=shown, began=began)
+            if schedule is not None:
+                made = self._train(data, fitted, judged, instant.starts, schedule)
+        return self._finish(
+            fitted,
+            made,
+            r2=instant.r2,
+            effect=effect,
+            asked=asked,
+            shown=shown,
+            learned=learned,
+            began=began,
+        )
+
+    def _schedule(self, share: float = 0.0) -> Schedule | None:
+        """How the head is trained after its closed form, which captures `share`, if it is."""
+        if self.recipe == "paper":
+            assert self.objective is not None
+            return gradient.PAPER[self.objective]
+        if self.recipe == "refine":
+            return gradient.REFINE
+        return gradient.POLISH if self.method.polished and share < _ENOUGH else None
 
     def _place(self, asked: Sequence[str]) -> Place:
         if self.request.place != "automatic":
@@ -170,38 +199,89 @@ class _DistillRun:
         negative, more = sampler.negatives(request.prompt, others)
         return [*kept, *negative], RecordedStates.joined([recorded, more])
 
-    def _closed_form(self, data: TrainingData) -> ClosedForm:
-        model, method = self.model, self.method
+    def _split(
+        self, data: TrainingData, kept: Sequence[Response]
+    ) -> tuple[TrainingData, TrainingData | None, list[Response]]:
+        """What to fit, what to judge the fit by if anything hangs on that, and the responses of the former
+        that show what the prompt asks for.
 
-        def fit(blocks: Sequence[int], meter: Meter) -> ClosedForm:
-            rank = self.request.rank
-            return closed_form.fit(
-                model,
-                data,
-                method,
-                blocks,
-                rank,
-                penalty=self.request.penalty,
-                cancel=self.cancel,
-                meter=meter,
-            )
+        The rank, whether an instant head is trained, and for how long: left-out responses say so, and nothing
+        is fitted on them.
+        """
+        chosen = self.request.rank == "automatic" and self.method.ranked and self.recipe != "paper"
+        schedule = self._schedule()
+        learned, out = data.split()
+        if not len(out) or not (chosen or (schedule is not None and schedule.patience is not None)):
+            return data, None, list(kept[: data.positives])
+        responses = [kept[i] for i in learned.tolist() if not kept[i].negative]
+        return data.select(learned), data.select(out), responses
 
-        everything = range(len(model.blocks))
-        if method.every_block:
-            return fit(everything, Meter(self.emit, "closed form", len(everything)))
+    def _closed_form(self, fitted: TrainingData, judged: TrainingData | None) -> tuple[ClosedForm, float]:
+        """The closed form of the rank asked for, or of the least that captures as much of `judged` as the
+        best; and how much it captures, 1 where that was not measured."""
+        automatic = self.request.rank == "automatic"
+        best = self._blocks_fitted(fitted, 1 if self.request.rank == "automatic" else self.request.rank)
+        if judged is None or not (automatic or self.recipe == "instant"):
+            return best, 1.0
+
+        def share(found: ClosedForm) -> float:
+            return captured_at_one(self.model, judged, mix_of(found.head.parts, self.method, self.model))
+
+        most = share(best)
+        for rank in _RANKS[1:] if automatic and self.method.ranked else ():
+            found = self._fit(fitted, sorted(best.head.parts), rank, None)
+            now = share(found)
+            if now < most + _GAIN:
+                break
+            best, most = found, now
+        return best, most
+
+    def _blocks_fitted(self, data: TrainingData, rank: int) -> ClosedForm:
+        """On every block, on the one asked for, or on the one where the responses are likeliest."""
+        model = self.model
+        if self.method.every_block:
+            everything = range(len(model.blocks))
+            return self._fit(data, everything, rank, Meter(self.emit, "closed form", len(everything)))
         if self.request.block is not None:
-            return fit([self.request.block], Meter(self.emit, "closed form", 1))
+            return self._fit(data, [self.request.block], rank, Meter(self.emit, "closed form", 1))
         tried = candidates(len(model.blocks))
         meter = Meter(self.emit, "choosing the block", len(tried))
-        return min((fit([block], meter) for block in tried), key=lambda found: found.head.loss)
+        return min(
+            (self._fit(data, [block], rank, meter) for block in tried), key=lambda found: found.head.loss
+        )
 
-    def _train(self, data: TrainingData, start: dict[int, BlockHead]) -> Calibrated:
-        objective, request, model = self.objective, self.request, self.model
+    def _fit(self, data: TrainingData, blocks: Sequence[int], rank: int, meter: Meter | None) -> ClosedForm:
+        return closed_form.fit(
+            self.model,
+            data,
+            self.method,
+            blocks,
+            rank,
+            penalty=self.request.penalty,
+            cancel=self.cancel,
+            meter=meter,
+        )
+
+    def _train(
+        self,
+        data: TrainingData,
+        fitted: TrainingData,
+        judged: TrainingData | None,
+        start: dict[int, BlockHead],
+        schedule: Schedule,
+    ) -> Calibrated:
+        """Trains the parts; left-out responses say when to stop, and for an instant head where to start."""
+        request, model = self.request, self.model
+        objective: Objective | None = "kl" if self.recipe == "instant" else self.objective
         assert objective is not None
-        schedule = gradient.REFINE
         if self.recipe == "paper":
-            schedule = gradient.PAPER[objective]
-            start = gradient.noise(self.method, list(start), model.width, request.rank, request.seed)
+            rank = next(iter(start.values())).rank
+            start = gradient.noise(self.method, list(start), model.width, rank, request.seed)
+        elif self.recipe == "instant" and judged is not None:
+            tries = [start, *(scaled(start, strength) for strength in _WEAKER)]
+            start = max(
+                tries, key=lambda parts: captured_at_one(model, judged, mix_of(parts, self.method, model))
+            )
         trained = gradient.train(
             model,
             data,
@@ -216,10 +296,10 @@ class _DistillRun:
         )
         self.losses = trained.losses
         mix = mix_of(trained.parts, self.method, model)
-        reading = steered_pass(model, data, data.whole, mix, 1.0)
-        if self.recipe == "paper":
+        reading = steered_pass(model, fitted, fitted.whole, mix, 1.0)
+        if self.recipe == "paper" or objective == "kl":  # KL sets the strength itself
             return Calibrated(trained.parts, {1.0: reading}, trained.losses[-1])
-        return calibrate(model, data, trained.parts, self.method, reading, self.cancel)
+        return calibrate(model, fitted, trained.parts, self.method, reading, self.cancel)
 
     def _finish(
         self,
@@ -230,23 +310,27 @@ class _DistillRun:
         effect: Effect,
         asked: Sequence[str],
         shown: Sequence[Response],
+        learned: Sequence[Response],
         began: float,
     ) -> Distillation:
         self.emit(Progress("measuring", 0, 2))
         self.cancel.check()
         head = self._head(made.parts, effect, asked, shown, r2)
-        faithful = distance([e[: data.shown] for e in made.readings[1.0].errors], data.moved)
+        at_one = made.readings[1.0]
+        faithful = distance([e[: data.shown] for e in at_one.errors], data.moved)
         other = kind_of(self.model).paraphrase(self.request.prompt)
-        reference = self._reference(data, shown, other)
+        reference = self._reference(data, learned, other)
         self.emit(Progress("measuring", 1, 2))
         mix = Mix([head], self.model)
         reach = strength_range(self.model, data, mix, made.readings, self.cancel)
+        share = self._captured(mix)
         self.seconds["total"] = time.perf_counter() - began
         figures = {
             **head.info.figures,
             "faithfulness": {str(block): round(value, 4) for block, value in faithful.items()},
             "paraphrase": {str(block): round(value, 4) for block, value in reference.items()},
-            MEAN_COEFFICIENT: made.readings[1.0].means(data.shown),
+            MEAN_COEFFICIENT: at_one.means(data.shown),
+            **({} if share is None else {"captured": round(share, 4)}),
         }
         head = replace(head, info=replace(head.info, strength_range=reach, figures=figures))
         self.emit(Progress("measuring", 2, 2))
@@ -264,8 +348,26 @@ class _DistillRun:
             gate_r2=r2,
             strength_range=reach,
             paraphrased=other,
+            captured=share,
             place=self.place,
         )
+
+    def _captured(self, mix: Mix) -> float | None:
+        """The head's share of the prompt's effect on questions that no distillation asks."""
+        with self._timed("captured"):
+            asked = evaluation_questions(self.model, UNSEEN, self.request.seed)
+            sampler = Sampler(
+                model=self.model,
+                judge=kind_of(self.model).response_filter,
+                positions="response",
+                max_tokens=UNSEEN_TOKENS,
+                seed=self.request.seed + _UNSEEN_SEED,
+                cancel=self.cancel,
+                emit=ignore,
+                place=self.place,
+            )
+            unseen = unseen_responses(self.model, self.request, sampler, asked, self.cancel)
+            return None if unseen is None else captured_at_one(self.model, unseen, mix)
 
     def _reference(self, data: TrainingData, shown: Sequence[Response], other: str) -> dict[int, float]:
         """How far another wording of the prompt is from it, on an eighth of the responses."""
@@ -302,7 +404,7 @@ class _DistillRun:
                 "name": self.recipe,
                 "responses": len(asked),
                 "seed": request.seed,
-                "rank": request.rank,
+                "rank": next(iter(parts.values())).rank,
                 "place": self.place,
                 **({"negatives": request.negatives} if request.negatives else {}),
                 **({"weight": request.weight} if self.objective == "mse+ll" else {}),

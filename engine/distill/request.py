@@ -10,9 +10,9 @@ from engine.events import Effect
 from engine.heads.head import Head, Positions
 from engine.model.chat_template import Place
 
-Objective = Literal["mse", "ll", "mse+ll"]
+Objective = Literal["mse", "ll", "kl", "mse+ll"]
 Recipe = Literal["instant", "refine", "paper"]
-OBJECTIVES: tuple[Objective, ...] = ("mse", "ll", "mse+ll")
+OBJECTIVES: tuple[Objective, ...] = ("mse", "ll", "kl", "mse+ll")
 POSITIONS: tuple[Positions, ...] = ("response", "question_and_response")
 RECIPES: tuple[Recipe, ...] = ("instant", "refine", "paper")
 PlaceOption = Literal["automatic", "system", "before"]
@@ -29,15 +29,17 @@ class Request:
     Attributes:
         prompt: the steering prompt.
         method: a name in METHODS.
-        objective: what training lowers: "mse", "ll", or "mse+ll" (engine/README.md, Eq. 11 to 13); None for
-            the method's own.
+        objective: what training lowers: "mse", "ll", "kl" or "mse+ll" (engine/README.md, Eq. 10a to 13); None
+            for the method's own.
         weight: the share of MSE in "mse+ll".
         recipe: "instant", "refine" or "paper"; None for the method's own.
         block: the block of a single-block method; None tries several (see `candidates`).
         responses: how many to sample; None for 24, 48 or 1000, by the recipe.
         negatives: how many responses without the prompt to learn from besides, to leave them as they are.
         seed: of the questions, the sampling and the training.
-        rank: directions per block.
+        rank: directions per block; "automatic" takes the least of 1, 2 and 4 that captures as much of
+            left-out responses, within 0.01, as the next one (engine/README.md, section 3), and 1 for a method
+            without ranks or the recipe "paper".
         positions: where the head steers (engine/README.md, section 2).
         max_tokens: the longest response; None for the model's kind's own length.
         penalty: of the gates' ridge, relative to the mean eigenvalue of the inputs' covariance; None chooses
@@ -61,7 +63,7 @@ class Request:
     responses: int | None = None
     negatives: int = 0
     seed: int = 0
-    rank: int = 1
+    rank: int | Literal["automatic"] = "automatic"
     positions: Positions = "response"
     max_tokens: int | None = None
     penalty: float | None = None
@@ -117,7 +119,11 @@ class Request:
             f"There is no place {self.place} for a prompt.",
             f"Use one of {', '.join(PLACE_OPTIONS)}.",
         )
-        _require(1 <= self.rank <= 16, f"Rank {self.rank} is out of range.", "Give a rank from 1 to 16.")
+        _require(
+            self.rank == "automatic" or 1 <= self.rank <= 16,
+            f"Rank {self.rank} is out of range.",
+            "Give a rank from 1 to 16.",
+        )
 
     def count(self, recipe: Recipe) -> int:
         """How many responses to sample under the prompt.
@@ -146,6 +152,8 @@ class Distillation:
         gate_r2: per gated block, the share of the targets that the gate predicts on responses that it was not
             fitted on (engine/README.md, Eq. 9).
         strength_range: of a slider (engine/README.md, Eq. 17).
+        captured: the share of the prompt's effect that the head has on questions that no distillation asks
+            (engine/README.md, Eq. 15); None when the model says nothing to them.
         place: where the prompt went.
     """
 
@@ -161,6 +169,7 @@ class Distillation:
     gate_r2: dict[int, float]
     strength_range: tuple[float, float]
     paraphrased: str
+    captured: float | None
     place: Place
 
 

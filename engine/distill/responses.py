@@ -98,14 +98,22 @@ class Sampler:
             )
         return kept, recorded
 
+    def unfiltered(self, prompt: str, questions: Sequence[str]) -> tuple[list[Response], RecordedStates]:
+        """All responses under the prompt that are not empty."""
+        return self._sample(prompt, questions, filtered=False)
+
     def _sample(
-        self, prompt: str, questions: Sequence[str], negative: bool = False
+        self, prompt: str, questions: Sequence[str], negative: bool = False, filtered: bool = True
     ) -> tuple[list[Response], RecordedStates]:
         found: list[Response] = []
         parts: list[RecordedStates] = []
         for start in range(0, len(questions), _BATCH):
             responses, recorder = self._batch(prompt, questions[start : start + _BATCH], start, negative)
-            kept = [i for i, response in enumerate(responses) if self._worth(response)]
+            kept = [
+                i
+                for i, response in enumerate(responses)
+                if (self._worth(response) if filtered else response.ids)
+            ]
             if kept:
                 parts.append(recorder.states(kept, [len(responses[i].ids) for i in kept]))
                 found += [responses[i] for i in kept]

@@ -63,35 +63,57 @@ def ridge(
     mean, centre = _mean(inputs, share), _mean(targets, share)
     spread = _mean((inputs - mean).square(), share).sqrt().clamp_min(1e-6)
     wanted = (targets - centre) * root
-    left, values, right = torch.linalg.svd((inputs - mean) / spread * root, full_matrices=False)
+    left, squares, right = _factors((inputs - mean) / spread * root)
     coordinates = left.T @ wanted  # [k, r]
-    squares = values.square()
-    scale = squares.sum() / values.numel()
-    members = [torch.nonzero(groups == g)[:, 0] for g in groups.unique()]
-    total = (targets * root).square().sum().clamp_min(1e-12)
+    scale = squares.sum() / squares.numel()
+    rows, real = _members(groups)
+    own = left[rows] * real  # [G, n, k]; rows that only fill a response up to n are 0
+    weight = root[rows] * real
+    aims = targets[rows] * weight
+    unit = torch.eye(rows.shape[1], device=inputs.device)
+    # The intercept's part of the hat matrix: without it the means would be those of all rows.
+    intercept = weight @ weight.mT / share.sum()
     best = (float("inf"), _PENALTIES[0])
     for tried in _PENALTIES if penalty is None else (penalty,):
         shrink = squares / (squares + tried * scale)
-        predicted = left @ (shrink.unsqueeze(1) * coordinates)
-        error = 0.0
-        for member in members:
-            own = left[member]
-            # The second term is the intercept's: without it the means would be those of all rows.
-            hat = (own * shrink) @ own.T + root[member] @ root[member].T / share.sum()
-            residual = wanted[member] - predicted[member]
-            kept_out = torch.linalg.solve(torch.eye(len(member), device=hat.device) - hat, residual)
-            gated = (targets[member] - kept_out / root[member]).clamp_min(0)
-            error += float(((gated - targets[member]) * root[member]).square().sum())
+        residual = (wanted - left @ (shrink.unsqueeze(1) * coordinates))[rows] * real
+        hat = (own * shrink) @ own.mT + intercept
+        kept_out = torch.linalg.solve(unit - hat, residual)
+        error = float(((aims - kept_out).clamp_min(0) - aims).square().sum())
         best = min(best, (error, tried))
     error, chosen = best
-    inner = values / (squares + chosen * scale)
+    inner = squares.sqrt() / (squares + chosen * scale)
     solution = (right.T @ (inner.unsqueeze(1) * coordinates)) / spread.unsqueeze(1)
+    total = aims.square().sum().clamp_min(1e-12)
     return Ridge(
         weights=solution,
         intercepts=centre - mean @ solution,
         penalty=chosen,
         r2=1 - error / float(total),
     )
+
+
+def _factors(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """left [M, k], squared singular values [k] and right [k, d] of [M, d], k the smaller of M and d.
+
+    From the smaller Gram matrix, which costs a third of a singular value decomposition. What lies under the
+    float's precision relative to the greatest value is noise there; a ridge shrinks it to nothing.
+    """
+    count, width = matrix.shape
+    gram = matrix.T @ matrix if width <= count else matrix @ matrix.T
+    squares, vectors = torch.linalg.eigh(gram)
+    squares = squares.clamp_min(float(squares[-1]) * torch.finfo(squares.dtype).eps + 1e-30)
+    if width <= count:
+        return matrix @ vectors / squares.sqrt(), squares, vectors.T
+    return vectors, squares, (matrix.T @ vectors / squares.sqrt()).T
+
+
+def _members(groups: Tensor) -> tuple[Tensor, Tensor]:
+    """Each group's rows [G, n], filled up with row 0 to the length of the longest; and which of these are
+    real [G, n, 1], 1 or 0."""
+    members = [torch.nonzero(groups == g)[:, 0] for g in groups.unique()]
+    rows = torch.nn.utils.rnn.pad_sequence(members, batch_first=True, padding_value=-1)
+    return rows.clamp_min(0), (rows >= 0).float().unsqueeze(-1)
 
 
 def _mean(rows: Tensor, share: Tensor) -> Tensor:

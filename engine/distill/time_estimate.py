@@ -14,7 +14,7 @@ from engine.distill import gradient
 from engine.distill.hooked_forward import output_hooks
 from engine.distill.methods import BlockData, Method, method_named
 from engine.distill.model_kind import kind_of
-from engine.distill.pipeline import candidates
+from engine.distill.pipeline import UNSEEN, UNSEEN_TOKENS, candidates
 from engine.distill.questions import questions
 from engine.distill.request import Recipe, Request
 from engine.distill.token_losses import losses
@@ -32,6 +32,7 @@ _WIDE = 16  # lanes of the wider timing
 _ROWS, _LENGTH = 8, 48  # of the timed batch, which is a training step's
 _LONG = 0.5  # seconds; what takes longer is timed once, or less of it
 _POSITIONS = 1024  # of the timed closed form, at most
+_FITS = 2.5  # closed forms until an automatic rank is found, typically
 _EPOCHS = 13  # before a refinement stops by itself, typically
 
 
@@ -83,11 +84,15 @@ def estimate(model: LanguageModel, request: Request) -> float:
     seconds += speed.forwards(count * (question + longest))
     seconds += _closed_form(model, method, request, speed, count, run, mean)
     seconds += speed.forwards(count / 8 * (prompted + longest)) + speed.forwards(count / 4 * run, 1.5)
-    if recipe == "instant":
+    seconds += speed.forwards(UNSEEN * (prompted + question + 2 * UNSEEN_TOKENS))
+    seconds += UNSEEN_TOKENS * (speed.step + UNSEEN * speed.lane)
+    if recipe == "instant" and not method.polished:
         return seconds
-    schedule = gradient.REFINE if recipe == "refine" else gradient.PAPER[request.objective or "mse"]
-    epochs = schedule.epochs if schedule.patience is None else _EPOCHS
-    learned = count if schedule.patience is None else count * 0.8
+    schedule = gradient.PAPER[request.objective or "mse"]
+    if recipe != "paper":
+        schedule = gradient.REFINE if recipe == "refine" else gradient.POLISH
+    epochs = min(schedule.epochs, _EPOCHS) if schedule.patience is not None else schedule.epochs
+    learned = count if schedule.patience is None else count * 0.75
     return seconds + epochs * _trained_share(model, method, request) * (
         learned * _training(model, speed) * run + speed.forwards((count - learned) * run)
     )
@@ -122,9 +127,11 @@ def _closed_form(
         blocks = passes = len(candidates(len(model.blocks))) if request.block is None else 1
         tries = 4.0
     trial = speed.forwards(count / 4 * run, tries if method.calibrated else 0.0)
-    return blocks * _solving(model, method, request, count * mean) + passes * (
+    whole = blocks * _solving(model, method, request, count * mean) + passes * (
         speed.forwards(count * run) + trial
     )
+    ranks = _FITS if request.rank == "automatic" and method.ranked else 1.0
+    return whole * ranks if method.every_block else whole * (1 + (ranks - 1) / passes)
 
 
 def _solving(model: LanguageModel, method: Method, request: Request, positions: float) -> float:
@@ -134,7 +141,11 @@ def _solving(model: LanguageModel, method: Method, request: Request, positions: 
     hidden = torch.randn(rows, model.width, generator=generator).to(model.device)
     groups = torch.arange(rows, device=model.device) * request.count("instant") // rows
     block_data = BlockData(hidden.roll(1, 0), hidden, groups, torch.ones(rows, device=model.device))
-    return _timed(lambda: method.solve(block_data, request.rank)) * positions / rows
+    return (
+        _timed(lambda: method.solve(block_data, 1 if request.rank == "automatic" else request.rank))
+        * positions
+        / rows
+    )
 
 
 def _lengths(

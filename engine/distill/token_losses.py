@@ -39,7 +39,7 @@ def losses(model: LanguageModel, states: Tensor, labels: Tensor) -> Tensor:
 
 
 def divergences(model: LanguageModel, states: Tensor, reference: Tensor) -> Tensor:
-    """KL between next-token distributions.
+    """KL between next-token distributions; differentiable.
 
     Args:
         model: the model.
@@ -83,7 +83,9 @@ def _in_parts(
     if one.shape[0] <= size:
         return function(one, two)
     parts = zip(one.split(size), two.split(size), strict=True)
-    if torch.is_grad_enabled() and one.requires_grad:  # each part's logits are made again on the way back
+    if torch.is_grad_enabled() and (
+        one.requires_grad or two.requires_grad
+    ):  # each part's logits are made again on the way back
         return torch.cat([checkpoint(function, a, b, use_reentrant=False) for a, b in parts])
     return torch.cat([function(a, b) for a, b in parts])
 

@@ -13,7 +13,7 @@ from engine.distill.hooked_forward import BlockInputs, output_hooks, run, square
 from engine.distill.methods import Method
 from engine.distill.request import Objective
 from engine.distill.teacher_forcing import TeacherForcedBatch
-from engine.distill.token_losses import losses
+from engine.distill.token_losses import divergences, losses
 from engine.distill.training_data import TrainingData
 from engine.heads.head import BlockHead
 from engine.heads.mix import MixBlock, floor_of
@@ -23,13 +23,13 @@ _GATE_WEIGHT = 0.1  # of the regulariser against dead gates (engine/README.md, E
 
 
 class Trainer:
-    """The loss of a head in training (engine/README.md, Eq. 11 to 13).
+    """The loss of a head in training (engine/README.md, Eq. 10a to 13).
 
     Args:
         model: the model.
         data: the responses.
         method: the method.
-        objective: "mse", "ll" or "mse+ll".
+        objective: "mse", "ll", "kl" or "mse+ll".
         weight: the share of MSE in "mse+ll".
         start: the arrays to begin from, per block.
     """
@@ -45,11 +45,12 @@ class Trainer:
         start: dict[int, BlockHead],
     ) -> None:
         self._model, self._data, self._method = model, data, method
-        self._share = {"mse": 1.0, "ll": 0.0, "mse+ll": weight}[objective]
+        self._share = {"mse": 1.0, "ll": 0.0, "kl": 0.0, "mse+ll": weight}[objective]
+        self._soft = objective == "kl"
         self._first = min(start)
         self._scale = sum(float(m.mean()) for m in data.moved[self._first :])
         self._names: tuple[Literal["w", "b", "z"], ...] = method.trainable
-        self._gated = "w" in method.trainable
+        self._regularised = "w" in method.trainable and not self._soft
         self._blocks = {i: _trainable(part, method, model) for i, part in start.items()}
         whole = data.whole
         self._entry = BlockInputs.of(model, whole.rows, whole.prefix, self._first)
@@ -94,11 +95,13 @@ class Trainer:
         loss = torch.zeros((), device=states.device)
         if missed:
             loss = loss + self._share * sum(m.to(loss.device) for m in missed) / self._scale
+        if self._soft:
+            return divergences(self._model, data.prompted[places].unsqueeze(1), states).mean()
         if self._share < 1:
             wanted = rows.targets
             nll = losses(self._model, states, wanted).sum() / (wanted >= 0).sum()
             loss = loss + (1 - self._share) * nll
-        if self._gated:
+        if self._regularised:
             positive = ~data.negative[index]
             loss = loss + _GATE_WEIGHT * _dead_gates(coefficients, rows, positive).to(loss.device)
         return loss

@@ -18,6 +18,7 @@ from engine.model.chat_template import Message, Place, encode, placed
 from engine.model.language_model import LanguageModel
 
 _FLOOR = 0.02  # nats
+_LEFT_OUT = 4  # one response in so many is left out of a fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,7 @@ class TrainingData:
     Attributes:
         whole: all of them.
         targets: the prompted states per block, in the model's dtype, [M, d].
+        prompted: the trunk's output with the prompt, [M, d].
         plain: the trunk's output without the prompt, [M, d].
         moved: per block |plain - prompted|^2, [M].
         divergences: KL(prompted || plain) in nats, [M].
@@ -57,6 +59,7 @@ class TrainingData:
 
     whole: BatchSlice
     targets: list[Tensor]
+    prompted: Tensor
     plain: Tensor
     moved: list[Tensor]
     divergences: Tensor
@@ -88,6 +91,37 @@ class TrainingData:
     def shown(self) -> int:
         """How many learned positions those have."""
         return int(self.whole.rows.learned[: self.positives].sum())
+
+    def split(self) -> tuple[Tensor, Tensor]:
+        """The responses [n] that a fit learns from, and those [m] that it is judged by, as indices.
+
+        Every fourth one that shows what the prompt asks for is left out. Of fewer than four none is.
+        """
+        index = torch.arange(len(self.whole.rows))
+        out = (index < self.positives) & (index % _LEFT_OUT == _LEFT_OUT - 1)
+        return index[~out], index[out]
+
+    def select(self, index: Tensor) -> TrainingData:
+        """Some of the responses only."""
+        whole = self.whole
+        index = index.to(whole.rows.ids.device)
+        rows, places = whole.rows.select(index), whole.rows.places(index)
+
+        def picked(flat: Tensor) -> Tensor:
+            return flat[places.to(flat.device)]
+
+        return TrainingData(
+            whole=BatchSlice(
+                rows, None if whole.prefix is None else whole.prefix.select(index), len(rows.groups)
+            ),
+            targets=[picked(target) for target in self.targets],
+            prompted=picked(self.prompted),
+            plain=picked(self.plain),
+            moved=[picked(moved) for moved in self.moved],
+            divergences=picked(self.divergences),
+            traits=self.traits[index],
+            negative=self.negative[index],
+        )
 
     def first(self, share: int, least: int) -> BatchSlice:
         """The first of the responses that show what the prompt asks for.
@@ -134,6 +168,7 @@ def gather(
         return TrainingData(
             whole=BatchSlice(rows, prefix, len(rows.groups)),
             targets=recorded.blocks,
+            prompted=recorded.last,
             plain=plain,
             moved=moved,
             divergences=divergences(model, recorded.last.unsqueeze(1), plain)[:, 0],

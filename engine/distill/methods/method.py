@@ -75,6 +75,7 @@ class Method:
         objective: the default objective of training; None for methods that are not trained.
         ranked: can have several directions per block.
         calibrated: strength 1 is set to where the responses are likeliest (engine/README.md, Eq. 10).
+        polished: a few steps of training on KL can follow the closed form in the recipe "instant".
         sequential: each block is fitted on states that the blocks before have steered, not on plain ones.
         gate: of the head.
         apply: how it steers in training.
@@ -91,6 +92,7 @@ class Method:
     objective: Objective | None = None
     ranked: bool = False
     calibrated: bool = True
+    polished: bool = False
     sequential: bool = True
     gate: Gate = "relu"
     apply: Apply = steer

@@ -61,6 +61,7 @@ ALL = Method(
     recipe="instant",
     objective="mse",
     ranked=True,
+    polished=True,
 )
 SINGLE = Method(
     name="s-psr",

@@ -54,10 +54,11 @@ def test_every_method_fits_applies_saves_and_loads(
     )
     head = result.head
     assert len(result.blocks) == (len(model.blocks) if method.every_block else 1)
-    assert head.gate == method.gate and head.rank == 1 and heads[-1].digest == head.digest
+    assert head.gate == method.gate and heads[-1].digest == head.digest
+    assert head.rank in ((1, 2, 4) if method.ranked else (1,))
     assert set(result.faithfulness) == set(range(len(model.blocks)))
     assert all(np.isfinite(value) for value in result.faithfulness.values())
-    assert bool(result.loss) == (recipe == "refine")
+    assert bool(result.loss) == (recipe == "refine") or (method.polished and recipe == "instant")
     save_head(head, tmp_path / "it.head.safetensors")
     again = load_head(tmp_path / "it.head.safetensors", model.identity)
     assert again.digest == head.digest and again.info == head.info
