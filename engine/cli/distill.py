@@ -41,7 +41,7 @@ def add(commands: Any) -> None:
         default=0,
         help="how many responses without the prompt to learn to leave alone (default: 0)",
     )
-    parser.add_argument("--max-tokens", type=int, help="of each response (default: 160 for pocket, else 64)")
+    parser.add_argument("--max-tokens", type=int, help="of each response (default: 160 for pocket, else 32)")
     parser.add_argument(
         "--rank",
         type=_rank,

@@ -28,6 +28,7 @@ class ModelKind(Protocol):
     Attributes:
         judge: who judges in the Lab by default, in the words of engine.lab.judges.open_judge.
         exact_rules: whether rules decide on traits and coherence.
+        instant_responses: how many of them the recipe "instant" samples by default.
         response_tokens: the default length of a response to learn from, in tokens.
         examples: steering prompts that such models follow, the one that works best first.
         trained_place: where prompts stood when the model was trained, None where that is not known.
@@ -38,6 +39,7 @@ class ModelKind(Protocol):
     exact_rules: bool
     examples: tuple[str, ...]
     trained_place: Place | None
+    instant_responses: int
     response_tokens: int
     response_filter: ResponseFilter
 
@@ -61,6 +63,7 @@ class PocketKind:
     exact_rules = True
     examples: tuple[str, ...] = EXAMPLES
     trained_place: Place | None = "system"
+    instant_responses = 24
     response_tokens = 160
     response_filter: ResponseFilter = RuleFilter()
 
@@ -95,7 +98,8 @@ class GeneralKind:
         "Answer in French.",
     )
     trained_place: Place | None = None
-    response_tokens = 40
+    instant_responses = 40
+    response_tokens = 32
     response_filter: ResponseFilter = LikelihoodFilter()
 
     def training_questions(self) -> Sequence[str]:

@@ -42,7 +42,7 @@ _LEAST_ROOM = 16  # tokens for an answer
 _ENOUGH = 0.9  # captured of left-out responses; an instant head that has as much is not trained further
 _WEAKER = (0.85, 0.7)  # strengths tried for one that has less
 _RANKS = (1, 2, 4)  # that the automatic rank tries,
-_GAIN = 0.01  # and how much more a greater one has to capture
+_GAIN = 0.01  # and how much less than the best of them it may capture
 UNSEEN = 6  # responses that `captured` is measured on at the end,
 UNSEEN_TOKENS = 24  # how long they are at most,
 _UNSEEN_SEED = 900  # and what their seed has over the training's
@@ -173,7 +173,10 @@ class _DistillRun:
         return choice.place
 
     def _questions(self) -> list[str]:
-        count, own = self.request.count(self.recipe), self.request.questions
+        count, own = (
+            self.request.count(self.recipe, kind_of(self.model).instant_responses),
+            self.request.questions,
+        )
         if not own:
             return questions(self.model, count, self.request.seed)
         return [own[i % len(own)] for i in range(count)]
@@ -227,14 +230,13 @@ class _DistillRun:
         def share(found: ClosedForm) -> float:
             return captured_at_one(self.model, judged, mix_of(found.head.parts, self.method, self.model))
 
-        most = share(best)
+        tried = [(share(best), best)]
         for rank in _RANKS[1:] if automatic and self.method.ranked else ():
             found = self._fit(fitted, sorted(best.head.parts), rank, None)
-            now = share(found)
-            if now < most + _GAIN:
-                break
-            best, most = found, now
-        return best, most
+            tried.append((share(found), found))
+        most = max(captures for captures, _ in tried)
+        captures, found = next(pair for pair in tried if pair[0] >= most - _GAIN)
+        return found, captures
 
     def _blocks_fitted(self, data: TrainingData, rank: int) -> ClosedForm:
         """On every block, on the one asked for, or on the one where the responses are likeliest."""

@@ -18,9 +18,6 @@ RECIPES: tuple[Recipe, ...] = ("instant", "refine", "paper")
 PlaceOption = Literal["automatic", "system", "before"]
 PLACE_OPTIONS: tuple[PlaceOption, ...] = ("automatic", "system", "before")
 
-# The paper trains on about a thousand responses a trait; the closed form needs a handful.
-_RESPONSES = {"instant": 24, "refine": 48, "paper": 1000}
-
 
 @dataclass(frozen=True)
 class Request:
@@ -34,12 +31,12 @@ class Request:
         weight: the share of MSE in "mse+ll".
         recipe: "instant", "refine" or "paper"; None for the method's own.
         block: the block of a single-block method; None tries several (see `candidates`).
-        responses: how many to sample; None for 24, 48 or 1000, by the recipe.
+        responses: how many to sample; None for the model's kind's own number, 48 or 1000, by the recipe.
         negatives: how many responses without the prompt to learn from besides, to leave them as they are.
         seed: of the questions, the sampling and the training.
         rank: directions per block; "automatic" takes the least of 1, 2 and 4 that captures as much of
-            left-out responses, within 0.01, as the next one (engine/README.md, section 3), and 1 for a method
-            without ranks or the recipe "paper".
+            left-out responses, within 0.01, as the best of them (engine/README.md, section 3), and 1 for a
+            method without ranks or the recipe "paper".
         positions: where the head steers (engine/README.md, section 2).
         max_tokens: the longest response; None for the model's kind's own length.
         penalty: of the gates' ridge, relative to the mean eigenvalue of the inputs' covariance; None chooses
@@ -125,13 +122,9 @@ class Request:
             "Give a rank from 1 to 16.",
         )
 
-    def count(self, recipe: Recipe) -> int:
-        """How many responses to sample under the prompt.
-
-        Args:
-            recipe: decides where the request names no number.
-        """
-        return self.responses or _RESPONSES[recipe]
+    def count(self, recipe: Recipe, instant: int) -> int:
+        """How many responses to sample; instant: the model's kind's own number for the recipe "instant"."""
+        return self.responses or {"instant": instant, "refine": 48, "paper": 1000}[recipe]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ _WIDE = 16  # lanes of the wider timing
 _ROWS, _LENGTH = 8, 48  # of the timed batch, which is a training step's
 _LONG = 0.5  # seconds; what takes longer is timed once, or less of it
 _POSITIONS = 1024  # of the timed closed form, at most
-_FITS = 2.5  # closed forms until an automatic rank is found, typically
+_FITS = 3.0  # closed forms until an automatic rank is found
 _EPOCHS = 13  # before a refinement stops by itself, typically
 
 
@@ -74,7 +74,7 @@ def estimate(model: LanguageModel, request: Request) -> float:
     method = method_named(request.method)
     recipe: Recipe = request.recipe or method.recipe
     speed = measure_speed(model)
-    count = request.count(recipe) + request.negatives
+    count = request.count(recipe, kind_of(model).instant_responses) + request.negatives
     asked = questions(model, _PROBES, request.seed)
     prompted = max(len(encode(model, [Message("user", q)], lead=request.prompt).ids) for q in asked)
     question = max(len(encode(model, [Message("user", q)]).ids) for q in asked)
@@ -139,7 +139,11 @@ def _solving(model: LanguageModel, method: Method, request: Request, positions: 
     rows = int(min(positions, _POSITIONS))
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(rows, model.width, generator=generator).to(model.device)
-    groups = torch.arange(rows, device=model.device) * request.count("instant") // rows
+    groups = (
+        torch.arange(rows, device=model.device)
+        * request.count("instant", kind_of(model).instant_responses)
+        // rows
+    )
     block_data = BlockData(hidden.roll(1, 0), hidden, groups, torch.ones(rows, device=model.device))
     return (
         _timed(lambda: method.solve(block_data, 1 if request.rank == "automatic" else request.rank))

@@ -16,7 +16,7 @@ from engine.sqlite_transaction import transaction
 
 # Raised by hand whenever a method, the decoding, a judge's rules or rubric, or a formula of the Lab changes
 # what it gives: then nothing that was kept before is found any more.
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 
 _BUSY_S = 30.0  # how long to wait for another process that writes
 _CHUNK = 500  # keys in one question to SQLite
