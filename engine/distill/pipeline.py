@@ -39,7 +39,7 @@ from engine.model.memory import memory_guard
 
 _CANDIDATES = 8  # blocks that a single-block method tries, at most
 _LEAST_ROOM = 16  # tokens for an answer
-_ENOUGH = 0.9  # captured of left-out responses; an instant head that has as much is not trained further
+_ENOUGH = 0.85  # captured of left-out responses; an instant head that has as much is not trained further
 _WEAKER = (0.85, 0.7)  # strengths tried for one that has less
 _RANKS = (1, 2, 4)  # that the automatic rank tries,
 _GAIN = 0.01  # and how much less than the best of them it may capture
