@@ -96,6 +96,8 @@ def _variants(words: str, variants: Sequence[str]) -> dict[str, Any]:
         if name in found:
             raise _wrong(words, f"{variant} says again what another variant says already.")
         found[name] = value
+    # What is compared has the rank that its name says; the paper's is 1.
+    found.setdefault("rank", 1)
     # An objective is of training: the closed form has none.
     if "objective" in found and "recipe" not in found:
         found["recipe"] = "refine"

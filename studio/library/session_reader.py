@@ -109,7 +109,7 @@ def _fit_options(values: Mapping[str, Any]) -> FitOptions:
         block=maybe(int, "block"),
         responses=maybe(int, "responses"),
         negatives=int(values["negatives"]),
-        rank=int(values["rank"]),
+        rank="automatic" if values["rank"] == "automatic" else int(values["rank"]),
         positions=str(values["positions"]),  # type: ignore[arg-type] # one that is none is shown as the first
         place=str(values.get("place", "automatic")),  # type: ignore[arg-type] # older sessions had none
     )

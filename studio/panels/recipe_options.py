@@ -94,8 +94,15 @@ class RecipeOptions(QWidget):
         self.block.setToolTip(
             explained("block", about=self.tr("The block that a single-block method steers"))
         )
-        self.rank = _number(self.tr("Rank"), 1, LARGEST_RANK)
-        self.rank.setToolTip(self.tr("Directions per block, each with its own gate"))
+        self.rank = _number(self.tr("Rank"), 0, LARGEST_RANK, self.tr("auto"))
+        self.rank.setToolTip(
+            wrapped(
+                self.tr(
+                    "Directions per block, each with its own gate. Auto takes the least of 1, 2 and 4 that "
+                    "captures as much of the prompt's effect as the best."
+                )
+            )
+        )
         self.weight = NumberBox()
         self.weight.setRange(0.05, 0.95)
         self.weight.setSingleStep(0.05)
@@ -150,7 +157,7 @@ class RecipeOptions(QWidget):
         self.place.currentIndexChanged.connect(lambda _: self._set(place=self.place.currentData()))
         self.responses.valueChanged.connect(lambda n: self._set("responses", responses=n if n > 1 else None))
         self.block.valueChanged.connect(lambda n: self._set("block", block=n if n >= 0 else None))
-        self.rank.valueChanged.connect(lambda n: self._set("rank", rank=n))
+        self.rank.valueChanged.connect(lambda n: self._set("rank", rank=n or "automatic"))
         self.weight.valueChanged.connect(lambda share: self._set("weight", weight=share))
         self.negatives.valueChanged.connect(lambda n: self._set("negatives", negatives=n))
         workspace.fitOptionsChanged.connect(self._show)
@@ -170,7 +177,7 @@ class RecipeOptions(QWidget):
             block=self.block.value() if taken else None,
             responses=self.responses.value() if self.responses.value() > 1 else None,
             seed=seed,
-            rank=self.rank.value() if self.rank.isEnabled() else 1,
+            rank=(self.rank.value() or "automatic") if self.rank.isEnabled() else 1,
             positions=self.positions.currentData(),
             place=self.place.currentData(),
         )
@@ -216,7 +223,7 @@ class RecipeOptions(QWidget):
         _choose(self.place, options.place)
         self.responses.setValue(options.responses or 1)
         self.block.setValue(-1 if options.block is None else options.block)
-        self.rank.setValue(options.rank)
+        self.rank.setValue(0 if options.rank == "automatic" else options.rank)
         self.weight.setValue(options.weight)
         self.negatives.setValue(options.negatives)
         del blockers

@@ -134,7 +134,8 @@ class DistillController(JobController):
         self._slot = row.slot if row else None
         place = self._workspace.fit_options.place
         self._distill(
-            FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant", place=place), live=True
+            FitRequest(self._wanted(), responses=LIVE_RESPONSES, recipe="instant", rank=1, place=place),
+            live=True,
         )
 
     def _row_of(self, prompt: str) -> MixerChannel | None:

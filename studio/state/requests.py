@@ -134,7 +134,7 @@ class FitOptions:
     block: int | None = None
     responses: int | None = None
     negatives: int = 0  # answers without the prompt, which the head is to leave as they are
-    rank: int = 1
+    rank: int | Literal["automatic"] = "automatic"
     positions: Positions = "response"
     place: PlaceOption = "automatic"  # where the prompt goes
 
