@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
@@ -23,6 +24,8 @@ _AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
 _LONGEST_WAIT_S = 60.0
 _LONGEST_REPLY = 1 << 20  # bytes
 _LOOK_S = 0.05  # how often a stop is looked for
+
+_SECRET = re.compile(r"(?<=://)[^/?#]*@|\?.*$")
 
 Place = tuple[int, str]  # which answer, and "trait" or "coherence"
 
@@ -54,7 +57,8 @@ class EndpointJudge:
 
     @property
     def name(self) -> str:
-        return f"{self.model} at {self.url}"
+        """Without what a URL may hold of a password or a key: it goes into reports and messages."""
+        return f"{self.model} at {_SECRET.sub('', self.url)}"
 
     def judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
         """The scores of all items.
@@ -68,7 +72,9 @@ class EndpointJudge:
     async def _judge(self, items: Sequence[JudgedItem], cancel: Cancel) -> list[Score]:
         """All of them; the first failure, or a stop, ends the others wherever they wait."""
         key = next((os.environ[name] for name in KEYS if os.environ.get(name)), None)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Accept-Encoding": "identity"}  # what is packed may unpack to any size
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
         free = asyncio.Semaphore(self.at_once)
 
         async def one(client: httpx.AsyncClient, item: JudgedItem, what: str) -> float | None:
@@ -109,7 +115,9 @@ class EndpointJudge:
                 raise self._failed(f"{error}.") from None
             except TimeoutError:
                 why = f"It did not answer within {self.timeout_s:g} s."
-            except httpx.TransportError as error:
+            except (OverflowError, UnicodeError, ExceptionGroup):  # a port or a name that no address has
+                raise self._failed("Its URL is not valid.") from None
+            except httpx.RequestError as error:
                 why = f"{str(error).rstrip('.') or type(error).__name__}."
             else:
                 if reply.status_code == 200:
@@ -130,7 +138,10 @@ class EndpointJudge:
         said = b""
         url = f"{self.url.rstrip('/')}/chat/completions"
         async with client.stream("POST", url, json=body) as reply:
-            async for some in reply.aiter_bytes():
+            packed = reply.headers.get("Content-Encoding", "identity")
+            if packed != "identity":
+                raise self._failed(f"It answers packed as {packed[:20]}, which was not asked for.")
+            async for some in reply.aiter_raw():
                 said += some
                 if len(said) > _LONGEST_REPLY:
                     break

@@ -98,7 +98,7 @@ def test_a_judge_that_cannot_be_heard_is_an_error(answer: Answer, why: str) -> N
 def test_nobody_there() -> None:
     with serving(lambda body, number: says("1")) as server:
         judge = quick(server, tries=2)
-    with pytest.raises(LabError, match="not heard"):
+    with pytest.raises(LabError, match="did not answer"):
         judge.judge([ITEM], Cancel())
 
 
@@ -166,3 +166,17 @@ def test_answers_are_judged_once_and_missing_scores_again() -> None:
             Score(None, None), Score(0.5, 0.5), Score(0.5, 0.5),
         ]  # fmt: skip
         assert len(server.bodies) == 4
+
+
+def test_a_password_in_the_url_is_in_no_name_and_no_message() -> None:
+    judge = EndpointJudge("http://me:secret@127.0.0.1:1/v1?key=hidden", "m", tries=1)
+    assert judge.name == "m at http://127.0.0.1:1/v1"
+    with pytest.raises(LabError) as failed:
+        judge.judge([JudgedItem("Be kind.", ("Why?",), "So.")], Cancel())
+    assert "secret" not in str(failed.value) and "hidden" not in str(failed.value)
+
+
+def test_a_port_that_no_address_has_is_one_error() -> None:
+    for url in ("http://127.0.0.1:99999/v1", "http://127.0.0.1:9999999999/v1"):
+        with pytest.raises(LabError):
+            EndpointJudge(url, "m", tries=1).judge([JudgedItem("Be kind.", ("Why?",), "So.")], Cancel())
