@@ -103,9 +103,9 @@ class FaithfulnessPanel(QWidget):
         self.curve.setData(blocks, values)
         other = found.paraphrase or {}
         self.paraphrase.setData(sorted(other), [other[b] for b in sorted(other)])
-        words = self.tr("{0} – error per block\n0 = same as prompt, 1 = no effect.")
+        words = self.tr("{0} – error: 0 = prompt, 1 = no effect")
         if other:
-            words += "\n" + self.tr("Dashed: a paraphrase of the prompt.")
+            words += self.tr("; dashed: paraphrase")
         self._title.setText(words.format(one_line(channel.name)))
         top = max([1.1, *(v * 1.05 for v in values), *(v * 1.05 for v in other.values())])
         self.plot.setXRange(min(blocks) - 0.3, max(blocks) + 0.3, padding=0)

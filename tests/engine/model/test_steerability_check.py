@@ -60,8 +60,8 @@ def test_blocks_that_carry_a_state_answer_side_by_side_and_turn_after_turn(archi
         ("mamba", "something else when a text is gone on from"),
         ("recurrent_gemma", "something else when a text is gone on from"),
         ("xlstm", "ended in an error"),
-        ("rwkv", "takes no cache"),
-        ("openai-gpt", "takes no cache"),
+        ("rwkv", "has no key-value cache"),
+        ("openai-gpt", "has no key-value cache"),
     ],
 )
 def test_what_cannot_be_steered_is_refused_in_one_sentence(architecture: str, why: str) -> None:

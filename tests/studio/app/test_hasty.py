@@ -139,7 +139,7 @@ def test_the_precision_is_a_setting_of_the_next_model(qtbot, window, monkeypatch
     window.preferences.set("precision", "bfloat16")
     assert window.workspace.loading.facts.dtype == "float32"
     picker = window.files.choose_model()
-    qtbot.waitUntil(lambda: "in bfloat16" in picker.list.item(0).text(), timeout=ANSWER_MS)
+    qtbot.waitUntil(lambda: "(bfloat16)" in picker.list.item(0).text(), timeout=ANSWER_MS)
     picker.close()
     window.actions_["model_pocket"].trigger()
     qtbot.waitUntil(

@@ -98,8 +98,8 @@ def test_the_slider_is_live_while_text_streams(qtbot, window):
     assert answer.trace.strengths[0][0] == 1.0
     window.actions_["stop"].trigger()
     qtbot.waitUntil(lambda: not window.controllers.talking)
-    assert "pirate 1.00 → -0.50" in [label.text() for label in window.conversation.findChildren(QLabel)]
-    assert "pirate 1 → -0.5 (" in as_markdown(window.workspace.turns)
+    assert "pirate × 1.00 → -0.50" in [label.text() for label in window.conversation.findChildren(QLabel)]
+    assert "pirate × 1 → -0.5 (" in as_markdown(window.workspace.turns)
 
 
 def test_a_head_that_is_off_at_first_is_named_once_it_steers(qtbot, window):
@@ -128,7 +128,7 @@ def test_a_strength_that_came_back_is_told_with_where_it_was_meanwhile(qtbot, wi
         seen = len(workspace.turns[0].answers[0])
     window.actions_["stop"].trigger()
     qtbot.waitUntil(lambda: not window.controllers.talking)
-    assert "pirate 1.00 → -1.00 → 1.00" in [x.text() for x in window.conversation.findChildren(QLabel)]
+    assert "pirate × 1.00 → -1.00 → 1.00" in [x.text() for x in window.conversation.findChildren(QLabel)]
 
 
 def test_the_second_click_of_a_double_click_stops_nothing(qtbot, window):

@@ -67,7 +67,7 @@ def test_presets_are_kept_and_applied_from_the_menu(qtbot, window):
 def test_a_preset_tells_how_many_of_its_heads_the_mixer_does_not_hold(qtbot, window):
     workspace = window.workspace
     workspace.mixer.keep_preset("all three")
-    for gone, told in ((1, "“all three” also sets 1 head that"), (2, "“all three” also sets 2 heads that")):
+    for gone, told in ((1, "“all three” also sets 1 head not"), (2, "“all three” also sets 2 heads not")):
         workspace.mixer.remove_head(workspace.channels[-1].key)
         window.mixer._preset_menu.aboutToShow.emit()
         window.mixer._preset_menu.actions()[0].trigger()
