@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtCore import QEvent, QSize, Qt, Slot
+from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
 from studio.widgets import theme
 
@@ -21,11 +21,21 @@ class VerticalScroll(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         if content is not None:
             self.setWidget(content)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._on_focus)
 
     def minimumSizeHint(self) -> QSize:
         content = self.widget()
         wide = content.minimumSizeHint().width() if content is not None else 0
         return QSize(wide + self.verticalScrollBar().sizeHint().width(), theme.lines(LEAST))
+
+    @Slot(QWidget, QWidget)
+    def _on_focus(self, _: QWidget | None, now: QWidget | None) -> None:
+        """What gets the keyboard is in sight, also when it comes from outside of the area."""
+        content = self.widget()
+        if content is not None and now is not None and content.isAncestorOf(now):
+            self.ensureWidgetVisible(now, 0, 8)
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.LayoutRequest:
