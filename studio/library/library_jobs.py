@@ -16,7 +16,7 @@ from engine.errors import LibraryError
 from engine.library import catalog, sessions
 from engine.library.records import COMPARISON, LibraryItem, SessionRecord, Shelf
 from engine.library.store import LibraryStore
-from studio.library.session_format import DAMAGE, head_digests, read_turn, traced
+from studio.library.session_format import DAMAGE, PLAIN, head_digests, read_turn, traced
 from studio.library.session_reader import head_keys, nameless, round_of, values_of
 from studio.library.session_writer import Snapshot
 from studio.state.compare_round import CompareRound
@@ -57,7 +57,8 @@ class StoredSession:
     def empty(self) -> bool:
         """Whether there is nothing in it that anybody would miss."""
         values = self.values
-        return not (values["turns"] or values["round"] or values["channels"] or self.lost)
+        another = values["source"] != PLAIN["source"]  # a model that was chosen is to be there again
+        return not (values["turns"] or values["round"] or values["channels"] or another or self.lost)
 
 
 class LibraryJobs:

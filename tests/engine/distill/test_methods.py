@@ -163,7 +163,7 @@ def test_negatives_teach_a_head_to_leave_plain_answers_alone(pocket) -> None:
 
 @pytest.mark.parametrize("recipe", ["instant", "refine"])
 def test_question_and_response_positions_steer_the_question_too(pocket, recipe) -> None:
-    request = Request(PIRATE, recipe=recipe, responses=12, positions="question_and_response")
+    request = Request(PIRATE, recipe=recipe, responses=12, rank=1, positions="question_and_response")
     result = distill(pocket, request)
     assert np.mean(list(result.faithfulness.values())) < 0.9
     run = answer(pocket, result.head, 60)

@@ -36,7 +36,7 @@ def test_another_model_begins_with_an_example_of_its_own_and_without_pockets_hea
     assert row.head.info.prompt == GeneralKind.examples[0] and not mixer.example.isVisible()
     told = mixer.row(row.key).name.toolTip()
     stood = {"before": "stood before the question", "system": "stood in the system message"}
-    assert stood[row.head.info.place] in told and "rank 1" in told
+    assert stood[row.head.info.place] in told and f"rank {row.head.rank}" in told
 
 
 def test_untouched_heads_of_pocket_come_and_go_with_it(qtbot, window, gpt2):  # noqa: F811

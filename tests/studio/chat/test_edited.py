@@ -55,7 +55,7 @@ def test_an_answer_is_edited_in_place_and_marked(qtbot, talked):
     [turn] = talked.workspace.turns  # the second one answered other words
     answer = turn.answers[0]
     assert answer.edited and answer.text == WORDS and answer.trace is None and answer.said is None
-    assert talked.workspace.selection is None and "edited" in column(talked)._head.text()
+    assert talked.workspace.selection is None and "Edited by you" in column(talked)._head.text()
     view = column(talked).view
     assert view.height() > 2 * view._flow.line_height  # both lines are drawn
     QTest.mouseClick(view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, view.rect().center())

@@ -18,6 +18,8 @@ from tests.studio.conftest import ready
 
 def library(qtbot, window) -> LibraryPanel:
     window.actions_["panel_library"].trigger()
+    if not window.docks.is_shown("library"):  # it was there already, and was closed
+        window.actions_["panel_library"].trigger()
     panel = window.docks["library"].widget()
     assert isinstance(panel, LibraryPanel)
     qtbot.waitUntil(lambda: panel.list.count() > 0, timeout=5000)

@@ -214,6 +214,8 @@ def test_closing_while_distilling_ends_everything(qtbot, window):
     window.controllers.distilling.start(FitRequest("Be gloomy.", recipe="refine", responses=24))
     qtbot.waitUntil(lambda: window.workspace.fit.total > 0, timeout=FIT_MS)
     window.close()
+    assert window.isVisible()  # it asks first
+    window.close()
     assert not window.controllers.worker.alive
 
 

@@ -35,10 +35,10 @@ def test_answers_are_compiled_once_the_step_is_there_and_say_the_same(qtbot, win
 
 
 def test_a_model_that_cannot_be_compiled_says_so_and_answers(qtbot, window, monkeypatch):
-    from engine.generation.compiled_step import CompiledStep, _refused
+    from engine.generation.compiled_step import CompiledStep, _not_compiled
 
     def refuse(step):
-        raise _refused("There is no compiler")
+        raise _not_compiled("There is no compiler")
 
     monkeypatch.setattr(CompiledStep, "prepare", refuse)
     told: list[str] = []
