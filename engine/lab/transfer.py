@@ -121,7 +121,7 @@ def transfer(
     cancel = Cancel() if cancel is None else cancel
     meter = Meter(emit, "prompts", len(prompts))
     heads = {
-        prompt: setting.generator.distilled(Request(prompt, method=setting.method), cancel).head
+        prompt: setting.generator.distilled(Request(prompt, method=setting.method, anyway=True), cancel).head
         for prompt in dict.fromkeys(prompts)
     }
     found = []

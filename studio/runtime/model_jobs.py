@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import ChoiceError, EngineError, HeadError, ModelError, WeakPromptError
+from engine.errors import Cancelled, ChoiceError, EngineError, HeadError, ModelError, WeakPromptError
 from engine.events import Cancel, Emit, Progress
 from engine.heads import HEAD_SUFFIX
 from studio.runtime.frozen_imports import set_apart
@@ -188,7 +188,12 @@ class ModelHost:
         from engine.generation.context_window import predict_usage
 
         model = self.need_model()
-        uses = predict_usage(model, lanes_of(model, lanes, settings.seed), settings.max_tokens)
+        try:
+            uses = predict_usage(model, lanes_of(model, lanes, settings.seed), settings.max_tokens)
+        except (TypeError, AttributeError):
+            if model.loaded:
+                raise
+            raise Cancelled from None  # the loader's thread unloaded it meanwhile
         use = max(uses, key=lambda use: (use.cut, -use.remaining))
         return ContextForecast(
             len(ids_of(model, question)),

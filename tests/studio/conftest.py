@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -75,6 +76,8 @@ def nothing_left_behind(qapp: QApplication, qtlog, complaints):
     warnings = [w for w in warnings if not any(h in w for h in HARMLESS)]
     strangers = [t for t in threading.enumerate() if t not in before and not isinstance(t, HARMLESS_THREADS)]
     strangers = [t for t in strangers if not t.name.endswith(HARMLESS_NAMES)]
+    if "torch._inductor" in sys.modules:  # the compiler keeps a pool of its own
+        strangers = [t for t in strangers if not t.name.startswith("ThreadPoolExecutor")]
     del living
     gc.freeze()  # what is there now is looked at once: else every test looks through all that came before
     shown = [w for w in qapp.topLevelWidgets() if w.isVisible() and id(w) not in widgets]

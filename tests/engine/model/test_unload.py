@@ -23,7 +23,7 @@ from engine.errors import ModelError
 from engine.generation.decode import generate
 from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
-from engine.model.chat import Message
+from engine.model.chat_template import Message
 from engine.model.loading import load
 from tests.engine import tiny
 
