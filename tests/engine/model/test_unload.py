@@ -25,7 +25,7 @@ from engine.generation.lanes import Lane
 from engine.generation.sampling import Sampling
 from engine.model.chat_template import Message
 from engine.model.loading import load
-from tests.engine import tiny
+from tests.models import tiny
 
 def resident():
     gc.collect()
